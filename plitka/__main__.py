@@ -1,0 +1,3 @@
+from plitka.cli import main
+
+raise SystemExit(main())

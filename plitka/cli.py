@@ -1,0 +1,301 @@
+"""The command line: python -m plitka make | plan | measure | palette.
+
+NumPy, OpenCV, rich and the engines are imported by the commands that use them, so that `plan`
+and `--help` answer at once.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plitka import __version__, engines, palette, recipe
+from plitka.palette import Colour, UnknownColour
+from plitka.plan import plan
+from plitka.recipe import Recipe, RecipeError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from plitka.studio import Picture
+
+FAILED = 1
+BAD_REQUEST = 2  # as argparse's own errors
+
+_MAKE_EXAMPLES = """\
+examples:
+  python -m plitka make --engine render --out tile --color black=60 --color white=40 --angle 45
+  python -m plitka make --out tile '{"colors": [{"name": "red", "proportion": 100}], "seed": 7}'
+  cat request.json | python -m plitka make - --out tile --json
+"""
+_PLAN_EXAMPLES = """\
+examples:
+  python -m plitka plan --color black=60 --color white=40 --angle 45 --quality high --seed 7
+  python -m plitka plan '{"colors": [{"hex": "#1e90ff", "proportion": 100}]}'
+  cat request.json | python -m plitka plan -
+
+A seed of -1, the default, is drawn when the picture is made.
+"""
+_MEASURE_EXAMPLES = """\
+examples:
+  python -m plitka measure photo.jpg --colors red,blue
+  python -m plitka measure tile/final.png --colors "DKGREEN,beige,#1e90ff" --json
+"""
+_PALETTE_EXAMPLES = """\
+examples:
+  python -m plitka palette
+  python -m plitka palette --json
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 (it failed) or 2 (bad request)."""
+    options = _parser().parse_args(arguments)
+    level = logging.INFO if options.verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s")
+    try:
+        options.run(options)
+    except (RecipeError, UnknownColour) as error:
+        print(error, file=sys.stderr)
+        return BAD_REQUEST
+    except (engines.EngineError, OSError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m plitka",
+        description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
+    )
+    parser.add_argument("--version", action="version", version=f"Plitka {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    make = _command(commands, _make, "make a tile's preview, final picture and colormap")
+    make.epilog = _MAKE_EXAMPLES
+    _add_request(make)
+    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
+    make.add_argument("--engine", choices=engines.NAMES, help="default: PLITKA_ENGINE, else sdxl")
+    _add_json(make)
+
+    planned = _command(commands, _plan, "print what would be done, and generate nothing")
+    planned.epilog = _PLAN_EXAMPLES
+    _add_request(planned)
+
+    measure = _command(commands, _measure, "measure the shares of colours on any picture")
+    measure.epilog = _MEASURE_EXAMPLES
+    measure.add_argument("image", type=Path, metavar="IMAGE", help="photograph or render of a tile")
+    measure.add_argument("--colors", required=True, help="what to look for, separated by commas")
+    _add_json(measure)
+
+    shown = _command(commands, _palette, "show the colours that have names")
+    shown.epilog = _PALETTE_EXAMPLES
+    _add_json(shown)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    run: Callable[[argparse.Namespace], None],
+    summary: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        run.__name__.removeprefix("_"),
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    command.add_argument("-v", "--verbose", action="store_true", help="log each stage")
+    return command
+
+
+def _add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_request(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "request", nargs="?", metavar="PARAMS_JSON", help="the request; - reads standard input"
+    )
+    spelt = command.add_argument_group("the same without JSON")
+    spelt.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
+    spelt.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
+    spelt.add_argument("--quality", help="preview, standard or high")
+    spelt.add_argument("--seed", help="0 to 4294967295; -1 draws one")
+
+
+def _request(options: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments ask for, as JSON or spelt without it."""
+    spelt: dict[str, object] = {
+        key: _number(text)
+        for key in ("angle", "quality", "seed")
+        if (text := getattr(options, key)) is not None
+    }
+    if options.color:
+        spelt["colors"] = [_colour(text) for text in options.color]
+    if options.request is None:
+        return recipe.parse(json.dumps(spelt))
+    if spelt:
+        raise RecipeError("params_json: given beside options that spell it; give one of the two")
+    if options.request == "-":
+        text = sys.stdin.buffer.read(recipe.MAX_BYTES + 1).decode("utf-8", "surrogateescape")
+        return recipe.parse(text)
+    return recipe.parse(options.request)
+
+
+def _colour(text: str) -> dict[str, object]:
+    name, _, share = text.rpartition("=")
+    key = "hex" if name.startswith("#") else "name"
+    return {key: name, "proportion": _number(share)}
+
+
+def _number(text: str) -> float | str:
+    """The number that the text spells; other text as it is, for the recipe to refuse."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _make(options: argparse.Namespace) -> None:
+    from plitka import pictures, studio
+
+    asked = _request(options)
+    engine = engines.load(options.engine)
+    options.out.mkdir(parents=True, exist_ok=True)
+    files: dict[str, str] = {}
+    metrics: dict[str, Any] = {}
+    for picture in _with_progress(studio.make(asked, engine), len(studio.SIZES)):
+        file = options.out / f"{picture.kind}.png"
+        pictures.save(picture.image, file, picture.record)
+        files[picture.kind] = str(file)
+        metrics = picture.metrics
+    if options.json:
+        _print_json({"pictures": files, **metrics})
+    else:
+        _print_made(asked, files, metrics)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    _print_json(plan(_request(options)).as_json())
+
+
+def _measure(options: argparse.Namespace) -> None:
+    from plitka import fidelity, pictures
+
+    colours = _listed(options.colors)
+    measured = fidelity.measure(pictures.load(options.image), list(colours.values()))
+    shares = dict(zip(colours, measured.shares, strict=True))
+    if options.json:
+        rounded = {name: round(share, 5) for name, share in shares.items()}
+        _print_json({"shares": rounded, "gaps": round(measured.gaps, 5)})
+        return
+    table = _table("Colour", "Share")
+    for (name, share), colour in zip(shares.items(), colours.values(), strict=True):
+        table.add_row(_swatch(colour), name, _percent(share))
+    table.caption = f"{_percent(measured.gaps)} of the picture is gaps and deep shadow"
+    _print(table)
+
+
+def _listed(names: str) -> dict[str, Colour]:
+    """Colours by the names that they were asked for by."""
+    known = palette.load()
+    listed: dict[str, Colour] = {}
+    for name in (name.strip() for name in names.split(",")):
+        colour = known.free(name) if name.startswith("#") else known.find(name)
+        if any(colour.srgb == other.srgb for other in listed.values()):
+            raise UnknownColour(f'--colors: "{name}" is there already, under this or another name')
+        listed[name] = colour
+    return listed
+
+
+def _palette(options: argparse.Namespace) -> None:
+    colours = palette.load().colours
+    if options.json:
+        _print_json(
+            [
+                {"code": colour.code, "phrase": colour.phrase, "hex": _hex(colour)}
+                for colour in colours
+            ]
+        )
+        return
+    table = _table("Phrase", "Code", "sRGB", "L*")
+    for colour in colours:
+        lightness = f"{colour.lab[0]:.0f}"
+        table.add_row(_swatch(colour), colour.phrase, colour.code, _hex(colour), lightness)
+    _print(table)
+
+
+def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:
+    """Pass pictures on, with a progress bar on standard error where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return iter(
+        track(
+            pictures,
+            "Drawing",
+            count,
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+    )
+
+
+def _print_made(asked: Recipe, files: dict[str, str], metrics: dict[str, Any]) -> None:
+    kinds = list(files)
+    table = _table("Colour", "Requested", *(kind.capitalize() for kind in kinds))
+    for part, measured in zip(asked.shares, metrics["colors"], strict=True):
+        shares = [_percent(measured[kind]) for kind in ("requested", *kinds)]
+        table.add_row(_swatch(part.colour), part.name, *shares)
+    table.add_section()
+    variation = [_percent(metrics["total_variation"][kind]) for kind in kinds]
+    table.add_row("", "total variation", "", *variation)
+    _print(table)
+    control = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
+    _print(f"seed {metrics['seed']}, engine {metrics['engine']}, {control}")
+    for file in files.values():
+        print(file)
+
+
+def _table(*headers: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table("", headers[0], box=box.SIMPLE_HEAD)
+    for header in headers[1:]:
+        table.add_column(header, justify="right")
+    return table
+
+
+def _print(shown: "Table | str") -> None:
+    from rich.console import Console
+
+    Console(highlight=False, soft_wrap=isinstance(shown, str)).print(shown, markup=False)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _swatch(colour: Colour) -> "Text":
+    from rich.text import Text
+
+    return Text("    ", style=f"on {_hex(colour)}")
+
+
+def _hex(colour: Colour) -> str:
+    red, green, blue = colour.srgb
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%"

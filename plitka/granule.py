@@ -1,0 +1,141 @@
+"""One crumb of rubber: a convex, faceted chip, as the cutter leaves it.
+
+Lengths are in frame sides (the picture's side is 1) and x runs right, y down, so that a
+granule is the same thing at every picture size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+DIAMETER = 24 / 1024
+"""Mean equivalent diameter: 24 px at 1024, about what the photographs show at their own scale."""
+
+CORNERS = 6
+FACETS = CORNERS + 2
+"""One facet slopes down from each side of the outline; the top face is folded into two."""
+
+# Shape, fitted so that renders have the texture of the photographs (docs/benchmarks.md).
+_SIZE_SPREAD = 0.34  # standard deviation of log diameter
+_CORNER_REGULARITY = 1.6  # shape of the gamma law of the angles between corners
+_ELONGATION = 0.28  # standard deviation of log aspect ratio
+_HEIGHT = (0.30, 0.75)  # of the radius, lowest and highest
+_BEVEL = (0.15, 0.80)  # how far the sloping facets reach towards the apex
+_APEX_OFFSET = 0.45  # of the radius: chips are lopsided
+_TILT = 0.22  # standard deviation of the slope at which a chip lies
+_FOLD = 0.16  # standard deviation of the slope between the two halves of the top
+
+
+@dataclass(frozen=True, eq=False)
+class Chips:
+    """N granules, each around its own centre.
+
+    outline: (N, CORNERS, 2) corners, in order.
+    facets: (N, FACETS, 4, 2) corners of the facets as seen from above; together they tile the
+        outline.
+    planes: (N, FACETS, 3) height over the plane of laying as a + b*x + c*y.
+    """
+
+    outline: Floats
+    facets: Floats
+    planes: Floats
+
+    def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Chips":
+        return Chips(self.outline[chosen], self.facets[chosen], self.planes[chosen])
+
+    def turned(self, degrees: float) -> "Chips":
+        """The same chips, turned about their centres, counter-clockwise as seen."""
+        turn = rotation(degrees)
+        planes = self.planes.copy()
+        planes[..., 1:] = self.planes[..., 1:] @ turn
+        return Chips(self.outline @ turn, self.facets @ turn, planes)
+
+
+def rotation(degrees: float) -> Floats:
+    """(2, 2) matrix R such that `points @ R` is turned counter-clockwise as seen (y runs down)."""
+    angle = np.deg2rad(degrees)
+    sine, cosine = np.sin(angle), np.cos(angle)
+    return np.array([[cosine, -sine], [sine, cosine]], np.float32)
+
+
+def cut(scale: NDArray[np.float64], rng: np.random.Generator) -> Chips:
+    """Cut one chip for each entry of `scale` (N,), which multiplies its size.
+
+    A chip is a lopsided frustum: an irregular convex outline with corners on an ellipse, the same
+    outline shrunk towards an apex as its top face, folded once, the whole tilted a little.
+    """
+    count = len(scale)
+    outline = _outlines(count, rng) * scale[:, None, None]
+    radius = np.sqrt(_area(outline) / np.pi)
+
+    shift = rng.uniform(-1, 1, (count, 2)) * (_APEX_OFFSET * radius)[:, None]
+    reach = rng.uniform(*_BEVEL, count)
+    top = outline + (shift[:, None] - outline) * reach[:, None, None]
+    tilt = rng.normal(0, _TILT, (count, 2))
+    height = radius * rng.uniform(*_HEIGHT, count)
+
+    following = np.roll(outline, -1, axis=1)
+    sides = np.stack([outline, following, np.roll(top, -1, axis=1), top], axis=2)
+    halves = np.stack([top[:, :4], top[:, [3, 4, 5, 0]]], axis=1)
+    facets = np.concatenate([sides, halves], axis=1)
+
+    planes = np.concatenate(
+        [_side_planes(outline, following, shift, reach, height), _top_planes(top, height, rng)],
+        axis=1,
+    )
+    planes[..., 1:] += tilt[:, None]
+    return Chips(*(a.astype(np.float32) for a in (outline, facets, planes)))
+
+
+def _outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    steps = np.cumsum(rng.gamma(_CORNER_REGULARITY, 1, (count, CORNERS)), axis=1)
+    angles = 2 * np.pi * steps / steps[:, -1:] + rng.uniform(0, 2 * np.pi, (count, 1))
+    stretch = np.exp(rng.normal(0, _ELONGATION / 2, (count, 1)))
+    x, y = np.cos(angles) * stretch, np.sin(angles) / stretch
+    lie = rng.uniform(0, np.pi, (count, 1))
+    points = np.stack([x * np.cos(lie) - y * np.sin(lie), x * np.sin(lie) + y * np.cos(lie)], -1)
+    points -= points.mean(axis=1, keepdims=True)
+
+    size = np.exp(rng.normal(-(_SIZE_SPREAD**2), _SIZE_SPREAD, count))
+    scale = DIAMETER * size * np.sqrt(np.pi / 4 / _area(points))
+    return np.asarray(points * scale[:, None, None])
+
+
+def _area(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
+    x, y = polygons[..., 0], polygons[..., 1]
+    return 0.5 * np.abs(np.sum(x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1), -1))
+
+
+def _side_planes(
+    outline: NDArray[np.float64],
+    following: NDArray[np.float64],
+    apex: NDArray[np.float64],
+    reach: NDArray[np.float64],
+    height: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Planes that rise from height 0 at each side of the outline to `height` at the top face."""
+    along = following - outline
+    inward = np.stack([-along[..., 1], along[..., 0]], -1)
+    inward /= np.linalg.norm(inward, axis=-1, keepdims=True) + 1e-12
+    breadth = np.sum((apex[:, None] - outline) * inward, -1) * reach[:, None]
+    facing = np.sign(breadth)[..., None] * inward
+    slope = height[:, None] / (np.abs(breadth) + 0.05 * height[:, None])
+    gradient = facing * slope[..., None]
+    base = -np.sum(outline * gradient, -1, keepdims=True)
+    return np.concatenate([base, gradient], -1)
+
+
+def _top_planes(
+    top: NDArray[np.float64], height: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Two planes that meet on the chord from corner 0 to corner 3 of the top face."""
+    start, chord = top[:, 0], top[:, 3] - top[:, 0]
+    across = np.stack([-chord[:, 1], chord[:, 0]], -1)
+    across /= np.linalg.norm(across, axis=-1, keepdims=True) + 1e-12
+    slope = rng.normal(0, _FOLD, (len(top), 2, 1))
+    gradient = across[:, None] * slope
+    base = height[:, None] - np.sum(start[:, None] * gradient, -1)
+    return np.concatenate([base[..., None], gradient], -1)

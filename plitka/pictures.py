@@ -1,0 +1,97 @@
+"""Images -> PNG files that carry how they were made, in folders that outlive their reader."""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from plitka import __version__
+
+TEXT_KEY = "plitka"
+"""Keyword of the PNG text chunk that holds the record, as JSON."""
+
+_COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
+_LARGEST = 64_000_000  # pixels; more is a mistake or an attack
+_KEPT = 4  # folders of past predictions that may still be read by an upload
+_ROOT = re.compile(r"plitka-(\d+)-")
+
+
+class PictureError(OSError):
+    """A file that is no picture; the message names it."""
+
+
+def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
+    """Write (height, width, 3) RGB as PNG with `record` in its text chunk."""
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
+    text.add_text("Software", f"Plitka {__version__}")
+    Image.fromarray(image).save(path, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+
+
+def load(path: Path) -> NDArray[np.uint8]:
+    """Read any picture as (height, width, 3) RGB, upright. Raises PictureError."""
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > _LARGEST:
+                raise PictureError(
+                    f"{path}: {picture.width}x{picture.height} pixels; at most {_LARGEST:,} are read"
+                )
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError):
+        raise PictureError(f"{path}: not a picture that can be read (PNG, JPEG, …)") from None
+    except OSError as error:
+        raise PictureError(f"{path}: {error.strerror or error}") from None
+
+
+class Outbox:
+    """Folders for the files of predictions, a fresh one each.
+
+    Whoever serves or uploads a file may still read it after the prediction has ended, so a folder
+    goes only when several later ones have been opened, never right after its files were handed
+    out. Base names never repeat, because uploads are told apart by them alone.
+    """
+
+    def __init__(self) -> None:
+        _remove_orphans()
+        self._root = Path(tempfile.mkdtemp(prefix=f"plitka-{os.getpid()}-"))
+        self._folders: list[Path] = []
+
+    def folder(self) -> "Folder":
+        """Open a folder for a new prediction, and remove those that nobody reads any more."""
+        while len(self._folders) >= _KEPT:
+            shutil.rmtree(self._folders.pop(0), ignore_errors=True)
+        self._root.mkdir(exist_ok=True)
+        folder = Folder(self._root, secrets.token_hex(6))
+        self._folders.append(folder.path)
+        return folder
+
+
+class Folder:
+    """The files of one prediction, named after what they show and after the prediction."""
+
+    def __init__(self, root: Path, mark: str) -> None:
+        self.path = root / mark
+        self.path.mkdir()
+        self._mark = mark
+
+    def file(self, kind: str) -> Path:
+        """Path for the picture of this kind: `preview-1f2e….png`."""
+        return self.path / f"{kind}-{self._mark}.png"
+
+
+def _remove_orphans() -> None:
+    """Remove what processes that are no more have left behind."""
+    for root in Path(tempfile.gettempdir()).glob("plitka-*-*"):
+        match = _ROOT.match(root.name)
+        if match and not psutil.pid_exists(int(match[1])):
+            shutil.rmtree(root, ignore_errors=True)

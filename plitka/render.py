@@ -1,0 +1,253 @@
+"""Layout -> pictures without any model: the photograph-like render, the colormap, the edges."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka import granule
+from plitka.layout import NONE, Layout, joint_distance
+from plitka.palette import Colour
+
+Floats = NDArray[np.float32]
+Image = NDArray[np.uint8]
+"""(size, size, 3) RGB, 0..255."""
+
+# Lengths are in granule diameters unless said otherwise. Fitted, like the shapes in granule.py,
+# to the texture of the photographs (docs/benchmarks.md).
+_LIGHT = np.array([-0.55, -0.60, 1.0], np.float32)  # towards the light: from the upper left
+_AMBIENT = 0.35  # of all light, from everywhere
+_RELIEF = 2.4  # from the lowest to the highest granule
+_OCCLUSION = ((0.12, 0.9), (0.45, 0.6))  # (radius, weight) of what surroundings take of the sky
+_OCCLUDED_LIGHT = 0.5  # what share of the occlusion falls on direct light too
+_SHADOW_STEPS = (0.08, 0.2, 0.35)  # distances towards the light at which something may stand
+_SHADOW_SOFTNESS = 0.35
+_SHADOW = 0.65
+_SHEEN = 0.5
+_SHEEN_EXPONENT = 30
+_GRANULE_VARIATION = 0.07  # standard deviation of log brightness from granule to granule
+_GRAIN = ((0.05, 0.05), (0.14, 0.05))  # (scale, amplitude in log brightness) of a face's roughness
+_TINT = 0.02  # standard deviation of linear R, G, B from granule to granule
+_LENS_BLUR = 0.65 / 1024  # in frame sides
+_TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
+_GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
+
+# Chroma over that of the median, by the percentile of lightness: median over the one-colour
+# photographs. Shade keeps its colour because light goes from granule to granule; sheen loses it.
+_CHROMA_RANK = (0.0, 0.015, 0.065, 0.15, 0.3, 0.5, 0.7, 0.85, 0.935, 0.985, 1.0)
+_CHROMA = (0.60, 0.74, 0.90, 0.97, 1.02, 1.03, 1.02, 1.0, 0.96, 0.90, 0.82)
+
+_JOINT_LIGHT = 0.010  # linear brightness of the gap between tiles
+_LEVELS = 4096  # steps of brightness in a colour's ramp
+
+_CANNY_THRESHOLDS = (40, 90)
+_SOFT_EDGE_BLUR = 1.1 / 1024  # in frame sides
+
+
+def picture(layout: Layout, size: int) -> Image:
+    """The tile as a photograph would show it.
+
+    It is drawn at twice the size and halved, so that edges are smooth.
+    """
+    facets = layout.facet_map(2 * size)
+    levels = _levels(_exposure(layout, facets, size), facets[::2, ::2] != NONE)
+    linear = _develop(layout, facets // granule.FACETS, levels)
+    linear = cv2.GaussianBlur(linear, (0, 0), _LENS_BLUR * size)
+    return _encode(linear)
+
+
+def colormap(layout: Layout, size: int) -> Image:
+    """The exact layout in flat palette colours; joints in a gray that no colour has."""
+    used = {colour.srgb for colour in layout.colours}
+    joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
+    flat = np.array([colour.srgb for colour in layout.colours] + [joint], np.uint8)
+    return np.asarray(flat[layout.colour_map(size)])
+
+
+def canny(layout: Layout, photo: Image) -> Image:
+    """White one-pixel outlines of granules and joints on black, as ControlNet Canny expects."""
+    edges = cv2.Canny(_flattened(layout, photo), *_CANNY_THRESHOLDS, L2gradient=True)
+    return np.repeat(edges[..., None], 3, axis=2)
+
+
+def soft_edge(layout: Layout, photo: Image) -> Image:
+    """Soft, graded outlines on black, as ControlNet SoftEdge expects (Dexined, HED)."""
+    size = photo.shape[0]
+    flat = _flattened(layout, photo).astype(np.float32)
+    flat = cv2.GaussianBlur(flat, (0, 0), _SOFT_EDGE_BLUR * size)
+    slope = np.hypot(cv2.Sobel(flat, cv2.CV_32F, 1, 0), cv2.Sobel(flat, cv2.CV_32F, 0, 1))
+    slope /= np.quantile(slope, 0.98) + 1e-6
+    edges = np.clip(255 * np.sqrt(slope) - 40, 0, 255).astype(np.uint8)
+    return np.repeat(edges[..., None], 3, axis=2)
+
+
+def _flattened(layout: Layout, photo: Image) -> NDArray[np.uint8]:
+    """(size, size) gray picture in which each granule has one brightness and joints are black.
+
+    Facets vanish in it, so that edges are outlines of granules.
+    """
+    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    granules = layout.granule_map(photo.shape[0])
+    index = granules.ravel() + 1
+    area = np.bincount(index, minlength=len(layout.owner) + 1)
+    light = np.bincount(index, weights=gray.ravel(), minlength=len(area)) / np.maximum(area, 1)
+    light[0] = 0
+    return np.asarray(light.astype(np.uint8)[granules + 1])
+
+
+def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+    """(size, size) natural logarithm of the light that each pixel sends to the camera."""
+    direct, sky = _facet_light(layout)
+    direct, sky = _halved(direct[facets]), _halved(sky[facets])
+    relief = _relief(layout, facets[::2, ::2], size)
+    hidden = _occlusion(relief, size)
+    shadow = _shadow(relief, size)
+    light = sky * np.exp(-hidden)
+    light += direct * (1 - _SHADOW * shadow) * np.exp(-_OCCLUDED_LIGHT * hidden)
+    if layout.angle != 0:
+        light *= _worn_edges(layout.angle, size)
+    return np.log(np.maximum(light, 1e-3)) + _grain(layout.seed, size)
+
+
+def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
+    """What each facet, lying free, sends of direct light and of light from everywhere.
+
+    Each (N * FACETS + 1,); the last entry, which NONE finds, stands for the joints.
+    """
+    rng = np.random.default_rng((layout.seed, 1))
+    slope = layout.chips.planes[..., 1:].reshape(-1, 2)
+    normal = np.concatenate([-slope, np.ones_like(slope[:, :1])], axis=1)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    towards = _LIGHT / np.linalg.norm(_LIGHT)
+    halfway = towards + np.array([0, 0, 1], np.float32)
+    halfway /= np.linalg.norm(halfway)
+
+    matte = (1 - _AMBIENT) * np.maximum(normal @ towards, 0)
+    sheen = _SHEEN * np.maximum(normal @ halfway, 0) ** _SHEEN_EXPONENT
+    variation = np.exp(rng.normal(0, _GRANULE_VARIATION, len(layout.owner)))
+    variation = np.repeat(variation, granule.FACETS)
+    direct = (matte + sheen) * variation
+    sky = _AMBIENT * (0.5 + 0.5 * normal[:, 2]) * variation
+    return np.append(direct, 0).astype(np.float32), np.append(sky, _AMBIENT).astype(np.float32)
+
+
+def _halved(picture: Floats) -> Floats:
+    size = picture.shape[0] // 2
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
+
+
+def _relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+    """(size, size) height of the surface in granule diameters; joints are the ground, 0."""
+    planes = layout.chips.planes
+    centres = layout.centres[:, None]
+    base = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
+    base += layout.height[:, None] * (_RELIEF * granule.DIAMETER)
+    axis = (np.arange(size, dtype=np.float32) + np.float32(0.25)) / size
+    height = _with_joint(base)[facets]
+    height += _with_joint(planes[..., 1])[facets] * axis[None, :]
+    height += _with_joint(planes[..., 2])[facets] * axis[:, None]
+    return height / np.float32(granule.DIAMETER)
+
+
+def _with_joint(of_facets: Floats) -> Floats:
+    return np.append(of_facets.ravel(), np.float32(0))
+
+
+def _occlusion(relief: Floats, size: int) -> Floats:
+    """(size, size), 0 or more: how much higher the surroundings of each pixel stand."""
+    hidden = np.zeros_like(relief)
+    for radius, weight in _OCCLUSION:
+        around = cv2.GaussianBlur(relief, (0, 0), radius * granule.DIAMETER * size)
+        hidden += weight * np.maximum(around - relief, 0)
+    return hidden
+
+
+def _shadow(relief: Floats, size: int) -> Floats:
+    """(size, size) in 0..1: how far something towards the light stands in its way."""
+    aside = float(np.hypot(_LIGHT[0], _LIGHT[1]))
+    shadow = np.zeros_like(relief)
+    for distance in _SHADOW_STEPS:
+        step = distance * granule.DIAMETER * size / aside
+        move = np.array([[1, 0, -_LIGHT[0] * step], [0, 1, -_LIGHT[1] * step]], np.float32)
+        nearer = cv2.warpAffine(
+            relief, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        rise = nearer - relief - distance * float(_LIGHT[2]) / aside
+        np.maximum(shadow, np.clip(rise / _SHADOW_SOFTNESS, 0, 1), out=shadow)
+    return shadow
+
+
+def _worn_edges(angle: float, size: int) -> Floats:
+    """(size, size) factor on the light: tile edges turned to the light are brighter."""
+    inside, _ = joint_distance(angle, size)
+    down, right = np.gradient(inside, 1 / size)
+    worn = np.clip(1 - inside / _TILE_EDGE, 0, 1)
+    facing = -(right * _LIGHT[0] + down * _LIGHT[1])
+    return np.asarray(np.exp(worn * (0.5 * facing - 0.25)), np.float32)
+
+
+def _grain(seed: int, size: int) -> Floats:
+    """(size, size) log brightness of the roughness of faces, the same at every size."""
+    rng = np.random.default_rng((seed, 2))
+    nodes = _GRAIN_LATTICE
+    grain = np.zeros((nodes, nodes), np.float32)
+    for scale, amplitude in _GRAIN:
+        noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
+        noise = cv2.GaussianBlur(noise, (0, 0), scale * granule.DIAMETER * nodes)
+        grain += noise * np.float32(amplitude / noise.std())
+    way = cv2.INTER_AREA if size < nodes else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(grain, (size, size), interpolation=way))
+
+
+def _levels(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Exposure as percentile among the tile's pixels, 0 to _LEVELS - 1.
+
+    A colour's ramp turns it into the lightness that so many pixels of its photograph have.
+    """
+    sample = exposure[::3, ::3][tile[::3, ::3]]
+    knots = np.quantile(sample, np.linspace(0, 1, 257))
+    fine = np.linspace(knots[0], knots[-1], 8 * _LEVELS)
+    percentile = np.interp(fine, knots, np.linspace(0, _LEVELS - 1, 257)).astype(np.uint16)
+    step = (exposure - knots[0]) * ((len(fine) - 1) / (knots[-1] - knots[0]))
+    return np.asarray(percentile[np.clip(step, 0, len(fine) - 1).astype(np.int32)])
+
+
+def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uint16]) -> Floats:
+    """(size, size, 3) linear RGB. granules: the map of granules at twice the size."""
+    owner = np.append(layout.owner, np.uint8(255))[granules]
+    rng = np.random.default_rng((layout.seed, 3))
+    linear = np.zeros((*levels.shape, 3), np.float32)
+    bare = _coverage(owner == 255)
+    linear += _JOINT_LIGHT * bare[..., None]
+    for index, colour in enumerate(layout.colours):
+        cover = _coverage(owner == index)
+        rows, columns = np.nonzero(cover)
+        ramp = _ramp(colour)
+        linear[rows, columns] += ramp[levels[rows, columns]] * cover[rows, columns, None]
+    tint = 1 + rng.normal(0, _TINT, (len(layout.owner) + 1, 3)).astype(np.float32)
+    return np.asarray(linear * tint[granules[::2, ::2]])
+
+
+def _coverage(mask: NDArray[np.bool_]) -> Floats:
+    return _halved(mask.astype(np.float32))
+
+
+def _ramp(colour: Colour) -> Floats:
+    """(_LEVELS, 3) linear RGB of a colour from its darkest pixel to its lightest."""
+    rank = np.linspace(0, 1, _LEVELS)
+    p5, p25, p50, p75, p95 = colour.lightness
+    knots = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
+    dark, bright = p25 - p5, p95 - p75
+    values = (p5 - dark, p5 - 0.65 * dark, p5, p25, p50, p75, p95, p95 + bright, p95 + 1.6 * bright)
+    lightness = np.interp(rank, knots, np.clip(values, 0, 100))
+    chroma = np.interp(rank, _CHROMA_RANK, _CHROMA)
+    lab = np.stack([lightness, colour.lab[1] * chroma, colour.lab[2] * chroma], -1)
+    linear = cv2.cvtColor(lab.astype(np.float32)[None], cv2.COLOR_LAB2LRGB)[0]
+    return np.clip(linear, 0, 1).astype(np.float32)
+
+
+def _encode(linear: Floats) -> Image:
+    """Linear RGB in 0..1 to sRGB bytes (IEC 61966-2-1)."""
+    value = np.linspace(0, 1, 65536)
+    curve = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
+    table = np.rint(255 * curve).astype(np.uint8)
+    return np.asarray(table[np.clip(linear * 65535, 0, 65535).astype(np.uint16)])

@@ -1,0 +1,139 @@
+"""The conductor: Recipe -> preview, final and colormap, each as soon as it is ready."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka import __version__, device, fidelity, render
+from plitka.engines import Engine
+from plitka.layout import NONE, Layout, lay
+from plitka.plan import Plan, plan
+from plitka.recipe import DRAW_SEED, MAX_SEED, Recipe
+from plitka.stages import Stages, log
+
+Kind: TypeAlias = Literal["preview", "final", "colormap"]
+SIZES: dict[Kind, int] = {"preview": 512, "final": 1024, "colormap": 1024}  # pixels a side
+
+JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a prediction.
+
+    image: (size, size, 3) RGB, 0..255. shares: what was measured on it, in the order of the
+    recipe's colours. record: how it was made, for its PNG file; equal for equal requests.
+    metrics: what was learnt up to here, in types that Cog takes as metrics; the last picture's
+    are complete.
+    """
+
+    kind: Kind
+    image: NDArray[np.uint8]
+    shares: tuple[float, ...]
+    record: dict[str, JsonValue]
+    metrics: dict[str, JsonValue]
+
+
+def with_seed(recipe: Recipe) -> Recipe:
+    """The recipe with a seed drawn, where it asks for that."""
+    if recipe.seed != DRAW_SEED:
+        return recipe
+    return replace(recipe, seed=secrets.randbelow(MAX_SEED + 1))
+
+
+def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
+    """Make the pictures of a recipe, in order: preview, final, colormap."""
+    stages = Stages()
+    settled = plan(with_seed(recipe))
+    log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
+    with stages("layout"):
+        layout = lay(settled.recipe)
+    run = _Run(settled, engine.name, stages)
+
+    schedule: dict[Kind, int] = {"preview": settled.steps_preview, "final": settled.steps_final}
+    for kind, steps in schedule.items():
+        with stages(kind):
+            drawn = engine.draw(settled, layout, SIZES[kind], steps)
+        with stages(f"measure_{kind}"):
+            shares = fidelity.measure(drawn.image, layout.colours).shares
+        yield run.picture(kind, drawn.image, shares, drawn.steps)
+
+    with stages("colormap"):
+        colormap = render.colormap(layout, SIZES["colormap"])
+        exact = _exact_shares(layout, SIZES["colormap"])
+    yield run.picture("colormap", colormap, exact)
+
+
+class _Run:
+    """What one run has learnt so far, picture by picture."""
+
+    def __init__(self, settled: Plan, engine: str, stages: Stages) -> None:
+        self._plan = settled
+        self._engine = engine
+        self._stages = stages
+        self._measured: dict[Kind, tuple[float, ...]] = {}
+        self._steps: dict[str, JsonValue] = {}
+
+    def picture(
+        self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...], steps: int = 0
+    ) -> Picture:
+        self._measured[kind] = shares
+        if kind != "colormap":
+            self._steps[kind] = steps
+        return Picture(kind, image, shares, self._record(kind, shares), self._metrics())
+
+    def _record(self, kind: Kind, shares: Sequence[float]) -> dict[str, JsonValue]:
+        settled = self._plan
+        return {
+            "version": __version__,
+            "picture": kind,
+            "request": settled.recipe.request(),
+            "seed": settled.recipe.seed,
+            "prompt": settled.prompt,
+            "negative_prompt": settled.negative_prompt,
+            "engine": self._engine,
+            "controlnet": settled.control.kind,
+            "measured": {
+                part.name: round(share, 5)
+                for part, share in zip(settled.recipe.shares, shares, strict=True)
+            },
+            "total_variation": self._total_variation(shares),
+        }
+
+    def _metrics(self) -> dict[str, JsonValue]:
+        settled = self._plan
+        return {
+            "seed": settled.recipe.seed,
+            "engine": self._engine,
+            "controlnet": settled.control.kind or "none",
+            "controlnet_reason": settled.control.reason,
+            "steps": dict(self._steps),
+            "seconds": dict(self._stages.seconds),
+            "peak_memory_mb": device.peak_memory_mb(),
+            "colors": [
+                {"name": part.name, "requested": round(part.share, 5)}
+                | {kind: round(shares[i], 5) for kind, shares in self._measured.items()}
+                for i, part in enumerate(settled.recipe.shares)
+            ],
+            "total_variation": {
+                kind: self._total_variation(shares) for kind, shares in self._measured.items()
+            },
+        }
+
+    def _total_variation(self, shares: Sequence[float]) -> float:
+        requested = [part.share for part in self._plan.recipe.shares]
+        return round(fidelity.total_variation(shares, requested), 5)
+
+
+def _control(settled: Plan) -> str:
+    return f"{settled.control.kind or 'none'} ({settled.control.reason})"
+
+
+def _exact_shares(layout: Layout, size: int) -> tuple[float, ...]:
+    colours = layout.colour_map(size)
+    area = np.bincount(colours[colours != NONE], minlength=len(layout.colours))
+    return tuple((area / area.sum()).tolist())

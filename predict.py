@@ -1,0 +1,35 @@
+"""The Cog face of Plitka: loads the engine, makes the pictures, hands out files and metrics."""
+
+import logging
+from collections.abc import Iterator
+
+from cog import BasePredictor, Input, Path, current_scope, streaming
+
+from plitka import engines, pictures, recipe, studio
+
+
+class Predictor(BasePredictor):
+    """Photorealistic rubber-crumb tiles with exactly the colours asked for."""
+
+    def setup(self, weights: Path | None = None) -> None:
+        """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        self.outbox = pictures.Outbox()
+        self.engine = engines.load(weights=weights)
+
+    @streaming
+    def predict(
+        self,
+        params_json: str = Input(
+            description="The tile as JSON: colors with proportions, angle, quality, seed, overrides"
+        ),
+    ) -> Iterator[Path]:
+        """Make a tile's preview, final picture and colormap."""
+        asked = recipe.parse(params_json)
+        folder = self.outbox.folder()
+        for picture in studio.make(asked, self.engine):
+            file = folder.file(picture.kind)
+            pictures.save(picture.image, file, picture.record)
+            for name, value in picture.metrics.items():
+                current_scope().record_metric(name, value)
+            yield Path(file)

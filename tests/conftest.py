@@ -1,0 +1,45 @@
+"""Fixtures that several test files share."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.server import CogServer, cog_server
+
+StartServer = Callable[..., CogServer]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CogServer]:
+    """One server with the render engine for all tests that leave it as it was."""
+    folder = tmp_path_factory.mktemp("server")
+    with cog_server(folder, {"PLITKA_ENGINE": "render"}) as running:
+        health = running.health()
+        assert health["status"] == "READY", health["setup"]["logs"]
+        yield running
+
+
+@pytest.fixture
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """Start a server for one test: `start_server(PLITKA_ENGINE="render")`, whatever its health."""
+    with ExitStack() as stack:
+
+        def start(**env: str) -> CogServer:
+            folder = tmp_path_factory.mktemp("server")
+            return stack.enter_context(cog_server(folder, env))
+
+        yield start
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows the last lines of the log of its server."""
+    report = yield
+    running = item.funcargs.get("server")
+    if report.failed and isinstance(running, CogServer):
+        lines = running.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        report.sections.append((f"Cog's server ({running.log})", "\n".join(lines[-30:])))
+    return report

@@ -1,0 +1,150 @@
+"""Cog's real HTTP server as a subprocess, on a free port of this machine, for the tests."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from script import openapi_schema
+
+START_SECONDS = 120.0  # to import the predictor and run setup(), on a slow machine
+STOP_SECONDS = 15.0
+POLL_SECONDS = 0.05
+REQUEST_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Event:
+    """One server-sent event: start, log, metric, output or completed."""
+
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CogServer:
+    """A server that has finished its setup, well or badly; `log` is all that it printed."""
+
+    client: httpx.Client
+    log: Path
+
+    def health(self) -> dict[str, Any]:
+        """The body of /health-check: `status`, `setup` with its `logs`, `version`."""
+        body: dict[str, Any] = self.client.get("/health-check").json()
+        return body
+
+    def predict(self, params_json: object, **fields: object) -> httpx.Response:
+        """Run one prediction and wait for it; a `params_json` that is no string goes as it is."""
+        body = {"input": {"params_json": params_json}, **fields}
+        return self.client.post("/predictions", json=body)
+
+    def wait_for(self, status: str, seconds: float = STOP_SECONDS) -> None:
+        """Wait until /health-check says `status`: READY, BUSY, UNHEALTHY and so on."""
+        deadline = time.monotonic() + seconds
+        while (now := self.health()["status"]) != status:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the server is {now} and not {status} after {seconds} s")
+            time.sleep(POLL_SECONDS)
+
+    @contextmanager
+    def stream(self, params_json: str, prediction: str | None = None) -> Iterator[Iterator[Event]]:
+        """Run one prediction and read its events while it runs; leaving early cancels it.
+
+        With an id in `prediction` it can be cancelled from outside, too.
+        """
+        method = "POST" if prediction is None else "PUT"
+        url = "/predictions" if prediction is None else f"/predictions/{prediction}"
+        body = {"input": {"params_json": params_json}}
+        accept = {"Accept": "text/event-stream"}
+        with self.client.stream(method, url, json=body, headers=accept) as response:
+            response.raise_for_status()
+            yield _events(response)
+
+
+@contextmanager
+def cog_server(
+    folder: Path,
+    env: Mapping[str, str],
+    predictor: Path = openapi_schema.PREDICTOR,
+) -> Iterator[CogServer]:
+    """Serve `predictor` with `env` added to this process's environment.
+
+    `folder` is empty and becomes the server's working directory, so nothing is written into the
+    checkout. The server is given once setup() has ended, also when it failed: see `health()`.
+    """
+    openapi_schema.write(folder / ".cog" / "openapi_schema.json", predictor)
+    log = folder / "server.log"
+    binaries = Path(sys.executable).parent  # the server starts its worker as `python`
+    search = [str(predictor.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
+        "PYTHONPATH": os.pathsep.join(search),
+        "COG_PREDICT_TYPE_STUB": f"{predictor}:Predictor",
+        "PORT": "0",  # any free one; the log says which
+        **env,
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        url = _wait_for_setup(process, log)
+        with httpx.Client(base_url=url, timeout=REQUEST_SECONDS) as client:
+            yield CogServer(client, log)
+    finally:
+        _stop(process)
+
+
+def _wait_for_setup(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until setup() has ended and return the server's address."""
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        text = log.read_text(encoding="utf-8", errors="replace")
+        listening = re.search(r"Starting coglet server on ([\d.]+:\d+)", text)
+        if listening is not None:
+            url = f"http://{listening[1]}"
+            if httpx.get(f"{url}/health-check").json()["status"] not in {"STARTING", "UNKNOWN"}:
+                return url
+        time.sleep(POLL_SECONDS)
+    ended = "is still starting" if process.poll() is None else f"ended with {process.returncode}"
+    raise RuntimeError(f"Cog's server {ended}:\n{log.read_text(errors='replace')}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server and its worker: politely first, then the whole process group."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # the worker went with the server
+
+
+def _events(response: httpx.Response) -> Iterator[Event]:
+    name = ""
+    for line in response.iter_lines():
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield Event(name, json.loads(line.removeprefix("data: ")))

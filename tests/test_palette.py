@@ -1,0 +1,138 @@
+from pathlib import Path
+
+import pytest
+
+from plitka import palette
+from plitka.palette import PLAIN_NAMES, UnknownColour, quoted
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("red", "RED"),
+        ("DKGREEN", "DKGREEN"),
+        ("dkgreen", "DKGREEN"),
+        ("Dark Green", "DKGREEN"),
+        ("dark-green", "DKGREEN"),
+        ("dark__ -green", "DKGREEN"),
+        ("white green", "WHTGRN"),
+        ("white-green", "WHTGRN"),
+        ("grey", "GRAY"),
+        ("light_grey", "LTGRAY"),
+        ("LTGREY", "LTGRAY"),
+        ("GREEN", "GREEN"),
+    ],
+)
+def test_a_name_is_found_in_any_case_separator_and_spelling_of_grey(name: str, code: str) -> None:
+    assert palette.load().find(name).code == code
+
+
+def test_the_palette_has_29_codes_and_the_plain_names() -> None:
+    colours = palette.load()
+    assert len(colours.colours) == 31
+    assert {colours.find(name).phrase for name in PLAIN_NAMES} == set(PLAIN_NAMES)
+    for colour in colours.colours:
+        assert colours.find(colour.code) is colours.find(colour.phrase) is colour
+        assert list(colour.lightness) == sorted(colour.lightness)
+
+
+@pytest.mark.parametrize(
+    ("name", "fragments"),
+    [
+        ("blurple", ['unknown colour "blurple"; did you mean "purple"? Known: black, white, red']),
+        ("DKGREN", ['did you mean "DKGREEN"?']),
+        ("ligth green", ['did you mean "light green"?']),
+        ("xyzzy", ['unknown colour "xyzzy". Known: black']),
+        ("r\u0435d", ["character 2 is CYRILLIC SMALL LETTER IE", 'did you mean "red"?']),
+        (
+            "\uff52\uff45\uff44",
+            ["character 1 is FULLWIDTH LATIN SMALL LETTER R", 'did you mean "red"?'],
+        ),
+        (
+            "re\u200bd",
+            ['"re\\u200bd"', "character 3 is ZERO WIDTH SPACE", 'did you mean "red"?'],
+        ),
+        ("blac\u212a", ["character 5 is KELVIN SIGN", 'did you mean "black"?']),
+        ("\ud800", ['"\\ud800"', "character 1 is U+D800"]),
+    ],
+)
+def test_an_unknown_name_is_quoted_visibly_and_the_nearest_is_suggested(
+    name: str, fragments: list[str]
+) -> None:
+    with pytest.raises(UnknownColour) as caught:
+        palette.load().find(name)
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+@pytest.mark.parametrize("hex_code", ["#1e90ff", "1E90FF", " #1E90ff "])
+def test_a_free_colour_is_named_by_its_hex(hex_code: str) -> None:
+    colour = palette.load().free(hex_code)
+    assert colour.is_free
+    assert colour.code == "#1e90ff"
+    assert colour.srgb == (0x1E, 0x90, 0xFF)
+    # CIE L*a*b* of this sRGB colour under D65.
+    assert colour.lab == pytest.approx((59.38, 9.97, -63.39), abs=0.02)
+
+
+def test_three_digits_are_a_hex_too() -> None:
+    assert palette.load().free("18f") == palette.load().free("#1188ff")
+
+
+@pytest.mark.parametrize(
+    "hex_code", ["", "#", "red", "#12345", "#1e90ff00", "#\uff11\uff12\uff13", "#-1e90f"]
+)
+def test_what_is_no_hex_is_an_error_that_shows_the_form(hex_code: str) -> None:
+    with pytest.raises(UnknownColour, match='"#rrggbb" or "#rgb"'):
+        palette.load().free(hex_code)
+
+
+def test_a_palette_colour_is_its_own_nearest() -> None:
+    colours = palette.load()
+    for colour in colours.colours:
+        assert colours.nearest(colour.lab).lab == colour.lab
+
+
+@pytest.mark.parametrize(
+    ("hex_code", "phrase"),
+    # Of the blues, the hue of CIEDE2000 decides: plain distance in L*a*b* says "violet" of
+    # pure blue.
+    [("#1e90ff", "sky blue"), ("#0000ff", "blue"), ("#000", "black"), ("#ffffff", "white")],
+)
+def test_a_free_colour_takes_the_phrase_of_its_nearest_neighbour(
+    hex_code: str, phrase: str
+) -> None:
+    assert palette.load().free(hex_code).phrase == phrase
+
+
+@pytest.mark.parametrize("hex_code", ["#000000", "#ffffff", "#1e90ff"])
+def test_the_lightness_of_a_free_colour_stays_ordered_in_range_and_on_its_median(
+    hex_code: str,
+) -> None:
+    colour = palette.load().free(hex_code)
+    assert list(colour.lightness) == sorted(colour.lightness)
+    assert 0 <= colour.lightness[0] <= colour.lightness[4] <= 100
+    assert colour.lightness[2] == pytest.approx(colour.lab[0])
+
+
+def test_a_broken_row_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "palette.csv"
+    broken.write_text("# a comment\ncode,caption,median_srgb\nRED,red,#c74a3d\n")
+    with pytest.raises(ValueError, match="row 'RED' is not a colour: KeyError\\('L_median'\\)"):
+        palette.load(broken)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (float("nan"), "NaN"),
+        ("two\nlines \u202e", '"two\\nlines \\u202e"'),
+        ("x" * 99, '"' + "x" * 60 + '…"'),
+        ([], "an empty list"),
+        ({}, "an object"),
+    ],
+)
+def test_a_value_is_quoted_short_and_on_one_line(value: object, shown: str) -> None:
+    assert quoted(value) == shown
