@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 
-from cog import BasePredictor, Input, Path, current_scope, streaming
+from cog import BasePredictor, Input, Path, streaming
 
 from plitka import engines, pictures, recipe, studio
 
@@ -11,7 +11,7 @@ from plitka import engines, pictures, recipe, studio
 class Predictor(BasePredictor):
     """Photorealistic rubber-crumb tiles with exactly the colours asked for."""
 
-    def setup(self, weights: Path | None = None) -> None:
+    def setup(self, weights: Path | str | None = None) -> None:
         """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
         logging.basicConfig(level=logging.INFO, format="%(message)s")
         self.outbox = pictures.Outbox()
@@ -25,11 +25,14 @@ class Predictor(BasePredictor):
         ),
     ) -> Iterator[Path]:
         """Make a tile's preview, final picture and colormap."""
-        asked = recipe.parse(params_json)
+        try:
+            asked = recipe.parse(params_json)
+        except recipe.RecipeError as fault:
+            raise ValueError(str(fault)) from None  # its class name is part of Cog's error
         folder = self.outbox.folder()
         for picture in studio.make(asked, self.engine):
             file = folder.file(picture.kind)
             pictures.save(picture.image, file, picture.record)
             for name, value in picture.metrics.items():
-                current_scope().record_metric(name, value)
+                self.record_metric(name, value)
             yield Path(file)

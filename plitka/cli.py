@@ -237,17 +237,9 @@ def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Pictu
     from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
-    return iter(
-        track(
-            pictures,
-            "Drawing",
-            count,
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-    )
+    bar = Console(stderr=True)
+    hidden = not bar.is_terminal
+    yield from track(pictures, "Drawing", count, console=bar, transient=True, disable=hidden)
 
 
 def _print_made(asked: Recipe, files: dict[str, str], metrics: dict[str, Any]) -> None:

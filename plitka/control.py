@@ -26,12 +26,10 @@ def choose(angle: float, forced: bool | None = None) -> ControlChoice:
     """
     if forced is False:
         return ControlChoice(None, "forced off by use_controlnet")
-    if angle % 180 == 0:
-        if forced:
-            return ControlChoice("canny", "forced on by use_controlnet; the joints lie on an axis")
+    if angle % 180 == 0 and not forced:
         return ControlChoice(None, "top view is reliable without it")
     distance = abs((angle + 45) % 90 - 45)
     kind: Kind = "canny" if distance <= CANNY_REACH else "softedge"
-    relation = "within" if kind == "canny" else "more than"
+    relation = "within" if kind == "canny" else "not within"
     geometry = f"{angle:g} degrees is {relation} {CANNY_REACH} degrees of an axis"
     return ControlChoice(kind, f"forced on by use_controlnet; {geometry}" if forced else geometry)

@@ -40,7 +40,8 @@ def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
 
     image: (height, width, 3) RGB, 0..255; its longer side is taken for the frame's.
     """
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    pixels = image.astype(np.float32) / 255
+    lab = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float32)
     owner = _classify(lab, colours)
     median = np.array([colour.lab[0] for colour in colours], np.float32)
     shadow = np.maximum(_SHADOW * median, _SHADOW_OF_BLACK)

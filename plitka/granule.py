@@ -106,7 +106,7 @@ def _outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _area(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y = polygons[..., 0], polygons[..., 1]
-    return 0.5 * np.abs(np.sum(x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1), -1))
+    return np.asarray(0.5 * np.abs(np.sum(x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1), -1)))
 
 
 def _side_planes(

@@ -43,9 +43,8 @@ def load(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as picture:
             if picture.width * picture.height > _LARGEST:
-                raise PictureError(
-                    f"{path}: {picture.width}x{picture.height} pixels; at most {_LARGEST:,} are read"
-                )
+                size = f"{picture.width}x{picture.height}"
+                raise PictureError(f"{path}: {size} pixels; at most {_LARGEST:,} are read")
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError):
         raise PictureError(f"{path}: not a picture that can be read (PNG, JPEG, …)") from None

@@ -103,7 +103,7 @@ def parse(text: str) -> Recipe:
     request.expect_keys(("colors", "angle", "quality", "seed", "overrides"))
     shares = _shares(request)
     angle = request.optional("angle", _number(0, 180, " degrees"), 0.0)
-    quality = request.optional("quality", _choice(QUALITIES), DEFAULT_QUALITY)
+    quality: Quality = request.optional("quality", _QUALITY, DEFAULT_QUALITY)
     seed = request.optional("seed", _whole(DRAW_SEED, MAX_SEED, " (-1 draws one)"), DRAW_SEED)
     overrides = _overrides(request)
     if faults:
@@ -278,8 +278,9 @@ def _proportion(value: object) -> float:
     raise _Refused(value, _PROPORTION)
 
 
+_QUALITY: Callable[[object], Quality] = _choice(QUALITIES)
 _COLOUR_KEYS = {"name": _named_colour, "color": _named_colour, "hex": _free_colour}
-_PROPORTION_KEYS = dict.fromkeys(("proportion", "percentage", "percent"), _proportion)
+_PROPORTION_KEYS = {"proportion": _proportion, "percentage": _proportion, "percent": _proportion}
 _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
     "use_controlnet": _flag,
     "guidance_scale": _number(1, 20),

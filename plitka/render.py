@@ -51,7 +51,7 @@ def picture(layout: Layout, size: int) -> Image:
     facets = layout.facet_map(2 * size)
     levels = _levels(_exposure(layout, facets, size), facets[::2, ::2] != NONE)
     linear = _develop(layout, facets // granule.FACETS, levels)
-    linear = cv2.GaussianBlur(linear, (0, 0), _LENS_BLUR * size)
+    linear = _blurred(linear, _LENS_BLUR * size)
     return _encode(linear)
 
 
@@ -73,7 +73,7 @@ def soft_edge(layout: Layout, photo: Image) -> Image:
     """Soft, graded outlines on black, as ControlNet SoftEdge expects (Dexined, HED)."""
     size = photo.shape[0]
     flat = _flattened(layout, photo).astype(np.float32)
-    flat = cv2.GaussianBlur(flat, (0, 0), _SOFT_EDGE_BLUR * size)
+    flat = _blurred(flat, _SOFT_EDGE_BLUR * size)
     slope = np.hypot(cv2.Sobel(flat, cv2.CV_32F, 1, 0), cv2.Sobel(flat, cv2.CV_32F, 0, 1))
     slope /= np.quantile(slope, 0.98) + 1e-6
     edges = np.clip(255 * np.sqrt(slope) - 40, 0, 255).astype(np.uint8)
@@ -130,6 +130,11 @@ def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
     return np.append(direct, 0).astype(np.float32), np.append(sky, _AMBIENT).astype(np.float32)
 
 
+def _blurred(picture: Floats, radius: float) -> Floats:
+    """The picture under a Gaussian of this standard deviation, in pixels."""
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), radius), np.float32)
+
+
 def _halved(picture: Floats) -> Floats:
     size = picture.shape[0] // 2
     return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
@@ -156,7 +161,7 @@ def _occlusion(relief: Floats, size: int) -> Floats:
     """(size, size), 0 or more: how much higher the surroundings of each pixel stand."""
     hidden = np.zeros_like(relief)
     for radius, weight in _OCCLUSION:
-        around = cv2.GaussianBlur(relief, (0, 0), radius * granule.DIAMETER * size)
+        around = _blurred(relief, radius * granule.DIAMETER * size)
         hidden += weight * np.maximum(around - relief, 0)
     return hidden
 
@@ -192,7 +197,7 @@ def _grain(seed: int, size: int) -> Floats:
     grain = np.zeros((nodes, nodes), np.float32)
     for scale, amplitude in _GRAIN:
         noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
-        noise = cv2.GaussianBlur(noise, (0, 0), scale * granule.DIAMETER * nodes)
+        noise = _blurred(noise, scale * granule.DIAMETER * nodes)
         grain += noise * np.float32(amplitude / noise.std())
     way = cv2.INTER_AREA if size < nodes else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(grain, (size, size), interpolation=way))
@@ -242,7 +247,7 @@ def _ramp(colour: Colour) -> Floats:
     chroma = np.interp(rank, _CHROMA_RANK, _CHROMA)
     lab = np.stack([lightness, colour.lab[1] * chroma, colour.lab[2] * chroma], -1)
     linear = cv2.cvtColor(lab.astype(np.float32)[None], cv2.COLOR_LAB2LRGB)[0]
-    return np.clip(linear, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(linear, 0, 1), np.float32)
 
 
 def _encode(linear: Floats) -> Image:

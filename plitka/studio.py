@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from plitka.stages import Stages, log
 Kind: TypeAlias = Literal["preview", "final", "colormap"]
 SIZES: dict[Kind, int] = {"preview": 512, "final": 1024, "colormap": 1024}  # pixels a side
 
-JsonValue: TypeAlias = bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"] | None
+Json: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Picture:
     kind: Kind
     image: NDArray[np.uint8]
     shares: tuple[float, ...]
-    record: dict[str, JsonValue]
-    metrics: dict[str, JsonValue]
+    record: Json
+    metrics: Json
 
 
 def with_seed(recipe: Recipe) -> Recipe:
@@ -76,7 +76,7 @@ class _Run:
         self._engine = engine
         self._stages = stages
         self._measured: dict[Kind, tuple[float, ...]] = {}
-        self._steps: dict[str, JsonValue] = {}
+        self._steps: Json = {}
 
     def picture(
         self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...], steps: int = 0
@@ -86,7 +86,7 @@ class _Run:
             self._steps[kind] = steps
         return Picture(kind, image, shares, self._record(kind, shares), self._metrics())
 
-    def _record(self, kind: Kind, shares: Sequence[float]) -> dict[str, JsonValue]:
+    def _record(self, kind: Kind, shares: Sequence[float]) -> Json:
         settled = self._plan
         return {
             "version": __version__,
@@ -104,7 +104,7 @@ class _Run:
             "total_variation": self._total_variation(shares),
         }
 
-    def _metrics(self) -> dict[str, JsonValue]:
+    def _metrics(self) -> Json:
         settled = self._plan
         return {
             "seed": settled.recipe.seed,
@@ -115,8 +115,11 @@ class _Run:
             "seconds": dict(self._stages.seconds),
             "peak_memory_mb": device.peak_memory_mb(),
             "colors": [
-                {"name": part.name, "requested": round(part.share, 5)}
-                | {kind: round(shares[i], 5) for kind, shares in self._measured.items()}
+                {
+                    "name": part.name,
+                    "requested": round(part.share, 5),
+                    **{kind: round(shares[i], 5) for kind, shares in self._measured.items()},
+                }
                 for i, part in enumerate(settled.recipe.shares)
             ],
             "total_variation": {

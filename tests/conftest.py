@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 
+import cv2
 import pytest
 
 from tests.server import CogServer, cog_server
@@ -30,6 +31,14 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
             return stack.enter_context(cog_server(folder, env))
 
         yield start
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    """Put OpenCV's number of threads back after a test that changes it."""
+    before = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(before)
 
 
 @pytest.hookimpl(wrapper=True)

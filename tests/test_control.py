@@ -42,4 +42,4 @@ def test_it_can_be_forced_on_and_off_and_the_reason_says_so(angle: float, kind: 
 
 def test_the_reason_states_the_angle() -> None:
     assert choose(100).reason == "100 degrees is within 22.5 degrees of an axis"
-    assert choose(45).reason == "45 degrees is more than 22.5 degrees of an axis"
+    assert choose(45).reason == "45 degrees is not within 22.5 degrees of an axis"

@@ -41,7 +41,7 @@ class EngineError(RuntimeError):
     """The engine cannot be had; the message says what to do about it."""
 
 
-def load(name: str | None = None, weights: Path | None = None) -> Engine:
+def load(name: str | None = None, weights: Path | str | None = None) -> Engine:
     """Load an engine: `name`, else what PLITKA_ENGINE names, else sdxl. Never another one.
 
     Raises EngineError where it cannot be loaded, with the remedy.

@@ -6,7 +6,7 @@ from typing import NoReturn
 from plitka.engines import EngineError
 
 
-def load(weights: Path | None) -> NoReturn:
+def load(weights: Path | str | None) -> NoReturn:
     """Raises EngineError: the engine comes with a later version."""
     raise EngineError(
         "the sdxl engine is not in this version of Plitka yet; set PLITKA_ENGINE=render "

@@ -1,0 +1,17 @@
+"""Short ways for the tests to spell recipes and to read pictures."""
+
+import json
+from collections.abc import Mapping
+
+from plitka import recipe
+from plitka.recipe import Recipe
+
+
+def request(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> str:
+    """`request({"red": 60, "DKGREEN": 40}, angle=45)` as params_json."""
+    colors = [{"name": name, "proportion": share} for name, share in shares.items()]
+    return json.dumps({"colors": colors, "angle": angle, "seed": seed})
+
+
+def asked(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> Recipe:
+    return recipe.parse(request(shares, angle, seed))

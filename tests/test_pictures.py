@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from plitka import pictures
+
+
+def test_a_picture_carries_its_record_and_its_exact_pixels(tmp_path: Path) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8)
+    pictures.save(image, tmp_path / "tile.png", {"prompt": "плитка", "seed": 7})
+    with Image.open(tmp_path / "tile.png") as read:
+        assert (read.mode, read.size) == ("RGB", (24, 16))
+        assert json.loads(read.info["plitka"]) == {"prompt": "плитка", "seed": 7}
+    assert np.array_equal(pictures.load(tmp_path / "tile.png"), image)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n broken"])
+def test_a_file_that_is_no_picture_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(pictures.PictureError, match=r"bad\.png: "):
+        pictures.load(tmp_path / "bad.png")
+
+
+def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.png"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    pictures.save(noise, whole, {})
+    (tmp_path / "half.png").write_bytes(whole.read_bytes()[:4000])
+    with pytest.raises(pictures.PictureError, match=r"half\.png: "):
+        pictures.load(tmp_path / "half.png")
+
+
+def test_a_folder_outlives_its_prediction_and_goes_some_predictions_later() -> None:
+    outbox = pictures.Outbox()
+    files = []
+    for _ in range(20):
+        file = outbox.folder().file("preview")
+        file.write_bytes(b"picture")
+        files.append(file)
+    assert all(file.exists() for file in files[-3:])
+    assert sum(file.exists() for file in files) <= 4
+    assert len({file.name for file in files}) == 20
+    assert all(file.name.startswith("preview-") for file in files)
+
+
+def test_what_dead_processes_left_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dead, stranger = tmp_path / "plitka-4194999-abc", tmp_path / "plitka-notes"
+    for folder in (dead, stranger):
+        folder.mkdir()
+    alive = pictures.Outbox().folder().file("final").parent
+    pictures.Outbox()
+    assert not dead.exists()
+    assert stranger.exists()
+    assert alive.exists()

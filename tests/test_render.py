@@ -1,0 +1,80 @@
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from plitka import palette, render
+from plitka.layout import NONE, lay
+from tests.recipes import asked
+
+
+def lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
+
+
+@pytest.mark.parametrize("colour", palette.load().colours, ids=lambda colour: colour.code)
+def test_a_tile_of_one_colour_has_the_lightness_and_chroma_of_its_photograph(
+    colour: palette.Colour,
+) -> None:
+    picture = lab(render.picture(lay(asked({colour.code: 100})), 512))
+    median = np.median(picture.reshape(-1, 3), axis=0)
+    assert np.linalg.norm(median - colour.lab) < 4
+    quartiles = np.percentile(picture[..., 0], [5, 25, 75, 95])
+    p5, p25, _, p75, p95 = colour.lightness
+    assert np.abs(quartiles - (p5, p25, p75, p95)).max() < 8
+
+
+def test_the_preview_is_the_final_picture_made_smaller() -> None:
+    layout = lay(asked({"black": 50, "white": 50}, 30))
+    final = cv2.resize(render.picture(layout, 1024), (512, 512), interpolation=cv2.INTER_AREA)
+    preview = render.picture(layout, 512)
+    assert np.abs(final.astype(int) - preview).mean() < 10
+    assert np.corrcoef(final.ravel(), preview.ravel())[0, 1] > 0.98
+
+
+@pytest.mark.parametrize(("names", "angle"), [(("black", "white"), 45), (("black",), 90)])
+def test_the_colormap_has_the_flat_colours_of_the_recipe_and_one_more_for_joints(
+    names: tuple[str, ...], angle: float
+) -> None:
+    layout = lay(asked(dict.fromkeys(names, 100 / len(names)), angle))
+    image = render.colormap(layout, 1024)
+    found = {tuple(pixel) for pixel in np.unique(image.reshape(-1, 3), axis=0).tolist()}
+    wanted = {colour.srgb for colour in layout.colours}
+    assert wanted < found
+    assert len(found) == len(wanted) + 1
+    joint = layout.colour_map(1024) == NONE
+    assert not {tuple(pixel) for pixel in image[joint].tolist()} & wanted
+
+
+@pytest.mark.parametrize("names", [("red", "blue"), ("pearl",), ("black",)])
+def test_edge_images_show_granules_and_above_all_the_joints(names: tuple[str, ...]) -> None:
+    layout = lay(asked(dict.fromkeys(names, 100 / len(names)), 45))
+    picture = render.picture(layout, 1024)
+    canny, soft = render.canny(layout, picture), render.soft_edge(layout, picture)
+    assert canny.shape == soft.shape == (1024, 1024, 3)
+    assert set(np.unique(canny)) == {0, 255}
+    assert len(np.unique(soft)) > 100
+    joint = cv2.dilate((layout.colour_map(1024) == NONE).astype(np.uint8), np.ones((5, 5)))
+    for edges in (canny, soft):
+        assert (edges[..., 0] == edges[..., 1]).all()
+        gray = edges[..., 0].astype(float)
+        assert gray[joint == 1].mean() > 1.5 * gray[joint == 0].mean()
+        assert 0.03 < np.mean(gray[joint == 0] > 127) < 0.35
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_same_layout_gives_the_same_bytes_with_any_number_of_threads() -> None:
+    layout = lay(asked({"red": 50, "blue": 50}, 30))
+    drawn = []
+    for count in (1, 2, 8):
+        cv2.setNumThreads(count)
+        drawn.append(render.picture(layout, 512))
+    assert np.array_equal(drawn[0], drawn[1])
+    assert np.array_equal(drawn[0], drawn[2])
+
+
+def test_2048_works() -> None:
+    layout = lay(asked({"red": 50, "white": 50}))
+    large = cv2.resize(render.picture(layout, 2048), (512, 512), interpolation=cv2.INTER_AREA)
+    small = render.picture(layout, 512)
+    assert np.corrcoef(large.ravel(), small.ravel())[0, 1] > 0.97
