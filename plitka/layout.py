@@ -34,6 +34,8 @@ _LAYER_MIX = 1.3  # how far the layers reach into each other, in layers
 _BED = 1.9  # size of the lowest layer's granules, so that no hole is left
 _MARGIN = 1.6 * granule.DIAMETER  # granules with centres this far outside still reach inside
 _REACH = float(np.sqrt(0.5)) + _MARGIN  # of a tile that has its corner at the frame's centre
+_ROUGHNESS = 0.03  # how far edges wander, standard deviation in granule diameters
+_ROUGHNESS_SCALE = 0.2  # over what distance, in granule diameters
 _SUBPIXEL = 5  # fractional bits of OpenCV's polygon coordinates
 
 
@@ -83,15 +85,17 @@ class Layout:
         corners = np.rint(((polygons + centres) * size - 0.5) * (1 << _SUBPIXEL))
         corners = corners.astype(np.int32).reshape(len(self.tile), -1, *polygons.shape[-2:])
         values = values.reshape(len(self.tile), -1)
+        rows, columns = _roughened(self.seed, size)
         if self.angle == 0:
-            painted = _fill(corners, values, size)
+            painted = _fill(corners, values, size)[rows, columns]
             return _closed(painted, painted == NONE)
         painted = np.full((size, size), NONE, np.int32)
         inside, tile_map = joint_distance(self.angle, size)
         for tile in range(4):
             mine = self.tile == tile
-            surface = (tile_map == tile) & (inside > 0)
-            np.copyto(painted, _fill(corners[mine], values[mine], size), where=surface)
+            canvas = _fill(corners[mine], values[mine], size)
+            surface = np.nonzero((tile_map == tile) & (inside > 0))
+            painted[surface] = canvas[rows[surface], columns[surface]]
         return _closed(painted, (painted == NONE) & (inside > 0))
 
 
@@ -101,6 +105,22 @@ def _fill(corners: NDArray[np.int32], values: NDArray[np.intp], size: int) -> ND
     for polygon, value in zip(polygons, values.ravel().tolist(), strict=True):
         cv2.fillConvexPoly(canvas, polygon, value, cv2.LINE_8, _SUBPIXEL)
     return canvas
+
+
+def _roughened(seed: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """(size, size) row and column of the straight-edged map that is seen at each pixel.
+
+    Rubber is torn as much as cut: its edges wander a little.
+    """
+    rng = np.random.default_rng((seed, 4))
+    nodes = int(1 / (_ROUGHNESS_SCALE * granule.DIAMETER))
+    axis = np.arange(size, dtype=np.float32)
+    places = []
+    for place in (axis[:, None], axis[None, :]):
+        stray = rng.normal(0, _ROUGHNESS * granule.DIAMETER * size, (nodes, nodes))
+        stray = cv2.resize(stray.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        places.append(np.clip(np.rint(place + stray), 0, size - 1).astype(np.int32))
+    return places[0], places[1]
 
 
 def _closed(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -156,7 +176,7 @@ def lay(recipe: Recipe) -> Layout:
     centres = places.astype(np.float32) @ granule.rotation(recipe.angle)
     near = (np.abs(centres) < 0.5 + _MARGIN).all(axis=1)
 
-    bare = Layout(
+    layout = Layout(
         colours=tuple(share.colour for share in recipe.shares),
         shares=tuple(share.share for share in recipe.shares),
         angle=recipe.angle,
@@ -167,9 +187,22 @@ def lay(recipe: Recipe) -> Layout:
         chips=chips[near].turned(recipe.angle),
         owner=np.zeros(np.count_nonzero(near), np.uint8),
     )
-    seen = bare.granule_map(_SURVEY)
-    area = np.bincount(seen[seen != NONE], minlength=len(bare.tile))
-    return replace(bare, owner=_deal(area, bare.shares, lots[near]))
+    seen = layout.granule_map(_SURVEY)
+    area = np.bincount(seen[seen != NONE], minlength=len(layout.owner))
+    layout = replace(layout, owner=_deal(area, layout.shares, lots[near]))
+    return _uncovered(layout, area > 0)
+
+
+def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
+    """The layout without the granules that others cover whole."""
+    return replace(
+        layout,
+        centres=layout.centres[seen],
+        height=layout.height[seen],
+        tile=layout.tile[seen],
+        chips=layout.chips[seen],
+        owner=layout.owner[seen],
+    )
 
 
 def _strew(

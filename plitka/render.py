@@ -24,6 +24,7 @@ _SHADOW_SOFTNESS = 0.35
 _SHADOW = 0.65
 _SHEEN = 0.5
 _SHEEN_EXPONENT = 30
+_WEAR = 0.03  # how far edges between facets are rounded
 _GRANULE_VARIATION = 0.07  # standard deviation of log brightness from granule to granule
 _GRAIN = ((0.05, 0.05), (0.14, 0.05))  # (scale, amplitude in log brightness) of a face's roughness
 _TINT = 0.02  # standard deviation of linear R, G, B from granule to granule
@@ -31,11 +32,15 @@ _LENS_BLUR = 0.65 / 1024  # in frame sides
 _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
 _GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
 
-# Chroma over that of the median, by the percentile of lightness: median over the one-colour
-# photographs. Shade keeps its colour because light goes from granule to granule; sheen loses it.
-_CHROMA_RANK = (0.0, 0.015, 0.065, 0.15, 0.3, 0.5, 0.7, 0.85, 0.935, 0.985, 1.0)
-_CHROMA = (0.60, 0.74, 0.90, 0.97, 1.02, 1.03, 1.02, 1.0, 0.96, 0.90, 0.82)
+# How often light has met the colour before it leaves, by the percentile of lightness: deep down
+# it has gone from granule to granule, on a lit face some of it is sheen that never went in. The
+# power of the median's linear RGB that fits the one-colour photographs best (3.2 in a*, b* RMS).
+_BOUNCE_RANK = (0.0, 0.015, 0.065, 0.15, 0.3, 0.5, 0.7, 0.85, 0.935, 0.985, 1.0)
+_BOUNCES = (1.75, 1.65, 1.32, 1.17, 1.07, 1.0, 0.94, 0.88, 0.81, 0.68, 0.62)
+_MEDIAN_CHROMA = 1.035  # of pixels of median lightness, over the median of all pixels' chroma
+_DARKEST_CHANNEL = 0.004  # linear; a power of less than this would be noise of the photograph
 
+_LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB (IEC 61966-2-1)
 _JOINT_LIGHT = 0.010  # linear brightness of the gap between tiles
 _LEVELS = 4096  # steps of brightness in a colour's ramp
 
@@ -97,7 +102,7 @@ def _flattened(layout: Layout, photo: Image) -> NDArray[np.uint8]:
 def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     """(size, size) natural logarithm of the light that each pixel sends to the camera."""
     direct, sky = _facet_light(layout)
-    direct, sky = _halved(direct[facets]), _halved(sky[facets])
+    direct, sky = _worn(direct[facets], size), _worn(sky[facets], size)
     relief = _relief(layout, facets[::2, ::2], size)
     hidden = _occlusion(relief, size)
     shadow = _shadow(relief, size)
@@ -128,6 +133,11 @@ def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
     direct = (matte + sheen) * variation
     sky = _AMBIENT * (0.5 + 0.5 * normal[:, 2]) * variation
     return np.append(direct, 0).astype(np.float32), np.append(sky, _AMBIENT).astype(np.float32)
+
+
+def _worn(light: Floats, size: int) -> Floats:
+    """Light of facets at twice the size -> at the size, the edges between facets worn round."""
+    return _blurred(_halved(light), _WEAR * granule.DIAMETER * size)
 
 
 def _blurred(picture: Floats, radius: float) -> Floats:
@@ -191,14 +201,16 @@ def _worn_edges(angle: float, size: int) -> Floats:
 
 
 def _grain(seed: int, size: int) -> Floats:
-    """(size, size) log brightness of the roughness of faces, the same at every size."""
+    """(size, size) log brightness of small bumps under the light, the same at every size."""
     rng = np.random.default_rng((seed, 2))
     nodes = _GRAIN_LATTICE
     grain = np.zeros((nodes, nodes), np.float32)
     for scale, amplitude in _GRAIN:
         noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
-        noise = _blurred(noise, scale * granule.DIAMETER * nodes)
-        grain += noise * np.float32(amplitude / noise.std())
+        bumps = _blurred(noise, scale * granule.DIAMETER * nodes)
+        down, right = (cv2.Sobel(bumps, cv2.CV_32F, *way) for way in ((0, 1), (1, 0)))
+        lit = right * _LIGHT[0] + down * _LIGHT[1]
+        grain -= lit * np.float32(amplitude / lit.std())
     way = cv2.INTER_AREA if size < nodes else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(grain, (size, size), interpolation=way))
 
@@ -244,10 +256,17 @@ def _ramp(colour: Colour) -> Floats:
     dark, bright = p25 - p5, p95 - p75
     values = (p5 - dark, p5 - 0.65 * dark, p5, p25, p50, p75, p95, p95 + bright, p95 + 1.6 * bright)
     lightness = np.interp(rank, knots, np.clip(values, 0, 100))
-    chroma = np.interp(rank, _CHROMA_RANK, _CHROMA)
-    lab = np.stack([lightness, colour.lab[1] * chroma, colour.lab[2] * chroma], -1)
-    linear = cv2.cvtColor(lab.astype(np.float32)[None], cv2.COLOR_LAB2LRGB)[0]
+    bounces = np.interp(rank, _BOUNCE_RANK, _BOUNCES)
+    lab = np.array(colour.lab, np.float32) * (1, _MEDIAN_CHROMA, _MEDIAN_CHROMA)
+    median = cv2.cvtColor(lab.astype(np.float32)[None, None], cv2.COLOR_LAB2LRGB)[0, 0]
+    linear = np.maximum(median, _DARKEST_CHANNEL) ** bounces[:, None]
+    linear *= (_luminance(lightness) / (linear @ _LUMINANCE))[:, None]
     return np.asarray(np.clip(linear, 0, 1), np.float32)
+
+
+def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relative luminance, 0 to 1, of CIE L*."""
+    return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
 
 
 def _encode(linear: Floats) -> Image:

@@ -29,7 +29,7 @@ def test_the_preview_is_the_final_picture_made_smaller() -> None:
     final = cv2.resize(render.picture(layout, 1024), (512, 512), interpolation=cv2.INTER_AREA)
     preview = render.picture(layout, 512)
     assert np.abs(final.astype(int) - preview).mean() < 10
-    assert np.corrcoef(final.ravel(), preview.ravel())[0, 1] > 0.98
+    assert np.corrcoef(final.ravel(), preview.ravel())[0, 1] > 0.97
 
 
 @pytest.mark.parametrize(("names", "angle"), [(("black", "white"), 45), (("black",), 90)])

@@ -143,7 +143,7 @@ def test_files_of_past_predictions_do_not_pile_up(
     assert len(list(tmp_path.rglob("preview-*.png"))) <= 4
 
 
-def test_uploaded_files_are_named_after_what_they_show(
+def test_files_are_named_after_what_they_show_and_names_never_repeat(
     start_server: StartServer, tmp_path: Path
 ) -> None:
     server = start_server(PLITKA_ENGINE="render", TMPDIR=str(tmp_path))
