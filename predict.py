@@ -27,6 +27,7 @@ class Predictor(BasePredictor):
         """Make a tile's preview, final picture and colormap."""
         try:
             asked = recipe.parse(params_json)
+            self.engine.check(asked)
         except recipe.RecipeError as fault:
             raise ValueError(str(fault)) from None  # its class name is part of Cog's error
         folder = self.outbox.folder()

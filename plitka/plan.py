@@ -19,6 +19,7 @@ class Plan:
     steps_final: int
     guidance_scale: float
     control: ControlChoice
+    controlnet_scale: float  # 0 to 2
     color_control: ColourControl
     strength: float | None  # of image-to-image, 0.05 to 1; text-to-image has none
 
@@ -44,15 +45,20 @@ class Plan:
         }
 
 
-def plan(recipe: Recipe) -> Plan:
-    """Settle what the recipe leaves open: its overrides first, then its quality's profile."""
+def plan(recipe: Recipe, tokens: bool = True) -> Plan:
+    """Settle what the recipe leaves open: its overrides first, then its quality's profile.
+
+    tokens: whether the model has the embeddings that the prompt's tokens stand for.
+    """
     overrides = recipe.overrides
     profile = PROFILES[recipe.quality]
     color_control = overrides.color_control or "layout"
+    scale = overrides.controlnet_scale
+    controlnet_scale = control.DEFAULT_SCALE if scale is None else scale
     # None of these may be 0, so `or` passes over what was not given, and over nothing else.
     return Plan(
         recipe=recipe,
-        prompt=prompt.prompt(recipe),
+        prompt=prompt.prompt(recipe, tokens),
         negative_prompt=prompt.negative_prompt(recipe),
         steps_preview=overrides.num_inference_steps_preview or profile.steps_preview,
         steps_final=(
@@ -61,7 +67,8 @@ def plan(recipe: Recipe) -> Plan:
             or profile.steps_final
         ),
         guidance_scale=overrides.guidance_scale or profile.guidance_scale,
-        control=control.choose(recipe.angle, overrides.use_controlnet),
+        control=control.choose(recipe.angle, overrides.use_controlnet, controlnet_scale),
+        controlnet_scale=controlnet_scale,
         color_control=color_control,
         strength=(overrides.strength or profile.strength) if color_control == "layout" else None,
     )

@@ -2,17 +2,21 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 log = logging.getLogger("plitka")
 
 
 class Stages:
-    """Times the stages of one run. seconds: stage -> wall-clock seconds, in order."""
+    """Times the stages of one run. seconds: stage -> wall-clock seconds, in order.
 
-    def __init__(self) -> None:
+    `memory` gives, in words, what is in use at the end of a stage, for its line.
+    """
+
+    def __init__(self, memory: Callable[[], str] | None = None) -> None:
         self.seconds: dict[str, float] = {}
+        self._memory = memory
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -20,4 +24,5 @@ class Stages:
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
-        log.info("%s: %.2f s", stage, self.seconds[stage])
+        memory = f", {self._memory()}" if self._memory else ""
+        log.info("%s: %.2f s%s", stage, self.seconds[stage], memory)

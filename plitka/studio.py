@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka import __version__, device, fidelity, render
-from plitka.engines import Engine
+from plitka.engines import Drawn, Engine
 from plitka.layout import NONE, Layout, lay
 from plitka.plan import Plan, plan
 from plitka.recipe import DRAW_SEED, MAX_SEED, Recipe
@@ -47,8 +47,9 @@ def with_seed(recipe: Recipe) -> Recipe:
 
 def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
     """Make the pictures of a recipe, in order: preview, final, colormap."""
+    engine.check(recipe)
     stages = Stages()
-    settled = plan(with_seed(recipe))
+    settled = plan(with_seed(recipe), engine.tokens)
     log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
     with stages("layout"):
         layout = lay(settled.recipe)
@@ -60,7 +61,8 @@ def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
             drawn = engine.draw(settled, layout, SIZES[kind], steps)
         with stages(f"measure_{kind}"):
             shares = fidelity.measure(drawn.image, layout.colours).shares
-        yield run.picture(kind, drawn.image, shares, drawn.steps)
+        run.drawn(kind, drawn)
+        yield run.picture(kind, drawn.image, shares)
 
     with stages("colormap"):
         colormap = render.colormap(layout, SIZES["colormap"])
@@ -77,13 +79,18 @@ class _Run:
         self._stages = stages
         self._measured: dict[Kind, tuple[float, ...]] = {}
         self._steps: Json = {}
+        self._drawn: Json = {}
+
+    def drawn(self, kind: Kind, drawn: Drawn) -> None:
+        """Keep what the engine tells of a picture."""
+        self._steps[kind] = drawn.steps
+        if drawn.metrics:
+            self._drawn[kind] = drawn.metrics
 
     def picture(
-        self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...], steps: int = 0
+        self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...]
     ) -> Picture:
         self._measured[kind] = shares
-        if kind != "colormap":
-            self._steps[kind] = steps
         return Picture(kind, image, shares, self._record(kind, shares), self._metrics())
 
     def _record(self, kind: Kind, shares: Sequence[float]) -> Json:
@@ -112,6 +119,7 @@ class _Run:
             "controlnet": settled.control.kind or "none",
             "controlnet_reason": settled.control.reason,
             "steps": dict(self._steps),
+            **({"drawing": dict(self._drawn)} if self._drawn else {}),
             "seconds": dict(self._stages.seconds),
             "peak_memory_mb": device.peak_memory_mb(),
             "colors": [

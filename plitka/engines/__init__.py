@@ -3,8 +3,8 @@
 from __future__ import annotations  # the types below are heavy to import, and only named here
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from plitka.layout import Layout
     from plitka.plan import Plan
+    from plitka.recipe import Recipe
 
 NAMES = ("sdxl", "render")
 DEFAULT = "sdxl"
@@ -21,16 +22,25 @@ DEFAULT = "sdxl"
 
 @dataclass(frozen=True)
 class Drawn:
-    """image: (size, size, 3) RGB, 0..255. steps: denoising steps that were really run."""
+    """image: (size, size, 3) RGB, 0..255. steps: denoising steps that were really run.
+
+    metrics: what else the engine tells of this picture, in types that Cog takes as metrics.
+    """
 
     image: NDArray[np.uint8]
     steps: int
+    metrics: dict[str, Any] = field(default_factory=dict)
 
 
 class Engine(Protocol):
     """Draws a tile. Everything that takes long to load is loaded when the engine is made."""
 
     name: str
+    tokens: bool  # whether it knows the prompt's <s0><s1>
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise RecipeError where the recipe asks for what this engine cannot do."""
+        ...
 
     def draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
         """Draw the layout at `size` pixels a side, on a schedule of `steps`."""
@@ -52,6 +62,8 @@ def load(name: str | None = None, weights: Path | str | None = None) -> Engine:
 
         return RenderEngine()
     if name == "sdxl":
+        # Else transformers warns, when it is imported, of packages that nothing here uses.
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         from plitka.engines import sdxl
 
         return sdxl.load(weights)

@@ -1,0 +1,294 @@
+"""What the sdxl engine draws with: checked, fetched, loaded, and the LoRA fused into it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers.utils import logging as diffusers_logging
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers.utils import logging as transformers_logging
+
+from plitka import archive, device, inventory, lora, weights
+from plitka.control import Kind
+from plitka.device import Device, MemoryPlan, Needs
+from plitka.inventory import Inventory
+from plitka.lora import Lora
+from plitka.stages import Stages, log
+from plitka.weights import Base, Model, Remote, WeightsError
+
+# Of SDXL base 1.0 and its ControlNets, counted on the published configurations; for a plan
+# before the files are here.
+_PARAMETERS = {
+    "unet": 2_567_463_684,
+    "text_encoder": 123_060_480,
+    "text_encoder_2": 694_659_840,
+    "vae": 83_653_863,
+    "controlnet": 1_251_014_800,
+}
+
+_CLASSES: dict[str, Any] = {
+    "unet": diffusers.UNet2DConditionModel,
+    "vae": diffusers.AutoencoderKL,
+    "text_encoder": transformers.CLIPTextModel,
+    "text_encoder_2": transformers.CLIPTextModelWithProjection,
+    "controlnet": diffusers.ControlNetModel,
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """pipe: the text-to-image pipeline, whose modules all others share."""
+
+    pipe: Any
+    tokens: bool  # whether the tokenizers and encoders know <s0> and <s1>
+    device: Device
+    memory_plan: MemoryPlan
+    needs: Needs
+    controlnets: Mapping[str, str]  # kind -> folder or repository
+
+
+def load(packed: Path | str | None, dtype: str | None) -> Loaded:
+    """All that setup() does. Raises EngineError with every fault that was found, before it loads."""
+    _quiet()
+    settings = weights.settings()
+    chosen = device.best()
+    chosen = replace(chosen, dtype=dtype or chosen.dtype)
+    stages = Stages(lambda: device.memory_line(chosen))
+    with archive.opened(packed) as given:
+        with stages("check weights"):
+            held = inventory.take(settings, given)
+            _refuse(held)
+        with stages("fetch weights"):
+            vae = _fetch(held)
+        assert held.checked_base is not None
+        needed = needs(held.checked_base, vae, chosen)
+        device.limit(chosen)
+        memory_plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
+        log.info("%s", _fitted(chosen, memory_plan, needed))
+        place = "cpu" if memory_plan == "offload" else chosen.name
+        with stages("load base model"):
+            pipe = _load_base(held, vae, place, _dtype(chosen))
+        with stages("fuse LoRA"):
+            if held.lora is not None:
+                fuse(pipe, held.lora, settings.lora_scale)
+        with stages("load embeddings"):
+            if held.embeddings_path is not None:
+                _embed(pipe, held.embeddings_path, held.embeddings)
+    tokens = held.embeddings_path is not None
+    return Loaded(pipe, tokens, chosen, memory_plan, needed, settings.controlnets)
+
+
+def _quiet() -> None:
+    """What the libraries say of their loading; the stages' own lines tell it."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    diffusers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
+
+
+def _refuse(held: Inventory) -> None:
+    if held.faults:
+        raise WeightsError("\n".join(held.faults))
+
+
+def _fetch(held: Inventory) -> Model | None:
+    """Fetch what is not here yet, and check it. Gives the VAE, unless it is the base model's."""
+    if isinstance(held.base, Remote):
+        held.base = weights.fetch(held.base, "PLITKA_BASE")
+        inventory.check_base(held, held.base)
+        _refuse(held)
+    if held.lora is not None and held.checked_base is not None:
+        lora.check(held.lora.path, lora.modules_of(held.checked_base))
+    if isinstance(held.configs, Remote):
+        held.configs = weights.fetch(held.configs, "PLITKA_BASE")
+    if isinstance(held.vae, Remote):
+        held.vae = weights.fetch(held.vae, "PLITKA_VAE")
+    return None if held.vae is None else weights.check_vae(held.vae)
+
+
+def needs(base: Base | None, vae: Model | None, chosen: Device) -> Needs:
+    """What the model needs, by the numbers of the files; by SDXL's own where there are none yet."""
+    parameters = dict(_PARAMETERS)
+    if base is None:
+        return device.needs(parameters, chosen.dtype)
+    shapes = dict(base.shapes)
+    if vae is not None:
+        shapes["vae"] = vae.shapes
+    for component in shapes:
+        parameters[component] = Base(base.path, shapes).parameters(component)
+    # A ControlNet repeats the first half of the UNet.
+    parameters["controlnet"] = parameters["unet"] * _PARAMETERS["controlnet"] // _PARAMETERS["unet"]
+    unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
+    decoder = shapes["vae"].get("decoder.conv_out.weight", (3, 128))
+    return device.needs(parameters, chosen.dtype, unet[0], decoder[1])
+
+
+def _fitted(chosen: Device, plan: MemoryPlan, needed: Needs) -> str:
+    free = device.gib(device.free_memory(chosen))
+    return (
+        f"{chosen.title} ({chosen.name}, {chosen.dtype}), {free} free; memory plan {plan}:"
+        f" {device.PLANS[plan]} (needs about {device.gib(needed.of(plan))})"
+    )
+
+
+def _dtype(chosen: Device) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, chosen.dtype)
+    return dtype
+
+
+# The base model
+
+
+def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtype) -> Any:
+    base = held.checked_base
+    assert base is not None
+    own = None if vae is None else _load_model("vae", vae, place, dtype)
+    if base.models:
+        pipe = _from_folder(base, own, place, dtype)
+    else:
+        pipe = _from_checkpoint(base, held.configs, own, place, dtype)
+    pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
+        pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
+    )
+    return pipe
+
+
+def _from_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
+    parts: dict[str, Any] = {
+        name: _load_model(name, model, place, dtype)
+        for name, model in base.models.items()
+    }
+    for name in ("tokenizer", "tokenizer_2"):
+        parts[name] = _tried(
+            base.path / name,
+            lambda name=name: transformers.CLIPTokenizer.from_pretrained(base.path, subfolder=name),
+        )
+    parts["scheduler"] = diffusers.EulerDiscreteScheduler.from_pretrained(
+        base.path, subfolder="scheduler"
+    )
+    if vae is not None:
+        parts["vae"] = vae
+    return diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False)
+
+
+def _from_checkpoint(
+    base: Base, configs: Path | Remote | None, vae: Any, place: str, dtype: torch.dtype
+) -> Any:
+    given = {} if vae is None else {"vae": vae}
+    pipe = _tried(
+        base.path,
+        lambda: diffusers.StableDiffusionXLPipeline.from_single_file(
+            str(base.path), config=str(configs), dtype=dtype, add_watermarker=False, **given
+        ),
+    )
+    for name, module in pipe.components.items():
+        if isinstance(module, torch.nn.Module):
+            if any(parameter.is_meta for parameter in module.parameters()):
+                raise WeightsError(
+                    f"{base.path}: lacks weights of its {name}; download the whole checkpoint again"
+                )
+            module.to(place).eval().requires_grad_(False)
+    return pipe
+
+
+def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
+    """Load one network straight onto its device. Raises WeightsError where weights are lacking."""
+    network, said = _tried(
+        model.folder,
+        lambda: _CLASSES[part].from_pretrained(
+            model.folder,
+            variant=model.variant,
+            dtype=dtype,
+            use_safetensors=True,
+            device_map=place,
+            output_loading_info=True,
+        ),
+    )
+    lacking = sorted(said["missing_keys"])
+    if lacking:
+        raise WeightsError(
+            f"{model.folder}: its weights lack {len(lacking)} tensors of the model, {lacking[0]}"
+            " among them; copy or download the folder again"
+        )
+    network.eval().requires_grad_(False)
+    return network
+
+
+def _tried(path: Path, load: Callable[[], Any]) -> Any:
+    """What `load` gives; a fault of the files that the checks could not see, with their path."""
+    try:
+        return load()
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(f"{path}: cannot be loaded ({first}); copy or download it again") from error
+
+
+def load_controlnet(kind: Kind, text: str, chosen: Device, place: str) -> Any:
+    """Load one ControlNet, from the hub where it is not here yet."""
+    setting = weights.CONTROLNET_SETTINGS[kind]
+    with Stages(lambda: device.memory_line(chosen))(f"load ControlNet {kind}"):
+        found = weights.find(text, setting, inventory.MODEL)
+        folder = weights.fetch(found, setting) if isinstance(found, Remote) else found
+        model = weights.check_controlnet(folder, setting)
+        return _load_model("controlnet", model, place, _dtype(chosen))
+
+
+# LoRA and embeddings
+
+
+@torch.no_grad()
+def fuse(pipe: Any, found: Lora, scale: float) -> None:
+    """W + scale * alpha / rank * up @ down for every module, in float32, rounded once.
+
+    The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between:
+    nothing of the LoRA is left beside the weights.
+    """
+    modules = {
+        component: {
+            name.removeprefix("text_model.").replace(".", "_"): module
+            for name, module in getattr(pipe, component).named_modules()
+        }
+        for component in ("unet", "text_encoder", "text_encoder_2")
+    }
+    with safe_open(found.path, "pt") as file:
+        for change in found.changes:
+            weight = modules[change.component][change.module].weight
+            down, up = (
+                file.get_tensor(name).to(weight.device, torch.float32).flatten(1)
+                for name in (change.down, change.up)
+            )
+            alpha = change.alpha
+            if isinstance(alpha, str):
+                alpha = file.get_tensor(alpha).item()
+            product = (up @ down).reshape(weight.shape) * (scale * change.factor(alpha))
+            fused = (weight.float() + product).to(weight.dtype)
+            if not torch.isfinite(fused).all():
+                raise WeightsError(
+                    f"{found.path}: with it, {change.component} {change.module} holds numbers that"
+                    " are none or too large; take another LoRA or a smaller PLITKA_LORA_SCALE"
+                )
+            weight.copy_(fused)
+
+
+def _embed(pipe: Any, path: Path, halves: Mapping[str, str]) -> None:
+    """Give both pairs of tokenizer and encoder the tokens <s0> and <s1> with their vectors."""
+    encoders = {
+        "clip_l": (pipe.text_encoder, pipe.tokenizer),
+        "clip_g": (pipe.text_encoder_2, pipe.tokenizer_2),
+    }
+    with safe_open(path, "pt") as file:
+        for half, name in halves.items():
+            encoder, tokenizer = encoders[half]
+            vectors: Tensor = file.get_tensor(name).to(encoder.device, encoder.dtype)
+            if not torch.isfinite(vectors).all():
+                raise WeightsError(f"{path}: {name} holds numbers that are none; train it again")
+            pipe.load_textual_inversion(
+                vectors, token=list(weights.TOKENS), text_encoder=encoder, tokenizer=tokenizer
+            )

@@ -1,0 +1,157 @@
+"""All that the sdxl engine needs, found and checked, before anything large is loaded.
+
+`setup()` refuses to start with a fault in it, and `python -m plitka check` prints it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias, TypeVar
+
+from plitka import lora, weights
+from plitka.archive import Packed
+from plitka.device import gib
+from plitka.lora import Lora
+from plitka.weights import Base, Remote, Settings, WeightsError
+
+Wanted: TypeAlias = Mapping[str, str]
+
+# Folder in a repository of the hub -> stem of its weights; "" takes the config alone.
+BASE_WITHOUT_VAE: Wanted = {
+    "unet": "diffusion_pytorch_model",
+    "text_encoder": "model",
+    "text_encoder_2": "model",
+}
+BASE: Wanted = {**BASE_WITHOUT_VAE, "vae": "diffusion_pytorch_model"}
+BASE_CONFIGS: Wanted = dict.fromkeys(BASE, "")
+MODEL: Wanted = {"": "diffusion_pytorch_model"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is needed: what it is, and what was found or is wrong."""
+
+    part: str
+    verdict: str
+    fault: bool = False
+
+
+@dataclass
+class Inventory:
+    """What was found. A part is None where it has a fault or is not wanted."""
+
+    settings: Settings
+    findings: list[Finding] = field(default_factory=list)
+    base: Path | Remote | None = None
+    configs: Path | Remote | None = None  # of a single checkpoint
+    checked_base: Base | None = None
+    vae: Path | Remote | None = None  # None as well where it is the base's own
+    lora: Lora | None = None
+    embeddings: Mapping[str, str] = field(default_factory=dict)  # half -> its tensor's name
+    embeddings_path: Path | None = None
+
+    @property
+    def faults(self) -> list[str]:
+        return [finding.verdict for finding in self.findings if finding.fault]
+
+    @property
+    def own_vae(self) -> bool:
+        """Whether the VAE is the base model's own."""
+        return self.settings.vae == "base"
+
+    def note(self, part: str, look: Callable[[], T], words: Callable[[T], str]) -> T | None:
+        """Look for a part, and note what came of it."""
+        try:
+            found = look()
+        except WeightsError as fault:
+            self.findings.append(Finding(part, str(fault), fault=True))
+            return None
+        self.findings.append(Finding(part, words(found)))
+        return found
+
+
+def take(settings: Settings, packed: Packed, controlnets: bool = False) -> Inventory:
+    """Look at everything. `controlnets`: at these as well, which setup() leaves for later."""
+    held = Inventory(settings)
+    wanted = BASE if held.own_vae else BASE_WITHOUT_VAE
+    held.base = held.note(
+        "base", lambda: weights.find(settings.base, "PLITKA_BASE", wanted), _place
+    )
+    if isinstance(held.base, Path):
+        check_base(held, held.base)
+    if not held.own_vae:
+        held.vae = held.note("vae", lambda: _vae(settings.vae), _place)
+    _take_lora(held, packed)
+    _take_embeddings(held, packed)
+    if controlnets:
+        for kind, setting in weights.CONTROLNET_SETTINGS.items():
+            text = settings.controlnets[kind]
+            held.note(kind, lambda t=text, s=setting: _controlnet(t, s), _place)
+    return held
+
+
+def check_base(held: Inventory, path: Path) -> None:
+    """Check a base model that is here; what it holds decides on the LoRA."""
+    held.findings = [finding for finding in held.findings if finding.part != "base"]
+    held.checked_base = held.note(
+        "base", lambda: weights.check_base(path, held.own_vae), lambda base: str(base.path)
+    )
+    if path.is_file() and held.checked_base is not None:
+        held.configs = held.note("base configs", lambda: _configs(path), _place)
+
+
+def _configs(checkpoint: Path) -> Path | Remote:
+    """Configs and tokenizers for a checkpoint: beside it, else the hub's."""
+    if (checkpoint.parent / "model_index.json").is_file():
+        return checkpoint.parent
+    return weights.find(weights.SDXL, "PLITKA_BASE", BASE_CONFIGS)
+
+
+def _vae(text: str) -> Path | Remote:
+    found = weights.find(text, "PLITKA_VAE", MODEL)
+    if isinstance(found, Path):
+        weights.check_vae(found)
+    return found
+
+
+def _controlnet(text: str, setting: str) -> Path | Remote:
+    found = weights.find(text, setting, MODEL)
+    if isinstance(found, Path):
+        weights.check_controlnet(found, setting)
+    return found
+
+
+def _take_lora(held: Inventory, packed: Packed) -> None:
+    path = packed.lora or held.settings.lora
+    if path is None:
+        held.findings.append(Finding("LoRA", "none, as PLITKA_LORA says"))
+        return
+    base = held.checked_base
+    modules = lora.modules_of(base) if base else lora.sdxl_modules()
+    held.lora = held.note("LoRA", lambda: lora.check(lora.find(path), modules), _lora_words)
+
+
+def _lora_words(found: Lora) -> str:
+    ranks = sorted({change.rank for change in found.changes})
+    return f"{found.path}: {len(found.changes)} modules, rank {', '.join(map(str, ranks))}"
+
+
+def _take_embeddings(held: Inventory, packed: Packed) -> None:
+    path = packed.embeddings or held.settings.embeddings
+    if path is None:
+        held.findings.append(Finding("embeddings", "none, as PLITKA_EMBEDDINGS says"))
+        return
+    found = held.note("embeddings", lambda: weights.check_embeddings(path), lambda _: str(path))
+    if found is not None:
+        held.embeddings, held.embeddings_path = found, path
+
+
+def _place(found: Path | Remote) -> str:
+    if isinstance(found, Path):
+        return str(found)
+    if not found.missing:
+        return f"{found.repository}, cached"
+    size = gib(found.missing_bytes)
+    return f"{found.repository}, to be fetched from the hub: {len(found.missing)} files, {size}"
