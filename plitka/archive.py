@@ -21,7 +21,6 @@ MOST_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
 _CHUNK = 2**20
 _WEIGHTS = (".safetensors", ".pti")  # .pti: what SDXL's trainer on Replicate names embeddings
 _KEPT = (*_WEIGHTS, ".json")
-_PACKED = (".tar", ".tgz", ".gz", ".zip")
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,8 @@ def _found(path: Path, folder: Path) -> Packed:
         kind = "LoRA" if is_lora else "embeddings"
         if kind in found:
             raise WeightsError(
-                f"{path}: holds two files of a {kind}, {found[kind].name} and {file.name}; leave one"
+                f"{path}: holds two files of a {kind}, {found[kind].name} and {file.name}; leave"
+                " one of them"
             )
         found[kind] = file
     if not found:

@@ -1,4 +1,4 @@
-"""The command line: python -m plitka make | plan | measure | palette.
+"""The command line: python -m plitka make | plan | measure | palette | check.
 
 NumPy, OpenCV, rich and the engines are imported by the commands that use them, so that `plan`
 and `--help` answer at once.
@@ -7,12 +7,13 @@ and `--help` answer at once.
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plitka import __version__, engines, palette, recipe
+from plitka import __version__, engines, palette, recipe, weights
 from plitka.palette import Colour, UnknownColour
 from plitka.plan import plan
 from plitka.recipe import Recipe, RecipeError
@@ -50,6 +51,14 @@ examples:
   python -m plitka palette
   python -m plitka palette --json
 """
+_CHECK_EXAMPLES = """\
+examples:
+  python -m plitka check
+  PLITKA_LORA=my-lora.safetensors PLITKA_EMBEDDINGS=none python -m plitka check
+  python -m plitka check --weights trained.tar
+
+Loads nothing large and fetches nothing. Exits with 1 if a prediction would fail.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     make.epilog = _MAKE_EXAMPLES
     _add_request(make)
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
-    make.add_argument("--engine", choices=engines.NAMES, help="default: PLITKA_ENGINE, else sdxl")
+    _add_engine(make)
     _add_json(make)
 
     planned = _command(commands, _plan, "print what would be done, and generate nothing")
@@ -96,6 +105,17 @@ def _parser() -> argparse.ArgumentParser:
     shown = _command(commands, _palette, "show the colours that have names")
     shown.epilog = _PALETTE_EXAMPLES
     _add_json(shown)
+
+    checked = _command(commands, _check, "check that all the engine needs is there and right")
+    checked.epilog = _CHECK_EXAMPLES
+    _add_engine(checked)
+    checked.add_argument(
+        "--weights",
+        type=Path,
+        default=os.environ.get("COG_WEIGHTS"),
+        metavar="PATH",
+        help="folder, .tar or .zip with a LoRA and embeddings, as setup() takes it",
+    )
     return parser
 
 
@@ -117,6 +137,12 @@ def _command(
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_engine(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--engine", choices=engines.NAMES, help="default: PLITKA_ENGINE, else sdxl"
+    )
 
 
 def _add_request(command: argparse.ArgumentParser) -> None:
@@ -183,7 +209,8 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> None:
-    _print_json(plan(_request(options)).as_json())
+    tokens = weights.settings().embeddings is not None
+    _print_json(plan(_request(options), tokens).as_json())
 
 
 def _measure(options: argparse.Namespace) -> None:
@@ -230,6 +257,17 @@ def _palette(options: argparse.Namespace) -> None:
         lightness = f"{colour.lab[0]:.0f}"
         table.add_row(_swatch(colour), colour.phrase, colour.code, _hex(colour), lightness)
     _print(table)
+
+
+def _check(options: argparse.Namespace) -> None:
+    from plitka import checkup
+
+    faults = 0
+    for finding in checkup.findings(engines.named(options.engine), options.weights):
+        print(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
+        faults += finding.fault
+    if faults:
+        raise engines.EngineError(f"A prediction would fail: {faults} to be put right, see above.")
 
 
 def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:

@@ -27,9 +27,7 @@ class ControlChoice:
     reason: str
 
 
-def choose(
-    angle: float, forced: bool | None = None, scale: float = DEFAULT_SCALE
-) -> ControlChoice:
+def choose(angle: float, forced: bool | None = None, scale: float = DEFAULT_SCALE) -> ControlChoice:
     """The ControlNet for tiles laid at `angle` degrees, 0 to 180.
 
     `forced` is `overrides.use_controlnet`: True and False force it on and off, None leaves it to

@@ -106,6 +106,17 @@ def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
     )
 
 
+def planned(plan: MemoryPlan, needed: Needs) -> str:
+    """The plan in words."""
+    return f"memory plan {plan}: {PLANS[plan]} (needs about {gib(needed.of(plan))})"
+
+
+def described(device: Device) -> str:
+    """The device in words, with what is free on it."""
+    free, total = gib(free_memory(device)), gib(device.total)
+    return f"{device.title} ({device.name}, {device.dtype}), {free} of {total} free"
+
+
 def step_down(plan: MemoryPlan) -> MemoryPlan:
     """The next smaller plan; the smallest one stays."""
     plans = tuple(PLANS)

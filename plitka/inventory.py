@@ -5,12 +5,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from plitka import lora, weights
+from plitka import device, lora, weights
 from plitka.archive import Packed
-from plitka.device import gib
+from plitka.device import Device, Needs, gib
 from plitka.lora import Lora
 from plitka.weights import Base, Remote, Settings, WeightsError
 
@@ -25,6 +26,15 @@ BASE_WITHOUT_VAE: Wanted = {
 BASE: Wanted = {**BASE_WITHOUT_VAE, "vae": "diffusion_pytorch_model"}
 BASE_CONFIGS: Wanted = dict.fromkeys(BASE, "")
 MODEL: Wanted = {"": "diffusion_pytorch_model"}
+
+# Of SDXL base 1.0 and its ControlNets, counted on the published configurations.
+_PARAMETERS = {
+    "unet": 2_567_463_684,
+    "text_encoder": 123_060_480,
+    "text_encoder_2": 694_659_840,
+    "vae": 83_653_863,
+    "controlnet": 1_251_014_800,
+}
 
 T = TypeVar("T")
 
@@ -88,7 +98,7 @@ def take(settings: Settings, packed: Packed, controlnets: bool = False) -> Inven
     if controlnets:
         for kind, setting in weights.CONTROLNET_SETTINGS.items():
             text = settings.controlnets[kind]
-            held.note(kind, lambda t=text, s=setting: _controlnet(t, s), _place)
+            held.note(kind, partial(_controlnet, text, setting), _place)
     return held
 
 
@@ -100,6 +110,24 @@ def check_base(held: Inventory, path: Path) -> None:
     )
     if path.is_file() and held.checked_base is not None:
         held.configs = held.note("base configs", lambda: _configs(path), _place)
+
+
+def needs(held: Inventory, chosen: Device) -> Needs:
+    """Memory that the model needs, by its files; by SDXL's own numbers where they are not here."""
+    parameters = dict(_PARAMETERS)
+    base = held.checked_base
+    if base is None:
+        return device.needs(parameters, chosen.dtype)
+    shapes = dict(base.shapes)
+    if isinstance(held.vae, Path):
+        shapes["vae"] = weights.check_vae(held.vae).shapes
+    parameters |= {part: weights.parameters(held) for part, held in shapes.items()}
+    # A ControlNet repeats the first half of the UNet.
+    share = _PARAMETERS["controlnet"] / _PARAMETERS["unet"]
+    parameters["controlnet"] = int(parameters["unet"] * share)
+    unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
+    decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
+    return device.needs(parameters, chosen.dtype, unet[0], decoder[1])
 
 
 def _configs(checkpoint: Path) -> Path | Remote:
@@ -125,12 +153,24 @@ def _controlnet(text: str, setting: str) -> Path | Remote:
 
 def _take_lora(held: Inventory, packed: Packed) -> None:
     path = packed.lora or held.settings.lora
+    if packed.embeddings and not packed.lora and path == weights.settings({}).lora:
+        held.findings.append(_half_packed("LoRA", "embeddings", "PLITKA_LORA"))
+        return
     if path is None:
         held.findings.append(Finding("LoRA", "none, as PLITKA_LORA says"))
         return
     base = held.checked_base
     modules = lora.modules_of(base) if base else lora.sdxl_modules()
     held.lora = held.note("LoRA", lambda: lora.check(lora.find(path), modules), _lora_words)
+
+
+def _half_packed(lacks: str, holds: str, setting: str) -> Finding:
+    """The default file would be of another training than the packed one."""
+    verdict = (
+        f"weights: hold a file of {holds} and none of {lacks}, which were trained together; pack"
+        f" both, or name the other file with {setting} (none runs without it)"
+    )
+    return Finding(lacks, verdict, fault=True)
 
 
 def _lora_words(found: Lora) -> str:
@@ -140,6 +180,9 @@ def _lora_words(found: Lora) -> str:
 
 def _take_embeddings(held: Inventory, packed: Packed) -> None:
     path = packed.embeddings or held.settings.embeddings
+    if packed.lora and not packed.embeddings and path == weights.settings({}).embeddings:
+        held.findings.append(_half_packed("embeddings", "LoRA", "PLITKA_EMBEDDINGS"))
+        return
     if path is None:
         held.findings.append(Finding("embeddings", "none, as PLITKA_EMBEDDINGS says"))
         return

@@ -1,10 +1,13 @@
 """LoRA files -> which of the model's modules each of their tensors changes. No torch here.
 
-Three ways to name tensors are in use, and all are read: kohya's
-(`lora_unet_down_blocks_1_…_to_q.lora_down.weight`, `.alpha`, also with the block names of the
-original SDXL code), diffusers' (`unet.….to_q.lora.down.weight`, `….processor.to_q_lora.down.weight`)
-and PEFT's (`unet.….to_q.lora_A.weight`, alpha noted beside the tensors or in
-adapter_config.json). Modules go by their names with `_` for `.`, which is what kohya keeps of them.
+Three ways to name tensors are in use, and all are read:
+
+- kohya's: `lora_unet_down_blocks_1_…_to_q.lora_down.weight` and `.alpha`, also with the block names
+  of the original SDXL code (`lora_unet_input_blocks_4_1_…`);
+- diffusers': `unet.….to_q.lora.down.weight`, or `unet.….processor.to_q_lora.down.weight`;
+- PEFT's: `unet.….to_q.lora_A.weight`, alpha noted beside the tensors or in adapter_config.json.
+
+Modules go by their names with `_` for `.`, which is what kohya keeps of them.
 """
 
 import json
@@ -23,9 +26,7 @@ Part: TypeAlias = Literal["down", "up", "alpha"]
 Modules: TypeAlias = Mapping[str, Mapping[str, Shape]]
 """component -> module, with _ for . in its name -> shape of its weight, (out, in, ...)"""
 
-REMEDY = (
-    "put the LoRA there, name it with PLITKA_LORA, or set PLITKA_LORA=none to run without one"
-)
+REMEDY = "put the LoRA there, name it with PLITKA_LORA, or set PLITKA_LORA=none to run without one"
 _NOT_FOR_THIS = "use a LoRA that was trained for SDXL, or set PLITKA_LORA=none"
 
 
@@ -117,7 +118,9 @@ def _sorted_out(header: Header, modules: Modules) -> tuple[_Parts, list[str]]:
     return parts, stray
 
 
-_KOHYA = re.compile(r"(lora_unet|lora_te1|lora_te2)_(\w+)\.(lora_down\.weight|lora_up\.weight|alpha)")
+_KOHYA = re.compile(
+    r"(lora_unet|lora_te1|lora_te2)_(\w+)\.(lora_down\.weight|lora_up\.weight|alpha)"
+)
 _KOHYA_COMPONENTS = {
     "lora_unet": "unet",
     "lora_te1": "text_encoder",

@@ -87,9 +87,7 @@ class _Run:
         if drawn.metrics:
             self._drawn[kind] = drawn.metrics
 
-    def picture(
-        self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...]
-    ) -> Picture:
+    def picture(self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...]) -> Picture:
         self._measured[kind] = shares
         return Picture(kind, image, shares, self._record(kind, shares), self._metrics())
 

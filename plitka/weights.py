@@ -77,8 +77,7 @@ def settings(env: Mapping[str, str] = os.environ) -> Settings:
         lora_scale=_scale(scale),
         embeddings=file("PLITKA_EMBEDDINGS", "rubber-tile-lora-v4_sdxl_embeddings.safetensors"),
         controlnets={
-            "canny": env.get(CONTROLNET_SETTINGS["canny"])
-            or "diffusers/controlnet-canny-sdxl-1.0",
+            "canny": env.get(CONTROLNET_SETTINGS["canny"]) or "diffusers/controlnet-canny-sdxl-1.0",
             "softedge": env.get(CONTROLNET_SETTINGS["softedge"])
             or "SargeZT/controlnet-sd-xl-1.0-softedge-dexined",
         },
@@ -284,10 +283,6 @@ class Model:
     variant: str | None
     shapes: Mapping[str, Shape]
 
-    @property
-    def parameters(self) -> int:
-        return sum(math.prod(shape) for shape in self.shapes.values())
-
 
 @dataclass(frozen=True)
 class Base:
@@ -301,8 +296,10 @@ class Base:
     shapes: Mapping[str, Mapping[str, Shape]]
     models: Mapping[str, Model] = field(default_factory=dict)
 
-    def parameters(self, component: str) -> int:
-        return sum(math.prod(shape) for shape in self.shapes.get(component, {}).values())
+
+def parameters(shapes: Mapping[str, Shape]) -> int:
+    """How many numbers these tensors hold."""
+    return sum(math.prod(shape) for shape in shapes.values())
 
 
 COMPONENTS = {
@@ -325,9 +322,7 @@ def check_base(path: Path, own_vae: bool = True) -> Base:
     if path.is_dir():
         return _check_base_folder(path, own_vae)
     header = read_header(path, _BASE_REMEDY)
-    shapes = {
-        component: _below(header.shapes, prefix) for component, prefix in _CHECKPOINT.items()
-    }
+    shapes = {component: _below(header.shapes, prefix) for component, prefix in _CHECKPOINT.items()}
     if not own_vae:
         del shapes["vae"]
     missing = sorted(component for component, held in shapes.items() if not held)
@@ -343,7 +338,9 @@ def _below(shapes: Mapping[str, Shape], prefix: str) -> dict[str, Shape]:
 
 def _wrong_checkpoint(header: Header, missing: Sequence[str]) -> WeightsError:
     names = header.shapes
-    if any(name.startswith(("cond_stage_model.transformer.", "cond_stage_model.m")) for name in names):
+    if any(
+        name.startswith(("cond_stage_model.transformer.", "cond_stage_model.m")) for name in names
+    ):
         what = "a checkpoint of SD 1.5 or SD 2"
     elif any(name.startswith("conditioner.embedders.0.model.") for name in names):
         what = "the SDXL refiner, not the base model"
@@ -478,8 +475,10 @@ class Remote:
 
 def is_repository(text: str) -> bool:
     """Whether a setting names a repository of the hub and not a path on this machine."""
-    return not Path(text).expanduser().exists() and bool(_REPOSITORY.fullmatch(text)) and not (
-        text.endswith((".safetensors", *_PICKLES))
+    return (
+        not Path(text).expanduser().exists()
+        and bool(_REPOSITORY.fullmatch(text))
+        and not (text.endswith((".safetensors", *_PICKLES)))
     )
 
 

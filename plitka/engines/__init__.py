@@ -51,22 +51,27 @@ class EngineError(RuntimeError):
     """The engine cannot be had; the message says what to do about it."""
 
 
+def named(name: str | None = None) -> str:
+    """The engine that is chosen: `name`, else what PLITKA_ENGINE names, else sdxl."""
+    name = name or os.environ.get("PLITKA_ENGINE") or DEFAULT
+    if name not in NAMES:
+        raise EngineError(
+            f"PLITKA_ENGINE: there is no engine {name!r}; choose one of: {', '.join(NAMES)}"
+        )
+    return name
+
+
 def load(name: str | None = None, weights: Path | str | None = None) -> Engine:
-    """Load an engine: `name`, else what PLITKA_ENGINE names, else sdxl. Never another one.
+    """Load the engine that is chosen. Never another one.
 
     Raises EngineError where it cannot be loaded, with the remedy.
     """
-    name = name or os.environ.get("PLITKA_ENGINE") or DEFAULT
-    if name == "render":
+    if named(name) == "render":
         from plitka.engines.render import RenderEngine
 
         return RenderEngine()
-    if name == "sdxl":
-        # Else transformers warns, when it is imported, of packages that nothing here uses.
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-        from plitka.engines import sdxl
+    # Else transformers warns, when it is imported, of packages that nothing here uses.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from plitka.engines import sdxl
 
-        return sdxl.load(weights)
-    raise EngineError(
-        f"PLITKA_ENGINE: there is no engine {name!r}; choose one of: {', '.join(NAMES)}"
-    )
+    return sdxl.load(weights)

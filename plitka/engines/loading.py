@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,6 @@ from plitka.inventory import Inventory
 from plitka.lora import Lora
 from plitka.stages import Stages, log
 from plitka.weights import Base, Model, Remote, WeightsError
-
-# Of SDXL base 1.0 and its ControlNets, counted on the published configurations; for a plan
-# before the files are here.
-_PARAMETERS = {
-    "unet": 2_567_463_684,
-    "text_encoder": 123_060_480,
-    "text_encoder_2": 694_659_840,
-    "vae": 83_653_863,
-    "controlnet": 1_251_014_800,
-}
 
 _CLASSES: dict[str, Any] = {
     "unet": diffusers.UNet2DConditionModel,
@@ -53,7 +44,7 @@ class Loaded:
 
 
 def load(packed: Path | str | None, dtype: str | None) -> Loaded:
-    """All that setup() does. Raises EngineError with every fault that was found, before it loads."""
+    """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
     _quiet()
     settings = weights.settings()
     chosen = device.best()
@@ -65,11 +56,10 @@ def load(packed: Path | str | None, dtype: str | None) -> Loaded:
             _refuse(held)
         with stages("fetch weights"):
             vae = _fetch(held)
-        assert held.checked_base is not None
-        needed = needs(held.checked_base, vae, chosen)
         device.limit(chosen)
+        needed = inventory.needs(held, chosen)
         memory_plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
-        log.info("%s", _fitted(chosen, memory_plan, needed))
+        log.info("%s; %s", device.described(chosen), device.planned(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
         with stages("load base model"):
             pipe = _load_base(held, vae, place, _dtype(chosen))
@@ -111,31 +101,6 @@ def _fetch(held: Inventory) -> Model | None:
     return None if held.vae is None else weights.check_vae(held.vae)
 
 
-def needs(base: Base | None, vae: Model | None, chosen: Device) -> Needs:
-    """What the model needs, by the numbers of the files; by SDXL's own where there are none yet."""
-    parameters = dict(_PARAMETERS)
-    if base is None:
-        return device.needs(parameters, chosen.dtype)
-    shapes = dict(base.shapes)
-    if vae is not None:
-        shapes["vae"] = vae.shapes
-    for component in shapes:
-        parameters[component] = Base(base.path, shapes).parameters(component)
-    # A ControlNet repeats the first half of the UNet.
-    parameters["controlnet"] = parameters["unet"] * _PARAMETERS["controlnet"] // _PARAMETERS["unet"]
-    unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
-    decoder = shapes["vae"].get("decoder.conv_out.weight", (3, 128))
-    return device.needs(parameters, chosen.dtype, unet[0], decoder[1])
-
-
-def _fitted(chosen: Device, plan: MemoryPlan, needed: Needs) -> str:
-    free = device.gib(device.free_memory(chosen))
-    return (
-        f"{chosen.title} ({chosen.name}, {chosen.dtype}), {free} free; memory plan {plan}:"
-        f" {device.PLANS[plan]} (needs about {device.gib(needed.of(plan))})"
-    )
-
-
 def _dtype(chosen: Device) -> torch.dtype:
     dtype: torch.dtype = getattr(torch, chosen.dtype)
     return dtype
@@ -160,13 +125,12 @@ def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtyp
 
 def _from_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
     parts: dict[str, Any] = {
-        name: _load_model(name, model, place, dtype)
-        for name, model in base.models.items()
+        name: _load_model(name, model, place, dtype) for name, model in base.models.items()
     }
     for name in ("tokenizer", "tokenizer_2"):
         parts[name] = _tried(
             base.path / name,
-            lambda name=name: transformers.CLIPTokenizer.from_pretrained(base.path, subfolder=name),
+            partial(transformers.CLIPTokenizer.from_pretrained, base.path / name),
         )
     parts["scheduler"] = diffusers.EulerDiscreteScheduler.from_pretrained(
         base.path, subfolder="scheduler"
@@ -227,7 +191,9 @@ def _tried(path: Path, load: Callable[[], Any]) -> Any:
         raise
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WeightsError(f"{path}: cannot be loaded ({first}); copy or download it again") from error
+        raise WeightsError(
+            f"{path}: cannot be loaded ({first}); copy or download it again"
+        ) from error
 
 
 def load_controlnet(kind: Kind, text: str, chosen: Device, place: str) -> Any:

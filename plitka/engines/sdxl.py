@@ -213,9 +213,7 @@ class _Watch:
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
 
-    def step(
-        self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]
-    ) -> dict[str, Any]:
+    def step(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         """After each step. What cancels a prediction is raised here at the latest."""
         self.steps += 1
         self.end("denoise")
@@ -245,9 +243,7 @@ def _images(plan: Plan, layout: Layout, size: int) -> dict[str, Image.Image]:
     return images
 
 
-def _arguments(
-    plan: Plan, images: dict[str, Image.Image], size: int, steps: int
-) -> dict[str, Any]:
+def _arguments(plan: Plan, images: dict[str, Image.Image], size: int, steps: int) -> dict[str, Any]:
     """What the four pipelines are told apart by; two of them call the control image `image`."""
     arguments: dict[str, Any] = {}
     if plan.strength is None:

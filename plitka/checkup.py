@@ -1,0 +1,48 @@
+"""What `python -m plitka check` looks at: versions, device, memory, every file."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from plitka import __version__, archive, device, inventory, weights
+from plitka.engines import EngineError
+from plitka.inventory import Finding
+
+_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
+
+
+def findings(engine: str, packed: Path | str | None) -> Iterator[Finding]:
+    """All that was found, each as soon as it is. Nothing large is loaded, nothing fetched."""
+    yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
+    if engine == "render":
+        yield Finding("engine", "render; it needs no weights and no GPU")
+        return
+    yield Finding("engine", "sdxl")
+    yield from map(_package, _PACKAGES)
+    try:
+        yield from _needed(packed)
+    except EngineError as fault:
+        yield Finding("settings", str(fault), fault=True)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, version(name))
+    except PackageNotFoundError:
+        return Finding(name, "not installed; run pip install -r requirements.txt", fault=True)
+
+
+def _needed(packed: Path | str | None) -> Iterator[Finding]:
+    with archive.opened(packed) as given:
+        held = inventory.take(weights.settings(), given, controlnets=True)
+        yield from held.findings
+    chosen = device.best()
+    yield Finding("device", device.described(chosen))
+    needed = inventory.needs(held, chosen)
+    try:
+        plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
+    except EngineError as fault:
+        yield Finding("memory", str(fault), fault=True)
+        return
+    yield Finding("memory", device.planned(plan, needed))
