@@ -504,7 +504,7 @@ def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
                 f" repository; check the connection and the name, or set {setting} to a folder"
             )
         return cached
-    chosen = _chosen(list(listed), wanted)
+    chosen = chosen_files(list(listed), wanted)
     missing = tuple(name for name in chosen if not listed[name][1])
     if not chosen:
         raise WeightsError(f"{text}: the repository holds no such model; set {setting} to another")
@@ -543,7 +543,7 @@ def _cached(repository: str, mark: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _chosen(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
+def chosen_files(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
     """Of a repository's files, those that are loaded: no pickle, half precision where it is."""
     chosen: list[str] = []
     for folder, stem in wanted.items():

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import pytest
 
+from plitka import engines
 from tests.server import CogServer, cog_server
+
+if TYPE_CHECKING:
+    from plitka.engines.sdxl import SdxlEngine
+    from tests.small_sdxl import SmallSdxl
 
 StartServer = Callable[..., CogServer]
 
@@ -31,6 +38,30 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
             return stack.enter_context(cog_server(folder, env))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def small_sdxl(tmp_path_factory: pytest.TempPathFactory) -> "SmallSdxl":
+    """The files of a small SDXL; nobody changes them."""
+    from tests import small_sdxl  # torch comes with it, and most tests do without
+
+    return small_sdxl.save(tmp_path_factory.mktemp("sdxl"))
+
+
+LoadSdxl = Callable[..., "SdxlEngine"]
+
+
+@pytest.fixture
+def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadSdxl:
+    """Load the small SDXL by its settings: `load_sdxl(LORA=path)`, `load_sdxl(weights=path)`."""
+
+    def load(weights: Path | None = None, **changed: str | Path) -> "SdxlEngine":
+        for name, value in small_sdxl.settings(**changed).items():
+            monkeypatch.setenv(name, value)
+        loaded = engines.load("sdxl", weights)
+        return cast("SdxlEngine", loaded)
+
+    return load
 
 
 @pytest.fixture

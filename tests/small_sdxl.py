@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -33,6 +34,42 @@ CHANNELS = (16, 32, 32)
 _GROUPS = 8
 _START, _END = "<|startoftext|>", "<|endoftext|>"
 _WORDS = ("rubber", "tile", "red", "blue", "white", "black")  # that are one token each
+
+
+@dataclass(frozen=True)
+class SmallSdxl:
+    """Where the files are."""
+
+    base: Path
+    vae: Path
+    canny: Path
+    softedge: Path
+    embeddings: Path
+
+    def settings(self, **changed: str | Path) -> dict[str, str]:
+        """The environment to load it by, without a LoRA; `changed` without PLITKA_ in front."""
+        settings: dict[str, str | Path] = {
+            "BASE": self.base,
+            "VAE": self.vae,
+            "LORA": "none",
+            "EMBEDDINGS": self.embeddings,
+            "CONTROLNET_CANNY": self.canny,
+            "CONTROLNET_SOFTEDGE": self.softedge,
+            **changed,
+        }
+        return {f"PLITKA_{name}": str(value) for name, value in settings.items()}
+
+
+def save(folder: Path) -> SmallSdxl:
+    files = SmallSdxl(
+        base=save_base(folder / "base"),
+        vae=save_vae(folder / "vae"),
+        canny=save_controlnet(folder / "canny", seed=3),
+        softedge=save_controlnet(folder / "softedge", seed=4),
+        embeddings=folder / "embeddings.safetensors",
+    )
+    save_embeddings(files.embeddings)
+    return files
 
 
 def save_base(folder: Path, variant: str | None = "fp16") -> Path:

@@ -189,6 +189,11 @@ def _tried(path: Path, load: Callable[[], Any]) -> Any:
         return load()
     except torch.OutOfMemoryError:
         raise
+    except NotImplementedError as error:  # torch's: it cannot move a tensor that got no numbers
+        raise WeightsError(
+            f"{path}: its weights lack tensors of the model that its config.json describes; copy"
+            " or download the folder again"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(

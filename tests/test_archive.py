@@ -1,0 +1,219 @@
+"""`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
+
+import io
+import os
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from plitka import archive, engines
+from plitka.weights import WeightsError
+from tests.conftest import LoadSdxl
+
+Files = dict[str, bytes]
+
+LORA = save({"unet.mid_block.attentions.0.proj_in.lora_A.weight": np.ones((2, 32), np.float32)})
+WHOLE_LORA = save(
+    {
+        "unet.mid_block.attentions.0.proj_in.lora_A.weight": np.ones((2, 32), np.float32),
+        "unet.mid_block.attentions.0.proj_in.lora_B.weight": np.ones((32, 2), np.float32),
+    }
+)
+EMBEDDINGS = save(
+    {
+        "text_encoders_0": np.full((2, 768), 0.25, np.float32),
+        "text_encoders_1": np.full((2, 1280), 0.25, np.float32),
+    }
+)
+BOTH: Files = {
+    "trained/lora.safetensors": WHOLE_LORA,
+    "trained/embeddings.pti": EMBEDDINGS,
+    "trained/special_params.json": b"{}",
+    "trained/notes.bin": b"not read",
+}
+
+
+def as_folder(path: Path, files: Files) -> Path:
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(content)
+    return path
+
+
+def as_tar(path: Path, files: Files) -> Path:
+    with tarfile.open(path.with_suffix(".tar"), "w") as packed:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            packed.addfile(entry, io.BytesIO(content))
+    return path.with_suffix(".tar")
+
+
+def as_zip(path: Path, files: Files) -> Path:
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return path.with_suffix(".zip")
+
+
+PACKERS = pytest.mark.parametrize("pack", [as_folder, as_tar, as_zip])
+ARCHIVERS = pytest.mark.parametrize("pack", [as_tar, as_zip])
+Pack = Callable[[Path, Files], Path]
+
+
+def refusal(path: Path | str) -> str:
+    with pytest.raises(WeightsError) as fault, archive.opened(path):
+        pass
+    assert str(path) in str(fault.value)
+    return str(fault.value)
+
+
+@PACKERS
+def test_lora_and_embeddings_are_found_by_what_is_in_them(pack: Pack, tmp_path: Path) -> None:
+    with archive.opened(pack(tmp_path / "weights", BOTH)) as found:
+        assert found.lora is not None
+        assert found.embeddings is not None
+        assert found.lora.read_bytes() == WHOLE_LORA
+        assert found.embeddings.read_bytes() == EMBEDDINGS
+
+
+@ARCHIVERS
+def test_what_was_unpacked_is_gone_afterwards(pack: Pack, tmp_path: Path) -> None:
+    with archive.opened(pack(tmp_path / "weights", BOTH)) as found:
+        assert found.lora is not None
+        kept = found.lora
+    assert not kept.exists()
+
+
+@PACKERS
+def test_the_engine_takes_both_in_place_of_its_settings(
+    pack: Pack, load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    plain = load_sdxl()
+    trained = load_sdxl(pack(tmp_path / "weights", BOTH), LORA_SCALE="0.5")
+    before, after = (
+        engine.pipe.unet.mid_block.attentions[0].proj_in.weight for engine in (plain, trained)
+    )
+    np.testing.assert_allclose((after - before).numpy(), 0.5 * 2, rtol=1e-4)
+    ids = trained.pipe.tokenizer.convert_tokens_to_ids(["<s0>", "<s1>"])
+    assert (trained.pipe.text_encoder.get_input_embeddings().weight[ids] == 0.25).all()
+
+
+@ARCHIVERS
+@pytest.mark.parametrize("name", ["../lora.safetensors", "/lora.safetensors", "a/../../b.json"])
+def test_a_path_that_leads_out_is_refused(pack: Pack, name: str, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    said = refusal(pack(inside / "weights", {**BOTH, name: WHOLE_LORA}))
+    assert "points out of the folder" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["inside"]
+
+
+def test_links_and_devices_in_a_tar_are_refused(tmp_path: Path) -> None:
+    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
+        path = tmp_path / "weights.tar"
+        with tarfile.open(path, "w") as packed:
+            entry = tarfile.TarInfo("lora.safetensors")
+            entry.type, entry.linkname = kind, "/etc/passwd"
+            packed.addfile(entry)
+        assert "is a link or a device" in refusal(path)
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        entry = zipfile.ZipInfo("lora.safetensors")
+        entry.external_attr = 0o120777 << 16
+        packed.writestr(entry, "/etc/passwd")
+    assert "is a link or a device" in refusal(path)
+
+
+@ARCHIVERS
+def test_too_many_files_are_refused(pack: Pack, tmp_path: Path) -> None:
+    files = {f"{number}.txt": b"" for number in range(archive.MOST_FILES + 1)}
+    assert "holds more than 1,000 files or 4 GiB" in refusal(pack(tmp_path / "weights", files))
+
+
+def test_a_file_that_says_it_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "weights.tar"
+    entry = tarfile.TarInfo("lora.safetensors")
+    entry.size = archive.MOST_BYTES + 1
+    path.write_bytes(entry.tobuf() + b"\0" * 4096)
+    assert "holds more than" in refusal(path)
+
+
+def test_a_bomb_that_lies_about_its_size_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MOST_BYTES", 4 * 2**20)
+    path = as_zip(tmp_path / "weights", {"lora.safetensors": bytes(64 * 2**20)})
+    size = (64 * 2**20).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(size, (2**20).to_bytes(4, "little")))
+    with pytest.raises(WeightsError, match=r"holds more than|cannot be unpacked"):
+        archive.opened(path).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"readme.txt": b""}, "holds neither a LoRA nor embeddings"),
+        ({"lora.ckpt": b"\x80\x02"}, "holds neither a LoRA nor embeddings"),
+        ({"a.safetensors": LORA, "b.safetensors": LORA}, "holds two files of a LoRA"),
+    ],
+)
+@PACKERS
+def test_what_holds_too_little_or_too_much_is_refused(
+    pack: Pack, files: Files, sentence: str, tmp_path: Path
+) -> None:
+    assert sentence in refusal(pack(tmp_path / "weights", files))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "no such file or folder"),
+        (b"neither of them", "neither a folder nor a .tar or .zip"),
+    ],
+)
+def test_what_is_no_archive_is_refused(
+    content: bytes | None, sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.tar"
+    if content is not None:
+        path.write_bytes(content)
+    assert sentence in refusal(path)
+
+
+def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
+    for path in (as_tar(tmp_path / "a", BOTH), as_zip(tmp_path / "b", BOTH)):
+        path.write_bytes(path.read_bytes()[:3000])
+        assert "; " in refusal(path)
+
+
+def test_an_address_is_refused_with_what_to_do() -> None:
+    assert "download it" in refusal("https://example.org/trained.tar")
+
+
+def test_a_lora_without_its_embeddings_is_not_mixed_with_the_default_ones(
+    load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    path = as_tar(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
+    with pytest.raises(engines.EngineError, match="which were trained together"):
+        load_sdxl(path, EMBEDDINGS="")
+    assert load_sdxl(path, EMBEDDINGS="none").tokens is False
+
+
+def test_nothing_is_left_in_the_temporary_folder_after_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = as_tar(tmp_path / "weights", {"a.safetensors": LORA, "b.safetensors": LORA})
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    refusal(path)
+    assert os.listdir(tmp_path / "temporary") == []

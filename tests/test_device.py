@@ -1,0 +1,70 @@
+from dataclasses import replace
+
+import pytest
+
+from plitka import device
+from plitka.device import Device, MemoryPlan
+from plitka.engines import EngineError
+
+GIB = 2**30
+CARD = Device("cuda:0", "Some GPU", "float16", 24 * GIB)
+SDXL = {
+    "unet": 2_567_463_684,
+    "text_encoder": 123_060_480,
+    "text_encoder_2": 694_659_840,
+    "vae": 83_653_863,
+    "controlnet": 1_251_014_800,
+}
+
+
+@pytest.mark.parametrize(
+    ("free", "memory_plan"),
+    [
+        (80, "resident"),
+        (24, "resident"),
+        (12, "encoders_on_cpu"),
+        (10, "tiled_vae"),
+        (9, "offload"),
+    ],
+)
+def test_the_fastest_plan_that_fits_is_chosen(free: int, memory_plan: MemoryPlan) -> None:
+    needed = device.needs(SDXL, "float16")
+    assert device.choose_plan(CARD, free * GIB, needed) == memory_plan
+
+
+def test_each_plan_needs_less_than_the_one_before() -> None:
+    needed = device.needs(SDXL, "float16")
+    sizes = [needed.of(plan) for plan in device.PLANS]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 4
+
+
+def test_stepping_down_goes_through_all_plans_and_ends_at_the_smallest() -> None:
+    seen: list[MemoryPlan] = ["resident"]
+    for _ in range(4):
+        seen.append(device.step_down(seen[-1]))
+    assert seen == [*device.PLANS, "offload"]
+
+
+def test_too_little_memory_is_an_error_that_says_what_to_do() -> None:
+    needed = device.needs(SDXL, "float16")
+    with pytest.raises(EngineError, match=r"Some GPU: 4\.0 GiB of memory is free.*larger device"):
+        device.choose_plan(CARD, 4 * GIB, needed)
+
+
+def test_without_a_gpu_nothing_is_moved_between_devices() -> None:
+    cpu = replace(CARD, name="cpu", dtype="float32")
+    needed = device.needs(SDXL, "float32")
+    plans = {device.choose_plan(cpu, free * GIB, needed) for free in range(20, 64)}
+    assert plans == {"resident", "tiled_vae"}
+
+
+@pytest.mark.parametrize("text", ["0", "1.5", "-1", "half", "nan"])
+def test_a_wrong_fraction_is_refused(text: str) -> None:
+    with pytest.raises(EngineError, match=r"PLITKA_GPU_MEMORY_FRACTION: got"):
+        device.fraction({device.FRACTION: text})
+
+
+def test_the_fraction_is_all_unless_it_is_set() -> None:
+    assert device.fraction({}) == device.fraction({device.FRACTION: ""}) == 1
+    assert device.fraction({device.FRACTION: "0.5"}) == 0.5
