@@ -61,6 +61,8 @@ def _unpack(path: Path, folder: Path) -> None:
                 f"{path}: neither a folder nor a .tar or .zip that can be read; weights take one of"
                 " these with a LoRA and embeddings in it"
             )
+    except WeightsError:
+        raise  # a RuntimeError, as the last one below
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file or folder; give weights that are there") from None
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:

@@ -60,7 +60,11 @@ class Needs:
     decode_tiled: int
 
     def of(self, plan: MemoryPlan) -> int:
-        """Bytes that must be free for a plan, with one ControlNet loaded."""
+        """Bytes that must be free for a plan.
+
+        With one ControlNet, except under the last plan: a card too small for one with it still
+        draws what needs none.
+        """
         core = self.unet + self.vae + self.controlnet
         if plan == "resident":
             return core + self.text_encoders + max(self.denoise, self.decode)
@@ -70,7 +74,7 @@ class Needs:
             return core + max(self.text_encoders, self.denoise, self.decode_tiled)
         return max(
             self.text_encoders,
-            self.unet + self.controlnet + self.denoise,
+            self.unet + self.denoise,
             self.vae + self.decode_tiled,
         )
 
@@ -170,6 +174,16 @@ def free_memory(device: Device) -> int:
     allocated = torch.cuda.memory_allocated(device.name)
     mine = int(fraction() * device.total) - allocated
     return max(min(free + reserved - allocated, mine), 0)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a GPU's memory ran out: cuBLAS and MPS have their own words for it."""
+    import torch
+
+    marks = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "MPS backend out of memory")
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
 
 
 def release(device: Device) -> None:

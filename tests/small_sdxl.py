@@ -32,7 +32,7 @@ from transformers import (
 
 CHANNELS = (16, 32, 32)
 _GROUPS = 8
-_START, _END = "<|startoftext|>", "<|endoftext|>"
+_START, END_MARK = "<|startoftext|>", "<|endoftext|>"
 _WORDS = ("rubber", "tile", "red", "blue", "white", "black")  # that are one token each
 
 
@@ -79,7 +79,7 @@ def save_base(folder: Path, variant: str | None = "fp16") -> Path:
         vae=_vae(),
         text_encoder=CLIPTextModel(_text_config(768)),
         text_encoder_2=CLIPTextModelWithProjection(_text_config(1280)),
-        tokenizer=_tokenizer(folder / "words", pad=_END),
+        tokenizer=_tokenizer(folder / "words", pad=END_MARK),
         tokenizer_2=_tokenizer(folder / "words", pad="!"),
         unet=_unet(),
         scheduler=_scheduler(),
@@ -90,9 +90,9 @@ def save_base(folder: Path, variant: str | None = "fp16") -> Path:
             part.half()
     pipe.save_pretrained(folder, variant=variant)
     shutil.rmtree(folder / "words")
-    for name, pad in (("tokenizer", _END), ("tokenizer_2", "!")):
+    for name, pad in (("tokenizer", END_MARK), ("tokenizer_2", "!")):
         shutil.rmtree(folder / name)
-        _write_tokenizer(folder / name, pad)
+        write_tokenizer(folder / name, pad)
     # The hub's file is older than the names that transformers 5 gives to these tensors.
     weights = (
         folder
@@ -221,7 +221,7 @@ def _vocabulary() -> Mapping[str, int]:
     """CLIP's scheme: bytes, bytes that end a word, what merges make, and the two marks."""
     letters = list(_byte_letters())
     merged = [left + right for left, right in _merges()]
-    tokens = [*letters, *(letter + "</w>" for letter in letters), *merged, _START, _END]
+    tokens = [*letters, *(letter + "</w>" for letter in letters), *merged, _START, END_MARK]
     return {token: index for index, token in enumerate(tokens)}
 
 
@@ -244,17 +244,18 @@ def _byte_letters() -> list[str]:
 
 
 def _tokenizer(folder: Path, pad: str) -> CLIPTokenizer:
-    return CLIPTokenizer.from_pretrained(_write_tokenizer(folder, pad))
+    tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(write_tokenizer(folder, pad))
+    return tokenizer
 
 
-def _write_tokenizer(folder: Path, pad: str) -> Path:
+def write_tokenizer(folder: Path, pad: str) -> Path:
     """The files of the hub's repository: no tokenizer.json among them."""
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = json.dumps(_vocabulary(), ensure_ascii=False)
     (folder / "vocab.json").write_text(vocabulary, encoding="utf-8")
     lines = ["#version: 0.2", *(" ".join(pair) for pair in _merges())]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    marks = {"bos_token": _START, "eos_token": _END, "pad_token": pad, "unk_token": _END}
+    marks = {"bos_token": _START, "eos_token": END_MARK, "pad_token": pad, "unk_token": END_MARK}
     config = {
         **marks,
         "add_prefix_space": False,

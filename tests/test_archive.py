@@ -1,7 +1,6 @@
 """`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
 
 import io
-import os
 import tarfile
 import tempfile
 import zipfile
@@ -192,7 +191,8 @@ def test_what_is_no_archive_is_refused(
 
 def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     for path in (as_tar(tmp_path / "a", BOTH), as_zip(tmp_path / "b", BOTH)):
-        path.write_bytes(path.read_bytes()[:3000])
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 3])
         assert "; " in refusal(path)
 
 
@@ -216,4 +216,4 @@ def test_nothing_is_left_in_the_temporary_folder_after_a_refusal(
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     refusal(path)
-    assert os.listdir(tmp_path / "temporary") == []
+    assert not list((tmp_path / "temporary").iterdir())

@@ -137,12 +137,15 @@ def test_an_output_folder_that_cannot_be_made_fails_in_one_line(
     assert "file" in err
 
 
-def test_the_default_engine_fails_in_one_line_until_it_is_there(
+def test_the_default_engine_without_weights_fails_and_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)
+    monkeypatch.setenv("PLITKA_BASE", str(tmp_path / "absent"))
     status, _, err = run(capsys, "make", request({"red": 100}), "--out", str(tmp_path / "tile"))
     assert status == 1
+    assert f"{tmp_path / 'absent'}: no such file or folder" in err
+    assert "Traceback" not in err
     assert "--engine render" in err
     assert not (tmp_path / "tile").exists()
 

@@ -24,7 +24,7 @@ SDXL = {
         (24, "resident"),
         (12, "encoders_on_cpu"),
         (10, "tiled_vae"),
-        (9, "offload"),
+        (8, "offload"),
     ],
 )
 def test_the_fastest_plan_that_fits_is_chosen(free: int, memory_plan: MemoryPlan) -> None:

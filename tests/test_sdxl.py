@@ -198,7 +198,7 @@ def test_setup_logs_a_line_for_each_stage_with_seconds_and_memory(
 @pytest.mark.parametrize("over", [{}, {"color_control": "prompt"}])
 @pytest.mark.parametrize("angle", [0, 45])
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(
-    engine: Any, angle: float, over: dict[str, str]
+    engine: Any, angle: float, over: dict[str, Any]
 ) -> None:
     first, again, other = (drawn(engine, angle, seed, **over).image for seed in (7, 7, 8))
     assert first.tobytes() == again.tobytes()
@@ -352,14 +352,19 @@ def test_prompts_are_encoded_once(engine: Any) -> None:
 class OutOfMemory:
     """Runs out of memory at the first calls of a module, as CUDA does."""
 
-    def __init__(self, module: torch.nn.Module, times: int) -> None:
+    def __init__(
+        self, module: torch.nn.Module, times: int, error: RuntimeError | None = None
+    ) -> None:
         self._left = times
+        self._error = error or torch.cuda.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB"
+        )
         self._hook = module.register_forward_pre_hook(self._fail)
 
     def _fail(self, *_: object) -> None:
         if self._left > 0:
             self._left -= 1
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+            raise self._error
 
     def remove(self) -> None:
         self._hook.remove()
@@ -388,6 +393,15 @@ def test_out_of_memory_twice_is_a_clear_error_and_the_next_prediction_works(
         drawn(engine)
     full.remove()
     assert drawn(engine).steps == 2
+
+
+def test_what_cublas_says_of_memory_counts_and_other_errors_pass(load_sdxl: LoadSdxl) -> None:
+    engine = load_sdxl()
+    OutOfMemory(engine.pipe.unet, 1, RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when"))
+    assert drawn(engine).metrics["memory_plan"] == "encoders_on_cpu"
+    OutOfMemory(engine.pipe.unet, 1, RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        drawn(engine)
 
 
 @pytest.mark.parametrize("memory_plan", ["encoders_on_cpu", "tiled_vae", "offload"])

@@ -196,7 +196,7 @@ def test_what_peft_itself_trains_and_diffusers_saves_is_fused_as_peft_would(
     pipe = StableDiffusionXLPipeline.from_pretrained(
         small_sdxl.base, variant="fp16", dtype=torch.float32
     )
-    config = LoraConfig(r=4, lora_alpha=7, target_modules=["to_q", "to_out.0", "conv2"])
+    config: Any = LoraConfig(r=4, lora_alpha=7, target_modules=["to_q", "to_out.0", "conv2"])
     pipe.unet.add_adapter(config)
     for name, parameter in pipe.unet.named_parameters():
         if "lora_B" in name:

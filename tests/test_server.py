@@ -168,6 +168,6 @@ def test_two_requests_at_once_the_second_is_told_to_wait(server: CogServer) -> N
 
 
 def test_without_an_engine_setup_fails_and_says_what_to_do(start_server: StartServer) -> None:
-    health = start_server(PLITKA_ENGINE="").health()
+    health = start_server(PLITKA_ENGINE="", PLITKA_BASE="/absent").health()
     assert health["status"] == "SETUP_FAILED"
     assert "PLITKA_ENGINE=render" in health["setup"]["logs"]

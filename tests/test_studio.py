@@ -55,11 +55,12 @@ def test_metrics_name_what_was_asked_and_what_came_out() -> None:
     assert metrics["total_variation"]["colormap"] < 0.001
 
 
-def test_the_sdxl_engine_is_the_default_and_says_that_it_is_not_there_yet(
+def test_the_sdxl_engine_is_the_default_and_without_weights_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)
-    with pytest.raises(engines.EngineError, match=r"not in this version.*PLITKA_ENGINE=render"):
+    monkeypatch.setenv("PLITKA_BASE", "/absent")
+    with pytest.raises(engines.EngineError, match=r"(?s)/absent: no such .*PLITKA_ENGINE=render"):
         engines.load()
 
 

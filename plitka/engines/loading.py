@@ -1,5 +1,6 @@
 """What the sdxl engine draws with: checked, fetched, loaded, and the LoRA fused into it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -75,15 +76,23 @@ def load(packed: Path | str | None, dtype: str | None) -> Loaded:
 
 def _quiet() -> None:
     """What the libraries say of their loading; the stages' own lines tell it."""
-    transformers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity(logging.ERROR)
     transformers_logging.disable_progress_bar()
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
 
 
 def _refuse(held: Inventory) -> None:
-    if held.faults:
-        raise WeightsError("\n".join(held.faults))
+    """Raise all faults in one error; without a base model there is another engine to choose."""
+    if not held.faults:
+        return
+    lines = held.faults
+    if held.checked_base is None and not isinstance(held.base, Remote):
+        lines.append(
+            "To draw tiles without a diffusion model: PLITKA_ENGINE=render, or --engine render on"
+            " the command line"
+        )
+    raise WeightsError("\n".join(lines))
 
 
 def _fetch(held: Inventory) -> Model | None:
@@ -92,8 +101,8 @@ def _fetch(held: Inventory) -> Model | None:
         held.base = weights.fetch(held.base, "PLITKA_BASE")
         inventory.check_base(held, held.base)
         _refuse(held)
-    if held.lora is not None and held.checked_base is not None:
-        lora.check(held.lora.path, lora.modules_of(held.checked_base))
+        if held.lora is not None and held.checked_base is not None:
+            lora.check(held.lora.path, lora.modules_of(held.checked_base))
     if isinstance(held.configs, Remote):
         held.configs = weights.fetch(held.configs, "PLITKA_BASE")
     if isinstance(held.vae, Remote):
@@ -187,14 +196,14 @@ def _tried(path: Path, load: Callable[[], Any]) -> Any:
     """What `load` gives; a fault of the files that the checks could not see, with their path."""
     try:
         return load()
-    except torch.OutOfMemoryError:
-        raise
     except NotImplementedError as error:  # torch's: it cannot move a tensor that got no numbers
         raise WeightsError(
             f"{path}: its weights lack tensors of the model that its config.json describes; copy"
             " or download the folder again"
         ) from error
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        if device.is_out_of_memory(error):
+            raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(
             f"{path}: cannot be loaded ({first}); copy or download it again"
@@ -238,9 +247,10 @@ def fuse(pipe: Any, found: Lora, scale: float) -> None:
             alpha = change.alpha
             if isinstance(alpha, str):
                 alpha = file.get_tensor(alpha).item()
-            product = (up @ down).reshape(weight.shape) * (scale * change.factor(alpha))
-            fused = (weight.float() + product).to(weight.dtype)
-            if not torch.isfinite(fused).all():
+            factor = scale * change.factor(alpha)
+            fused = torch.addmm(weight.float().flatten(1), up, down, alpha=factor)
+            fused = fused.reshape(weight.shape).to(weight.dtype)
+            if not all(torch.isfinite(end) for end in fused.aminmax()):
                 raise WeightsError(
                     f"{found.path}: with it, {change.component} {change.module} holds numbers that"
                     " are none or too large; take another LoRA or a smaller PLITKA_LORA_SCALE"

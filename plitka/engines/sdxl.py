@@ -67,15 +67,12 @@ class SdxlEngine:
 
     def draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
         """Draw the layout. Where memory runs out, once more with a smaller memory plan."""
-        try:
-            return self._draw(plan, layout, size, steps)
-        except torch.OutOfMemoryError:
-            pass  # what it held is freed only outside of this block
-        self._step_down(plan.control.kind)
-        try:
-            return self._draw(plan, layout, size, steps)
-        except torch.OutOfMemoryError:
-            pass
+        result = self._unless_out_of_memory(plan, layout, size, steps)
+        if result is None:
+            self._step_down(plan.control.kind)
+            result = self._unless_out_of_memory(plan, layout, size, steps)
+        if result is not None:
+            return result
         device.release(self.device)
         free = device.gib(device.free_memory(self.device))
         raise EngineError(
@@ -83,6 +80,17 @@ class SdxlEngine:
             f" {self.memory_plan} ({device.PLANS[self.memory_plan]}); {free} is free now: end what"
             f" else uses it, raise {device.FRACTION} where it is set, or take a larger device"
         )
+
+    def _unless_out_of_memory(
+        self, plan: Plan, layout: Layout, size: int, steps: int
+    ) -> Drawn | None:
+        """The picture; None where memory ran out, and what the attempt held is free again."""
+        try:
+            return self._draw(plan, layout, size, steps)
+        except RuntimeError as error:
+            if not device.is_out_of_memory(error):
+                raise
+        return None
 
     def _step_down(self, kept: Kind | None) -> None:
         """Free what can be freed, and go on with the next smaller memory plan."""
