@@ -1,6 +1,5 @@
 """What the sdxl engine draws with: checked, fetched, loaded, and the LoRA fused into it."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -76,8 +75,9 @@ def load(packed: Path | str | None, dtype: str | None) -> Loaded:
 
 def _quiet() -> None:
     """What the libraries say of their loading; the stages' own lines tell it."""
-    transformers_logging.set_verbosity(logging.ERROR)
-    transformers_logging.disable_progress_bar()
+    quiet: Any = transformers_logging  # partly typed
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
     diffusers_logging.set_verbosity_error()
     diffusers_logging.disable_progress_bar()
 
