@@ -27,14 +27,14 @@ TILE_CORNER = 7 / 1024
 """Radius of a tile's corner."""
 
 _SURVEY = 1024  # pixels a side at which visible areas are measured when colours are dealt
-_LAYERS = 4
-_PITCH = 0.92  # distance between neighbours of one layer, in granule diameters
-_SCATTER = 0.95  # how far a granule strays from its place, in pitches
-_LAYER_MIX = 1.3  # how far the layers reach into each other, in layers
+_LAYERS = 3
+_PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
+_SCATTER = 0.7  # how far a granule strays from its place, in pitches
+_LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
 _BED = 1.9  # size of the lowest layer's granules, so that no hole is left
 _MARGIN = 1.6 * granule.DIAMETER  # granules with centres this far outside still reach inside
 _REACH = float(np.sqrt(0.5)) + _MARGIN  # of a tile that has its corner at the frame's centre
-_ROUGHNESS = 0.03  # how far edges wander, standard deviation in granule diameters
+_ROUGHNESS = 0.01  # how far edges wander, standard deviation in granule diameters
 _ROUGHNESS_SCALE = 0.2  # over what distance, in granule diameters
 _SUBPIXEL = 5  # fractional bits of OpenCV's polygon coordinates
 
@@ -117,8 +117,8 @@ def _roughened(seed: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.int3
     axis = np.arange(size, dtype=np.float32)
     places = []
     for place in (axis[:, None], axis[None, :]):
-        stray = rng.normal(0, _ROUGHNESS * granule.DIAMETER * size, (nodes, nodes))
-        stray = cv2.resize(stray.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        noise = rng.normal(0, _ROUGHNESS * granule.DIAMETER * size, (nodes, nodes))
+        stray = cv2.resize(noise.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
         places.append(np.clip(np.rint(place + stray), 0, size - 1).astype(np.int32))
     return places[0], places[1]
 
