@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-DIAMETER = 22 / 1024
-"""Mean equivalent diameter: 22 px at 1024, as on the photographs at their own scale."""
+DIAMETER = 20 / 1024
+"""Mean equivalent diameter: 20 px at 1024, as on the photographs at their own scale."""
 
 CORNERS = 6
 FACETS = CORNERS + 2
@@ -23,11 +23,11 @@ _SIZE_SPREAD = 0.28  # standard deviation of log diameter
 _CORNER_REGULARITY = 2.0  # shape of the gamma law of the angles between corners
 _ELONGATION = 0.28  # standard deviation of log aspect ratio
 _HEIGHT = (0.5, 1.0)  # of the radius, lowest and highest
-_RIM = 0.5  # height of the outline, where the chip is broadest, over that of the top
+_RIM = 0.2  # height of the outline, where the chip is broadest, over that of the top
 _BEVEL = (0.15, 0.80)  # how far the sloping facets reach towards the apex
 _APEX_OFFSET = 0.45  # of the radius: chips are lopsided
-_TILT = 0.3  # standard deviation of the slope at which a chip lies
-_FOLD = 0.3  # standard deviation of the slope between the two halves of the top
+_TILT = 0.24  # standard deviation of the slope at which a chip lies
+_FOLD = 0.24  # standard deviation of the slope between the two halves of the top
 
 
 @dataclass(frozen=True, eq=False)

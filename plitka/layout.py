@@ -31,7 +31,7 @@ _LAYERS = 3
 _PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
 _SCATTER = 0.7  # how far a granule strays from its place, in pitches
 _LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
-_BED = 1.9  # size of the lowest layer's granules, so that no hole is left
+_BED = 1.8  # size of the lowest layer's granules, so that no hole is left
 _MARGIN = 1.6 * granule.DIAMETER  # granules with centres this far outside still reach inside
 _REACH = float(np.sqrt(0.5)) + _MARGIN  # of a tile that has its corner at the frame's centre
 _ROUGHNESS = 0.01  # how far edges wander, standard deviation in granule diameters
@@ -218,7 +218,7 @@ def _strew(
     offset = rng.uniform(-pitch, 0, (_LAYERS, 2))[layer]
     grid = np.stack([(column + row % 2 / 2) * pitch, row * pitch * np.sqrt(0.75)], -1)
     places = grid + offset - reach + rng.uniform(-_SCATTER, _SCATTER, grid.shape) * pitch / 2
-    height = layer + rng.uniform(0, _LAYER_MIX, layer.shape)
+    height = layer + rng.uniform(0, 1, layer.shape) * np.where(layer == 0, 1, _LAYER_MIX)
     height /= _LAYERS - 1 + _LAYER_MIX
     order = np.argsort(height, kind="stable")
     return places[order], height[order], layer[order] == 0

@@ -16,24 +16,23 @@ Image = NDArray[np.uint8]
 # to the texture of the photographs (docs/benchmarks.md).
 _LIGHT = np.array([-0.55, -0.60, 1.0], np.float32)  # towards the light: from the upper left
 _AMBIENT = 0.35  # of all light, from everywhere
-_RELIEF = 2.6  # from the lowest to the highest granule
-_OCCLUSION = ((0.09, 2.6), (0.40, 0.8))  # (radius, weight) of what surroundings take of the sky
+_RELIEF = 3.0  # from the lowest to the highest granule
+_OCCLUSION = ((0.07, 4.5), (0.25, 0.6))  # (radius, weight) of what surroundings take of the sky
+_RAISED = 0.35  # of the weight with which what stands out gains light
 _OCCLUDED_LIGHT = 0.5  # what share of the occlusion falls on direct light too
-_SHADOW_STEPS = (0.08, 0.2, 0.35)  # distances towards the light at which something may stand
+_SHADOW_STEPS = (0.07, 0.16, 0.28)  # distances towards the light at which something may stand
 _SHADOW_SOFTNESS = 0.35
-_SHADOW = 0.75
-_SHEEN = 0.5
+_SHADOW = 0.7
+_SHEEN = 0.7
 _SHEEN_EXPONENT = 30
 _SOFTNESS = 0.5  # in pixels: keeps steps of the relief from showing as stairs
 _WEAR = 0.014  # how far edges between facets are rounded
 _GRANULE_VARIATION = 0.07  # standard deviation of log brightness from granule to granule
-_GRAIN = (
-    (0.045, 0.06),
-    (0.14, 0.045),
-)  # (scale, amplitude in log brightness) of a face's roughness
+_GRAIN = ((0.045, 0.08), (0.16, 0.05))  # (scale, amplitude in log brightness) of bumps
+_GLINT = 1.5  # how much rougher brightness is where a face gleams
 _TINT = 0.01  # standard deviation of linear R, G, B from granule to granule
-_LENS_BLUR = 0.42 / 1024  # in frame sides
-_CHROMA_BLUR = 0.8 / 1024  # likewise; cameras and JPEG keep colour at half of the resolution
+_LENS_BLUR = 0.38 / 1024  # in frame sides
+_CHROMA_BLUR = 0.7 / 1024  # likewise; cameras and JPEG keep colour at half of the resolution
 _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
 _GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
 
@@ -114,7 +113,9 @@ def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     light += direct * (1 - _SHADOW * shadow) * np.exp(-_OCCLUDED_LIGHT * hidden)
     if layout.angle != 0:
         light *= _worn_edges(layout.angle, size)
-    return np.log(np.maximum(light, 1e-3)) + _grain(layout.seed, size)
+    exposure = np.log(np.maximum(light, 1e-3))
+    glinting = np.maximum(exposure - np.float32(np.median(exposure[::5, ::5])), 0)
+    return np.asarray(exposure + _grain(layout.seed, size) * (1 + _GLINT * glinting), np.float32)
 
 
 def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
@@ -177,11 +178,12 @@ def _with_joint(of_facets: Floats) -> Floats:
 
 
 def _occlusion(relief: Floats, size: int) -> Floats:
-    """(size, size), 0 or more: how much higher the surroundings of each pixel stand."""
+    """(size, size): how much higher the surroundings of each pixel stand; below 0 it stands out."""
     hidden = np.zeros_like(relief)
     for radius, weight in _OCCLUSION:
         around = _blurred(relief, radius * granule.DIAMETER * size)
-        hidden += weight * np.maximum(around - relief, 0)
+        deeper = around - relief
+        hidden += weight * np.maximum(deeper, _RAISED * deeper)
     return hidden
 
 
