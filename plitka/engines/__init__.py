@@ -31,6 +31,7 @@ class Engine(Protocol):
     """Draws a tile. Everything that takes long to load is loaded when the engine is made."""
 
     name: str
+    uses_controlnet: bool  # or passes the plan's over
 
     def draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
         """Draw the layout at `size` pixels a side, on a schedule of `steps`."""

@@ -8,6 +8,7 @@ from plitka.plan import Plan
 
 class RenderEngine:
     name = "render"
+    uses_controlnet = False
 
     def draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
         return Drawn(render.picture(layout, size), steps=0)
