@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka import granule
-from plitka.layout import NONE, Layout, joint_distance
+from plitka.layout import NONE, Layout
 from plitka.palette import Colour
 
 Floats = NDArray[np.float32]
@@ -112,7 +112,7 @@ def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     light = sky * np.exp(-hidden)
     light += direct * (1 - _SHADOW * shadow) * np.exp(-_OCCLUDED_LIGHT * hidden)
     if layout.angle != 0:
-        light *= _worn_edges(layout.angle, size)
+        light *= _worn_edges(layout, size)
     exposure = np.log(np.maximum(light, 1e-3))
     glinting = np.maximum(exposure - np.float32(np.median(exposure[::5, ::5])), 0)
     return np.asarray(exposure + _grain(layout.seed, size) * (1 + _GLINT * glinting), np.float32)
@@ -202,9 +202,9 @@ def _shadow(relief: Floats, size: int) -> Floats:
     return shadow
 
 
-def _worn_edges(angle: float, size: int) -> Floats:
+def _worn_edges(layout: Layout, size: int) -> Floats:
     """(size, size) factor on the light: tile edges turned to the light are brighter."""
-    inside, _ = joint_distance(angle, size)
+    inside, _ = layout.joints(size)
     down, right = np.gradient(inside, 1 / size)
     worn = np.clip(1 - inside / _TILE_EDGE, 0, 1)
     facing = -(right * _LIGHT[0] + down * _LIGHT[1])
