@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 from cog import BasePredictor, Input, Path, streaming
 
@@ -31,9 +32,12 @@ class Predictor(BasePredictor):
         except recipe.RecipeError as fault:
             raise ValueError(str(fault)) from None  # its class name is part of Cog's error
         folder = self.outbox.folder()
+        told: dict[str, Any] = {}
         for picture in studio.make(asked, self.engine):
             file = folder.file(picture.kind)
             pictures.save(picture.image, file, picture.record)
             for name, value in picture.metrics.items():
-                self.record_metric(name, value)
+                if told.get(name) != value:
+                    self.record_metric(name, value)
+            told = picture.metrics
             yield Path(file)

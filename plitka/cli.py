@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 BAD_REQUEST = 2  # as argparse's own errors
+INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 _MAKE_EXAMPLES = """\
 examples:
@@ -68,12 +69,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=level, format="%(message)s")
     try:
         options.run(options)
+        sys.stdout.flush()
     except (RecipeError, UnknownColour) as error:
         print(error, file=sys.stderr)
         return BAD_REQUEST
-    except (engines.EngineError, OSError) as error:
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except engines.EngineError as error:
         print(error, file=sys.stderr)
         return FAILED
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}" if error.filename else error, file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 
@@ -169,24 +179,37 @@ def _request(options: argparse.Namespace) -> Recipe:
         return recipe.parse(json.dumps(spelt))
     if spelt:
         raise RecipeError("params_json: given beside options that spell it; give one of the two")
-    if options.request == "-":
-        text = sys.stdin.buffer.read(recipe.MAX_BYTES + 1).decode("utf-8", "surrogateescape")
-        return recipe.parse(text)
-    return recipe.parse(options.request)
+    return recipe.parse(_standard_input() if options.request == "-" else options.request)
+
+
+def _standard_input() -> str:
+    if sys.stdin is None:
+        raise RecipeError("params_json: standard input is closed")
+    content = sys.stdin.buffer.read(recipe.MAX_BYTES + 1)
+    if len(content) > recipe.MAX_BYTES:
+        raise RecipeError(f"params_json: got more than the {recipe.MAX_BYTES} bytes allowed")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise RecipeError(f"params_json: not UTF-8 text (byte {fault.start})") from None
 
 
 def _colour(text: str) -> dict[str, object]:
-    name, _, share = text.rpartition("=")
+    name, equals, share = text.rpartition("=")
+    if not equals:
+        raise RecipeError(f"--color: got {text!r}; allowed: NAME=SHARE, such as red=60")
     key = "hex" if name.startswith("#") else "name"
     return {key: name, "proportion": _number(share)}
 
 
 def _number(text: str) -> float | str:
     """The number that the text spells; other text as it is, for the recipe to refuse."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _make(options: argparse.Namespace) -> None:
@@ -197,7 +220,10 @@ def _make(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
-    for picture in _with_progress(studio.make(asked, engine), len(studio.SIZES)):
+    pictures_made = studio.make(asked, engine)
+    if not options.verbose:  # whose log lines would run into the bar
+        pictures_made = _with_progress(pictures_made, len(studio.SIZES))
+    for picture in pictures_made:
         file = options.out / f"{picture.kind}.png"
         pictures.save(picture.image, file, picture.record)
         files[picture.kind] = str(file)
@@ -235,7 +261,10 @@ def _listed(names: str) -> dict[str, Colour]:
     known = palette.load()
     listed: dict[str, Colour] = {}
     for name in (name.strip() for name in names.split(",")):
-        colour = known.free(name) if name.startswith("#") else known.find(name)
+        try:
+            colour = known.free(name) if name.startswith("#") else known.find(name)
+        except UnknownColour as fault:
+            raise UnknownColour(f"--colors: {fault}") from None
         if any(colour.srgb == other.srgb for other in listed.values()):
             raise UnknownColour(f'--colors: "{name}" is there already, under this or another name')
         listed[name] = colour
@@ -302,7 +331,7 @@ def _table(*headers: str) -> "Table":
 
     table = Table("", headers[0], box=box.SIMPLE_HEAD)
     for header in headers[1:]:
-        table.add_column(header, justify="right")
+        table.add_column(header, justify="right", no_wrap=True)
     return table
 
 

@@ -11,22 +11,23 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-DIAMETER = 24 / 1024
-"""Mean equivalent diameter: 24 px at 1024, about what the photographs show at their own scale."""
+DIAMETER = 20 / 1024
+"""Mean equivalent diameter: 20 px at 1024, as on the photographs at their own scale."""
 
 CORNERS = 6
 FACETS = CORNERS + 2
 """One facet slopes down from each side of the outline; the top face is folded into two."""
 
 # Shape, fitted so that renders have the texture of the photographs (docs/benchmarks.md).
-_SIZE_SPREAD = 0.34  # standard deviation of log diameter
-_CORNER_REGULARITY = 1.6  # shape of the gamma law of the angles between corners
+_SIZE_SPREAD = 0.28  # standard deviation of log diameter
+_CORNER_REGULARITY = 2.0  # shape of the gamma law of the angles between corners
 _ELONGATION = 0.28  # standard deviation of log aspect ratio
-_HEIGHT = (0.30, 0.75)  # of the radius, lowest and highest
+_HEIGHT = (0.5, 1.0)  # of the radius, lowest and highest
+_RIM = 0.2  # height of the outline, where the chip is broadest, over that of the top
 _BEVEL = (0.15, 0.80)  # how far the sloping facets reach towards the apex
 _APEX_OFFSET = 0.45  # of the radius: chips are lopsided
-_TILT = 0.22  # standard deviation of the slope at which a chip lies
-_FOLD = 0.16  # standard deviation of the slope between the two halves of the top
+_TILT = 0.24  # standard deviation of the slope at which a chip lies
+_FOLD = 0.24  # standard deviation of the slope between the two halves of the top
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,15 +117,16 @@ def _side_planes(
     reach: NDArray[np.float64],
     height: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Planes that rise from height 0 at each side of the outline to `height` at the top face."""
+    """Planes that rise from the rim at each side of the outline to `height` at the top face."""
     along = following - outline
     inward = np.stack([-along[..., 1], along[..., 0]], -1)
     inward /= np.linalg.norm(inward, axis=-1, keepdims=True) + 1e-12
     breadth = np.sum((apex[:, None] - outline) * inward, -1) * reach[:, None]
     facing = np.sign(breadth)[..., None] * inward
-    slope = height[:, None] / (np.abs(breadth) + 0.05 * height[:, None])
+    rise = (1 - _RIM) * height[:, None]
+    slope = rise / (np.abs(breadth) + 0.05 * rise)
     gradient = facing * slope[..., None]
-    base = -np.sum(outline * gradient, -1, keepdims=True)
+    base = _RIM * height[:, None, None] - np.sum(outline * gradient, -1, keepdims=True)
     return np.concatenate([base, gradient], -1)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka import granule
-from plitka.granule import Chips
+from plitka.granule import Chips, Floats
 from plitka.palette import Colour
 from plitka.recipe import Recipe
 
@@ -26,15 +26,15 @@ JOINT_WIDTH = 5 / 1024
 TILE_CORNER = 7 / 1024
 """Radius of a tile's corner."""
 
-_SURVEY = 1024  # pixels a side at which visible areas are measured when colours are dealt
-_LAYERS = 4
-_PITCH = 0.92  # distance between neighbours of one layer, in granule diameters
-_SCATTER = 0.95  # how far a granule strays from its place, in pitches
-_LAYER_MIX = 1.3  # how far the layers reach into each other, in layers
-_BED = 1.9  # size of the lowest layer's granules, so that no hole is left
-_MARGIN = 1.6 * granule.DIAMETER  # granules with centres this far outside still reach inside
-_REACH = float(np.sqrt(0.5)) + _MARGIN  # of a tile that has its corner at the frame's centre
-_ROUGHNESS = 0.03  # how far edges wander, standard deviation in granule diameters
+SURVEY = 1024  # pixels a side at which visible areas are measured when colours are dealt
+_LAYERS = 3
+_PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
+_SCATTER = 0.7  # how far a granule strays from its place, in pitches
+_LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
+_BED = 1.8  # size of the lowest layer's granules, so that no hole is left
+_MARGIN = 1.6  # how far outside, in granule diameters, a granule may lie and still reach inside
+_CRUMBLING = 0.4 / 1024  # how far the edges of tiles wander, in frame sides
+_ROUGHNESS = 0.01  # how far edges wander, standard deviation in granule diameters
 _ROUGHNESS_SCALE = 0.2  # over what distance, in granule diameters
 _SUBPIXEL = 5  # fractional bits of OpenCV's polygon coordinates
 
@@ -47,20 +47,24 @@ class Layout:
     height: (N,) at which a granule lies, 0 (the lowest) to 1, ascending.
     tile: (N,) which of the tiles that meet in the frame a granule belongs to.
     owner: (N,) index into `colours`.
+    survey: the granule map at SURVEY pixels a side, once it is made.
     """
 
     colours: tuple[Colour, ...]
     shares: tuple[float, ...]
     angle: float
     seed: int
-    centres: NDArray[np.float32]
-    height: NDArray[np.float32]
+    centres: Floats
+    height: Floats
     tile: NDArray[np.uint8]
     chips: Chips
     owner: NDArray[np.uint8]
+    survey: NDArray[np.int32] | None = None
 
     def granule_map(self, size: int) -> NDArray[np.int32]:
         """(size, size): index of the granule seen at each pixel, NONE in the joints."""
+        if self.survey is not None and size == SURVEY:
+            return self.survey
         return self.paint(self.chips.outline, np.arange(len(self.tile)), size)
 
     def facet_map(self, size: int) -> NDArray[np.int32]:
@@ -72,6 +76,24 @@ class Layout:
         """(size, size): index into `colours` at each pixel, NONE in the joints."""
         seen = np.append(self.owner.astype(np.int16), np.int16(NONE))
         return np.asarray(seen[self.granule_map(size)])
+
+    def joints(self, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+        """Where the four tiles that meet at the frame's centre end.
+
+        Gives, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
+        in the joint), and which tile it is on, 0 to 3. At angle 0 there is no joint to ask for.
+        """
+        axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
+        turn = granule.rotation(-self.angle)
+        across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
+        along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
+        tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
+        x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
+        beside = np.maximum(TILE_CORNER - x, 0), np.maximum(TILE_CORNER - y, 0)
+        corner = (x < TILE_CORNER) & (y < TILE_CORNER)
+        inside = np.where(corner, TILE_CORNER - np.hypot(*beside), np.minimum(x, y))
+        crumbled = _wandering((self.seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+        return inside + _CRUMBLING * crumbled, tile
 
     def paint(
         self, polygons: NDArray[np.float32], values: NDArray[np.intp], size: int
@@ -89,13 +111,13 @@ class Layout:
         if self.angle == 0:
             painted = _fill(corners, values, size)[rows, columns]
             return _closed(painted, painted == NONE)
-        painted = np.full((size, size), NONE, np.int32)
-        inside, tile_map = joint_distance(self.angle, size)
-        for tile in range(4):
+        inside, tile_map = self.joints(size)
+        canvases = np.empty((4, size, size), np.int32)
+        for tile, canvas in enumerate(canvases):
             mine = self.tile == tile
-            canvas = _fill(corners[mine], values[mine], size)
-            surface = np.nonzero((tile_map == tile) & (inside > 0))
-            painted[surface] = canvas[rows[surface], columns[surface]]
+            canvas[:] = _fill(corners[mine], values[mine], size)
+        painted = canvases[tile_map, rows, columns]
+        painted[inside <= 0] = NONE
         return _closed(painted, (painted == NONE) & (inside > 0))
 
 
@@ -112,13 +134,11 @@ def _roughened(seed: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.int3
 
     Rubber is torn as much as cut: its edges wander a little.
     """
-    rng = np.random.default_rng((seed, 4))
-    nodes = int(1 / (_ROUGHNESS_SCALE * granule.DIAMETER))
     axis = np.arange(size, dtype=np.float32)
     places = []
-    for place in (axis[:, None], axis[None, :]):
-        stray = rng.normal(0, _ROUGHNESS * granule.DIAMETER * size, (nodes, nodes))
-        stray = cv2.resize(stray.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+    for stream, place in ((4, axis[:, None]), (5, axis[None, :])):
+        stray = _wandering((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+        stray *= _ROUGHNESS * granule.DIAMETER * size
         places.append(np.clip(np.rint(place + stray), 0, size - 1).astype(np.int32))
     return places[0], places[1]
 
@@ -140,21 +160,14 @@ def _closed(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.
     return painted
 
 
-def joint_distance(angle: float, size: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """For four tiles that meet at the frame's centre, laid at `angle` degrees.
+def _wandering(seed: Sequence[int], scale: float, size: int) -> Floats:
+    """(size, size) smooth noise of standard deviation 1 or a little less.
 
-    Gives, each (size, size): how far inside its tile a pixel lies, in frame sides (negative in
-    the joint), and which tile it is on, 0 to 3.
+    scale: its grain, in frame sides.
     """
-    axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
-    turn = granule.rotation(-angle)
-    across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
-    along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
-    tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
-    x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
-    rounded = TILE_CORNER - np.hypot(np.maximum(TILE_CORNER - x, 0), np.maximum(TILE_CORNER - y, 0))
-    inside = np.where((x < TILE_CORNER) & (y < TILE_CORNER), rounded, np.minimum(x, y))
-    return inside.astype(np.float32), tile
+    nodes = int(1 / scale)
+    noise = np.random.default_rng(seed).standard_normal((nodes, nodes), dtype=np.float32)
+    return np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
 def lay(recipe: Recipe) -> Layout:
@@ -164,17 +177,19 @@ def lay(recipe: Recipe) -> Layout:
     recolours no more of them than it must.
     """
     rng = np.random.default_rng(recipe.seed)
-    reach = 0.5 if recipe.angle == 0 else _REACH
-    places, height, bed = _strew(reach + _MARGIN, rng)
+    margin = _MARGIN * granule.DIAMETER
+    # A tile with a corner at the frame's centre reaches as far as the frame's own corner.
+    reach = 0.5 if recipe.angle == 0 else np.sqrt(0.5) + margin
+    places, height, bed = _strew(reach + margin, rng)
     chips = granule.cut(np.where(bed, _BED, 1.0), rng)
     lots = rng.random(len(places))
 
     tile = np.zeros(len(places), np.uint8)
     if recipe.angle != 0:
         tile = (places[:, 0] > 0).astype(np.uint8) + 2 * (places[:, 1] > 0).astype(np.uint8)
-        places = places - np.sign(places) * _MARGIN
+        places = places - np.sign(places) * margin
     centres = places.astype(np.float32) @ granule.rotation(recipe.angle)
-    near = (np.abs(centres) < 0.5 + _MARGIN).all(axis=1)
+    near = (np.abs(centres) < 0.5 + margin).all(axis=1)
 
     layout = Layout(
         colours=tuple(share.colour for share in recipe.shares),
@@ -187,14 +202,15 @@ def lay(recipe: Recipe) -> Layout:
         chips=chips[near].turned(recipe.angle),
         owner=np.zeros(np.count_nonzero(near), np.uint8),
     )
-    seen = layout.granule_map(_SURVEY)
-    area = np.bincount(seen[seen != NONE], minlength=len(layout.owner))
-    layout = replace(layout, owner=_deal(area, layout.shares, lots[near]))
-    return _uncovered(layout, area > 0)
+    survey = layout.granule_map(SURVEY)
+    area = np.bincount(survey[survey != NONE], minlength=len(layout.owner))
+    owner = _deal(area, layout.shares, lots[near])
+    return _uncovered(replace(layout, owner=owner, survey=survey), area > 0)
 
 
 def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
-    """The layout without the granules that others cover whole."""
+    """The surveyed layout without the granules that others cover whole."""
+    numbers = np.append(np.cumsum(seen, dtype=np.int32) - 1, np.int32(NONE))
     return replace(
         layout,
         centres=layout.centres[seen],
@@ -202,6 +218,7 @@ def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
         tile=layout.tile[seen],
         chips=layout.chips[seen],
         owner=layout.owner[seen],
+        survey=numbers[layout.survey],
     )
 
 
@@ -218,7 +235,7 @@ def _strew(
     offset = rng.uniform(-pitch, 0, (_LAYERS, 2))[layer]
     grid = np.stack([(column + row % 2 / 2) * pitch, row * pitch * np.sqrt(0.75)], -1)
     places = grid + offset - reach + rng.uniform(-_SCATTER, _SCATTER, grid.shape) * pitch / 2
-    height = layer + rng.uniform(0, _LAYER_MIX, layer.shape)
+    height = layer + rng.uniform(0, 1, layer.shape) * np.where(layer == 0, 1, _LAYER_MIX)
     height /= _LAYERS - 1 + _LAYER_MIX
     order = np.argsort(height, kind="stable")
     return places[order], height[order], layer[order] == 0

@@ -31,11 +31,13 @@ class PictureError(OSError):
 
 
 def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
-    """Write (height, width, 3) RGB as PNG with `record` in its text chunk."""
+    """Write (height, width, 3) RGB as PNG with `record` in its text chunk, whole or not at all."""
     text = PngImagePlugin.PngInfo()
     text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
     text.add_text("Software", f"Plitka {__version__}")
-    Image.fromarray(image).save(path, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+    half_written = path.with_suffix(".part")
+    Image.fromarray(image).save(half_written, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+    half_written.replace(path)
 
 
 def load(path: Path) -> NDArray[np.uint8]:
@@ -45,11 +47,24 @@ def load(path: Path) -> NDArray[np.uint8]:
             if picture.width * picture.height > _LARGEST:
                 size = f"{picture.width}x{picture.height}"
                 raise PictureError(f"{path}: {size} pixels; at most {_LARGEST:,} are read")
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+            upright = ImageOps.exif_transpose(picture)
+            if upright.has_transparency_data and not _is_opaque(upright.convert("RGBA")):
+                raise PictureError(f"{path}: is transparent in places; give it a background first")
+            if upright.mode.startswith("I"):  # 16 bits of gray, which Pillow would clip to 8
+                return np.repeat(np.asarray(upright, np.int64)[..., None] >> 8, 3, 2).astype(
+                    np.uint8
+                )
+            return np.asarray(upright.convert("RGB"))
+    except PictureError:
+        raise
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError):
         raise PictureError(f"{path}: not a picture that can be read (PNG, JPEG, …)") from None
     except OSError as error:
         raise PictureError(f"{path}: {error.strerror or error}") from None
+
+
+def _is_opaque(picture: Image.Image) -> bool:
+    return picture.getchannel("A").histogram()[255] == picture.width * picture.height
 
 
 class Outbox:

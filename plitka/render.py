@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka import granule
-from plitka.layout import NONE, Layout, joint_distance
+from plitka.layout import NONE, Layout
 from plitka.palette import Colour
 
 Floats = NDArray[np.float32]
@@ -16,19 +16,23 @@ Image = NDArray[np.uint8]
 # to the texture of the photographs (docs/benchmarks.md).
 _LIGHT = np.array([-0.55, -0.60, 1.0], np.float32)  # towards the light: from the upper left
 _AMBIENT = 0.35  # of all light, from everywhere
-_RELIEF = 2.4  # from the lowest to the highest granule
-_OCCLUSION = ((0.12, 0.9), (0.45, 0.6))  # (radius, weight) of what surroundings take of the sky
+_RELIEF = 3.0  # from the lowest to the highest granule
+_OCCLUSION = ((0.07, 4.5), (0.25, 0.6))  # (radius, weight) of what surroundings take of the sky
+_RAISED = 0.2  # of the weight with which what stands out gains light
 _OCCLUDED_LIGHT = 0.5  # what share of the occlusion falls on direct light too
-_SHADOW_STEPS = (0.08, 0.2, 0.35)  # distances towards the light at which something may stand
+_SHADOW_STEPS = (0.07, 0.16, 0.28)  # distances towards the light at which something may stand
 _SHADOW_SOFTNESS = 0.35
-_SHADOW = 0.65
-_SHEEN = 0.5
-_SHEEN_EXPONENT = 30
-_WEAR = 0.03  # how far edges between facets are rounded
+_SHADOW = 0.7
+_SHEEN = 1.6
+_SHEEN_EXPONENT = 60
+_SOFTNESS = 0.5  # in pixels: keeps steps of the relief from showing as stairs
+_WEAR = 0.014  # how far edges between facets are rounded
 _GRANULE_VARIATION = 0.07  # standard deviation of log brightness from granule to granule
-_GRAIN = ((0.05, 0.05), (0.14, 0.05))  # (scale, amplitude in log brightness) of a face's roughness
-_TINT = 0.02  # standard deviation of linear R, G, B from granule to granule
-_LENS_BLUR = 0.65 / 1024  # in frame sides
+_GRAIN = ((0.045, 0.08), (0.16, 0.05))  # (scale, amplitude in log brightness) of bumps
+_GLINT = 2.0  # how much rougher brightness is where a face gleams
+_TINT = 0.01  # standard deviation of linear R, G, B from granule to granule
+_LENS_BLUR = 0.38 / 1024  # in frame sides
+_CHROMA_BLUR = 0.7 / 1024  # likewise; cameras and JPEG keep colour at half of the resolution
 _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
 _GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
 
@@ -56,8 +60,7 @@ def picture(layout: Layout, size: int) -> Image:
     facets = layout.facet_map(2 * size)
     levels = _levels(_exposure(layout, facets, size), facets[::2, ::2] != NONE)
     linear = _develop(layout, facets // granule.FACETS, levels)
-    linear = _blurred(linear, _LENS_BLUR * size)
-    return _encode(linear)
+    return _photographed(linear, size)
 
 
 def colormap(layout: Layout, size: int) -> Image:
@@ -103,14 +106,16 @@ def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     """(size, size) natural logarithm of the light that each pixel sends to the camera."""
     direct, sky = _facet_light(layout)
     direct, sky = _worn(direct[facets], size), _worn(sky[facets], size)
-    relief = _relief(layout, facets[::2, ::2], size)
+    relief = _blurred(_relief(layout, facets, size), _SOFTNESS)
     hidden = _occlusion(relief, size)
     shadow = _shadow(relief, size)
     light = sky * np.exp(-hidden)
     light += direct * (1 - _SHADOW * shadow) * np.exp(-_OCCLUDED_LIGHT * hidden)
     if layout.angle != 0:
-        light *= _worn_edges(layout.angle, size)
-    return np.log(np.maximum(light, 1e-3)) + _grain(layout.seed, size)
+        light *= _worn_edges(layout, size)
+    exposure = np.log(np.maximum(light, 1e-3))
+    glinting = np.maximum(exposure - np.float32(np.median(exposure[::5, ::5])), 0)
+    return np.asarray(exposure + _grain(layout.seed, size) * (1 + _GLINT * glinting), np.float32)
 
 
 def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
@@ -151,16 +156,21 @@ def _halved(picture: Floats) -> Floats:
 
 
 def _relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
-    """(size, size) height of the surface in granule diameters; joints are the ground, 0."""
+    """(size, size) height of the surface in granule diameters; joints are the ground, 0.
+
+    facets: the map of facets at twice the size; two opposite quarters of each pixel are averaged.
+    """
     planes = layout.chips.planes
     centres = layout.centres[:, None]
     base = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
     base += layout.height[:, None] * (_RELIEF * granule.DIAMETER)
-    axis = (np.arange(size, dtype=np.float32) + np.float32(0.25)) / size
-    height = _with_joint(base)[facets]
-    height += _with_joint(planes[..., 1])[facets] * axis[None, :]
-    height += _with_joint(planes[..., 2])[facets] * axis[:, None]
-    return height / np.float32(granule.DIAMETER)
+    level, right, down = (_with_joint(plane) for plane in (base, planes[..., 1], planes[..., 2]))
+    height = np.zeros((size, size), np.float32)
+    for quarter in (0, 1):
+        seen = facets[quarter::2, quarter::2]
+        axis = (np.arange(size, dtype=np.float32) + np.float32(0.25 + quarter / 2)) / size
+        height += level[seen] + right[seen] * axis[None, :] + down[seen] * axis[:, None]
+    return height / np.float32(2 * granule.DIAMETER)
 
 
 def _with_joint(of_facets: Floats) -> Floats:
@@ -168,11 +178,12 @@ def _with_joint(of_facets: Floats) -> Floats:
 
 
 def _occlusion(relief: Floats, size: int) -> Floats:
-    """(size, size), 0 or more: how much higher the surroundings of each pixel stand."""
+    """(size, size): how much higher the surroundings of each pixel stand; below 0 it stands out."""
     hidden = np.zeros_like(relief)
     for radius, weight in _OCCLUSION:
         around = _blurred(relief, radius * granule.DIAMETER * size)
-        hidden += weight * np.maximum(around - relief, 0)
+        deeper = around - relief
+        hidden += weight * np.maximum(deeper, _RAISED * deeper)
     return hidden
 
 
@@ -191,9 +202,9 @@ def _shadow(relief: Floats, size: int) -> Floats:
     return shadow
 
 
-def _worn_edges(angle: float, size: int) -> Floats:
+def _worn_edges(layout: Layout, size: int) -> Floats:
     """(size, size) factor on the light: tile edges turned to the light are brighter."""
-    inside, _ = joint_distance(angle, size)
+    inside, _ = layout.joints(size)
     down, right = np.gradient(inside, 1 / size)
     worn = np.clip(1 - inside / _TILE_EDGE, 0, 1)
     facing = -(right * _LIGHT[0] + down * _LIGHT[1])
@@ -267,6 +278,14 @@ def _ramp(colour: Colour) -> Floats:
 def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
     """Relative luminance, 0 to 1, of CIE L*."""
     return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
+
+
+def _photographed(linear: Floats, size: int) -> Image:
+    """Linear RGB as a camera's picture shows it: a little soft, more so in colour."""
+    picture = _encode(_blurred(linear, _LENS_BLUR * size))
+    luma, *chroma = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
+    soft = [cv2.GaussianBlur(channel, (0, 0), _CHROMA_BLUR * size) for channel in chroma]
+    return np.asarray(cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
 def _encode(linear: Floats) -> Image:

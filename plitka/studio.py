@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka import __version__, device, fidelity, render
+from plitka.control import ControlChoice
 from plitka.engines import Drawn, Engine
 from plitka.layout import NONE, Layout, lay
 from plitka.plan import Plan, plan
@@ -50,6 +51,9 @@ def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
     engine.check(recipe)
     stages = Stages()
     settled = plan(with_seed(recipe), engine.tokens)
+    if not engine.uses_controlnet:
+        unused = ControlChoice(None, f"the {engine.name} engine draws without one")
+        settled = replace(settled, control=unused)
     log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
     with stages("layout"):
         layout = lay(settled.recipe)

@@ -27,7 +27,7 @@ COLOURS = palette.load()
 def test_shares_are_measured_on_the_picture_alone(recipe: dict[str, float]) -> None:
     layout = lay(asked(recipe, 30))
     measured = fidelity.measure(render.picture(layout, 1024), layout.colours)
-    assert fidelity.total_variation(measured.shares, layout.shares) < 0.06
+    assert fidelity.total_variation(measured.shares, layout.shares) < 0.09
     assert sum(measured.shares) == pytest.approx(1)
     assert 0 < measured.gaps < 0.1
 

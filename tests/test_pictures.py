@@ -33,6 +33,23 @@ def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
         pictures.load(tmp_path / "half.png")
 
 
+def test_a_picture_that_is_too_large_or_transparent_is_refused_in_one_sentence(
+    tmp_path: Path,
+) -> None:
+    Image.new("L", (9000, 8000)).save(tmp_path / "large.png")
+    Image.new("RGBA", (9, 9), (255, 0, 0, 0)).save(tmp_path / "glass.png")
+    for name, reason in (("large.png", "9000x8000 pixels"), ("glass.png", "is transparent")):
+        with pytest.raises(pictures.PictureError) as caught:
+            pictures.load(tmp_path / name)
+        assert str(caught.value).count(name) == 1
+        assert reason in str(caught.value)
+
+
+def test_sixteen_bits_of_gray_keep_their_brightness(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 0x8000, np.uint16)).save(tmp_path / "deep.png")
+    assert (pictures.load(tmp_path / "deep.png") == 128).all()
+
+
 def test_a_folder_outlives_its_prediction_and_goes_some_predictions_later() -> None:
     outbox = pictures.Outbox()
     files = []

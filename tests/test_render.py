@@ -78,3 +78,39 @@ def test_2048_works() -> None:
     large = cv2.resize(render.picture(layout, 2048), (512, 512), interpolation=cv2.INTER_AREA)
     small = render.picture(layout, 512)
     assert np.corrcoef(large.ravel(), small.ravel())[0, 1] > 0.97
+
+
+def test_light_comes_from_the_upper_left() -> None:
+    layout = lay(asked({"gray": 100}, 90))
+    light = lab(render.picture(layout, 1024))[..., 0]
+    before, after = slice(512 - 6, 512 - 3), slice(512 + 3, 512 + 6)
+    assert light[:, after].mean() > light[:, before].mean() + 5  # edges that face left
+    assert light[after].mean() > light[before].mean() + 5  # and up
+
+
+def test_granules_that_lie_deeper_are_darker() -> None:
+    layout = lay(asked({"beige": 100}))
+    light = lab(render.picture(layout, 1024))[..., 0]
+    height = layout.height[layout.granule_map(1024)]
+    low, high = np.quantile(height, [0.25, 0.75])
+    assert light[height < low].mean() < light[height > high].mean() - 4
+
+
+def test_the_texture_does_not_repeat() -> None:
+    light = lab(render.picture(lay(asked({"gray": 100})), 1024))[..., 0]
+    spectrum = np.abs(np.fft.fft2(light - light.mean())) ** 2
+    likeness = np.fft.ifft2(spectrum).real
+    likeness /= likeness[0, 0]
+    likeness[:48, :48] = likeness[-48:, :48] = likeness[:48, -48:] = likeness[-48:, -48:] = 0
+    assert likeness.max() < 0.1
+
+
+def test_every_granule_face_has_grain_and_none_is_flat() -> None:
+    layout = lay(asked({"blue": 100}))
+    light = lab(render.picture(layout, 1024))[..., 0]
+    facets = layout.facet_map(1024)
+    area = np.bincount(facets.ravel())
+    mean = np.bincount(facets.ravel(), light.ravel()) / np.maximum(area, 1)
+    spread = np.bincount(facets.ravel(), (light - mean[facets]).ravel() ** 2)
+    large = area > 60
+    assert np.sqrt(spread[large] / area[large]).min() > 0.3

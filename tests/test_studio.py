@@ -45,7 +45,8 @@ def test_metrics_name_what_was_asked_and_what_came_out() -> None:
     metrics = last.metrics
     assert metrics["seed"] == 7
     assert metrics["engine"] == "render"
-    assert metrics["controlnet"] == "softedge"
+    assert metrics["controlnet"] == "none"
+    assert metrics["controlnet_reason"] == "the render engine draws without one"
     assert metrics["steps"] == {"preview": 0, "final": 0}
     assert set(metrics["seconds"]) >= {"layout", "preview", "final", "colormap"}
     assert metrics["peak_memory_mb"] > 0

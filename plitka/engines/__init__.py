@@ -36,6 +36,7 @@ class Engine(Protocol):
     """Draws a tile. Everything that takes long to load is loaded when the engine is made."""
 
     name: str
+    uses_controlnet: bool  # or passes the plan's over
     tokens: bool  # whether it knows the prompt's <s0><s1>
 
     def check(self, recipe: Recipe) -> None:

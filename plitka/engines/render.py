@@ -9,6 +9,7 @@ from plitka.recipe import Recipe
 
 class RenderEngine:
     name = "render"
+    uses_controlnet = False
     tokens = True  # they stand in the prompt that is recorded, and nothing reads it
 
     def check(self, recipe: Recipe) -> None:

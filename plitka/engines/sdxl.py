@@ -38,6 +38,7 @@ def load(packed: Path | str | None = None, dtype: str | None = None) -> "SdxlEng
 
 class SdxlEngine:
     name = "sdxl"
+    uses_controlnet = True
 
     def __init__(self, loaded: loading.Loaded) -> None:
         self.pipe = loaded.pipe

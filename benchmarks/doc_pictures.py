@@ -1,0 +1,106 @@
+"""Make the pictures in docs/ anew, with the program itself and from fixed seeds.
+
+    python -m benchmarks.doc_pictures
+
+Not a measurement, but like them to be run after every change of the render. Pictures are stored
+as the program makes them: whole previews, or pieces of the others, never made larger or smaller.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.report import print_table
+from plitka import recipe, studio
+from plitka.engines.render import RenderEngine
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+QUALITY = 82  # of JPEG, 0 to 100
+LARGEST = 300  # KB
+EIGHT = (
+    *("pearl", "light gray", "khaki", "sand"),
+    *("light green", "emerald", "turquoise", "violet"),
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A recipe, and what of its pictures is shown: file name -> picture and pixels a side."""
+
+    colours: dict[str, float]
+    angle: float
+    seed: int
+    shown: dict[str, tuple[studio.Kind, int]]
+
+
+TILES = (
+    # The tile of script/demo.
+    Tile(
+        {"dark green": 50, "beige": 30, "terracotta": 20},
+        angle=45,
+        seed=7,
+        shown={
+            "tile-demo.jpg": ("final", 768),
+            "tile-demo-preview.jpg": ("preview", 512),
+            "tile-demo-final.jpg": ("final", 512),
+            "tile-demo-colormap.png": ("colormap", 512),
+        },
+    ),
+    Tile({"terracotta": 100}, angle=0, seed=1, shown={"tile-one-colour.jpg": ("preview", 512)}),
+    Tile(
+        {"black": 90, "sky blue": 10},
+        angle=90,
+        seed=2,
+        shown={"tile-two-colours.jpg": ("preview", 512)},
+    ),
+    Tile(
+        {"red": 40, "yellow": 30, "blue": 20, "white": 10},
+        angle=30,
+        seed=3,
+        shown={"tile-four-colours.jpg": ("preview", 512)},
+    ),
+    Tile(
+        dict.fromkeys(EIGHT, 12.5),
+        angle=135,
+        seed=4,
+        shown={"tile-eight-colours.jpg": ("preview", 512)},
+    ),
+)
+
+
+def asked(tile: Tile) -> recipe.Recipe:
+    colours = [{"name": name, "proportion": share} for name, share in tile.colours.items()]
+    request = {"colors": colours, "angle": tile.angle, "seed": tile.seed}
+    return recipe.parse(json.dumps(request))
+
+
+def middle(image: Image.Image, side: int) -> Image.Image:
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
+def save(image: Image.Image, path: Path) -> None:
+    """As JPEG or, in few flat colours, as PNG with a palette."""
+    if path.suffix == ".png":
+        image.quantize(16).save(path, optimize=True)
+    else:
+        image.save(path, quality=QUALITY, optimize=True, progressive=True)
+    if path.stat().st_size > LARGEST * 1000:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes; at most {LARGEST} KB")
+
+
+def main() -> None:
+    DOCS.mkdir(exist_ok=True)
+    rows = []
+    for tile in TILES:
+        made = {p.kind: Image.fromarray(p.image) for p in studio.make(asked(tile), RenderEngine())}
+        for name, (kind, side) in tile.shown.items():
+            save(middle(made[kind], side), DOCS / name)
+            rows.append([f"docs/{name}", f"{(DOCS / name).stat().st_size // 1000}"])
+    print_table(["picture", "KB"], rows)
+
+
+if __name__ == "__main__":
+    main()
