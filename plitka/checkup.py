@@ -37,6 +37,7 @@ def _needed(packed: Path | str | None) -> Iterator[Finding]:
     with archive.opened(packed) as given:
         held = inventory.take(weights.settings(), given, controlnets=True)
         yield from held.findings
+    device.fraction()
     chosen = device.best()
     yield Finding("device", device.described(chosen))
     needed = inventory.needs(held, chosen)

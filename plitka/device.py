@@ -144,11 +144,12 @@ def best() -> Device:
 
 def limit(device: Device) -> None:
     """Keep this process below PLITKA_GPU_MEMORY_FRACTION of the card, and make it the current."""
-    import torch
-
+    share = fraction()
     if device.kind == "cuda":
+        import torch
+
         torch.cuda.set_device(device.name)
-        torch.cuda.set_per_process_memory_fraction(fraction(), device.name)
+        torch.cuda.set_per_process_memory_fraction(share, device.name)
 
 
 def fraction(env: Mapping[str, str] = os.environ) -> float:

@@ -194,7 +194,5 @@ def _take_embeddings(held: Inventory, packed: Packed) -> None:
 def _place(found: Path | Remote) -> str:
     if isinstance(found, Path):
         return str(found)
-    if not found.missing:
-        return f"{found.repository}, cached"
     size = gib(found.missing_bytes)
     return f"{found.repository}, to be fetched from the hub: {len(found.missing)} files, {size}"

@@ -242,6 +242,7 @@ class _Noted:
         for pattern, value in (self._notes.get(f"{prefix}alpha_pattern") or {}).items():
             if re.fullmatch(rf"(.*\.)?({pattern})", module):
                 alpha = value
+                break  # the first that fits, as in PEFT
         if alpha is not None and not isinstance(alpha, int | float):
             raise WeightsError(f"{self._path}: notes an alpha of {alpha!r}, not a number")
         return alpha, bool(self._notes.get(f"{prefix}use_rslora"))

@@ -40,6 +40,7 @@ _DTYPE_BITS = {
 }  # fmt: skip
 _PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_SD15_SCALING = 0.18215  # of a VAE's latents; SDXL's is 0.13025
 _OTHER_FAMILIES = {768: "SD 1.5", 1024: "SD 2"}  # by the width of what cross-attention reads
 
 
@@ -362,6 +363,8 @@ def _check_base_folder(folder: Path, own_vae: bool) -> Base:
         if component != "vae" or own_vae
     }
     _check_unet_width(folder / "unet", models["unet"].shapes, "conv_in.weight")
+    for part, width in (("text_encoder", WIDTHS["clip_l"]), ("text_encoder_2", WIDTHS["clip_g"])):
+        _check_encoder_width(folder / part, models[part].shapes, width)
     _read_json(folder / "scheduler" / "scheduler_config.json", remedy)
     for name in ("tokenizer", "tokenizer_2"):
         check_tokenizer(folder / name, remedy)
@@ -389,6 +392,15 @@ def _check_unet_width(path: Path, shapes: Mapping[str, Shape], first: str) -> No
         raise WeightsError(
             f"{path}: a UNet with {channels} input channels (4 in the base model), as inpainting"
             f" ones have; {_BASE_REMEDY}"
+        )
+
+
+def _check_encoder_width(path: Path, shapes: Mapping[str, Shape], width: int) -> None:
+    found = {s[-1] for name, s in shapes.items() if name.endswith("token_embedding.weight")}
+    if found != {width}:
+        wide = ", ".join(map(str, sorted(found))) or "of no known width"
+        raise WeightsError(
+            f"{path}: a text encoder {wide} wide, and SDXL's is {width}; {_BASE_REMEDY}"
         )
 
 
@@ -440,10 +452,24 @@ def check_vae(folder: Path) -> Model:
     remedy = "set PLITKA_VAE to an SDXL VAE, a folder or a repository of the hub, or to base"
     if not folder.is_dir():
         raise WeightsError(f"{folder}: no such folder; {remedy}")
-    kind = _read_json(folder / "config.json", remedy).get("_class_name")
+    config = _read_json(folder / "config.json", remedy)
+    kind = config.get("_class_name")
     if kind != "AutoencoderKL":
         raise WeightsError(f"{folder}: a {kind}, not an AutoencoderKL; {remedy}")
+    channels = config.get("latent_channels", 4)
+    if channels != 4 or _is_sd15_vae(config):
+        family = "SD 1.5 or SD 2" if channels == 4 else "another model"
+        raise WeightsError(f"{folder}: a VAE of {family}, not of SDXL; {remedy}")
     return check_model(folder, COMPONENTS["vae"], remedy)
+
+
+def _is_sd15_vae(config: Json) -> bool:
+    """The two VAEs differ in the scale of their latents alone, and the wrong one spoils colours.
+
+    That scale is also what a config holds where nobody set it, so the size must be the real one's.
+    """
+    widths = config.get("block_out_channels")
+    return config.get("scaling_factor") == _SD15_SCALING and widths == [128, 256, 512, 512]
 
 
 def _read_json(path: Path, remedy: str) -> Json:
@@ -508,7 +534,8 @@ def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
     missing = tuple(name for name in chosen if not listed[name][1])
     if not chosen:
         raise WeightsError(f"{text}: the repository holds no such model; set {setting} to another")
-    return Remote(text, tuple(chosen), missing, sum(listed[name][0] for name in missing))
+    remote = Remote(text, tuple(chosen), missing, sum(listed[name][0] for name in missing))
+    return remote if missing else fetch(remote, setting)  # which then only looks up the folder
 
 
 def fetch(remote: Remote, setting: str) -> Path:

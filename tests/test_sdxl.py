@@ -428,6 +428,13 @@ def test_a_picture_of_1024_is_really_decoded_in_tiles(load_sdxl: LoadSdxl) -> No
     assert whole.image.shape == (1024, 1024, 3)
 
 
+def test_numbers_that_are_none_are_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
+    engine = load_sdxl()
+    engine.pipe.vae.decoder.conv_out.bias.fill_(torch.nan)
+    with pytest.raises(engines.EngineError, match=r"picture would be black.*PLITKA_VAE"):
+        drawn(engine)
+
+
 # Cancelling
 
 

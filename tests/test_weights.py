@@ -284,6 +284,41 @@ def test_a_controlnet_of_another_kind(
     fails_with(sentence, tmp_path, capsys)
 
 
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"scaling_factor": 0.18215, "block_out_channels": [128, 256, 512, 512]},
+            "a VAE of SD 1.5 or SD 2, not of SDXL",
+        ),
+        ({"latent_channels": 16}, "a VAE of another model, not of SDXL"),
+        ({"_class_name": "AutoencoderTiny"}, "a AutoencoderTiny, not an AutoencoderKL"),
+    ],
+)
+def test_a_vae_of_another_family(
+    changed: dict[str, object],
+    sentence: str,
+    small_sdxl: SmallSdxl,
+    settings: Callable[..., None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(shutil.copytree(small_sdxl.vae, tmp_path / "vae"))
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changed}))
+    settings(VAE=folder)
+    fails_with(sentence, folder, capsys)
+
+
+def test_a_base_model_with_its_text_encoders_swapped(
+    base: Path, settings: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(base / "text_encoder_2")
+    shutil.copytree(base / "text_encoder", base / "text_encoder_2")
+    settings(BASE=base)
+    fails_with("a text encoder 768 wide, and SDXL's is 1280", base / "text_encoder_2", capsys)
+
+
 @pytest.mark.parametrize("setting", ["BASE", "VAE", "CONTROLNET_SOFTEDGE"])
 def test_a_repository_that_cannot_be_reached(
     setting: str, settings: Callable[..., None], capsys: pytest.CaptureFixture[str]
@@ -333,6 +368,7 @@ def test_check_of_the_render_engine_needs_nothing(capsys: pytest.CaptureFixture[
     [
         ("PLITKA_LORA_SCALE", "much", "PLITKA_LORA_SCALE: got 'much'"),
         ("PLITKA_LORA_SCALE", "nan", "PLITKA_LORA_SCALE: got 'nan'"),
+        ("PLITKA_GPU_MEMORY_FRACTION", "2", "PLITKA_GPU_MEMORY_FRACTION: got '2'"),
         ("PLITKA_ENGINE", "sdlx", "PLITKA_ENGINE: there is no engine 'sdlx'"),
     ],
 )
