@@ -1,12 +1,9 @@
 """The SDXL engine on a small model: what it loads, what it draws, what it does when things fail."""
 
 import functools
-import hashlib
 import json
 import logging
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -150,34 +147,6 @@ def test_a_single_checkpoint_is_the_same_model_as_its_folder(
         for name, tensor in getattr(engine.pipe, component).state_dict().items():
             assert torch.equal(held[name], tensor), name
     assert drawn(one).image.shape == (128, 128, 3)
-
-
-def test_a_repository_that_is_cached_is_loaded_without_the_hub(
-    engine: Any, small_sdxl: SmallSdxl, tmp_path: Path
-) -> None:
-    """In a process of its own: huggingface_hub reads its settings when it is imported."""
-    cache = tmp_path / "models--stabilityai--stable-diffusion-xl-base-1.0"
-    (cache / "refs").mkdir(parents=True)
-    (cache / "refs" / "main").write_text("4" * 40)
-    (cache / "snapshots").mkdir()
-    (cache / "snapshots" / ("4" * 40)).symlink_to(small_sdxl.base)
-    code = (
-        "import hashlib; from plitka import engines; engine = engines.load('sdxl');"
-        "weight = engine.pipe.unet.conv_in.weight.numpy();"
-        "print(hashlib.sha256(weight.tobytes()).hexdigest())"
-    )
-    settings = small_sdxl.settings(BASE="stabilityai/stable-diffusion-xl-base-1.0")
-    offline = {"HF_HUB_CACHE": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, **settings, **offline},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    weight = engine.pipe.unet.conv_in.weight.numpy()
-    assert done.stdout.strip() == hashlib.sha256(weight.tobytes()).hexdigest()
 
 
 def test_setup_logs_a_line_for_each_stage_with_seconds_and_memory(
