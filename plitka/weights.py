@@ -518,7 +518,8 @@ def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
         path = Path(text).expanduser()
         if not path.exists():
             raise WeightsError(
-                f"{path}: no such file or folder, nor the name of a repository; set {setting}"
+                f"{path}: no such file or folder, nor the name of a repository; set {setting} to"
+                " what is there, or to owner/name on the hub"
             )
         return path
     listed = _listing(text)
@@ -526,8 +527,9 @@ def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
         cached = _cached(text, "model_index.json" if "unet" in wanted else "config.json")
         if cached is None:
             raise WeightsError(
-                f"{text}: not in the cache, and the hub cannot be reached or has no such"
-                f" repository; check the connection and the name, or set {setting} to a folder"
+                f"{text}: no folder here, not in the cache, and the hub cannot be reached or has"
+                f" no such repository; check the connection and the name, or set {setting} to a"
+                " folder"
             )
         return cached
     chosen = chosen_files(list(listed), wanted)
@@ -540,11 +542,12 @@ def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
 
 def fetch(remote: Remote, setting: str) -> Path:
     """Fetch what is missing, with progress bars, and return the folder that holds all of it."""
+    import httpx2  # what huggingface_hub speaks through, and some of its errors are
     from huggingface_hub import snapshot_download
 
     try:
         return Path(snapshot_download(remote.repository, allow_patterns=list(remote.files)))
-    except OSError as error:
+    except (OSError, httpx2.HTTPError) as error:
         raise WeightsError(
             f"{remote.repository}: could not be fetched ({error}); try again, or set {setting} to"
             " a folder"
@@ -553,11 +556,12 @@ def fetch(remote: Remote, setting: str) -> Path:
 
 def _listing(repository: str) -> dict[str, tuple[int, bool]] | None:
     """File -> (bytes, whether it is cached); None where the hub does not answer."""
+    import httpx2
     from huggingface_hub import snapshot_download
 
     try:
         files = snapshot_download(repository, dry_run=True)
-    except OSError:
+    except (OSError, httpx2.HTTPError):
         return None
     return {file.filename: (file.file_size or 0, file.is_cached) for file in files}
 

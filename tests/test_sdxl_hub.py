@@ -68,7 +68,7 @@ def test_by_default_the_published_repositories_are_fetched_once_and_only_what_is
     with hub(repositories) as published:
         before = python(["-m", "plitka", "check"], small_sdxl, cache, published.address)
         assert f"{weights.SDXL}, to be fetched from the hub: " in before.stdout
-        assert "softedge: SargeZT/controlnet-sd-xl-1.0-softedge-dexined: not in" in before.stdout
+        assert "softedge: SargeZT/controlnet-sd-xl-1.0-softedge-dexined: no folder" in before.stdout
         assert before.returncode == 1
         assert not published.fetched, "check fetches nothing"
 
