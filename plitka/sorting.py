@@ -24,20 +24,24 @@ NOBODY = -1
 _BIN = 2.0
 _LOWEST = np.array([0.0, -104.0, -112.0])
 _BINS = (51, 104, 108)
-_BLUR = (2.0, 1.2, 1.2)  # standard deviation in bins
-_APART = (5, 3, 3)  # bins within which there is one mode at most
+_BLUR = (2.0, 1.0, 1.0)  # standard deviation in bins
+_APART = (3, 2, 2)  # bins within which there is one mode at most
 _REACH = np.array([12.0, 8.0, 8.0])  # half axes of the ellipsoid whose area a mode has
-_VALLEY = 0.4  # of the lower mode's density; without such a valley two modes are one
+_SHALLOWEST = 0.92  # valley over mode; less of a valley is chance
+_DEEP = 0.4  # the modes of different colours in the photographs have valleys like this or deeper
 _LEAST_MODE = 0.003  # of the picture's area
 _MOST_MODES = 24
 
 _DRIFT = 26.0  # CIEDE2000 from palette to picture; the green of the mixtures, as DKGREEN, has 21
+_SHALLOW_DRIFT = 7.0  # of a mode without a deep valley: only the palette makes it believable
+_SHALLOW_WEIGHT = 0.02
 _CROWD = 4.0  # CIEDE2000 that a mode may be farther off for each e-fold of its area
 
 # How far a segment lies off its colour, in a*, b* and in the lightness that light makes.
 _CHROMA_SPREAD = 8.0
 _DARKER, _LIGHTER = (0.30, 4.0), (0.12, 8.0)  # (of the colour's L*, plus)
 _STRANGER = 4.0  # the same of a mode: farther from every claimed one, it is a colour of its own
+_OWN_LIGHT = 0.5  # how much the colour's own photograph counts for that, against the average
 _UNLIKELY = 5.5  # half the square of the distance; farther off, a segment is nobody's
 _SHADOW = 0.55  # of the colour's L*: darker is a gap or deep shadow, in black as in white
 
@@ -59,10 +63,15 @@ class Sorted:
 
 @dataclass(frozen=True, eq=False)
 class Modes:
-    """The colours that a picture has. lab: (M, 3). weight: (M,) share of the area, descending."""
+    """The colours that a picture has.
+
+    lab: (M, 3). weight: (M,) share of the area, descending. valley: (M,) the lowest density on the
+    way to a higher mode, over the mode's own; the nearer to 1, the less it is a mode of its own.
+    """
 
     lab: Doubles
     weight: Doubles
+    valley: Doubles
 
 
 def sort(segments: Segments, colours: Sequence[Colour]) -> Sorted:
@@ -73,10 +82,16 @@ def sort(segments: Segments, colours: Sequence[Colour]) -> Sorted:
     if not shown:
         none = np.full(len(segments.area), NOBODY)
         return Sorted(centres, none, none, np.ones(len(none), np.bool_))
-    candidates = [centre for centre in centres if centre is not None]
-    strangeness = np.stack([distance(segments.lab, lab) for lab in (*candidates, *strangers)], 1)
+    candidates = [(centre, _light(colours[i])) for i, centre in enumerate(centres) if centre]
+    strangeness = np.stack(
+        [
+            distance(segments.lab, centre, light)
+            for centre, light in (*candidates, *((lab, None) for lab in strangers))
+        ],
+        axis=1,
+    )
     nearest = strangeness[:, : len(candidates)].argmin(axis=1)
-    lightness = np.array([lab[0] for lab in candidates])
+    lightness = np.array([centre[0] for centre, _ in candidates])
     shadow = segments.lab[:, 0] < _SHADOW * lightness[nearest]
     sure = (strangeness.argmin(axis=1) == nearest) & (strangeness.min(axis=1) < _UNLIKELY)
     index = np.array(shown)[nearest]
@@ -90,26 +105,34 @@ def modes(segments: Segments) -> Modes:
         density, lambda rows, axis: cv2.dilate(rows, np.ones((1, 2 * _APART[axis] + 1)))
     )
     bins = np.argwhere((density == highest) & (density > 0))
-    height = density[tuple(bins.T)]
-    order = np.argsort(-height, kind="stable")[: 4 * _MOST_MODES]
-    lab = _prominent(bins[order], density) * _BIN + _LOWEST
+    order = np.argsort(-density[tuple(bins.T)], kind="stable")[: 4 * _MOST_MODES]
+    bins, valley = _prominent(bins[order], density)
+    lab = bins * _BIN + _LOWEST
     off = (segments.lab[None] - lab[:, None]) / _REACH
     weight = ((off**2).sum(axis=-1) < 1) @ segments.area / segments.area.sum()
     order = np.argsort(-weight, kind="stable")[:_MOST_MODES]
     order = order[weight[order] > _LEAST_MODE]
-    return Modes(lab[order], weight[order])
+    return Modes(lab[order], weight[order], valley[order])
 
 
-def _prominent(bins: NDArray[np.intp], density: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Of the maxima, highest first, those with a valley between them and every higher one."""
+def _prominent(
+    bins: NDArray[np.intp], density: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], Doubles]:
+    """Of the maxima, highest first, those with a valley before every higher one; and the valleys.
+
+    A valley is as deep as it is on the straight way.
+    """
     kept: list[NDArray[np.intp]] = []
+    valleys: list[float] = []
     for peak in bins:
-        height = density[tuple(peak)]
         steps = np.linspace(0, 1, 24)[:, None]
         ways = [np.rint(peak + steps * (higher - peak)).astype(int) for higher in kept]
-        if all(density[tuple(way.T)].min() < _VALLEY * height for way in ways):
+        lowest = [float(density[tuple(way.T)].min() / density[tuple(peak)]) for way in ways]
+        valley = max(lowest, default=0.0)
+        if valley < _SHALLOWEST:
             kept.append(peak)
-    return np.array(kept).reshape(-1, 3)
+            valleys.append(valley)
+    return np.array(kept).reshape(-1, 3), np.array(valleys)
 
 
 def _claimed(
@@ -122,13 +145,15 @@ def _claimed(
     palette = np.array([colour.lab for colour in colours])
     far = cielab.difference(palette[:, None], found.lab[None])
     worth = _DRIFT - far + _CROWD * np.log(found.weight / _LEAST_MODE)
-    worth[far > _DRIFT] = -np.inf
+    believable = np.where(found.weight > _SHALLOW_WEIGHT, _SHALLOW_DRIFT, 0)
+    worth[far > np.where(found.valley < _DEEP, _DRIFT, believable)] = -np.inf
     choice = _assigned(worth)
     centres = tuple(None if mode is None else _lab(found.lab[mode]) for mode in choice)
     strangers = tuple(
         _lab(lab)
         for mode, lab in enumerate(found.lab)
         if mode not in choice
+        and found.valley[mode] < _DEEP
         and all(distance(lab[None], centre)[0] > _STRANGER for centre in centres if centre)
     )
     return centres, strangers
@@ -166,14 +191,27 @@ def _lab(lab: Doubles) -> Lab:
     return float(lab[0]), float(lab[1]), float(lab[2])
 
 
-def distance(lab: Doubles, centre: Lab) -> Doubles:
-    """(N,) half the square of how far colours (N, 3) lie off the shade curve of `centre`."""
+def distance(lab: Doubles, centre: Lab, light: tuple[float, float] | None = None) -> Doubles:
+    """(N,) half the square of how far colours (N, 3) lie off the shade curve of `centre`.
+
+    light: how far a granule gets darker and lighter than `centre`, standard deviations of L*;
+    without it, those of an average colour.
+    """
     lightness = lab[:, 0] - centre[0]
-    darker = _DARKER[0] * centre[0] + _DARKER[1]
-    lighter = _LIGHTER[0] * centre[0] + _LIGHTER[1]
+    usual = (_DARKER[0] * centre[0] + _DARKER[1], _LIGHTER[0] * centre[0] + _LIGHTER[1])
+    darker, lighter = (
+        _OWN_LIGHT * own + (1 - _OWN_LIGHT) * average
+        for own, average in zip(light or usual, usual, strict=True)
+    )
     lightness = lightness / np.where(lightness < 0, darker, lighter)
     off = (lab[:, 1:] - cielab.shaded(centre, lab[:, 0])) / _CHROMA_SPREAD
     return np.asarray(0.5 * (off**2).sum(axis=1) + 0.5 * lightness**2)
+
+
+def _light(colour: Colour) -> tuple[float, float]:
+    """Standard deviations of L* below and above the median, on the colour's own photograph."""
+    p5, _, p50, _, p95 = colour.lightness
+    return (p50 - p5) / 1.645, (p95 - p50) / 1.645
 
 
 def _density(segments: Segments) -> NDArray[np.float32]:
