@@ -43,19 +43,25 @@ _DARKER, _LIGHTER = (0.30, 4.0), (0.12, 8.0)  # (of the colour's L*, plus)
 _STRANGER = 4.0  # the same of a mode: farther from every claimed one, it is a colour of its own
 _OWN_LIGHT = 0.5  # how much the colour's own photograph counts for that, against the average
 _UNLIKELY = 5.5  # half the square of the distance; farther off, a segment is nobody's
-_SHADOW = 0.55  # of the colour's L*: darker is a gap or deep shadow, in black as in white
+SHADOW = 0.55  # of the colour's L*: darker is a gap or deep shadow, in black as in white
 
 
 @dataclass(frozen=True, eq=False)
 class Sorted:
     """centres: L*a*b* of each colour as this picture shows it, None for one that it does not show.
 
-    owner: (N,) index of the colour that each segment shows, NOBODY for none of them.
-    nearest: (N,) the colour it is nearest to, gaps included; NOBODY only where none is shown.
+    strangers: colours of the picture that are none of those looked for.
+    material: (N,) what each segment is nearest to: an index into `centres`, or after those into
+    `strangers`; NOBODY where the picture has no colour of its own.
+    owner: (N,) index of the colour that each segment surely shows, NOBODY for none of them.
+    nearest: (N,) index of the colour that each segment is nearest to, gaps included; NOBODY only
+    where no colour is shown.
     shadow: (N,) whether it is a gap or deep shadow.
     """
 
     centres: tuple[Lab | None, ...]
+    strangers: tuple[Lab, ...]
+    material: NDArray[np.int64]
     owner: NDArray[np.int64]
     nearest: NDArray[np.int64]
     shadow: NDArray[np.bool_]
@@ -76,26 +82,28 @@ class Modes:
 
 def sort(segments: Segments, colours: Sequence[Colour]) -> Sorted:
     """Sort a picture's segments by the colours."""
-    found = modes(segments)
-    centres, strangers = _claimed(found, colours)
-    shown = [index for index, centre in enumerate(centres) if centre is not None]
-    if not shown:
-        none = np.full(len(segments.area), NOBODY)
-        return Sorted(centres, none, none, np.ones(len(none), np.bool_))
-    candidates = [(centre, _light(colours[i])) for i, centre in enumerate(centres) if centre]
-    strangeness = np.stack(
-        [
-            distance(segments.lab, centre, light)
-            for centre, light in (*candidates, *((lab, None) for lab in strangers))
-        ],
-        axis=1,
-    )
-    nearest = strangeness[:, : len(candidates)].argmin(axis=1)
-    lightness = np.array([centre[0] for centre, _ in candidates])
-    shadow = segments.lab[:, 0] < _SHADOW * lightness[nearest]
-    sure = (strangeness.argmin(axis=1) == nearest) & (strangeness.min(axis=1) < _UNLIKELY)
-    index = np.array(shown)[nearest]
-    return Sorted(centres, np.where(sure & ~shadow, index, NOBODY), index, shadow)
+    centres, strangers = _claimed(modes(segments), colours)
+    count = len(segments.area)
+    strangeness = np.full((count, len(centres) + len(strangers)), np.inf)
+    for index, (centre, colour) in enumerate(zip(centres, colours, strict=True)):
+        if centre is not None:
+            strangeness[:, index] = distance(segments.lab, centre, spread_of_light(colour))
+    for index, stranger in enumerate(strangers, start=len(centres)):
+        strangeness[:, index] = distance(segments.lab, stranger)
+    material = _closest(strangeness)
+    nearest = _closest(strangeness[:, : len(centres)])
+    shadow = np.ones(count, np.bool_)
+    if (nearest != NOBODY).all():
+        lightness = np.array([centre[0] if centre else 0.0 for centre in centres])
+        shadow = segments.lab[:, 0] < SHADOW * lightness[nearest]
+    sure = (material == nearest) & (strangeness.min(axis=1) < _UNLIKELY) & ~shadow
+    owner = np.where(sure, nearest, NOBODY)
+    return Sorted(centres, strangers, material, owner, nearest, shadow)
+
+
+def _closest(strangeness: Doubles) -> NDArray[np.int64]:
+    known = np.isfinite(strangeness).any(axis=1) if strangeness.size else False
+    return np.where(known, strangeness.argmin(axis=1) if strangeness.size else NOBODY, NOBODY)
 
 
 def modes(segments: Segments) -> Modes:
@@ -148,9 +156,9 @@ def _claimed(
     believable = np.where(found.weight > _SHALLOW_WEIGHT, _SHALLOW_DRIFT, 0)
     worth[far > np.where(found.valley < _DEEP, _DRIFT, believable)] = -np.inf
     choice = _assigned(worth)
-    centres = tuple(None if mode is None else _lab(found.lab[mode]) for mode in choice)
+    centres = tuple(None if mode is None else as_lab(found.lab[mode]) for mode in choice)
     strangers = tuple(
-        _lab(lab)
+        as_lab(lab)
         for mode, lab in enumerate(found.lab)
         if mode not in choice
         and found.valley[mode] < _DEEP
@@ -187,7 +195,7 @@ def _assigned(worth: Doubles) -> list[int | None]:
     return choice
 
 
-def _lab(lab: Doubles) -> Lab:
+def as_lab(lab: Doubles) -> Lab:
     return float(lab[0]), float(lab[1]), float(lab[2])
 
 
@@ -208,7 +216,7 @@ def distance(lab: Doubles, centre: Lab, light: tuple[float, float] | None = None
     return np.asarray(0.5 * (off**2).sum(axis=1) + 0.5 * lightness**2)
 
 
-def _light(colour: Colour) -> tuple[float, float]:
+def spread_of_light(colour: Colour) -> tuple[float, float]:
     """Standard deviations of L* below and above the median, on the colour's own photograph."""
     p5, _, p50, _, p95 = colour.lightness
     return (p50 - p5) / 1.645, (p95 - p50) / 1.645

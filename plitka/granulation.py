@@ -1,0 +1,103 @@
+"""Segments -> granules: neighbouring segments joined until they are as large as a granule."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.cielab import Doubles, Floats
+from plitka.segments import Map, Segments, gathered
+
+_LARGEST_SEGMENT = 0.6  # of a granule's area; larger ones are cut along the layout's granules
+_LARGEST_GRANULE = 1.6  # of the layout's mean granule; segments join up to this area
+_ROUNDS = 8
+_LAYOUT_EDGE = 1.0  # what an edge of the layout adds to a contrast, in median contrasts
+
+
+def cut_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
+    """Cut segments that are larger than granules along the granules of the layout.
+
+    granules: (h, w) the layout's, with -1 for none. A flat picture is cut into just those.
+    """
+    mean = granules.size / max(int(granules.max()) + 1, 1)
+    large = segments.area > _LARGEST_SEGMENT * mean
+    if not large.any():
+        return segments
+    rows, columns = np.nonzero(large[segments.map])
+    whole, parts = segments.map[rows, columns], granules[rows, columns] + 1
+    _, part = np.unique(whole * (int(parts.max()) + 1) + parts, return_inverse=True)
+    index = segments.map.copy()
+    index[rows, columns] = len(large) + part
+    return gathered(index, lab)
+
+
+def join(segments: Segments, granules: Map) -> NDArray[np.int64]:
+    """(N,) the number of the granule that each segment is a part of, 0 and up without gaps.
+
+    Two segments join where each contrasts least with the other, round by round. Where the
+    picture itself shows no edges, those of the layout decide.
+    """
+    largest = _LARGEST_GRANULE * granules.size / max(int(granules.max()) + 1, 1)
+    place = _place(segments, granules)
+    group = np.arange(len(segments.area))
+    area, lab = segments.area, segments.lab
+    one, other = _neighbours(segments.map)
+    usual = np.median(np.linalg.norm(lab[one] - lab[other], axis=1)) + 1e-6 if len(one) else 1.0
+    for _ in range(_ROUNDS):
+        contrast = np.linalg.norm(lab[one] - lab[other], axis=1) / usual
+        contrast += _LAYOUT_EDGE * (place[one] != place[other])
+        contrast[area[one] + area[other] > largest] = np.inf
+        target = _mutual(one, other, contrast, len(area))
+        if target is None:
+            break
+        _, number = np.unique(target, return_inverse=True)
+        group = number[group]
+        total = np.bincount(number, weights=area)
+        heavier = np.zeros(len(total), np.int64)
+        order = np.argsort(area, kind="stable")
+        heavier[number[order]] = order
+        lab = np.stack([np.bincount(number, weights=area * lab[:, i]) for i in range(3)], 1)
+        lab /= total[:, None]
+        place, area = place[heavier], total
+        one, other = _distinct(number[one], number[other], len(area))
+    return group
+
+
+def _mutual(
+    one: NDArray[np.int64], other: NDArray[np.int64], contrast: Doubles, count: int
+) -> NDArray[np.int64] | None:
+    """(count,) whom each joins: itself, or the lower of the two that contrast least."""
+    ends, others = np.concatenate([one, other]), np.concatenate([other, one])
+    both = np.concatenate([contrast, contrast])
+    order = np.lexsort((others, both))[::-1]
+    best = np.arange(count)
+    order = order[np.isfinite(both[order])]
+    best[ends[order]] = others[order]
+    itself = np.arange(count)
+    mutual = (best[best] == itself) & (best != itself)
+    if not mutual.any():
+        return None
+    return np.where(mutual, np.minimum(best, itself), itself)
+
+
+def _neighbours(index: Map) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    one = np.concatenate([index[:, :-1].ravel(), index[:-1].ravel()])
+    other = np.concatenate([index[:, 1:].ravel(), index[1:].ravel()])
+    edge = one != other
+    return _distinct(one[edge].astype(np.int64), other[edge].astype(np.int64), int(index.max()) + 1)
+
+
+def _distinct(
+    one: NDArray[np.int64], other: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    key = np.unique((low * count + high)[low != high])
+    return key // count, key % count
+
+
+def _place(segments: Segments, granules: Map) -> NDArray[np.int64]:
+    """(N,) the granule of the layout that the middle of each segment lies on."""
+    height, width = granules.shape
+    index = segments.map.ravel()
+    across = np.bincount(index, weights=np.tile(np.arange(width, dtype=np.float64), height))
+    down = np.bincount(index, weights=np.repeat(np.arange(height, dtype=np.float64), width))
+    column, row = (np.rint(total / segments.area).astype(int) for total in (across, down))
+    return granules[row, column].astype(np.int64)

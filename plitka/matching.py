@@ -1,0 +1,267 @@
+"""Picture + layout -> the same picture with the layout's shares and palette colours.
+
+The picture's own granules are given to colours: those whose colour is near, and that lie where the
+layout has it, under the constraint that areas meet the shares. They are then recoloured along
+their own edges: light and shade stay the picture's, as deep as the new colour makes them.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka import cielab, granulation, segments, sorting, transport
+from plitka.cielab import Doubles, Floats
+from plitka.layout import Layout
+from plitka.palette import Colour, Lab
+from plitka.segments import Segments
+from plitka.sorting import NOBODY, Sorted
+
+Image = NDArray[np.uint8]
+
+_CLOSE = 0.02  # total variation; a picture as near to its recipe keeps all its granules
+_ALIKE = 2.5  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
+_PLACE = 0.6  # what it costs to lie elsewhere than in the layout
+_STRANGE = 20.0  # CIEDE2000 that cost 1
+_UNLIKE = 1.6  # the most that colour can cost
+_CORRECTIONS = 3  # how often targets are corrected by what would be measured
+_SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
+
+_SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
+_CONTRAST = (0.5, 1.8)  # the least and most that light and shade are compressed and stretched
+_LIGHTEST = 99.0
+_STRAY = 2.5  # standard deviations of the palette's chroma that a pixel may lie off its colour
+_SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """One of the colours that the picture has, as measured on its pixels.
+
+    lab: the median. light: L* at percentiles 5, 50, 95. chroma: RMS distance of a*, b* from the
+    shade curve. colour: index of the requested colour that it is, NOBODY for none.
+    """
+
+    lab: Lab
+    light: tuple[float, float, float]
+    chroma: float
+    colour: int
+
+
+def match(image: Image, layout: Layout) -> Image:
+    """Give a picture the shares and colours of a layout.
+
+    image: (size, size, 3) RGB, 0..255: any picture, of a tile or not.
+    """
+    size = image.shape[0]
+    if image.shape != (size, size, 3):
+        raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
+    lab = cielab.from_rgb(image)
+    granules = layout.granule_map(size)
+    cut = granulation.cut_large(segments.cut(image, lab), lab, granules)
+    found = sorting.sort(cut, layout.colours)
+    material, materials = _materials(lab, cut, found)
+    if _is_close(cut, found, layout):
+        owner = found.nearest
+    else:
+        owner = _dealt(cut, found, material, materials, layout, granules)
+    return cielab.to_rgb(_recoloured(lab, cut, material, materials, owner, layout.colours))
+
+
+def _materials(
+    lab: Floats, cut: Segments, found: Sorted
+) -> tuple[NDArray[np.int64], list[_Material]]:
+    """(N,) index of each segment's material, and the materials."""
+    present, material = np.unique(found.material, return_inverse=True)
+    sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
+    kinds = material[cut.map[::_SAMPLE, ::_SAMPLE].ravel()]
+    materials = []
+    for index, kind in enumerate(present.tolist()):
+        pixels = sample[kinds == index]
+        if not len(pixels):
+            pixels = cut.lab[material == index].astype(np.float32)
+        centre = sorting.as_lab(np.median(pixels, axis=0))
+        p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
+        stray = pixels[:, 1:] - cielab.shaded(centre, pixels[:, 0])
+        chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
+        colour = kind if kind < len(found.centres) else NOBODY
+        materials.append(_Material(centre, (p5, p50, p95), chroma, colour))
+    return material, materials
+
+
+def _is_close(cut: Segments, found: Sorted, layout: Layout) -> bool:
+    sure = found.owner != NOBODY
+    count = len(layout.shares)
+    area = np.bincount(found.owner[sure], weights=cut.area[sure], minlength=count)
+    off = np.abs(area / max(area.sum(), 1) - layout.shares).sum() / 2
+    return all(found.centres) and off <= _CLOSE
+
+
+def _dealt(
+    cut: Segments,
+    found: Sorted,
+    material: NDArray[np.int64],
+    materials: list[_Material],
+    layout: Layout,
+    granules: segments.Map,
+) -> NDArray[np.int64]:
+    """(N,) the colour that each segment gets."""
+    colours = len(layout.colours)
+    if colours == 1:
+        return np.zeros(len(cut.area), np.int64)
+    granule = granulation.join(cut, granules)
+    area = np.bincount(granule, weights=cut.area)
+    unlike = np.array([[_unlikeness(m, i, c) for i, c in enumerate(layout.colours)] for m in materials])
+    owners = np.append(layout.owner.astype(np.int64), colours)
+    laid = np.bincount(
+        granule[cut.map.ravel()] * (colours + 1) + owners[granules.ravel()],
+        minlength=len(area) * (colours + 1),
+    ).reshape(len(area), -1)
+    cost = np.stack(
+        [np.bincount(granule, weights=cut.area * unlike[material, i]) for i in range(colours)], 1
+    )
+    cost = (cost + _PLACE * (area[:, None] - laid[:, :colours])) / area[:, None]
+
+    tables = {
+        (m, i): _Toning.of(one, i, colour)
+        for m, one in enumerate(materials)
+        for i, colour in enumerate(layout.colours)
+    }
+    dark = np.array([m.lab[0] for m in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
+    seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(area))
+    shares = np.array(layout.shares)
+    target = shares.copy()
+    best, least = np.zeros(0, np.int64), np.inf
+    for _ in range(_CORRECTIONS):
+        owner = transport.assign(cost, seen, target / target.sum() * seen.sum())[granule]
+        shown = _foreseen(cut, material, owner, tables, layout.colours)
+        off = np.abs(shown - shares).sum()
+        if off < least:
+            best, least = owner, off
+        target = np.maximum(target + shares - shown, shares / 4)
+    return best
+
+
+def _unlikeness(material: _Material, index: int, colour: Colour) -> float:
+    if material.colour == index:
+        return 0.0
+    return min(float(cielab.difference(material.lab, colour.lab)) / _STRANGE, _UNLIKE)
+
+
+@dataclass(frozen=True, eq=False)
+class _Toning:
+    """How one material becomes one colour.
+
+    lightness: new L* at each of cielab.SHADES. before, after: a* and b* of material and colour at
+    each of them. keep: how much of a pixel's distance from `before` stays. reach: the farthest
+    that a pixel may lie from `after`.
+    """
+
+    lightness: Floats
+    before: Floats
+    after: Floats
+    keep: float
+    reach: float
+
+    @staticmethod
+    def of(material: _Material, index: int, colour: Colour) -> "_Toning":
+        far = float(cielab.difference(material.lab, colour.lab))
+        own = material.colour == index
+        way = max(1 - _ALIKE / far, 0.0) if own and far > 0 else float(not own)
+        goal = sorting.as_lab(np.array(material.lab) + way * np.subtract(colour.lab, material.lab))
+        lightness = _tone_curve(material.light, colour, goal[0], way)
+        before = cielab.shade_curve(material.lab)
+        after = np.stack(
+            [np.interp(lightness, cielab.SHADES, of) for of in cielab.shade_curve(goal).T], axis=1
+        )
+        usual = float(np.hypot(*colour.chroma_std))
+        keep = 1.0 if own else min(1.0, usual / max(material.chroma, 1e-3))
+        reach = np.inf if own else _STRAY * max(usual, 2.0)
+        kept = (a.astype(np.float32) for a in (lightness, before, after))
+        return _Toning(*kept, keep, reach)
+
+    def apply(self, lab: Floats) -> Floats:
+        """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
+        step = lab[:, 0] * np.float32(1 / cielab.SHADES[1])
+        step = np.clip(step, 0, len(cielab.SHADES) - 1.001)
+        low = step.astype(np.int32)
+        toned = np.empty_like(lab)
+        part = step - low
+        toned[:, 0] = self.lightness[low] * (1 - part) + self.lightness[low + 1] * part
+        stray = (lab[:, 1:] - self.before[low]) * np.float32(self.keep)
+        if np.isfinite(self.reach):
+            far = np.maximum(np.hypot(stray[:, 0], stray[:, 1]) / np.float32(self.reach), 1)
+            stray /= far[:, None]
+        toned[:, 1:] = self.after[low] + stray
+        return toned
+
+
+def _tone_curve(
+    light: tuple[float, float, float], colour: Colour, median: float, way: float
+) -> Doubles:
+    """New L* at each of cielab.SHADES: `median` for the material's own, spread as the colour's.
+
+    way: 0 (only shifted) to 1 (spread as on the colour's own photograph, within reason).
+    """
+    p5, p50, p95 = light
+    own5, _, own50, _, own95 = colour.lightness
+    below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
+    down = np.clip(_SHADING * (own50 - own5) / below, *_CONTRAST)
+    up = np.clip(_SHADING * (own95 - own50) / above, *_CONTRAST)
+    down, up = 1 + way * (down - 1), 1 + way * (up - 1)
+    knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
+    dark = median - down * below
+    bright = min(median + up * above, (median + _LIGHTEST) / 2 + 3)
+    darkest, brightest = dark - down * below * 0.7, bright + 0.6 * (bright - median)
+    values = [max(darkest, 0.1 * median), max(dark, 0.25 * median), median, bright, brightest]
+    knots = [min(-1.0, knots[0] - 1), *knots, max(101.0, knots[-1] + 1)]
+    values = [0.0 if values[0] < 8 else values[0] * 0.5, *values, min(brightest + 3, 100.0)]
+    return np.clip(np.interp(cielab.SHADES, knots, values), 0, 100)
+
+
+def _foreseen(
+    cut: Segments,
+    material: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    tables: dict[tuple[int, int], _Toning],
+    colours: tuple[Colour, ...],
+) -> Doubles:
+    """(K,) the shares that would be measured on the recoloured picture."""
+    lab = cut.lab.astype(np.float32)
+    for (one, colour), toning in tables.items():
+        mine = (material == one) & (owner == colour)
+        lab[mine] = toning.apply(cut.lab[mine].astype(np.float32))
+    toned = lab.astype(np.float64)
+    strangeness = np.stack(
+        [sorting.distance(toned, c.lab, sorting.spread_of_light(c)) for c in colours], axis=1
+    )
+    shown = strangeness.argmin(axis=1)
+    median = np.array([colour.lab[0] for colour in colours])
+    seen = toned[:, 0] >= sorting.SHADOW * median[shown]
+    area = np.bincount(shown[seen], weights=cut.area[seen], minlength=len(colours))
+    return np.asarray(area / max(area.sum(), 1))
+
+
+def _recoloured(
+    lab: Floats,
+    cut: Segments,
+    material: NDArray[np.int64],
+    materials: list[_Material],
+    owner: NDArray[np.int64],
+    colours: tuple[Colour, ...],
+) -> Floats:
+    """The picture with each segment toned to its colour, softly from one to the next."""
+    pairs, index = np.unique(material * len(colours) + owner, return_inverse=True)
+    pair_map = index.astype(np.uint8)[cut.map]
+    flat = lab.reshape(-1, 3)
+    toned = np.zeros_like(flat)
+    for number, pair in enumerate(pairs.tolist()):
+        one, colour = divmod(pair, len(colours))
+        toning = _Toning.of(materials[one], colour, colours[colour])
+        cover = np.where(pair_map == number, np.uint8(255), np.uint8(0))
+        cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8)
+        where = np.flatnonzero(cover)
+        share = cover.ravel()[where].astype(np.float32) / 255
+        toned[where] += toning.apply(flat[where]) * share[:, None]
+    return toned.reshape(lab.shape)
