@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from plitka import cielab, segments, sorting
 from plitka.palette import Colour
 
-_LONGEST_SIDE = 1024  # pixels; larger pictures are measured at this size
+_SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
+_SMALLEST_SIDE = 640
+_SAMPLE = 2  # every so many pixels of rows and columns make the medians
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
 
     image: (height, width, 3) RGB, 0..255.
     """
-    image = _reduced(image)
+    image = _scaled(image)
     lab = cielab.from_rgb(image)
     cut = segments.cut(image, lab)
     found = sorting.sort(cut, colours)
@@ -54,20 +56,24 @@ def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
     return Measurement(tuple(shares.tolist()), differences, float(gaps), float(undecided))
 
 
-def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture at a size at which a granule has some 10 to 30 pixels across."""
     height, width = image.shape[:2]
-    scale = _LONGEST_SIDE / max(height, width)
-    if scale >= 1:
+    longer = max(height, width)
+    if _SMALLEST_SIDE <= longer <= _SIDE:
         return image
+    scale = _SIDE / longer
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
 def _differences(
     lab: cielab.Floats, found: sorting.Sorted, pixels: segments.Map, colours: Sequence[Colour]
 ) -> tuple[float | None, ...]:
     """As Measurement tells. Like the palette's, the medians take in a granule's own shadows."""
-    owner = found.nearest[pixels]
+    lab = lab[::_SAMPLE, ::_SAMPLE]
+    owner = found.nearest[pixels[::_SAMPLE, ::_SAMPLE]]
     seen = set(found.owner.tolist())
     differences: list[float | None] = []
     for index, colour in enumerate(colours):

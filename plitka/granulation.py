@@ -8,7 +8,7 @@ from plitka.segments import Map, Segments, gathered
 
 _LARGEST_SEGMENT = 0.6  # of a granule's area; larger ones are cut along the layout's granules
 _LARGEST_GRANULE = 1.6  # of the layout's mean granule; segments join up to this area
-_ROUNDS = 8
+_ROUNDS = 6
 _LAYOUT_EDGE = 1.0  # what an edge of the layout adds to a contrast, in median contrasts
 
 
@@ -65,12 +65,12 @@ def _mutual(
     one: NDArray[np.int64], other: NDArray[np.int64], contrast: Doubles, count: int
 ) -> NDArray[np.int64] | None:
     """(count,) whom each joins: itself, or the lower of the two that contrast least."""
-    ends, others = np.concatenate([one, other]), np.concatenate([other, one])
-    both = np.concatenate([contrast, contrast])
-    order = np.lexsort((others, both))[::-1]
+    able = np.flatnonzero(np.isfinite(contrast))
+    order = able[np.argsort(contrast[able], kind="stable")[::-1]]
+    # The last one written is the one that contrasts least.
     best = np.arange(count)
-    order = order[np.isfinite(both[order])]
-    best[ends[order]] = others[order]
+    ends = np.stack([one[order], other[order]], axis=1)
+    best[ends.ravel()] = ends[:, ::-1].ravel()
     itself = np.arange(count)
     mutual = (best[best] == itself) & (best != itself)
     if not mutual.any():

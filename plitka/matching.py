@@ -20,6 +20,7 @@ from plitka.sorting import NOBODY, Sorted
 
 Image = NDArray[np.uint8]
 
+_REACH = 3  # pixels; coarser segments than those that are measured, for speed
 _CLOSE = 0.02  # total variation; a picture as near to its recipe keeps all its granules
 _ALIKE = 2.5  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
 _PLACE = 0.6  # what it costs to lie elsewhere than in the layout
@@ -31,6 +32,9 @@ _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statis
 _SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
 _CONTRAST = (0.5, 1.8)  # the least and most that light and shade are compressed and stretched
 _LIGHTEST = 99.0
+_STEPS = 10  # of a table, for each L*
+_OWN_STRAY = 2.0  # what a granule that keeps its colour may have more of that
+_LEAST_STRAY = 2.0  # a*, b*
 _STRAY = 2.5  # standard deviations of the palette's chroma that a pixel may lie off its colour
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
@@ -59,7 +63,7 @@ def match(image: Image, layout: Layout) -> Image:
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
     lab = cielab.from_rgb(image)
     granules = layout.granule_map(size)
-    cut = granulation.cut_large(segments.cut(image, lab), lab, granules)
+    cut = granulation.cut_large(segments.cut(image, lab, _REACH), lab, granules)
     found = sorting.sort(cut, layout.colours)
     material, materials = _materials(lab, cut, found)
     if _is_close(cut, found, layout):
@@ -153,14 +157,13 @@ def _unlikeness(material: _Material, index: int, colour: Colour) -> float:
 class _Toning:
     """How one material becomes one colour.
 
-    lightness: new L* at each of cielab.SHADES. before, after: a* and b* of material and colour at
-    each of them. keep: how much of a pixel's distance from `before` stays. reach: the farthest
-    that a pixel may lie from `after`.
+    table: (steps, 3) new L*, and a* and b* to add, at _STEPS steps of each L*. keep: how much of
+    a pixel's distance from the material's shade curve stays. reach: the farthest that it may lie
+    from the colour's.
     """
 
-    lightness: Floats
     before: Floats
-    after: Floats
+    table: Floats
     keep: float
     reach: float
 
@@ -170,37 +173,36 @@ class _Toning:
         own = material.colour == index
         way = max(1 - _ALIKE / far, 0.0) if own and far > 0 else float(not own)
         goal = sorting.as_lab(np.array(material.lab) + way * np.subtract(colour.lab, material.lab))
-        lightness = _tone_curve(material.light, colour, goal[0], way)
-        before = cielab.shade_curve(material.lab)
-        after = np.stack(
-            [np.interp(lightness, cielab.SHADES, of) for of in cielab.shade_curve(goal).T], axis=1
-        )
-        usual = float(np.hypot(*colour.chroma_std))
-        keep = 1.0 if own else min(1.0, usual / max(material.chroma, 1e-3))
-        reach = np.inf if own else _STRAY * max(usual, 2.0)
-        kept = (a.astype(np.float32) for a in (lightness, before, after))
-        return _Toning(*kept, keep, reach)
+        shades = np.linspace(0, 100, 100 * _STEPS + 1)
+        lightness = _tone_curve(shades, material.light, colour, goal[0], way)
+        usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
+        keep = min(1.0, (_OWN_STRAY if own else 1.0) * usual / max(material.chroma, 1e-3))
+        before = cielab.shaded(material.lab, shades)
+        after = cielab.shaded(goal, lightness)
+        table = np.column_stack([lightness, after]).astype(np.float32)
+        return _Toning(before, table, keep, _STRAY * (_OWN_STRAY if own else 1.0) * usual)
 
     def apply(self, lab: Floats) -> Floats:
         """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
-        step = lab[:, 0] * np.float32(1 / cielab.SHADES[1])
-        step = np.clip(step, 0, len(cielab.SHADES) - 1.001)
-        low = step.astype(np.int32)
-        toned = np.empty_like(lab)
-        part = step - low
-        toned[:, 0] = self.lightness[low] * (1 - part) + self.lightness[low + 1] * part
-        stray = (lab[:, 1:] - self.before[low]) * np.float32(self.keep)
-        if np.isfinite(self.reach):
-            far = np.maximum(np.hypot(stray[:, 0], stray[:, 1]) / np.float32(self.reach), 1)
-            stray /= far[:, None]
-        toned[:, 1:] = self.after[low] + stray
-        return toned
+        step = (lab[:, 0] * np.float32(_STEPS) + np.float32(0.5)).astype(np.int32)
+        np.clip(step, 0, len(self.table) - 1, out=step)
+        toned = self.table.take(step, axis=0)
+        stray = lab[:, 1:] - self.before.take(step, axis=0)
+        stray *= np.float32(self.keep)
+        far = np.sqrt(stray[:, :1] ** 2 + stray[:, 1:] ** 2)
+        stray *= np.float32(self.reach) / np.maximum(far, np.float32(self.reach))
+        toned[:, 1:] += stray
+        return np.asarray(toned)
 
 
 def _tone_curve(
-    light: tuple[float, float, float], colour: Colour, median: float, way: float
+    shades: Doubles,
+    light: tuple[float, float, float],
+    colour: Colour,
+    median: float,
+    way: float,
 ) -> Doubles:
-    """New L* at each of cielab.SHADES: `median` for the material's own, spread as the colour's.
+    """New L* at each of `shades`: `median` for the material's own, spread as the colour's.
 
     way: 0 (only shifted) to 1 (spread as on the colour's own photograph, within reason).
     """
@@ -217,7 +219,7 @@ def _tone_curve(
     values = [max(darkest, 0.1 * median), max(dark, 0.25 * median), median, bright, brightest]
     knots = [min(-1.0, knots[0] - 1), *knots, max(101.0, knots[-1] + 1)]
     values = [0.0 if values[0] < 8 else values[0] * 0.5, *values, min(brightest + 3, 100.0)]
-    return np.clip(np.interp(cielab.SHADES, knots, values), 0, 100)
+    return np.clip(np.interp(shades, knots, values), 0, 100)
 
 
 def _foreseen(
@@ -232,14 +234,10 @@ def _foreseen(
     for (one, colour), toning in tables.items():
         mine = (material == one) & (owner == colour)
         lab[mine] = toning.apply(cut.lab[mine].astype(np.float32))
-    toned = lab.astype(np.float64)
-    strangeness = np.stack(
-        [sorting.distance(toned, c.lab, sorting.spread_of_light(c)) for c in colours], axis=1
-    )
-    shown = strangeness.argmin(axis=1)
-    median = np.array([colour.lab[0] for colour in colours])
-    seen = toned[:, 0] >= sorting.SHADOW * median[shown]
-    area = np.bincount(shown[seen], weights=cut.area[seen], minlength=len(colours))
+    centres = tuple(colour.lab for colour in colours)
+    seen = sorting.sort_by(lab.astype(np.float64), cut.area, colours, centres).owner
+    sure = seen != NOBODY
+    area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colours))
     return np.asarray(area / max(area.sum(), 1))
 
 
@@ -259,9 +257,9 @@ def _recoloured(
     for number, pair in enumerate(pairs.tolist()):
         one, colour = divmod(pair, len(colours))
         toning = _Toning.of(materials[one], colour, colours[colour])
-        cover = np.where(pair_map == number, np.uint8(255), np.uint8(0))
-        cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8)
+        cover = cv2.compare(pair_map, number, cv2.CMP_EQ)
+        cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
-        share = cover.ravel()[where].astype(np.float32) / 255
+        share = cover[where] * np.float32(1 / 255)
         toned[where] += toning.apply(flat[where]) * share[:, None]
     return toned.reshape(lab.shape)

@@ -16,7 +16,6 @@ Map: TypeAlias = NDArray[np.int32]
 """(h, w): the index of the segment that each pixel belongs to."""
 
 _DENOISE = 0.8  # standard deviation in pixels; granules have 12 and more, edges stay
-_SEED_REACH = 2  # pixels; a segment grows from where the picture changes least within this reach
 _SEED_SLACK = 2  # of summed 8-bit L*a*b* contrast: below the grain of a JPEG
 
 
@@ -29,17 +28,17 @@ class Segments:
     lab: Doubles
 
 
-def cut(image: NDArray[np.uint8], lab: Floats) -> Segments:
+def cut(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
     """Cut a picture along its edges: a watershed from where it changes least.
 
-    image: (h, w, 3) sRGB; lab: the same in L*a*b*.
+    image: (h, w, 3) sRGB; lab: the same in L*a*b*. reach: pixels; one segment grows from where
+    the picture changes least within this reach.
     """
     smooth = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), _DENOISE), cv2.COLOR_RGB2LAB)
     contrast = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     contrast = cv2.transform(contrast.astype(np.float32), np.ones((1, 3), np.float32))
     contrast = cv2.GaussianBlur(contrast, (0, 0), _DENOISE)
-    side = 2 * _SEED_REACH + 1
-    lowest = cv2.erode(contrast, np.ones((side, side), np.uint8))
+    lowest = cv2.erode(contrast, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     seeds = (contrast <= lowest + _SEED_SLACK).astype(np.uint8)
     _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)
     marks = cv2.watershed(smooth, marks)
