@@ -1,5 +1,7 @@
 """Segments -> granules: neighbouring segments joined until they are as large as a granule."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,9 +9,9 @@ from plitka.cielab import Doubles, Floats
 from plitka.segments import Map, Segments, gathered
 
 _LARGEST_SEGMENT = 0.6  # of a granule's area; larger ones are cut along the layout's granules
-_LARGEST_GRANULE = 1.6  # of the layout's mean granule; segments join up to this area
+_LARGEST_GRANULE = 2.0  # of the layout's mean granule; segments join up to this area
 _ROUNDS = 6
-_LAYOUT_EDGE = 1.0  # what an edge of the layout adds to a contrast, in median contrasts
+_LAYOUT_EDGE = 0.4  # what an edge of the layout adds to a contrast, in median contrasts
 
 
 def cut_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
@@ -26,24 +28,26 @@ def cut_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
     _, part = np.unique(whole * (int(parts.max()) + 1) + parts, return_inverse=True)
     index = segments.map.copy()
     index[rows, columns] = len(large) + part
-    return gathered(index, lab)
+    return gathered(index, lab, segments.contrast)
 
 
 def join(segments: Segments, granules: Map) -> NDArray[np.int64]:
     """(N,) the number of the granule that each segment is a part of, 0 and up without gaps.
 
-    Two segments join where each contrasts least with the other, round by round. Where the
+    Two segments join where each has its faintest edge with the other, round by round. Where the
     picture itself shows no edges, those of the layout decide.
     """
     largest = _LARGEST_GRANULE * granules.size / max(int(granules.max()) + 1, 1)
     place = _place(segments, granules)
     group = np.arange(len(segments.area))
     area, lab = segments.area, segments.lab
-    one, other = _neighbours(segments.map)
-    usual = np.median(np.linalg.norm(lab[one] - lab[other], axis=1)) + 1e-6 if len(one) else 1.0
+    edges = _edges(segments)
+    usual = 0.0
     for _ in range(_ROUNDS):
-        contrast = np.linalg.norm(lab[one] - lab[other], axis=1) / usual
-        contrast += _LAYOUT_EDGE * (place[one] != place[other])
+        one, other = edges.one, edges.other
+        contrast = edges.contrast + np.linalg.norm(lab[one] - lab[other], axis=1)
+        usual = usual or float(np.median(contrast)) + 1e-6 if len(one) else 1.0
+        contrast += _LAYOUT_EDGE * usual * (place[one] != place[other])
         contrast[area[one] + area[other] > largest] = np.inf
         target = _mutual(one, other, contrast, len(area))
         if target is None:
@@ -51,14 +55,48 @@ def join(segments: Segments, granules: Map) -> NDArray[np.int64]:
         _, number = np.unique(target, return_inverse=True)
         group = number[group]
         total = np.bincount(number, weights=area)
-        heavier = np.zeros(len(total), np.int64)
+        heaviest = np.zeros(len(total), np.int64)
         order = np.argsort(area, kind="stable")
-        heavier[number[order]] = order
-        lab = np.stack([np.bincount(number, weights=area * lab[:, i]) for i in range(3)], 1)
+        heaviest[number[order]] = order
+        lab = np.stack([np.bincount(number, weights=area * of) for of in lab.T], axis=1)
         lab /= total[:, None]
-        place, area = place[heavier], total
-        one, other = _distinct(number[one], number[other], len(area))
+        place, area = place[heaviest], total
+        edges = _merged(number[one], number[other], edges.contrast * edges.length, edges.length)
     return group
+
+
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """(E,) each: between which two segments, the picture's mean contrast there, and the length."""
+
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    contrast: Doubles
+    length: Doubles
+
+
+def _edges(segments: Segments) -> _Edges:
+    index, contrast = segments.map, segments.contrast
+    pairs = []
+    for here, there in ((np.s_[::2, :-1], np.s_[::2, 1:]), (np.s_[:-1, ::2], np.s_[1:, ::2])):
+        where = np.flatnonzero(index[here] != index[there])
+        strength = contrast[here].ravel()[where] + contrast[there].ravel()[where]
+        pairs.append((index[here].ravel()[where], index[there].ravel()[where], strength / 2))
+    one, other, strength = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    return _merged(one.astype(np.int64), other.astype(np.int64), strength, np.ones(len(one)))
+
+
+def _merged(
+    one: NDArray[np.int64], other: NDArray[np.int64], contrast: Doubles, length: Doubles
+) -> _Edges:
+    """Each pair once; contrast is summed over lengths and comes back as a mean."""
+    low, high = np.minimum(one, other), np.maximum(one, other)
+    between = np.flatnonzero(low != high)
+    count = int(high.max(initial=0)) + 1
+    key, index = np.unique((low * count + high)[between], return_inverse=True)
+    total = np.bincount(index, weights=length[between], minlength=len(key))
+    strength = np.bincount(index, weights=contrast[between], minlength=len(key))
+    return _Edges(key // count, key % count, strength / np.maximum(total, 1e-9), total)
 
 
 def _mutual(
@@ -76,21 +114,6 @@ def _mutual(
     if not mutual.any():
         return None
     return np.where(mutual, np.minimum(best, itself), itself)
-
-
-def _neighbours(index: Map) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    one = np.concatenate([index[:, :-1].ravel(), index[:-1].ravel()])
-    other = np.concatenate([index[:, 1:].ravel(), index[1:].ravel()])
-    edge = one != other
-    return _distinct(one[edge].astype(np.int64), other[edge].astype(np.int64), int(index.max()) + 1)
-
-
-def _distinct(
-    one: NDArray[np.int64], other: NDArray[np.int64], count: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    low, high = np.minimum(one, other), np.maximum(one, other)
-    key = np.unique((low * count + high)[low != high])
-    return key // count, key % count
 
 
 def _place(segments: Segments, granules: Map) -> NDArray[np.int64]:

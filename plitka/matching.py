@@ -30,12 +30,16 @@ _CORRECTIONS = 3  # how often targets are corrected by what would be measured
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 _SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
+_WELL_APART = 25.0  # CIEDE2000; colours nearer than this to another of the recipe get less
+_LEAST_SHADING = 0.6
 _CONTRAST = (0.5, 1.8)  # the least and most that light and shade are compressed and stretched
 _LIGHTEST = 99.0
 _STEPS = 10  # of a table, for each L*
 _OWN_STRAY = 2.0  # what a granule that keeps its colour may have more of that
 _LEAST_STRAY = 2.0  # a*, b*
 _STRAY = 2.5  # standard deviations of the palette's chroma that a pixel may lie off its colour
+_ROUNDING = 1.8  # standard deviation in pixels over which edges are rounded
+_EDGE = 2.0  # median contrasts; more is an edge of the picture
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
 
@@ -128,9 +132,9 @@ def _dealt(
     cost = (cost + _PLACE * (area[:, None] - laid[:, :colours])) / area[:, None]
 
     tables = {
-        (m, i): _Toning.of(one, i, colour)
+        (m, i): _Toning.of(one, i, layout.colours)
         for m, one in enumerate(materials)
-        for i, colour in enumerate(layout.colours)
+        for i in range(colours)
     }
     dark = np.array([m.lab[0] for m in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
     seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(area))
@@ -168,13 +172,14 @@ class _Toning:
     reach: float
 
     @staticmethod
-    def of(material: _Material, index: int, colour: Colour) -> "_Toning":
+    def of(material: _Material, index: int, colours: tuple[Colour, ...]) -> "_Toning":
+        colour = colours[index]
         far = float(cielab.difference(material.lab, colour.lab))
         own = material.colour == index
         way = max(1 - _ALIKE / far, 0.0) if own and far > 0 else float(not own)
         goal = sorting.as_lab(np.array(material.lab) + way * np.subtract(colour.lab, material.lab))
         shades = np.linspace(0, 100, 100 * _STEPS + 1)
-        lightness = _tone_curve(shades, material.light, colour, goal[0], way)
+        lightness = _tone_curve(shades, material.light, _shading(index, colours), goal[0], way)
         usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
         keep = min(1.0, (_OWN_STRAY if own else 1.0) * usual / max(material.chroma, 1e-3))
         before = cielab.shaded(material.lab, shades)
@@ -195,22 +200,34 @@ class _Toning:
         return np.asarray(toned)
 
 
+def _shading(index: int, colours: tuple[Colour, ...]) -> tuple[float, float]:
+    """L* from percentile 5 to the median and from there to 95 that a colour's granules get.
+
+    Granules of near colours are shaded less, so that they can be told apart.
+    """
+    labs = np.array([colour.lab for colour in colours])
+    near = np.delete(cielab.difference(labs, labs[index]), index).min(initial=_WELL_APART)
+    depth = _SHADING * max(near / _WELL_APART, _LEAST_SHADING)
+    p5, _, p50, _, p95 = colours[index].lightness
+    return depth * (p50 - p5), depth * (p95 - p50)
+
+
 def _tone_curve(
     shades: Doubles,
     light: tuple[float, float, float],
-    colour: Colour,
+    spread: tuple[float, float],
     median: float,
     way: float,
 ) -> Doubles:
-    """New L* at each of `shades`: `median` for the material's own, spread as the colour's.
+    """New L* at each of `shades`: `median` for the material's own.
 
-    way: 0 (only shifted) to 1 (spread as on the colour's own photograph, within reason).
+    spread: what the L* from percentile 5 to the median and from there to 95 become, within reason.
+    way: how much of that is done; at 0, lightness is only shifted.
     """
     p5, p50, p95 = light
-    own5, _, own50, _, own95 = colour.lightness
     below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
-    down = np.clip(_SHADING * (own50 - own5) / below, *_CONTRAST)
-    up = np.clip(_SHADING * (own95 - own50) / above, *_CONTRAST)
+    down = np.clip(spread[0] / below, *_CONTRAST)
+    up = np.clip(spread[1] / above, *_CONTRAST)
     down, up = 1 + way * (down - 1), 1 + way * (up - 1)
     knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
     dark = median - down * below
@@ -250,16 +267,34 @@ def _recoloured(
     colours: tuple[Colour, ...],
 ) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
-    pairs, index = np.unique(material * len(colours) + owner, return_inverse=True)
-    pair_map = index.astype(np.uint8)[cut.map]
+    rounded = _rounded(owner.astype(np.uint8)[cut.map], cut, len(colours))
+    pair_map = material.astype(np.uint8)[cut.map] * np.uint8(len(colours)) + rounded
+    pairs = np.flatnonzero(np.bincount(pair_map.ravel()))
     flat = lab.reshape(-1, 3)
     toned = np.zeros_like(flat)
-    for number, pair in enumerate(pairs.tolist()):
+    for pair in pairs.tolist():
         one, colour = divmod(pair, len(colours))
-        toning = _Toning.of(materials[one], colour, colours[colour])
-        cover = cv2.compare(pair_map, number, cv2.CMP_EQ)
+        toning = _Toning.of(materials[one], colour, colours)
+        cover = cv2.compare(pair_map, pair, cv2.CMP_EQ)
         cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
         share = cover[where] * np.float32(1 / 255)
         toned[where] += toning.apply(flat[where]) * share[:, None]
     return toned.reshape(lab.shape)
+
+
+def _rounded(owner: NDArray[np.uint8], cut: Segments, colours: int) -> NDArray[np.uint8]:
+    """The map of colours with its edges rounded where the picture itself shows no edge.
+
+    There a segment's outline is the picture's grain.
+    """
+    most = np.zeros(owner.shape, np.uint8)
+    rounded = owner.copy()
+    for colour in range(colours):
+        cover = cv2.compare(owner, colour, cv2.CMP_EQ)
+        cover = np.asarray(cv2.GaussianBlur(cover, (0, 0), _ROUNDING), np.uint8)
+        more = (cover > most).view(np.uint8)
+        cv2.copyTo(cover, more, most)
+        rounded[more.view(np.bool_)] = colour
+    edge = cut.contrast > _EDGE * float(np.median(cut.contrast[::4, ::4]))
+    return np.where(edge, owner, rounded)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -11,12 +10,21 @@ from numpy.typing import NDArray
 from plitka.cielab import Doubles, Floats
 from plitka.segments import Segments
 
-Blur: TypeAlias = tuple[float, float, float]
-"""Standard deviations in L*, a*, b*."""
 
-COARSE: Blur = (4.0, 2.0, 2.0)
+
+@dataclass(frozen=True)
+class Look:
+    """How closely to look: `blur`, standard deviations in L*, a*, b*; `purity`, the power of their
+    area with which segments count: large ones are the insides of granules, small ones mixed edges.
+    """
+
+    blur: tuple[float, float, float]
+    purity: float
+
+
+COARSE = Look((4.0, 2.0, 2.0), 1.0)
 """Finds each colour of a photograph once."""
-FINE: Blur = (3.0, 1.6, 1.6)
+FINE = Look((3.0, 1.6, 1.6), 2.0)
 """Tells near colours apart (pearl from light gray), and finds some that are none."""
 
 # A histogram, blurred, and its local maxima.
@@ -41,9 +49,9 @@ class Modes:
     valley: Doubles
 
 
-def find(segments: Segments, blur: Blur) -> Modes:
+def find(segments: Segments, look: Look) -> Modes:
     """The modes of the segments' colours, each weighed by the area around it."""
-    density = _density(segments, blur)
+    density = _density(segments, look)
     highest = _along_axes(
         density, lambda rows, axis: cv2.dilate(rows, np.ones((1, 2 * _APART[axis] + 1)))
     )
@@ -80,12 +88,13 @@ def _prominent(bins: NDArray[np.intp], density: Floats) -> tuple[NDArray[np.intp
     return np.array(kept).reshape(-1, 3), np.array(valleys)
 
 
-def _density(segments: Segments, blur: Blur) -> Floats:
+def _density(segments: Segments, look: Look) -> Floats:
     place = np.rint((segments.lab - _LOWEST) / _BIN).astype(int)
     place = np.clip(place, 0, np.array(_BINS) - 1)
     flat = np.ravel_multi_index(tuple(place.T), _BINS)
-    count = np.bincount(flat, weights=segments.area, minlength=int(np.prod(_BINS)))
-    kernels = [_kernel(spread / _BIN) for spread in blur]
+    weight = segments.area**look.purity
+    count = np.bincount(flat, weights=weight, minlength=int(np.prod(_BINS)))
+    kernels = [_kernel(spread / _BIN) for spread in look.blur]
     return _along_axes(
         count.reshape(_BINS).astype(np.float32),
         lambda rows, axis: cv2.filter2D(rows, -1, kernels[axis], borderType=cv2.BORDER_CONSTANT),

@@ -21,11 +21,15 @@ _SEED_SLACK = 2  # of summed 8-bit L*a*b* contrast: below the grain of a JPEG
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """map: see Map. area: (N,) pixels. lab: (N, 3) mean L*a*b*."""
+    """map: see Map. area: (N,) pixels. lab: (N, 3) mean L*a*b*.
+
+    contrast: (h, w) how much the picture changes at each pixel, in 8-bit L*a*b* levels.
+    """
 
     map: Map
     area: Doubles
     lab: Doubles
+    contrast: Floats
 
 
 def cut(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
@@ -42,10 +46,10 @@ def cut(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
     seeds = (contrast <= lowest + _SEED_SLACK).astype(np.uint8)
     _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)
     marks = cv2.watershed(smooth, marks)
-    return gathered(_without_borders(marks), lab)
+    return gathered(_without_borders(marks), lab, contrast)
 
 
-def gathered(index: Map, lab: Floats) -> Segments:
+def gathered(index: Map, lab: Floats, contrast: Floats) -> Segments:
     """The segments of a map whose numbers may have gaps between them."""
     flat = index.ravel()
     present = np.bincount(flat) > 0
@@ -53,7 +57,8 @@ def gathered(index: Map, lab: Floats) -> Segments:
     flat = number[flat]
     area = np.bincount(flat).astype(np.float64)
     sums = [np.bincount(flat, weights=lab[..., axis].ravel()) for axis in range(3)]
-    return Segments(flat.reshape(index.shape), area, np.stack(sums, axis=1) / area[:, None])
+    mean = np.stack(sums, axis=1) / area[:, None]
+    return Segments(flat.reshape(index.shape), area, mean, contrast)
 
 
 def _without_borders(marks: Map) -> Map:

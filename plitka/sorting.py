@@ -38,7 +38,7 @@ _CHROMA_SPREAD = 8.0
 _DARKER, _LIGHTER = (0.30, 4.0), (0.12, 8.0)  # (of the colour's L*, plus)
 _OWN_LIGHT = 0.7  # how much the colour's own photograph counts for that, against the average
 _UNLIKELY = 5.5  # half the square of the distance; farther off, a segment is nobody's
-_STRANGER = 4.0  # the same of a mode: farther from every claimed one, it is a colour of its own
+_STRANGER = 1.5  # the same of a mode: farther from every claimed one, it is a colour of its own
 _ABUNDANCE = 0.2  # power of a colour's share in its likelihood; 1 starves colours that overlap
 _ROUNDS = 4
 
