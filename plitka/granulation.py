@@ -5,30 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.cielab import Doubles, Floats
-from plitka.segments import Map, Segments, gathered
+from plitka.cielab import Doubles
+from plitka.segments import Map, Segments
 
-_LARGEST_SEGMENT = 0.6  # of a granule's area; larger ones are cut along the layout's granules
-_LARGEST_GRANULE = 2.0  # of the layout's mean granule; segments join up to this area
+_LARGEST_GRANULE = 3.0  # of the layout's mean granule; segments join up to this area
 _ROUNDS = 6
 _LAYOUT_EDGE = 0.4  # what an edge of the layout adds to a contrast, in median contrasts
-
-
-def cut_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
-    """Cut segments that are larger than granules along the granules of the layout.
-
-    granules: (h, w) the layout's, with -1 for none. A flat picture is cut into just those.
-    """
-    mean = granules.size / max(int(granules.max()) + 1, 1)
-    large = segments.area > _LARGEST_SEGMENT * mean
-    if not large.any():
-        return segments
-    rows, columns = np.nonzero(large[segments.map])
-    whole, parts = segments.map[rows, columns], granules[rows, columns] + 1
-    _, part = np.unique(whole * (int(parts.max()) + 1) + parts, return_inverse=True)
-    index = segments.map.copy()
-    index[rows, columns] = len(large) + part
-    return gathered(index, lab, segments.contrast)
 
 
 def join(segments: Segments, granules: Map) -> NDArray[np.int64]:

@@ -23,10 +23,11 @@ Image = NDArray[np.uint8]
 _REACH = 3  # pixels; coarser segments than those that are measured, for speed
 _CLOSE = 0.02  # total variation; a picture as near to its recipe keeps all its granules
 _ALIKE = 2.5  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
+_NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
 _PLACE = 0.6  # what it costs to lie elsewhere than in the layout
 _STRANGE = 20.0  # CIEDE2000 that cost 1
 _UNLIKE = 1.6  # the most that colour can cost
-_CORRECTIONS = 3  # how often targets are corrected by what would be measured
+_CORRECTIONS = 2  # how often targets are corrected by what would be measured
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 _SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
@@ -35,10 +36,11 @@ _LEAST_SHADING = 0.6
 _CONTRAST = (0.5, 1.8)  # the least and most that light and shade are compressed and stretched
 _LIGHTEST = 99.0
 _STEPS = 10  # of a table, for each L*
-_OWN_STRAY = 2.0  # what a granule that keeps its colour may have more of that
+_STRAY = 0.6  # how far pixels lie off their colour's shade curve, in the palette's own spread
+_OWN_STRAY = 2.0  # the same for granules that keep their colour
+_FARTHEST = 2.5  # times that: more is another colour's light, or a mixed edge
 _LEAST_STRAY = 2.0  # a*, b*
-_STRAY = 2.5  # standard deviations of the palette's chroma that a pixel may lie off its colour
-_ROUNDING = 1.8  # standard deviation in pixels over which edges are rounded
+_ROUNDING = 1.0  # standard deviation in pixels over which edges are rounded
 _EDGE = 2.0  # median contrasts; more is an edge of the picture
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
@@ -67,7 +69,7 @@ def match(image: Image, layout: Layout) -> Image:
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
     lab = cielab.from_rgb(image)
     granules = layout.granule_map(size)
-    cut = granulation.cut_large(segments.cut(image, lab, _REACH), lab, granules)
+    cut = segments.cut(image, lab, _REACH, granules)
     found = sorting.sort(cut, layout.colours)
     material, materials = _materials(lab, cut, found)
     if _is_close(cut, found, layout):
@@ -176,16 +178,18 @@ class _Toning:
         colour = colours[index]
         far = float(cielab.difference(material.lab, colour.lab))
         own = material.colour == index
-        way = max(1 - _ALIKE / far, 0.0) if own and far > 0 else float(not own)
+        left = np.interp(far, (_NEAR, 2 * _NEAR), (_ALIKE, 0)) if own else 0.0
+        way = max(1 - left / far, 0.0) if far > 0 else 1.0
         goal = sorting.as_lab(np.array(material.lab) + way * np.subtract(colour.lab, material.lab))
         shades = np.linspace(0, 100, 100 * _STEPS + 1)
         lightness = _tone_curve(shades, material.light, _shading(index, colours), goal[0], way)
         usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
-        keep = min(1.0, (_OWN_STRAY if own else 1.0) * usual / max(material.chroma, 1e-3))
+        stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
+        keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
         before = cielab.shaded(material.lab, shades)
         after = cielab.shaded(goal, lightness)
         table = np.column_stack([lightness, after]).astype(np.float32)
-        return _Toning(before, table, keep, _STRAY * (_OWN_STRAY if own else 1.0) * usual)
+        return _Toning(before, table, keep, _FARTHEST * stray * usual)
 
     def apply(self, lab: Floats) -> Floats:
         """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
