@@ -5,13 +5,13 @@ layout has it, under the constraint that areas meet the shares. They are then re
 their own edges: light and shade stay the picture's, as deep as the new colour makes them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import cielab, granulation, segments, sorting, transport
+from plitka import cielab, granulation, palette, render, segments, sorting, transport
 from plitka.cielab import Doubles, Floats
 from plitka.layout import Layout
 from plitka.palette import Colour, Lab
@@ -20,6 +20,7 @@ from plitka.sorting import NOBODY, Sorted
 
 Image = NDArray[np.uint8]
 
+_NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
 _REACH = 3  # pixels; coarser segments than those that are measured, for speed
 _CLOSE = 0.02  # total variation; a picture as near to its recipe keeps all its granules
 _ALIKE = 2.5  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
@@ -68,6 +69,9 @@ def match(image: Image, layout: Layout) -> Image:
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
     lab = cielab.from_rgb(image)
+    if _has_no_surface(image):
+        lab = _surfaced(lab, layout)
+        image = cielab.to_rgb(lab)
     granules = layout.granule_map(size)
     cut = segments.cut(image, lab, _REACH, granules)
     found = sorting.sort(cut, layout.colours)
@@ -77,6 +81,23 @@ def match(image: Image, layout: Layout) -> Image:
     else:
         owner = _dealt(cut, found, material, materials, layout, granules)
     return cielab.to_rgb(_recoloured(lab, cut, material, materials, owner, layout.colours))
+
+
+def _has_no_surface(image: Image) -> bool:
+    """Whether a picture is flat or smooth, so that it shows nothing of granules."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    contrast = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    return float(np.median(contrast)) <= _NO_SURFACE
+
+
+def _surfaced(lab: Floats, layout: Layout) -> Floats:
+    """The picture with light and shade of the layout's own granules, as if all were gray."""
+    gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
+    bare = replace(layout, colours=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
+    light = cielab.from_rgb(render.picture(bare, len(lab)))[..., 0]
+    surfaced = lab.copy()
+    surfaced[..., 0] += light - np.float32(gray.lab[0])
+    return np.clip(surfaced, (0, -127, -127), (100, 127, 127)).astype(np.float32)
 
 
 def _materials(

@@ -27,6 +27,9 @@ COARSE = Look((4.0, 2.0, 2.0), 1.0)
 FINE = Look((3.0, 1.6, 1.6), 2.0)
 """Tells near colours apart (pearl from light gray), and finds some that are none."""
 
+DEEP = 0.4
+"""The modes of different colours in the photographs have valleys like this or deeper."""
+
 # A histogram, blurred, and its local maxima.
 _BIN = 2.0
 _LOWEST = np.array([0.0, -104.0, -112.0])

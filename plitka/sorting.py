@@ -29,7 +29,6 @@ _SMALL_DRIFT = 15.0  # of a mode that is small: sheen and shade make such modes 
 _SMALL = 0.01  # of the picture's area
 _SHALLOW_DRIFT = 7.0  # of a mode without a deep valley: only the palette makes it believable
 _SHALLOW_LEAST = 0.04
-_DEEP = 0.4  # the modes of different colours in the photographs have valleys like this or deeper
 _DISTINCT = 4.0  # from the modes that are claimed already
 _CROWD = 4.0  # how much farther off a mode may be for each e-fold of its area
 
@@ -121,7 +120,7 @@ def _claims(
     Colours that find none look once more, for shallow modes near their own place in the palette.
     """
     found = modes.find(segments, modes.COARSE)
-    deep = found.valley < _DEEP
+    deep = found.valley < modes.DEEP
     reach = np.where(found.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
     choice = _claimed(found, colours, np.where(deep, reach, 0))
     centres = [None if mode is None else as_lab(found.lab[mode]) for mode in choice]
