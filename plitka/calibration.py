@@ -73,7 +73,7 @@ def _phrase(kind: Path, known: Palette) -> str:
         phrase = given.read_text(encoding="utf-8").strip()
         if not _PHRASE.fullmatch(phrase):
             raise CalibrationError(
-                f'{given}: {phrase!r} is no phrase; allowed: one to four words in small letters, '
+                f"{given}: {phrase!r} is no phrase; allowed: one to four words in small letters, "
                 'like "dark green"'
             )
         return phrase

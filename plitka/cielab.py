@@ -1,4 +1,4 @@
-"""CIE L*a*b* (D65) on whole pictures: conversion, differences, and how a granule's colour shades."""
+"""CIE L*a*b* (D65) on whole pictures: conversion, differences, how a granule's colour shades."""
 
 from functools import lru_cache
 from typing import TypeAlias

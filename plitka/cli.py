@@ -301,7 +301,9 @@ def _listed(text: str) -> tuple[dict[str, Colour], list[float]]:
     if not spelt:
         return listed, []
     if len(spelt) < len(listed):
-        raise RecipeError("--colors: some have a share and some have none; give all of them or none")
+        raise RecipeError(
+            "--colors: some have a share and some have none; give all of them or none"
+        )
     return listed, _shares_of(spelt)
 
 

@@ -36,7 +36,7 @@ def join(segments: Segments, granules: Map) -> NDArray[np.int64]:
             break
         _, number = np.unique(target, return_inverse=True)
         group = number[group]
-        total = np.bincount(number, weights=area)
+        total = np.bincount(number, weights=area).astype(np.float64)
         heaviest = np.zeros(len(total), np.int64)
         order = np.argsort(area, kind="stable")
         heaviest[number[order]] = order
@@ -64,8 +64,13 @@ def _edges(segments: Segments) -> _Edges:
         where = np.flatnonzero(index[here] != index[there])
         strength = contrast[here].ravel()[where] + contrast[there].ravel()[where]
         pairs.append((index[here].ravel()[where], index[there].ravel()[where], strength / 2))
-    one, other, strength = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    return _merged(one.astype(np.int64), other.astype(np.int64), strength, np.ones(len(one)))
+    one, other, strength = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return _merged(
+        one.astype(np.int64),
+        other.astype(np.int64),
+        strength.astype(np.float64),
+        np.ones(len(one)),
+    )
 
 
 def _merged(
@@ -76,7 +81,7 @@ def _merged(
     between = np.flatnonzero(low != high)
     count = int(high.max(initial=0)) + 1
     key, index = np.unique((low * count + high)[between], return_inverse=True)
-    total = np.bincount(index, weights=length[between], minlength=len(key))
+    total = np.bincount(index, weights=length[between], minlength=len(key)).astype(np.float64)
     strength = np.bincount(index, weights=contrast[between], minlength=len(key))
     return _Edges(key // count, key % count, strength / np.maximum(total, 1e-9), total)
 
@@ -95,7 +100,7 @@ def _mutual(
     mutual = (best[best] == itself) & (best != itself)
     if not mutual.any():
         return None
-    return np.where(mutual, np.minimum(best, itself), itself)
+    return np.where(mutual, np.minimum(best, itself), itself).astype(np.int64)
 
 
 def _place(segments: Segments, granules: Map) -> NDArray[np.int64]:
@@ -105,4 +110,4 @@ def _place(segments: Segments, granules: Map) -> NDArray[np.int64]:
     across = np.bincount(index, weights=np.tile(np.arange(width, dtype=np.float64), height))
     down = np.bincount(index, weights=np.repeat(np.arange(height, dtype=np.float64), width))
     column, row = (np.rint(total / segments.area).astype(int) for total in (across, down))
-    return granules[row, column].astype(np.int64)
+    return np.asarray(granules[row, column], np.int64)

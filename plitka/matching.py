@@ -142,36 +142,49 @@ def _dealt(
     if colours == 1:
         return np.zeros(len(cut.area), np.int64)
     granule = granulation.join(cut, granules)
-    area = np.bincount(granule, weights=cut.area)
-    unlike = np.array([[_unlikeness(m, i, c) for i, c in enumerate(layout.colours)] for m in materials])
-    owners = np.append(layout.owner.astype(np.int64), colours)
-    laid = np.bincount(
-        granule[cut.map.ravel()] * (colours + 1) + owners[granules.ravel()],
-        minlength=len(area) * (colours + 1),
-    ).reshape(len(area), -1)
-    cost = np.stack(
-        [np.bincount(granule, weights=cut.area * unlike[material, i]) for i in range(colours)], 1
-    )
-    cost = (cost + _PLACE * (area[:, None] - laid[:, :colours])) / area[:, None]
-
-    tables = {
-        (m, i): _Toning.of(one, i, layout.colours)
-        for m, one in enumerate(materials)
-        for i in range(colours)
+    cost = _costs(cut, granule, material, materials, layout, granules)
+    tonings = {
+        (number, index): _Toning.of(one, index, layout.colours)
+        for number, one in enumerate(materials)
+        for index in range(colours)
     }
-    dark = np.array([m.lab[0] for m in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
-    seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(area))
+    dark = np.array([one.lab[0] for one in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
+    seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(cost)).astype(np.float64)
     shares = np.array(layout.shares)
     target = shares.copy()
-    best, least = np.zeros(0, np.int64), np.inf
+    best, least = np.zeros(len(cut.area), np.int64), np.inf
     for _ in range(_CORRECTIONS):
         owner = transport.assign(cost, seen, target / target.sum() * seen.sum())[granule]
-        shown = _foreseen(cut, material, owner, tables, layout.colours)
-        off = np.abs(shown - shares).sum()
+        shown = _foreseen(cut, material, owner, tonings, layout.colours)
+        off = float(np.abs(shown - shares).sum())
         if off < least:
             best, least = owner, off
         target = np.maximum(target + shares - shown, shares / 4)
     return best
+
+
+def _costs(
+    cut: Segments,
+    granule: NDArray[np.int64],
+    material: NDArray[np.int64],
+    materials: list[_Material],
+    layout: Layout,
+    granules: segments.Map,
+) -> Doubles:
+    """(G, K) what it costs to give each granule to each colour: for unlikeness and for place."""
+    colours = len(layout.colours)
+    area = np.bincount(granule, weights=cut.area)
+    unlike = np.array(
+        [[_unlikeness(m, i, c) for i, c in enumerate(layout.colours)] for m in materials]
+    )
+    owners = np.append(layout.owner.astype(np.int64), colours)
+    cells = granule[cut.map.ravel()] * (colours + 1) + owners[granules.ravel()]
+    laid = np.bincount(cells, minlength=len(area) * (colours + 1)).reshape(len(area), -1)
+    unlikeness = np.stack(
+        [np.bincount(granule, weights=cut.area * of[material]) for of in unlike.T], axis=1
+    )
+    elsewhere = area[:, None] - laid[:, :colours]
+    return np.asarray((unlikeness + _PLACE * elsewhere) / area[:, None], np.float64)
 
 
 def _unlikeness(material: _Material, index: int, colour: Colour) -> float:
@@ -261,19 +274,19 @@ def _tone_curve(
     values = [max(darkest, 0.1 * median), max(dark, 0.25 * median), median, bright, brightest]
     knots = [min(-1.0, knots[0] - 1), *knots, max(101.0, knots[-1] + 1)]
     values = [0.0 if values[0] < 8 else values[0] * 0.5, *values, min(brightest + 3, 100.0)]
-    return np.clip(np.interp(shades, knots, values), 0, 100)
+    return np.asarray(np.clip(np.interp(shades, knots, values), 0, 100))
 
 
 def _foreseen(
     cut: Segments,
     material: NDArray[np.int64],
     owner: NDArray[np.int64],
-    tables: dict[tuple[int, int], _Toning],
+    tonings: dict[tuple[int, int], _Toning],
     colours: tuple[Colour, ...],
 ) -> Doubles:
     """(K,) the shares that would be measured on the recoloured picture."""
     lab = cut.lab.astype(np.float32)
-    for (one, colour), toning in tables.items():
+    for (one, colour), toning in tonings.items():
         mine = (material == one) & (owner == colour)
         lab[mine] = toning.apply(cut.lab[mine].astype(np.float32))
     centres = tuple(colour.lab for colour in colours)
@@ -300,7 +313,7 @@ def _recoloured(
     for pair in pairs.tolist():
         one, colour = divmod(pair, len(colours))
         toning = _Toning.of(materials[one], colour, colours)
-        cover = cv2.compare(pair_map, pair, cv2.CMP_EQ)
+        cover = (pair_map == pair) * np.uint8(255)
         cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
         share = cover[where] * np.float32(1 / 255)
@@ -316,7 +329,7 @@ def _rounded(owner: NDArray[np.uint8], cut: Segments, colours: int) -> NDArray[n
     most = np.zeros(owner.shape, np.uint8)
     rounded = owner.copy()
     for colour in range(colours):
-        cover = cv2.compare(owner, colour, cv2.CMP_EQ)
+        cover = (owner == colour) * np.uint8(255)
         cover = np.asarray(cv2.GaussianBlur(cover, (0, 0), _ROUNDING), np.uint8)
         more = (cover > most).view(np.uint8)
         cv2.copyTo(cover, more, most)

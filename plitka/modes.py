@@ -11,7 +11,6 @@ from plitka.cielab import Doubles, Floats
 from plitka.segments import Segments
 
 
-
 @dataclass(frozen=True)
 class Look:
     """How closely to look: `blur`, standard deviations in L*, a*, b*; `purity`, the power of their

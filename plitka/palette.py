@@ -152,7 +152,7 @@ def load(path: Path | None = None) -> Palette:
 
 
 def own_file() -> Path | None:
-    """The file of the maker's own colours: what PLITKA_PALETTE names, else OWN_FILE if it is there."""
+    """The file of the maker's own colours: what PLITKA_PALETTE names, else OWN_FILE if it exists."""
     named = os.environ.get("PLITKA_PALETTE")
     if named:
         return Path(named)

@@ -43,9 +43,9 @@ def cut(
     larger than such granules are cut along them too, and a flat picture into just those.
     """
     smooth = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), _DENOISE), cv2.COLOR_RGB2LAB)
-    contrast = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    contrast = cv2.transform(contrast.astype(np.float32), np.ones((1, 3), np.float32))
-    contrast = np.asarray(cv2.GaussianBlur(contrast, (0, 0), _DENOISE), np.float32)
+    steps = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    total = cv2.transform(steps.astype(np.float32), np.ones((1, 3), np.float32))
+    contrast = np.asarray(cv2.GaussianBlur(total, (0, 0), _DENOISE), np.float32)
     lowest = cv2.erode(contrast, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     seeds = (contrast <= lowest + _SEED_SLACK).astype(np.uint8)
     _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)

@@ -177,8 +177,8 @@ def _assigned(worth: Doubles) -> list[int | None]:
         options = [best]
         for colour in range(colours):
             without = sets & ~(1 << colour)
-            option = np.where(sets == without, -np.inf, best[without] + of_colours[colour])
-            options.append(option)
+            claimed = best[without] + of_colours[colour]
+            options.append(np.where(sets == without, -np.inf, claimed))
         taken.append(np.argmax(options, axis=0))
         best = np.max(options, axis=0)
     choice: list[int | None] = [None] * colours

@@ -33,7 +33,7 @@ def assign(cost: Doubles, area: Doubles, target: Doubles) -> NDArray[np.int64]:
 
 def _repaired(cost: Doubles, area: Doubles, target: Doubles) -> NDArray[np.int64]:
     pieces = np.arange(len(area))
-    owner = cost.argmin(axis=1)
+    owner = cost.argmin(axis=1).astype(np.int64)
     surplus = np.bincount(owner, weights=area, minlength=len(target)) - target
     for _ in range(_REPAIRS):
         most, least = int(surplus.argmax()), int(surplus.argmin())
@@ -47,4 +47,4 @@ def _repaired(cost: Doubles, area: Doubles, target: Doubles) -> NDArray[np.int64
         owner[moved] = least
         surplus[most] -= area[moved]
         surplus[least] += area[moved]
-    return owner
+    return np.asarray(owner, np.int64)
