@@ -1,4 +1,4 @@
-"""The command line: python -m plitka make | plan | measure | palette | check.
+"""The command line: python -m plitka make, plan, measure, match, audit, calibrate, palette, check.
 
 NumPy, OpenCV, rich and the engines are imported by the commands that use them, so that `plan`
 and `--help` answer at once.
@@ -19,9 +19,13 @@ from plitka.plan import plan
 from plitka.recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.table import Table
     from rich.text import Text
 
+    from plitka.audit import Caption, Finding
+    from plitka.fidelity import Measurement
     from plitka.studio import Picture
 
 FAILED = 1
@@ -46,6 +50,33 @@ _MEASURE_EXAMPLES = """\
 examples:
   python -m plitka measure photo.jpg --colors red,blue
   python -m plitka measure tile/final.png --colors "DKGREEN,beige,#1e90ff" --json
+  python -m plitka measure tile/final.png --colors red=60,blue=40
+
+With shares, the total variation from them is told too.
+"""
+_MATCH_EXAMPLES = """\
+examples:
+  python -m plitka match photo.jpg --color red=60 --color blue=40 --out matched.png
+  python -m plitka match photo.jpg '{"colors": [{"name": "red", "proportion": 100}]}' --out red.png
+
+The picture is cut to a square.
+"""
+_AUDIT_EXAMPLES = """\
+examples:
+  python -m plitka audit photos
+  python -m plitka audit photos --json
+
+A caption is the text file beside a photograph (tile.txt: "30% black, 70% white"), or else the
+photograph's name (BLACKp30_WHITEp70.jpg, RED.jpg).
+"""
+_CALIBRATE_EXAMPLES = """\
+examples:
+  python -m plitka calibrate refs
+  PLITKA_PALETTE=ours.csv python -m plitka calibrate photographs
+
+Photographs lie in folders named after codes, refs/DKGREEN/1.jpg. A new code's phrase is what
+phrase.txt beside them says, or the code in small letters. The palette is written to --out, else
+where PLITKA_PALETTE says, else to refs/palette.local.csv; the last two are where it is read from.
 """
 _PALETTE_EXAMPLES = """\
 examples:
@@ -109,8 +140,29 @@ def _parser() -> argparse.ArgumentParser:
     measure = _command(commands, _measure, "measure the shares of colours on any picture")
     measure.epilog = _MEASURE_EXAMPLES
     measure.add_argument("image", type=Path, metavar="IMAGE", help="photograph or render of a tile")
-    measure.add_argument("--colors", required=True, help="what to look for, separated by commas")
+    measure.add_argument(
+        "--colors",
+        required=True,
+        help="what to look for, separated by commas; with or without shares asked for, red=60",
+    )
     _add_json(measure)
+
+    matched = _command(commands, _match, "give any picture the shares and colours of a recipe")
+    matched.epilog = _MATCH_EXAMPLES
+    matched.add_argument("image", type=Path, metavar="IMAGE", help="any picture")
+    _add_request(matched)
+    matched.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG to write")
+    _add_json(matched)
+
+    audited = _command(commands, _audit, "find the photographs whose captions lie")
+    audited.epilog = _AUDIT_EXAMPLES
+    audited.add_argument("folder", type=Path, metavar="FOLDER", help="photographs with captions")
+    _add_json(audited)
+
+    calibrated = _command(commands, _calibrate, "measure your own colours from photographs")
+    calibrated.epilog = _CALIBRATE_EXAMPLES
+    calibrated.add_argument("folder", type=Path, metavar="FOLDER", help="one folder for each code")
+    calibrated.add_argument("--out", type=Path, metavar="FILE", help="palette to write")
 
     shown = _command(commands, _palette, "show the colours that have names")
     shown.epilog = _PALETTE_EXAMPLES
@@ -242,25 +294,56 @@ def _plan(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from plitka import fidelity, pictures
 
-    colours = _listed(options.colors)
+    colours, asked = _listed(options.colors)
     measured = fidelity.measure(pictures.load(options.image), list(colours.values()))
-    shares = dict(zip(colours, measured.shares, strict=True))
     if options.json:
-        rounded = {name: round(share, 5) for name, share in shares.items()}
-        _print_json({"shares": rounded, "gaps": round(measured.gaps, 5)})
+        _print_json(_measured_json(measured, list(colours), asked))
         return
-    table = _table("Colour", "Share")
-    for (name, share), colour in zip(shares.items(), colours.values(), strict=True):
-        table.add_row(_swatch(colour), name, _percent(share))
-    table.caption = f"{_percent(measured.gaps)} of the picture is gaps and deep shadow"
+    table = _table("Colour", *(["Requested"] if asked else []), "Share", "CIEDE2000")
+    for place, (name, colour) in enumerate(colours.items()):
+        difference = measured.differences[place]
+        table.add_row(
+            _swatch(colour),
+            name,
+            *([_percent(asked[place])] if asked else []),
+            _percent(measured.shares[place]),
+            "" if difference is None else f"{difference:.1f}",
+        )
+    unseen = f"{_percent(measured.gaps)} of the picture is gaps and deep shadow, "
+    unseen += f"{_percent(measured.undecided)} undecided or of other colours"
+    if asked:
+        variation = fidelity.total_variation(measured.shares, asked)
+        unseen = f"total variation {_percent(variation)}; {unseen}"
+    table.caption = unseen
     _print(table)
 
 
-def _listed(names: str) -> dict[str, Colour]:
-    """Colours by the names that they were asked for by."""
+def _measured_json(
+    measured: "Measurement", names: Sequence[str], asked: Sequence[float]
+) -> dict[str, Any]:
+    from plitka.fidelity import total_variation
+
+    rounded = [None if d is None else round(d, 2) for d in measured.differences]
+    told: dict[str, Any] = {
+        "shares": {n: round(s, 5) for n, s in zip(names, measured.shares, strict=True)},
+        "ciede2000": dict(zip(names, rounded, strict=True)),
+        "gaps": round(measured.gaps, 5),
+        "undecided": round(measured.undecided, 5),
+    }
+    if asked:
+        told["requested"] = {n: round(s, 5) for n, s in zip(names, asked, strict=True)}
+        told["total_variation"] = round(total_variation(measured.shares, asked), 5)
+    return told
+
+
+def _listed(text: str) -> tuple[dict[str, Colour], list[float]]:
+    """Colours by the names that they were asked for by, and the shares asked for, if any."""
     known = palette.load()
     listed: dict[str, Colour] = {}
-    for name in (name.strip() for name in names.split(",")):
+    spelt: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        name, _, share = part.partition("=")
+        name = name.strip()
         try:
             colour = known.free(name) if name.startswith("#") else known.find(name)
         except UnknownColour as fault:
@@ -268,7 +351,132 @@ def _listed(names: str) -> dict[str, Colour]:
         if any(colour.srgb == other.srgb for other in listed.values()):
             raise UnknownColour(f'--colors: "{name}" is there already, under this or another name')
         listed[name] = colour
-    return listed
+        spelt += [share] if share else []
+    if len(listed) > recipe.MAX_COLOURS:
+        raise UnknownColour(f"--colors: got {len(listed)}; allowed: 1 to {recipe.MAX_COLOURS}")
+    if not spelt:
+        return listed, []
+    if len(spelt) < len(listed):
+        raise RecipeError(
+            "--colors: some have a share and some have none; give all of them or none"
+        )
+    return listed, _shares_of(spelt)
+
+
+def _shares_of(spelt: Sequence[str]) -> list[float]:
+    """Shares as the recipe takes them: percentages or fractions, scaled to add up to 1."""
+    try:
+        given = [float(share) for share in spelt]
+    except ValueError:
+        raise RecipeError(f"--colors: {', '.join(spelt)} are not all numbers") from None
+    total = sum(given)
+    whole = next((whole for whole in (100, 1) if abs(total - whole) <= 0.0101 * whole), None)
+    if whole is None or min(given) < 0:
+        raise RecipeError(
+            f"--colors: shares add up to {total:g}; allowed: percentages that add up to 100 or "
+            "fractions that add up to 1, none of them negative"
+        )
+    return [share / total for share in given]
+
+
+def _match(options: argparse.Namespace) -> None:
+    from plitka import fidelity, matching, pictures
+    from plitka.layout import lay
+    from plitka.studio import with_seed
+
+    asked = with_seed(_request(options))
+    layout = lay(asked)
+    image = _square(pictures.load(options.image))
+    matched = matching.match(image, layout)
+    before, after = (fidelity.measure(one, layout.colours) for one in (image, matched))
+    names = [part.name for part in asked.shares]
+    told = {
+        "before": _measured_json(before, names, layout.shares),
+        "after": _measured_json(after, names, layout.shares),
+    }
+    record = {"version": __version__, "request": asked.request(), **told}
+    pictures.save(matched, options.out, record)
+    if options.json:
+        _print_json({"picture": str(options.out), "seed": asked.seed, **told})
+        return
+    table = _table("Colour", "Requested", "Before", "After")
+    for part, *shares in zip(asked.shares, before.shares, after.shares, strict=True):
+        row = (_percent(share) for share in (part.share, *shares))
+        table.add_row(_swatch(part.colour), part.name, *row)
+    table.add_section()
+    variation = (_percent(told[when]["total_variation"]) for when in ("before", "after"))
+    table.add_row("", "total variation", "", *variation)
+    _print(table)
+    print(options.out)
+
+
+def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """The middle of a picture."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from plitka import audit
+
+    findings = list(audit.audit(options.folder))
+    if not findings:
+        raise OSError(f"{options.folder}: holds no photographs")
+    if options.json:
+        _print_json([_finding_json(finding) for finding in findings])
+        return
+    table = _table("Photograph", "Captioned", "Measured", "Off by", "Verdict")
+    for finding in findings:
+        said, measured, off = "", "", finding.total_variation
+        if finding.caption and finding.measured:
+            percent = [f"{part:g}% {c.phrase}" for c, part in _captioned(finding.caption)]
+            said = ", ".join(percent)
+            measured = ", ".join(f"{100 * share:.1f}%" for share in finding.measured.shares)
+        verdict = finding.verdict + (f": {finding.reason}" if finding.reason else "")
+        table.add_row(
+            "", finding.file.name, said, measured, "" if off is None else _percent(off), verdict
+        )
+    _print(table)
+    lies = [finding.file.name for finding in findings if finding.verdict == "lies"]
+    print(f"{len(lies)} of {len(findings)} captions lie" + (":" if lies else ""))
+    for name in lies:
+        print(name)
+
+
+def _captioned(caption: "Caption") -> Iterator[tuple[Colour, float]]:
+    return zip(caption.colours, caption.percent, strict=True)
+
+
+def _finding_json(finding: "Finding") -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "file": finding.file.name,
+        "verdict": finding.verdict,
+        "reason": finding.reason,
+    }
+    if finding.caption and finding.measured and finding.total_variation is not None:
+        parts = list(_captioned(finding.caption))
+        told["captioned"] = {colour.code: round(part / 100, 5) for colour, part in parts}
+        shares = zip(finding.caption.colours, finding.measured.shares, strict=True)
+        told["measured"] = {colour.code: round(share, 5) for colour, share in shares}
+        told["total_variation"] = round(finding.total_variation, 5)
+    return told
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from plitka import calibration
+
+    out = options.out or palette.own_file() or palette.OWN_FILE
+    rows = calibration.calibrate(options.folder)
+    calibration.write(rows, out)
+    table = _table("Code", "Phrase", "sRGB", "L*", "Measured from")
+    for row in rows:
+        swatch = _swatch_of(row["median_srgb"])
+        figures = (row["median_srgb"], row["L_median"], row["measured_from"])
+        table.add_row(swatch, row["code"], row["caption"], *figures)
+    _print(table)
+    print(out)
 
 
 def _palette(options: argparse.Namespace) -> None:
@@ -311,13 +519,22 @@ def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Pictu
 
 def _print_made(asked: Recipe, files: dict[str, str], metrics: dict[str, Any]) -> None:
     kinds = list(files)
-    table = _table("Colour", "Requested", *(kind.capitalize() for kind in kinds))
+    # What the engine drew stands beside what matching made of it.
+    before = list(metrics["total_variation_before_matching"]) if metrics["matched"] else []
+    table = _table(
+        "Colour",
+        "Requested",
+        *(f"{kind.capitalize()} as drawn" for kind in before),
+        *(kind.capitalize() for kind in kinds),
+    )
     for part, measured in zip(asked.shares, metrics["colors"], strict=True):
-        shares = [_percent(measured[kind]) for kind in ("requested", *kinds)]
-        table.add_row(_swatch(part.colour), part.name, *shares)
+        shares = [measured["requested"], *(measured["before_matching"][kind] for kind in before)]
+        shares += [measured[kind] for kind in kinds]
+        table.add_row(_swatch(part.colour), part.name, *map(_percent, shares))
     table.add_section()
-    variation = [_percent(metrics["total_variation"][kind]) for kind in kinds]
-    table.add_row("", "total variation", "", *variation)
+    variation = [metrics["total_variation_before_matching"][kind] for kind in before]
+    variation += [metrics["total_variation"][kind] for kind in kinds]
+    table.add_row("", "total variation", "", *map(_percent, variation))
     _print(table)
     control = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
     _print(f"seed {metrics['seed']}, engine {metrics['engine']}, {control}")
@@ -346,9 +563,13 @@ def _print_json(value: object) -> None:
 
 
 def _swatch(colour: Colour) -> "Text":
+    return _swatch_of(_hex(colour))
+
+
+def _swatch_of(hex_code: str) -> "Text":
     from rich.text import Text
 
-    return Text("    ", style=f"on {_hex(colour)}")
+    return Text("    ", style=f"on {hex_code}")
 
 
 def _hex(colour: Colour) -> str:

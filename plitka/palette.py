@@ -6,6 +6,7 @@ outside the palette is given by its hex; it borrows the texture of its nearest n
 
 import csv
 import json
+import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -15,6 +16,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 PALETTE_FILE = Path(__file__).parent.parent / "refs" / "palette.csv"
+"""The built-in palette."""
+
+OWN_FILE = PALETTE_FILE.with_name("palette.local.csv")
+"""A maker's own colours, where PLITKA_PALETTE names no other file for them."""
+
+COLUMNS = (
+    *("code", "caption", "median_srgb", "L_median", "a_median", "b_median"),
+    *("L_p5", "L_p25", "L_p75", "L_p95", "a_std", "b_std", "measured_from"),
+)
 
 PLAIN_NAMES = (
     *("black", "white", "red", "green", "blue", "gray"),
@@ -128,16 +138,47 @@ class Palette:
         return f"unknown colour {quoted(name)}{foreign}{meant}{known}"
 
 
-@cache
-def load(path: Path = PALETTE_FILE) -> Palette:
+def load(path: Path | None = None) -> Palette:
     """The palette of a CSV file; refs/README.md tells its columns.
 
-    Lines that start with "#" are comments. Raises OSError for a file that cannot be read and
-    ValueError for a row that is not a colour.
+    Without a file, the built-in palette, in which the rows of the maker's own file (see own_file)
+    take the place of those with the same code, or are added. Raises OSError for a file that
+    cannot be read and ValueError for a row that is not a colour, or a name of two colours.
     """
+    if path is not None:
+        return _merged((path,))
+    own = own_file()
+    return _merged((PALETTE_FILE, own)) if own else _merged((PALETTE_FILE,))
+
+
+def own_file() -> Path | None:
+    """The file of the maker's own colours: what PLITKA_PALETTE names, else OWN_FILE if there."""
+    named = os.environ.get("PLITKA_PALETTE")
+    if named:
+        return Path(named)
+    return OWN_FILE if OWN_FILE.is_file() else None
+
+
+@cache
+def _merged(paths: tuple[Path, ...]) -> Palette:
+    colours: dict[str, Colour] = {}
+    for path in paths:
+        for row in rows(path):
+            colour = _measured(row, path)
+            colours[colour.code] = colour
+    names: dict[str, str] = {}
+    for colour in colours.values():
+        for name in (colour.code, colour.phrase):
+            owner = names.setdefault(name_key(name), colour.code)
+            if owner != colour.code:
+                raise ValueError(f'{paths[-1]}: "{name}" names both {owner} and {colour.code}')
+    return Palette(tuple(colours.values()))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a palette file, unread; lines that start with "#" are comments."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    rows = csv.DictReader(line for line in lines if not line.startswith("#"))
-    return Palette(tuple(_measured(row, path) for row in rows))
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
 def name_key(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import __version__, device, fidelity, render
+from plitka import __version__, device, fidelity, matching, render
 from plitka.control import ControlChoice
 from plitka.engines import Drawn, Engine
 from plitka.layout import NONE, Layout, lay
@@ -57,16 +57,22 @@ def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
     log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
     with stages("layout"):
         layout = lay(settled.recipe)
-    run = _Run(settled, engine.name, stages)
+    run = _Run(settled, engine.name, is_matched(settled, engine), stages)
 
     schedule: dict[Kind, int] = {"preview": settled.steps_preview, "final": settled.steps_final}
     for kind, steps in schedule.items():
         with stages(kind):
             drawn = engine.draw(settled, layout, SIZES[kind], steps)
         with stages(f"measure_{kind}"):
-            shares = fidelity.measure(drawn.image, layout.colours).shares
-        run.drawn(kind, drawn)
-        yield run.picture(kind, drawn.image, shares)
+            before = after = fidelity.measure(drawn.image, layout.colours)
+        image = drawn.image
+        if is_matched(settled, engine):
+            with stages(f"match_{kind}"):
+                image = matching.match(image, layout)
+            with stages(f"measure_matched_{kind}"):
+                after = fidelity.measure(image, layout.colours)
+        run.drawn(kind, drawn, before.shares)
+        yield run.picture(kind, image, after.shares)
 
     with stages("colormap"):
         colormap = render.colormap(layout, SIZES["colormap"])
@@ -74,19 +80,27 @@ def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
     yield run.picture("colormap", colormap, exact)
 
 
+def is_matched(settled: Plan, engine: Engine) -> bool:
+    """Whether the engine's pictures are matched to the layout: the render's are it already."""
+    return settled.color_control == "layout" and engine.name != "render"
+
+
 class _Run:
     """What one run has learnt so far, picture by picture."""
 
-    def __init__(self, settled: Plan, engine: str, stages: Stages) -> None:
+    def __init__(self, settled: Plan, engine: str, matched: bool, stages: Stages) -> None:
         self._plan = settled
         self._engine = engine
+        self._matched = matched
         self._stages = stages
         self._measured: dict[Kind, tuple[float, ...]] = {}
+        self._before: dict[Kind, tuple[float, ...]] = {}  # the same before matching
         self._steps: Json = {}
         self._drawn: Json = {}
 
-    def drawn(self, kind: Kind, drawn: Drawn) -> None:
-        """Keep what the engine tells of a picture."""
+    def drawn(self, kind: Kind, drawn: Drawn, shares: tuple[float, ...]) -> None:
+        """Keep what the engine tells of a picture, and its shares before matching."""
+        self._before[kind] = shares
         self._steps[kind] = drawn.steps
         if drawn.metrics:
             self._drawn[kind] = drawn.metrics
@@ -106,12 +120,15 @@ class _Run:
             "negative_prompt": settled.negative_prompt,
             "engine": self._engine,
             "controlnet": settled.control.kind,
-            "measured": {
-                part.name: round(share, 5)
-                for part, share in zip(settled.recipe.shares, shares, strict=True)
-            },
-            "total_variation": self._total_variation(shares),
+            **self._measurement(shares),
+            "matched": self._matched and kind in self._before,
+            "before_matching": self._measurement(self._before.get(kind, shares)),
         }
+
+    def _measurement(self, shares: Sequence[float]) -> Json:
+        names = [part.name for part in self._plan.recipe.shares]
+        measured = {name: round(share, 5) for name, share in zip(names, shares, strict=True)}
+        return {"measured": measured, "total_variation": self._total_variation(shares)}
 
     def _metrics(self) -> Json:
         settled = self._plan
@@ -129,12 +146,19 @@ class _Run:
                     "name": part.name,
                     "requested": round(part.share, 5),
                     **{kind: round(shares[i], 5) for kind, shares in self._measured.items()},
+                    "before_matching": {
+                        kind: round(shares[i], 5) for kind, shares in self._before.items()
+                    },
                 }
                 for i, part in enumerate(settled.recipe.shares)
             ],
             "total_variation": {
                 kind: self._total_variation(shares) for kind, shares in self._measured.items()
             },
+            "total_variation_before_matching": {
+                kind: self._total_variation(shares) for kind, shares in self._before.items()
+            },
+            "matched": self._matched,
         }
 
     def _total_variation(self, shares: Sequence[float]) -> float:

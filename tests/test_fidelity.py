@@ -49,7 +49,7 @@ def test_a_wrong_picture_measures_wrong() -> None:
 def test_a_black_picture_has_no_granules_to_measure() -> None:
     dark = np.zeros((64, 64, 3), np.uint8)
     measured = fidelity.measure(dark, [COLOURS.find("red"), COLOURS.find("blue")])
-    assert measured == fidelity.Measurement((0.0, 0.0), 1.0)
+    assert measured == fidelity.Measurement((0.0, 0.0), (None, None), 1.0, 0.0)
 
 
 @pytest.mark.skipif(SHARED is None, reason="PLITKA_SHARED names no folder of photographs")

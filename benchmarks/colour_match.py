@@ -1,0 +1,186 @@
+"""How well `match` gives any picture a recipe's shares and colours, and what it leaves of it.
+
+    PLITKA_SHARED=… python -m benchmarks.colour_match [stand-in …]
+
+Each stand-in for a model's picture is matched to each of the 23 recipes. The result is measured
+by fidelity.measure and by a plain pixel classifier, which is written here and shares nothing with
+it: a Gaussian in L*a*b* for each colour, fitted on photographs of one-colour tiles (on renders of
+them where there is no photograph), the dark pixels left out.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.colour_pictures import RECIPES, Image, layout, photographs, rendered, stand_ins
+from plitka import fidelity, matching, pictures
+from plitka.cielab import difference
+from plitka.layout import Layout
+from plitka.palette import Colour
+
+_SEED = 3
+_DARK = 0.4  # of the colour's median L*: left out by the pixel classifier
+_FINE = 3.0  # pixels; the standard deviation of what counts as fine detail, an eighth of a granule
+_EDGE = 4  # pixels around edges between the colours of the result that are no detail
+_WELL_SEPARATED = 25.0  # CIEDE2000
+
+
+@dataclass(frozen=True)
+class Result:
+    """Of one stand-in and recipe. variation, plain: total variation in points, by fidelity.measure
+    and by the pixel classifier. difference: the largest CIEDE2000 of a colour's median to the
+    palette. detail, all_detail: correlation of fine lightness before and after, inside granules of
+    one colour and everywhere. seconds: processor time of measure and match.
+    """
+
+    variation: float
+    plain: float
+    difference: float
+    detail: float
+    all_detail: float
+    seconds: float
+
+
+def main(chosen: Sequence[str]) -> None:
+    results: dict[tuple[str, str], Result] = {}
+    for name, image in stand_ins().items():
+        if chosen and name not in chosen:
+            continue
+        for recipe in RECIPES:
+            results[name, recipe] = _matched(image, layout(recipe, _SEED))
+        _print(name, [result for (of, _), result in results.items() if of == name])
+    _print("all", list(results.values()))
+    well = [r for (_, recipe), r in results.items() if _well_separated(layout(recipe, 0).colours)]
+    print(f"recipes of well separated colours: pixels' worst {max(r.plain for r in well):.1f}")
+    worst = sorted(results.items(), key=lambda item: -max(item[1].variation, item[1].plain))
+    for (name, recipe), result in worst[:8]:
+        print(f"  {name:24} {recipe:34} {result.variation:5.1f} {result.plain:5.1f}")
+    _unchanged()
+
+
+def _matched(image: Image, laid: Layout) -> Result:
+    start = time.process_time()
+    after = matching.match(image, laid)
+    measured = fidelity.measure(after, laid.colours)
+    seconds = time.process_time() - start
+    plain = 100 * fidelity.total_variation(_plain_shares(after, laid.colours), laid.shares)
+    inside, everywhere = _detail(image, after, laid.colours)
+    return Result(
+        100 * fidelity.total_variation(measured.shares, laid.shares),
+        plain,
+        max((d for d in measured.differences if d is not None), default=0.0),
+        inside,
+        everywhere,
+        seconds,
+    )
+
+
+def _print(name: str, results: Sequence[Result]) -> None:
+    def of(field: str) -> NDArray[np.float64]:
+        return np.array([getattr(result, field) for result in results])
+
+    print(
+        f"{name:24} TV {of('variation').mean():5.2f} worst {of('variation').max():5.2f}"
+        f"   pixels {of('plain').mean():5.2f} worst {of('plain').max():5.2f}"
+        f"   CIEDE2000 {of('difference').mean():4.1f} worst {of('difference').max():4.1f}"
+        f"   detail {of('detail').mean():5.2f} least {of('detail').min():5.2f}"
+        f" everywhere {of('all_detail').mean():5.2f}   {of('seconds').mean():4.2f} s",
+        flush=True,
+    )
+
+
+def _unchanged() -> None:
+    """What matching changes on pictures that show their recipe already."""
+    for recipe in RECIPES[::3]:
+        image = rendered(recipe, 7)
+        change = np.abs(matching.match(image, layout(recipe, 7)).astype(int) - image).mean()
+        again = matching.match(image, layout(recipe, _SEED))
+        twice = np.abs(matching.match(again, layout(recipe, _SEED)).astype(int) - again).mean()
+        print(
+            f"already shown: {recipe:34} changed by {change:.2f}, its match by {twice:.2f} of 255"
+        )
+
+
+# The plain pixel classifier
+
+
+@dataclass(frozen=True, eq=False)
+class _Gaussian:
+    mean: NDArray[np.float64]
+    inverse: NDArray[np.float64]
+    offset: float
+
+
+@cache
+def _fitted(colour: Colour) -> _Gaussian:
+    folder = photographs()
+    if folder is not None and (folder / f"{colour.code}.jpg").is_file():
+        image = pictures.load(folder / f"{colour.code}.jpg")
+    else:
+        image = rendered(f"{colour.code}100", 21)
+    lab = _lab(image).reshape(-1, 3)
+    lab = lab[lab[:, 0] > _DARK * np.median(lab[:, 0])]
+    spread = np.cov(lab.T) + np.diag([4.0, 4.0, 4.0])
+    offset = 0.5 * float(np.linalg.slogdet(spread)[1])
+    inverse = np.asarray(np.linalg.inv(spread), np.float64)
+    return _Gaussian(lab.mean(axis=0), inverse, offset)
+
+
+def _plain_map(image: Image, colours: Sequence[Colour]) -> NDArray[np.int64]:
+    lab = _lab(image)
+    unlikely = []
+    for colour in colours:
+        fit = _fitted(colour)
+        off = lab - fit.mean
+        unlikely.append(0.5 * np.einsum("...i,ij,...j", off, fit.inverse, off) + fit.offset)
+    return np.asarray(np.argmin(unlikely, axis=0))
+
+
+def _plain_shares(image: Image, colours: Sequence[Colour]) -> list[float]:
+    image = image[::2, ::2]
+    owner = _plain_map(image, colours)
+    dark = np.array([_DARK * colour.lab[0] for colour in colours])
+    seen = _lab(image)[..., 0] > dark[owner]
+    area = np.bincount(owner[seen], minlength=len(colours))
+    return [float(part) for part in area / area.sum()]
+
+
+def _lab(image: Image) -> NDArray[np.float64]:
+    pixels = np.asarray(image, np.float32) / np.float32(255)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float64)
+
+
+def _detail(before: Image, after: Image, colours: Sequence[Colour]) -> tuple[float, float]:
+    one, other = (_fine(_lab(image)[..., 0]) for image in (before, after))
+    # Where two colours meet, the step between them is what was asked for.
+    smooth = np.asarray(cv2.medianBlur(after, 5), np.uint8)
+    owner = _plain_map(smooth, colours).astype(np.uint8)
+    kernel = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
+    inside = cv2.dilate(owner, kernel) == cv2.erode(owner, kernel)
+    return _correlation(one[inside], other[inside]), _correlation(one, other)
+
+
+def _fine(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(lightness - cv2.GaussianBlur(lightness, (0, 0), _FINE))
+
+
+def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    if one.size < 2 or min(one.std(), other.std()) < 1e-6:
+        return float("nan")
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+
+
+def _well_separated(colours: Sequence[Colour]) -> bool:
+    pairs = combinations(colours, 2)
+    return all(float(difference(a.lab, b.lab)) > _WELL_SEPARATED for a, b in pairs)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,338 @@
+"""Picture + layout -> the same picture with the layout's shares and palette colours.
+
+The picture's own granules are given to colours: those whose colour is near, and that lie where the
+layout has it, under the constraint that areas meet the shares. They are then recoloured along
+their own edges: light and shade stay the picture's, as deep as the new colour makes them.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka import cielab, granulation, palette, render, segments, sorting, transport
+from plitka.cielab import Doubles, Floats
+from plitka.layout import Layout
+from plitka.palette import Colour, Lab
+from plitka.segments import Segments
+from plitka.sorting import NOBODY, Sorted
+
+Image = NDArray[np.uint8]
+
+_NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
+_REACH = 3  # pixels; coarser segments than those that are measured, for speed
+_CLOSE = 0.02  # total variation; a picture as near to its recipe keeps all its granules
+_ALIKE = 2.5  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
+_NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
+_PLACE = 0.6  # what it costs to lie elsewhere than in the layout
+_STRANGE = 20.0  # CIEDE2000 that cost 1
+_UNLIKE = 1.6  # the most that colour can cost
+_CORRECTIONS = 2  # how often targets are corrected by what would be measured
+_SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
+
+_SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
+_WELL_APART = 25.0  # CIEDE2000; colours nearer than this to another of the recipe get less
+_LEAST_SHADING = 0.6
+_CONTRAST = (0.5, 1.8)  # the least and most that light and shade are compressed and stretched
+_LIGHTEST = 99.0
+_STEPS = 10  # of a table, for each L*
+_STRAY = 0.6  # how far pixels lie off their colour's shade curve, in the palette's own spread
+_OWN_STRAY = 2.0  # the same for granules that keep their colour
+_FARTHEST = 2.5  # times that: more is another colour's light, or a mixed edge
+_LEAST_STRAY = 2.0  # a*, b*
+_ROUNDING = 1.0  # standard deviation in pixels over which edges are rounded
+_EDGE = 2.0  # median contrasts; more is an edge of the picture
+_SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """One of the colours that the picture has, as measured on its pixels.
+
+    lab: the median. light: L* at percentiles 5, 50, 95. chroma: RMS distance of a*, b* from the
+    shade curve. colour: index of the requested colour that it is, NOBODY for none.
+    """
+
+    lab: Lab
+    light: tuple[float, float, float]
+    chroma: float
+    colour: int
+
+
+def match(image: Image, layout: Layout) -> Image:
+    """Give a picture the shares and colours of a layout.
+
+    image: (size, size, 3) RGB, 0..255: any picture, of a tile or not.
+    """
+    size = image.shape[0]
+    if image.shape != (size, size, 3):
+        raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
+    lab = cielab.from_rgb(image)
+    if _has_no_surface(image):
+        lab = _surfaced(lab, layout)
+        image = cielab.to_rgb(lab)
+    granules = layout.granule_map(size)
+    cut = segments.cut(image, lab, _REACH, granules)
+    found = sorting.sort(cut, layout.colours)
+    material, materials = _materials(lab, cut, found)
+    if _is_close(cut, found, layout):
+        owner = found.nearest
+    else:
+        owner = _dealt(cut, found, material, materials, layout, granules)
+    return cielab.to_rgb(_recoloured(lab, cut, material, materials, owner, layout.colours))
+
+
+def _has_no_surface(image: Image) -> bool:
+    """Whether a picture is flat or smooth, so that it shows nothing of granules."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    contrast = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    return float(np.median(contrast)) <= _NO_SURFACE
+
+
+def _surfaced(lab: Floats, layout: Layout) -> Floats:
+    """The picture with light and shade of the layout's own granules, as if all were gray."""
+    gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
+    bare = replace(layout, colours=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
+    light = cielab.from_rgb(render.picture(bare, len(lab)))[..., 0]
+    surfaced = lab.copy()
+    surfaced[..., 0] += light - np.float32(gray.lab[0])
+    return np.clip(surfaced, (0, -127, -127), (100, 127, 127)).astype(np.float32)
+
+
+def _materials(
+    lab: Floats, cut: Segments, found: Sorted
+) -> tuple[NDArray[np.int64], list[_Material]]:
+    """(N,) index of each segment's material, and the materials."""
+    present, material = np.unique(found.material, return_inverse=True)
+    sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
+    kinds = material[cut.map[::_SAMPLE, ::_SAMPLE].ravel()]
+    materials = []
+    for index, kind in enumerate(present.tolist()):
+        pixels = sample[kinds == index]
+        if not len(pixels):
+            pixels = cut.lab[material == index].astype(np.float32)
+        centre = sorting.as_lab(np.median(pixels, axis=0))
+        p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
+        stray = pixels[:, 1:] - cielab.shaded(centre, pixels[:, 0])
+        chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
+        colour = kind if kind < len(found.centres) else NOBODY
+        materials.append(_Material(centre, (p5, p50, p95), chroma, colour))
+    return material, materials
+
+
+def _is_close(cut: Segments, found: Sorted, layout: Layout) -> bool:
+    sure = found.owner != NOBODY
+    count = len(layout.shares)
+    area = np.bincount(found.owner[sure], weights=cut.area[sure], minlength=count)
+    off = np.abs(area / max(area.sum(), 1) - layout.shares).sum() / 2
+    return all(found.centres) and off <= _CLOSE
+
+
+def _dealt(
+    cut: Segments,
+    found: Sorted,
+    material: NDArray[np.int64],
+    materials: list[_Material],
+    layout: Layout,
+    granules: segments.Map,
+) -> NDArray[np.int64]:
+    """(N,) the colour that each segment gets."""
+    colours = len(layout.colours)
+    if colours == 1:
+        return np.zeros(len(cut.area), np.int64)
+    granule = granulation.join(cut, granules)
+    cost = _costs(cut, granule, material, materials, layout, granules)
+    tonings = {
+        (number, index): _Toning.of(one, index, layout.colours)
+        for number, one in enumerate(materials)
+        for index in range(colours)
+    }
+    dark = np.array([one.lab[0] for one in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
+    seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(cost)).astype(np.float64)
+    shares = np.array(layout.shares)
+    target = shares.copy()
+    best, least = np.zeros(len(cut.area), np.int64), np.inf
+    for _ in range(_CORRECTIONS):
+        owner = transport.assign(cost, seen, target / target.sum() * seen.sum())[granule]
+        shown = _foreseen(cut, material, owner, tonings, layout.colours)
+        off = float(np.abs(shown - shares).sum())
+        if off < least:
+            best, least = owner, off
+        target = np.maximum(target + shares - shown, shares / 4)
+    return best
+
+
+def _costs(
+    cut: Segments,
+    granule: NDArray[np.int64],
+    material: NDArray[np.int64],
+    materials: list[_Material],
+    layout: Layout,
+    granules: segments.Map,
+) -> Doubles:
+    """(G, K) what it costs to give each granule to each colour: for unlikeness and for place."""
+    colours = len(layout.colours)
+    area = np.bincount(granule, weights=cut.area)
+    unlike = np.array(
+        [[_unlikeness(m, i, c) for i, c in enumerate(layout.colours)] for m in materials]
+    )
+    owners = np.append(layout.owner.astype(np.int64), colours)
+    cells = granule[cut.map.ravel()] * (colours + 1) + owners[granules.ravel()]
+    laid = np.bincount(cells, minlength=len(area) * (colours + 1)).reshape(len(area), -1)
+    unlikeness = np.stack(
+        [np.bincount(granule, weights=cut.area * of[material]) for of in unlike.T], axis=1
+    )
+    elsewhere = area[:, None] - laid[:, :colours]
+    return np.asarray((unlikeness + _PLACE * elsewhere) / area[:, None], np.float64)
+
+
+def _unlikeness(material: _Material, index: int, colour: Colour) -> float:
+    if material.colour == index:
+        return 0.0
+    return min(float(cielab.difference(material.lab, colour.lab)) / _STRANGE, _UNLIKE)
+
+
+@dataclass(frozen=True, eq=False)
+class _Toning:
+    """How one material becomes one colour.
+
+    table: (steps, 3) new L*, and a* and b* to add, at _STEPS steps of each L*. keep: how much of
+    a pixel's distance from the material's shade curve stays. reach: the farthest that it may lie
+    from the colour's.
+    """
+
+    before: Floats
+    table: Floats
+    keep: float
+    reach: float
+
+    @staticmethod
+    def of(material: _Material, index: int, colours: tuple[Colour, ...]) -> "_Toning":
+        colour = colours[index]
+        far = float(cielab.difference(material.lab, colour.lab))
+        own = material.colour == index
+        left = np.interp(far, (_NEAR, 2 * _NEAR), (_ALIKE, 0)) if own else 0.0
+        way = max(1 - left / far, 0.0) if far > 0 else 1.0
+        goal = sorting.as_lab(np.array(material.lab) + way * np.subtract(colour.lab, material.lab))
+        shades = np.linspace(0, 100, 100 * _STEPS + 1)
+        lightness = _tone_curve(shades, material.light, _shading(index, colours), goal[0], way)
+        usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
+        stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
+        keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
+        before = cielab.shaded(material.lab, shades)
+        after = cielab.shaded(goal, lightness)
+        table = np.column_stack([lightness, after]).astype(np.float32)
+        return _Toning(before, table, keep, _FARTHEST * stray * usual)
+
+    def apply(self, lab: Floats) -> Floats:
+        """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
+        step = (lab[:, 0] * np.float32(_STEPS) + np.float32(0.5)).astype(np.int32)
+        np.clip(step, 0, len(self.table) - 1, out=step)
+        toned = self.table.take(step, axis=0)
+        stray = lab[:, 1:] - self.before.take(step, axis=0)
+        stray *= np.float32(self.keep)
+        far = np.sqrt(stray[:, :1] ** 2 + stray[:, 1:] ** 2)
+        stray *= np.float32(self.reach) / np.maximum(far, np.float32(self.reach))
+        toned[:, 1:] += stray
+        return np.asarray(toned)
+
+
+def _shading(index: int, colours: tuple[Colour, ...]) -> tuple[float, float]:
+    """L* from percentile 5 to the median and from there to 95 that a colour's granules get.
+
+    Granules of near colours are shaded less, so that they can be told apart.
+    """
+    labs = np.array([colour.lab for colour in colours])
+    near = np.delete(cielab.difference(labs, labs[index]), index).min(initial=_WELL_APART)
+    depth = _SHADING * max(near / _WELL_APART, _LEAST_SHADING)
+    p5, _, p50, _, p95 = colours[index].lightness
+    return depth * (p50 - p5), depth * (p95 - p50)
+
+
+def _tone_curve(
+    shades: Doubles,
+    light: tuple[float, float, float],
+    spread: tuple[float, float],
+    median: float,
+    way: float,
+) -> Doubles:
+    """New L* at each of `shades`: `median` for the material's own.
+
+    spread: what the L* from percentile 5 to the median and from there to 95 become, within reason.
+    way: how much of that is done; at 0, lightness is only shifted.
+    """
+    p5, p50, p95 = light
+    below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
+    down = np.clip(spread[0] / below, *_CONTRAST)
+    up = np.clip(spread[1] / above, *_CONTRAST)
+    down, up = 1 + way * (down - 1), 1 + way * (up - 1)
+    knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
+    dark = median - down * below
+    bright = min(median + up * above, (median + _LIGHTEST) / 2 + 3)
+    darkest, brightest = dark - down * below * 0.7, bright + 0.6 * (bright - median)
+    values = [max(darkest, 0.1 * median), max(dark, 0.25 * median), median, bright, brightest]
+    knots = [min(-1.0, knots[0] - 1), *knots, max(101.0, knots[-1] + 1)]
+    values = [0.0 if values[0] < 8 else values[0] * 0.5, *values, min(brightest + 3, 100.0)]
+    return np.asarray(np.clip(np.interp(shades, knots, values), 0, 100))
+
+
+def _foreseen(
+    cut: Segments,
+    material: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    tonings: dict[tuple[int, int], _Toning],
+    colours: tuple[Colour, ...],
+) -> Doubles:
+    """(K,) the shares that would be measured on the recoloured picture."""
+    lab = cut.lab.astype(np.float32)
+    for (one, colour), toning in tonings.items():
+        mine = (material == one) & (owner == colour)
+        lab[mine] = toning.apply(cut.lab[mine].astype(np.float32))
+    centres = tuple(colour.lab for colour in colours)
+    seen = sorting.sort_by(lab.astype(np.float64), cut.area, colours, centres).owner
+    sure = seen != NOBODY
+    area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colours))
+    return np.asarray(area / max(area.sum(), 1))
+
+
+def _recoloured(
+    lab: Floats,
+    cut: Segments,
+    material: NDArray[np.int64],
+    materials: list[_Material],
+    owner: NDArray[np.int64],
+    colours: tuple[Colour, ...],
+) -> Floats:
+    """The picture with each segment toned to its colour, softly from one to the next."""
+    rounded = _rounded(owner.astype(np.uint8)[cut.map], cut, len(colours))
+    pair_map = material.astype(np.uint8)[cut.map] * np.uint8(len(colours)) + rounded
+    pairs = np.flatnonzero(np.bincount(pair_map.ravel()))
+    flat = lab.reshape(-1, 3)
+    toned = np.zeros_like(flat)
+    for pair in pairs.tolist():
+        one, colour = divmod(pair, len(colours))
+        toning = _Toning.of(materials[one], colour, colours)
+        cover = (pair_map == pair) * np.uint8(255)
+        cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
+        where = np.flatnonzero(cover)
+        share = cover[where] * np.float32(1 / 255)
+        toned[where] += toning.apply(flat[where]) * share[:, None]
+    return toned.reshape(lab.shape)
+
+
+def _rounded(owner: NDArray[np.uint8], cut: Segments, colours: int) -> NDArray[np.uint8]:
+    """The map of colours with its edges rounded where the picture itself shows no edge.
+
+    There a segment's outline is the picture's grain.
+    """
+    most = np.zeros(owner.shape, np.uint8)
+    rounded = owner.copy()
+    for colour in range(colours):
+        cover = (owner == colour) * np.uint8(255)
+        cover = np.asarray(cv2.GaussianBlur(cover, (0, 0), _ROUNDING), np.uint8)
+        more = (cover > most).view(np.uint8)
+        cv2.copyTo(cover, more, most)
+        rounded[more.view(np.bool_)] = colour
+    edge = cut.contrast > _EDGE * float(np.median(cut.contrast[::4, ::4]))
+    return np.where(edge, owner, rounded)
