@@ -21,8 +21,6 @@ from plitka.recipe import Recipe, RecipeError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from rich.table import Table
-    from rich.text import Text
 
     from plitka.audit import Caption, Finding
     from plitka.fidelity import Measurement
@@ -265,7 +263,7 @@ def _number(text: str) -> float | str:
 
 
 def _make(options: argparse.Namespace) -> None:
-    from plitka import pictures, studio
+    from plitka import pictures, studio, tables
 
     asked = _request(options)
     engine = engines.load(options.engine)
@@ -283,7 +281,10 @@ def _make(options: argparse.Namespace) -> None:
     if options.json:
         _print_json({"pictures": files, **metrics})
     else:
-        _print_made(asked, files, metrics)
+        tables.show(tables.made(asked, list(files), metrics))
+        control = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
+        print(f"seed {metrics['seed']}, engine {metrics['engine']}, {control}")
+        print(*files.values(), sep="\n")
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -292,30 +293,14 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _measure(options: argparse.Namespace) -> None:
-    from plitka import fidelity, pictures
+    from plitka import fidelity, pictures, tables
 
     colours, asked = _listed(options.colors)
     measured = fidelity.measure(pictures.load(options.image), list(colours.values()))
     if options.json:
         _print_json(_measured_json(measured, list(colours), asked))
         return
-    table = _table("Colour", *(["Requested"] if asked else []), "Share", "CIEDE2000")
-    for place, (name, colour) in enumerate(colours.items()):
-        difference = measured.differences[place]
-        table.add_row(
-            _swatch(colour),
-            name,
-            *([_percent(asked[place])] if asked else []),
-            _percent(measured.shares[place]),
-            "" if difference is None else f"{difference:.1f}",
-        )
-    unseen = f"{_percent(measured.gaps)} of the picture is gaps and deep shadow, "
-    unseen += f"{_percent(measured.undecided)} undecided or of other colours"
-    if asked:
-        variation = fidelity.total_variation(measured.shares, asked)
-        unseen = f"total variation {_percent(variation)}; {unseen}"
-    table.caption = unseen
-    _print(table)
+    tables.show(tables.measured(colours, measured, asked))
 
 
 def _measured_json(
@@ -380,7 +365,7 @@ def _shares_of(spelt: Sequence[str]) -> list[float]:
 
 
 def _match(options: argparse.Namespace) -> None:
-    from plitka import fidelity, matching, pictures
+    from plitka import fidelity, matching, pictures, tables
     from plitka.layout import lay
     from plitka.studio import with_seed
 
@@ -399,14 +384,7 @@ def _match(options: argparse.Namespace) -> None:
     if options.json:
         _print_json({"picture": str(options.out), "seed": asked.seed, **told})
         return
-    table = _table("Colour", "Requested", "Before", "After")
-    for part, *shares in zip(asked.shares, before.shares, after.shares, strict=True):
-        row = (_percent(share) for share in (part.share, *shares))
-        table.add_row(_swatch(part.colour), part.name, *row)
-    table.add_section()
-    variation = (_percent(told[when]["total_variation"]) for when in ("before", "after"))
-    table.add_row("", "total variation", "", *variation)
-    _print(table)
+    tables.show(tables.matched(asked, before, after))
     print(options.out)
 
 
@@ -419,7 +397,7 @@ def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from plitka import audit
+    from plitka import audit, tables
 
     findings = list(audit.audit(options.folder))
     if not findings:
@@ -427,18 +405,7 @@ def _audit(options: argparse.Namespace) -> None:
     if options.json:
         _print_json([_finding_json(finding) for finding in findings])
         return
-    table = _table("Photograph", "Captioned", "Measured", "Off by", "Verdict")
-    for finding in findings:
-        said, measured, off = "", "", finding.total_variation
-        if finding.caption and finding.measured:
-            percent = [f"{part:g}% {c.phrase}" for c, part in _captioned(finding.caption)]
-            said = ", ".join(percent)
-            measured = ", ".join(f"{100 * share:.1f}%" for share in finding.measured.shares)
-        verdict = finding.verdict + (f": {finding.reason}" if finding.reason else "")
-        table.add_row(
-            "", finding.file.name, said, measured, "" if off is None else _percent(off), verdict
-        )
-    _print(table)
+    tables.show(tables.audited(findings))
     lies = [finding.file.name for finding in findings if finding.verdict == "lies"]
     print(f"{len(lies)} of {len(findings)} captions lie" + (":" if lies else ""))
     for name in lies:
@@ -465,35 +432,24 @@ def _finding_json(finding: "Finding") -> dict[str, Any]:
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from plitka import calibration
+    from plitka import calibration, tables
 
     out = options.out or palette.own_file() or palette.OWN_FILE
     rows = calibration.calibrate(options.folder)
     calibration.write(rows, out)
-    table = _table("Code", "Phrase", "sRGB", "L*", "Measured from")
-    for row in rows:
-        swatch = _swatch_of(row["median_srgb"])
-        figures = (row["median_srgb"], row["L_median"], row["measured_from"])
-        table.add_row(swatch, row["code"], row["caption"], *figures)
-    _print(table)
+    tables.show(tables.calibrated(rows))
     print(out)
 
 
 def _palette(options: argparse.Namespace) -> None:
+    from plitka import tables
+
     colours = palette.load().colours
     if options.json:
-        _print_json(
-            [
-                {"code": colour.code, "phrase": colour.phrase, "hex": _hex(colour)}
-                for colour in colours
-            ]
-        )
-        return
-    table = _table("Phrase", "Code", "sRGB", "L*")
-    for colour in colours:
-        lightness = f"{colour.lab[0]:.0f}"
-        table.add_row(_swatch(colour), colour.phrase, colour.code, _hex(colour), lightness)
-    _print(table)
+        codes = ((colour, tables.hex_code(colour)) for colour in colours)
+        _print_json([{"code": c.code, "phrase": c.phrase, "hex": code} for c, code in codes])
+    else:
+        tables.show(tables.palette(colours))
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -517,65 +473,5 @@ def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Pictu
     yield from track(pictures, "Drawing", count, console=bar, transient=True, disable=hidden)
 
 
-def _print_made(asked: Recipe, files: dict[str, str], metrics: dict[str, Any]) -> None:
-    kinds = list(files)
-    # What the engine drew stands beside what matching made of it.
-    before = list(metrics["total_variation_before_matching"]) if metrics["matched"] else []
-    table = _table(
-        "Colour",
-        "Requested",
-        *(f"{kind.capitalize()} as drawn" for kind in before),
-        *(kind.capitalize() for kind in kinds),
-    )
-    for part, measured in zip(asked.shares, metrics["colors"], strict=True):
-        shares = [measured["requested"], *(measured["before_matching"][kind] for kind in before)]
-        shares += [measured[kind] for kind in kinds]
-        table.add_row(_swatch(part.colour), part.name, *map(_percent, shares))
-    table.add_section()
-    variation = [metrics["total_variation_before_matching"][kind] for kind in before]
-    variation += [metrics["total_variation"][kind] for kind in kinds]
-    table.add_row("", "total variation", "", *map(_percent, variation))
-    _print(table)
-    control = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
-    _print(f"seed {metrics['seed']}, engine {metrics['engine']}, {control}")
-    for file in files.values():
-        print(file)
-
-
-def _table(*headers: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-
-    table = Table("", headers[0], box=box.SIMPLE_HEAD)
-    for header in headers[1:]:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table
-
-
-def _print(shown: "Table | str") -> None:
-    from rich.console import Console
-
-    Console(highlight=False, soft_wrap=isinstance(shown, str)).print(shown, markup=False)
-
-
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _swatch(colour: Colour) -> "Text":
-    return _swatch_of(_hex(colour))
-
-
-def _swatch_of(hex_code: str) -> "Text":
-    from rich.text import Text
-
-    return Text("    ", style=f"on {hex_code}")
-
-
-def _hex(colour: Colour) -> str:
-    red, green, blue = colour.srgb
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
