@@ -22,8 +22,10 @@ Image = NDArray[np.uint8]
 
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
 _REACH = 3  # pixels; coarser segments than those that are measured, for speed
-_CLOSE = 0.02  # total variation; a picture as near to its recipe keeps all its granules
-_ALIKE = 2.5  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
+# Total variation; a picture as near to its recipe keeps all its granules: measuring is no surer
+# than that, and to recolour 4 points of a tile changes it more than any white balance.
+_CLOSE = 0.04
+_ALIKE = 3.0  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
 _NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
 _PLACE = 0.6  # what it costs to lie elsewhere than in the layout
 _STRANGE = 20.0  # CIEDE2000 that cost 1
@@ -122,6 +124,10 @@ def _materials(
 
 
 def _is_close(cut: Segments, found: Sorted, layout: Layout) -> bool:
+    """Whether the picture shows the recipe's colours, no others, in the recipe's shares."""
+    strange = found.material >= len(found.centres)
+    if cut.area[strange].sum() > _CLOSE * cut.area.sum():
+        return False
     sure = found.owner != NOBODY
     count = len(layout.shares)
     area = np.bincount(found.owner[sure], weights=cut.area[sure], minlength=count)

@@ -1,0 +1,68 @@
+"""Draw the pictures of docs/colour.md, from renders alone.
+
+python -m benchmarks.colour_doc_pictures
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.colour_pictures import SIZE, Image, layout
+from plitka import cielab, granulation, matching, render, segments, sorting
+from plitka.palette import Colour
+
+_DOCS = Path(__file__).parent.parent / "docs"
+_RECIPE = "RED60+BLACK20+WHITE20"
+_DRAWN = "RED25+BLUE25+BLACK20+WHITE30"  # what stands in for a model that did not obey
+_CORNER, _SIDE = 400, 240  # of what is shown of each picture
+_QUALITY = 88
+_OUTLINE = (255, 0, 255)
+_NOBODY = (90, 90, 90)
+
+
+def main() -> None:
+    laid = layout(_RECIPE, 3)
+    image = render.picture(layout(_DRAWN, 8), SIZE)
+    lab = cielab.from_rgb(image)
+    cut = segments.cut(image, lab)
+    found = sorting.sort(cut, laid.colours)
+    coarse = segments.cut(image, lab, 3, laid.granule_map(SIZE))
+    granules = granulation.join(coarse, laid.granule_map(SIZE))[coarse.map]
+    _save("colour-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colours))
+    matched = matching.match(image, laid)
+    after = segments.cut(matched, cielab.from_rgb(matched))
+    shown = sorting.sort(after, laid.colours)
+    _save(
+        "colour-match.jpg", _outlined(image, granules), matched, _flat(shown, after, laid.colours)
+    )
+    flat = np.full_like(image, 128)
+    noise = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
+    _save("colour-any.jpg", *(matching.match(one, laid) for one in (flat, noise)))
+
+
+def _flat(found: sorting.Sorted, cut: segments.Segments, colours: tuple[Colour, ...]) -> Image:
+    """What `measure` sees: each segment in its palette colour, nobody's in gray."""
+    table = np.array([colour.srgb for colour in colours] + [_NOBODY], np.uint8)
+    return np.asarray(table[found.owner][cut.map])
+
+
+def _outlined(image: Image, index: NDArray[np.integer]) -> Image:
+    edge = np.zeros(index.shape, np.bool_)
+    edge[:, 1:] |= index[:, 1:] != index[:, :-1]
+    edge[1:] |= index[1:] != index[:-1]
+    outlined = image.copy()
+    outlined[edge] = _OUTLINE
+    return outlined
+
+
+def _save(name: str, *images: Image) -> None:
+    part = np.s_[_CORNER : _CORNER + _SIDE, _CORNER : _CORNER + _SIDE]
+    strip = np.concatenate([np.repeat(np.repeat(i[part], 2, 0), 2, 1) for i in images], axis=1)
+    bgr = cv2.cvtColor(strip, cv2.COLOR_RGB2BGR)
+    cv2.imwrite(str(_DOCS / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+
+
+if __name__ == "__main__":
+    main()
