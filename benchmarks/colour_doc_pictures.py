@@ -19,7 +19,8 @@ _DRAWN = "RED25+BLUE25+BLACK20+WHITE30"  # what stands in for a model that did n
 _CORNER, _SIDE = 400, 240  # of what is shown of each picture
 _QUALITY = 88
 _OUTLINE = (255, 0, 255)
-_NOBODY = (90, 90, 90)
+_NOBODY = (240, 190, 60)  # far from every colour of the recipe
+_GAP = 12  # pixels between the parts of a picture
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def _flat(found: sorting.Sorted, cut: segments.Segments, colours: tuple[Colour, ...]) -> Image:
-    """What `measure` sees: each segment in its palette colour, nobody's in gray."""
+    """What `measure` sees: each segment in its palette colour, nobody's in amber."""
     table = np.array([colour.srgb for colour in colours] + [_NOBODY], np.uint8)
     return np.asarray(table[found.owner][cut.map])
 
@@ -59,9 +60,13 @@ def _outlined(image: Image, index: NDArray[np.integer]) -> Image:
 
 def _save(name: str, *images: Image) -> None:
     part = np.s_[_CORNER : _CORNER + _SIDE, _CORNER : _CORNER + _SIDE]
-    strip = np.concatenate([np.repeat(np.repeat(i[part], 2, 0), 2, 1) for i in images], axis=1)
-    bgr = cv2.cvtColor(strip, cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(_DOCS / name), bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    gap = np.full((2 * _SIDE, _GAP, 3), 255, np.uint8)
+    strip = [np.repeat(np.repeat(image[part], 2, 0), 2, 1) for image in images]
+    parts = [piece for image in strip for piece in (gap, image)][1:]
+    bgr = cv2.cvtColor(np.concatenate(parts, axis=1), cv2.COLOR_RGB2BGR)
+    file = _DOCS / name
+    if not cv2.imwrite(str(file), bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]):
+        raise OSError(f"{file}: cannot be written")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def _matched(image: Image, laid: Layout) -> Result:
     after = matching.match(image, laid)
     measured = fidelity.measure(after, laid.colours)
     seconds = time.process_time() - start
-    plain = 100 * fidelity.total_variation(_plain_shares(after, laid.colours), laid.shares)
+    plain = 100 * fidelity.total_variation(plain_shares(after, laid.colours), laid.shares)
     inside, everywhere = _detail(image, after, laid.colours)
     return Result(
         100 * fidelity.total_variation(measured.shares, laid.shares),
@@ -143,7 +143,7 @@ def _plain_map(image: Image, colours: Sequence[Colour]) -> NDArray[np.int64]:
     return np.asarray(np.argmin(unlikely, axis=0))
 
 
-def _plain_shares(image: Image, colours: Sequence[Colour]) -> list[float]:
+def plain_shares(image: Image, colours: Sequence[Colour]) -> list[float]:
     image = image[::2, ::2]
     owner = _plain_map(image, colours)
     dark = np.array([_DARK * colour.lab[0] for colour in colours])
