@@ -19,8 +19,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.colour_pictures import RECIPES, Image, layout, photographs, rendered, stand_ins
-from plitka import fidelity, matching, pictures
+from benchmarks.colour_pictures import (
+    RECIPES,
+    SHOWN,
+    Image,
+    layout,
+    photographs,
+    rendered,
+    stand_ins,
+)
+from plitka import fidelity, matching, palette, pictures
 from plitka.cielab import difference
 from plitka.layout import Layout
 from plitka.palette import Colour
@@ -54,7 +62,7 @@ def main(chosen: Sequence[str]) -> None:
         if chosen and name not in chosen:
             continue
         for recipe in RECIPES:
-            results[name, recipe] = _matched(image, layout(recipe, _SEED))
+            results[name, recipe] = _matched(name, image, layout(recipe, _SEED))
         _print(name, [result for (of, _), result in results.items() if of == name])
     _print("all", list(results.values()))
     well = [r for (_, recipe), r in results.items() if _well_separated(layout(recipe, 0).colours)]
@@ -65,13 +73,13 @@ def main(chosen: Sequence[str]) -> None:
     _unchanged()
 
 
-def _matched(image: Image, laid: Layout) -> Result:
+def _matched(name: str, image: Image, laid: Layout) -> Result:
     start = time.process_time()
     after = matching.match(image, laid)
     measured = fidelity.measure(after, laid.colours)
     seconds = time.process_time() - start
     plain = 100 * fidelity.total_variation(plain_shares(after, laid.colours), laid.shares)
-    inside, everywhere = _detail(image, after, laid.colours)
+    inside, everywhere = _detail(name, image, after, laid.colours)
     return Result(
         100 * fidelity.total_variation(measured.shares, laid.shares),
         plain,
@@ -157,14 +165,23 @@ def _lab(image: Image) -> NDArray[np.float64]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float64)
 
 
-def _detail(before: Image, after: Image, colours: Sequence[Colour]) -> tuple[float, float]:
+def _detail(
+    name: str, before: Image, after: Image, colours: Sequence[Colour]
+) -> tuple[float, float]:
     one, other = (_fine(_lab(image)[..., 0]) for image in (before, after))
-    # Where two colours meet, the step between them is what was asked for.
-    smooth = np.asarray(cv2.medianBlur(after, 5), np.uint8)
+    # Where two colours meet, the step between them is what was asked for, or taken away.
+    inside = _within(after, colours)
+    if name in SHOWN:
+        inside &= _within(before, [palette.load().find(code) for code in SHOWN[name]])
+    return _correlation(one[inside], other[inside]), _correlation(one, other)
+
+
+def _within(image: Image, colours: Sequence[Colour]) -> NDArray[np.bool_]:
+    """Where a picture shows one colour all around."""
+    smooth = np.asarray(cv2.medianBlur(image, 5), np.uint8)
     owner = _plain_map(smooth, colours).astype(np.uint8)
     kernel = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
-    inside = cv2.dilate(owner, kernel) == cv2.erode(owner, kernel)
-    return _correlation(one[inside], other[inside]), _correlation(one, other)
+    return np.asarray(cv2.dilate(owner, kernel) == cv2.erode(owner, kernel))
 
 
 def _fine(lightness: NDArray[np.float64]) -> NDArray[np.float64]:

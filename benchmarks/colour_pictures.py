@@ -83,6 +83,17 @@ def photograph(name: str, otherwise: str) -> Image:
     return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 
+SHOWN = {
+    "photo, red": ("RED", "BLUE"),
+    "photo, black and white": ("BLACK", "WHITE"),
+    **dict.fromkeys(
+        ("photo, four colours", "photo, darkened by 30%", "photo, yellow cast"),
+        ("BLUE", "GREEN", "RED", "YELLOW"),
+    ),
+}
+"""The colours of stand-ins that show more than one."""
+
+
 def stand_ins() -> dict[str, Image]:
     """Pictures in place of the model's output; those whose name has "photo" show granules."""
     rng = np.random.default_rng(5)

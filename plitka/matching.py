@@ -6,6 +6,7 @@ their own edges: light and shade stay the picture's, as deep as the new colour m
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ _REACH = 3  # pixels; coarser segments than those that are measured, for speed
 # than that, and to recolour 4 points of a tile changes it more than any white balance.
 _CLOSE = 0.04
 _ALIKE = 3.0  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
+_ALIKE_IF_DEALT = 1.0  # the same where granules are dealt anew
 _NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
 _PLACE = 0.6  # what it costs to lie elsewhere than in the layout
 _STRANGE = 20.0  # CIEDE2000 that cost 1
@@ -78,11 +80,17 @@ def match(image: Image, layout: Layout) -> Image:
     cut = segments.cut(image, lab, _REACH, granules)
     found = sorting.sort(cut, layout.colours)
     material, materials = _materials(lab, cut, found)
-    if _is_close(cut, found, layout):
+    alike = _ALIKE if _is_close(cut, found, layout) else _ALIKE_IF_DEALT
+    tonings = {
+        (number, index): _Toning.of(one, index, layout.colours, alike)
+        for number, one in enumerate(materials)
+        for index in range(len(layout.colours))
+    }
+    if alike == _ALIKE:
         owner = found.nearest
     else:
-        owner = _dealt(cut, found, material, materials, layout, granules)
-    return cielab.to_rgb(_recoloured(lab, cut, material, materials, owner, layout.colours))
+        owner = _dealt(cut, material, materials, tonings, layout, granules)
+    return cielab.to_rgb(_recoloured(lab, cut, material, owner, tonings, len(layout.colours)))
 
 
 def _has_no_surface(image: Image) -> bool:
@@ -137,9 +145,9 @@ def _is_close(cut: Segments, found: Sorted, layout: Layout) -> bool:
 
 def _dealt(
     cut: Segments,
-    found: Sorted,
     material: NDArray[np.int64],
     materials: list[_Material],
+    tonings: "_Tonings",
     layout: Layout,
     granules: segments.Map,
 ) -> NDArray[np.int64]:
@@ -149,11 +157,6 @@ def _dealt(
         return np.zeros(len(cut.area), np.int64)
     granule = granulation.join(cut, granules)
     cost = _costs(cut, granule, material, materials, layout, granules)
-    tonings = {
-        (number, index): _Toning.of(one, index, layout.colours)
-        for number, one in enumerate(materials)
-        for index in range(colours)
-    }
     dark = np.array([one.lab[0] for one in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
     seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(cost)).astype(np.float64)
     shares = np.array(layout.shares)
@@ -214,11 +217,12 @@ class _Toning:
     reach: float
 
     @staticmethod
-    def of(material: _Material, index: int, colours: tuple[Colour, ...]) -> "_Toning":
+    def of(material: _Material, index: int, colours: tuple[Colour, ...], alike: float) -> "_Toning":
+        """alike: CIEDE2000 that the colour's own material may keep from the palette."""
         colour = colours[index]
         far = float(cielab.difference(material.lab, colour.lab))
         own = material.colour == index
-        left = np.interp(far, (_NEAR, 2 * _NEAR), (_ALIKE, 0)) if own else 0.0
+        left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
         way = max(1 - left / far, 0.0) if far > 0 else 1.0
         goal = sorting.as_lab(np.array(material.lab) + way * np.subtract(colour.lab, material.lab))
         shades = np.linspace(0, 100, 100 * _STEPS + 1)
@@ -242,6 +246,10 @@ class _Toning:
         stray *= np.float32(self.reach) / np.maximum(far, np.float32(self.reach))
         toned[:, 1:] += stray
         return np.asarray(toned)
+
+
+_Tonings: TypeAlias = dict[tuple[int, int], _Toning]
+"""(material, colour) -> how the one becomes the other"""
 
 
 def _shading(index: int, colours: tuple[Colour, ...]) -> tuple[float, float]:
@@ -287,7 +295,7 @@ def _foreseen(
     cut: Segments,
     material: NDArray[np.int64],
     owner: NDArray[np.int64],
-    tonings: dict[tuple[int, int], _Toning],
+    tonings: "_Tonings",
     colours: tuple[Colour, ...],
 ) -> Doubles:
     """(K,) the shares that would be measured on the recoloured picture."""
@@ -306,19 +314,18 @@ def _recoloured(
     lab: Floats,
     cut: Segments,
     material: NDArray[np.int64],
-    materials: list[_Material],
     owner: NDArray[np.int64],
-    colours: tuple[Colour, ...],
+    tonings: "_Tonings",
+    colours: int,
 ) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
-    rounded = _rounded(owner.astype(np.uint8)[cut.map], cut, len(colours))
-    pair_map = material.astype(np.uint8)[cut.map] * np.uint8(len(colours)) + rounded
+    rounded = _rounded(owner.astype(np.uint8)[cut.map], cut, colours)
+    pair_map = material.astype(np.uint8)[cut.map] * np.uint8(colours) + rounded
     pairs = np.flatnonzero(np.bincount(pair_map.ravel()))
     flat = lab.reshape(-1, 3)
     toned = np.zeros_like(flat)
     for pair in pairs.tolist():
-        one, colour = divmod(pair, len(colours))
-        toning = _Toning.of(materials[one], colour, colours)
+        toning = tonings[divmod(pair, colours)]
         cover = (pair_map == pair) * np.uint8(255)
         cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
