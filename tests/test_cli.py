@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from plitka import pictures
+from plitka import palette, pictures, recipe, render
 from plitka.cli import main
-from tests.recipes import request
+from plitka.layout import lay
+from tests.recipes import asked, request
 
 ROOT = Path(__file__).parent.parent
 
@@ -180,6 +182,205 @@ def test_measure_keeps_the_names_that_it_was_asked_with(
     assert shares["Red"] == pytest.approx(0.6, abs=0.08)
     status, out, _ = run(capsys, "measure", image, "--colors", "red,dkgreen")
     assert "%" in out
+
+
+@pytest.fixture(scope="session")
+def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 60% red and 40% blue."""
+    file = tmp_path_factory.mktemp("tile") / "tile.png"
+    pictures.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
+    return file
+
+
+def test_measure_tells_how_far_the_picture_is_from_the_shares_asked_for(
+    red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = str(red_and_blue)
+    status, out, err = run(capsys, "measure", image, "--colors", "red=60,blue=40", "--json")
+    assert (status, err) == (0, "")
+    told = json.loads(out)
+    assert list(told) == [
+        *("shares", "ciede2000", "gaps", "undecided", "requested", "total_variation")
+    ]
+    assert told["requested"] == {"red": 0.6, "blue": 0.4}
+    off = abs(told["shares"]["red"] - 0.6) / 2 + abs(told["shares"]["blue"] - 0.4) / 2
+    assert told["total_variation"] == pytest.approx(off, abs=2e-5)
+    assert told["total_variation"] < 0.05
+    assert max(told["ciede2000"].values()) < 3
+    assert 0 <= told["undecided"] < 0.1
+    assert 0 < told["gaps"] < 0.1
+    status, out, _ = run(capsys, "measure", image, "--colors", "red=.6,blue=.4")
+    assert "60.0%" in out
+    assert "total variation" in out
+
+
+def test_measure_without_shares_asked_for_tells_none(
+    red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("measure", str(red_and_blue), "--colors", "red,blue,yellow", "--json")
+    told = json.loads(run(capsys, *arguments)[1])
+    assert list(told) == ["shares", "ciede2000", "gaps", "undecided"]
+    assert told["shares"]["yellow"] < 0.01
+    assert told["ciede2000"]["yellow"] is None or told["shares"]["yellow"] > 0
+
+
+@pytest.mark.parametrize(
+    ("colors", "message"),
+    [
+        ("red=60,blue=30", "--colors: shares add up to 90; allowed: percentages"),
+        ("red=60,blue", "--colors: some have a share and some have none"),
+        ("red=110,blue=-10", "none of them negative"),
+        ("red=60,blue=nan", "--colors: shares add up to nan"),
+        ("red=x,blue=40", "--colors: x, 40 are not all numbers"),
+        ("red=60,#g=40", '--colors: got "#g"; allowed: a hex colour'),
+        ("", "--colors: unknown colour"),
+        (
+            "red,blue,green,yellow,white,black,pink,sand,khaki",
+            "--colors: got 9; allowed: 1 to 8",
+        ),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(
+    colors: str, message: str, red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "measure", str(red_and_blue), "--colors", colors)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_match_gives_any_picture_the_shares_asked_for(
+    red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = tmp_path / "wide.png"
+    pictures.save(pictures.load(red_and_blue)[:512], wide, {})
+    matched = tmp_path / "matched.png"
+    asked_for = request({"red": 20, "white": 80}, 45)
+    status, out, err = run(capsys, "match", str(wide), asked_for, "--out", str(matched), "--json")
+    assert (status, err) == (0, "")
+    told = json.loads(out)
+    assert (told["picture"], told["seed"]) == (str(matched), 7)
+    assert told["before"]["total_variation"] > 0.3
+    assert told["after"]["total_variation"] < 0.05
+    assert pictures.load(matched).shape == (512, 512, 3)
+    with Image.open(matched) as picture:
+        record = json.loads(picture.info["plitka"])
+    assert record["request"] == recipe.parse(asked_for).request()
+    assert record["after"] == told["after"]
+    measured = json.loads(
+        run(capsys, "measure", str(matched), "--colors", "red=20,white=80", "--json")[1]
+    )
+    assert measured == told["after"]
+
+
+def test_match_shows_before_and_after_in_a_table(
+    red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--color", "red=50", "--color", "#1e90ff=50", "--seed", "7"]
+    matched = tmp_path / "matched.png"
+    status, out, _ = run(capsys, "match", str(red_and_blue), *arguments, "--out", str(matched))
+    assert status == 0
+    for word in ("Requested", "Before", "After", "#1e90ff", "50.0%", "total variation"):
+        assert word in out
+    assert str(matched) in out.replace("\n", "")
+
+
+def test_match_leaves_no_picture_when_it_fails(
+    red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "matched.png")
+    image = str(red_and_blue)
+    assert run(capsys, "match", image, "--color", "red=50", "--out", out)[0] == 2
+    assert run(capsys, "match", image + "x", "--color", "red=100", "--out", out)[0] == 1
+    assert not list(tmp_path.iterdir())
+
+
+CAPTIONS = {
+    "REDp60_BLUEp40_of_the_first_morning.png": "60% red, 40% blue",
+    "REDp40_BLUEp60.png": None,
+    "REDp60_BLUEp40.png": None,
+    "long_name_of_a_photograph_without_a_caption.png": "nothing",
+}
+
+
+@pytest.fixture
+def captioned(red_and_blue: Path, tmp_path: Path) -> Path:
+    """A folder of photographs with captions: one lies, one cannot be read."""
+    for name, text in CAPTIONS.items():
+        file = tmp_path / name
+        file.write_bytes(red_and_blue.read_bytes())
+        if text is not None:
+            file.with_suffix(".txt").write_text(text)
+    return tmp_path
+
+
+def test_audit_lists_what_is_captioned_and_what_is_measured(
+    captioned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "audit", str(captioned), "--json")
+    assert (status, err) == (0, "")
+    told = {finding["file"]: finding for finding in json.loads(out)}
+    assert list(told) == sorted(CAPTIONS)
+    assert [finding["verdict"] for finding in told.values()] == ["lies", "true", "true", "unread"]
+    liar = told["REDp40_BLUEp60.png"]
+    assert liar["reason"] == "swapped; it shows 60% red, 40% blue"
+    assert liar["captioned"] == {"RED": 0.4, "BLUE": 0.6}
+    assert liar["measured"]["RED"] == pytest.approx(0.6, abs=0.05)
+    assert liar["total_variation"] == pytest.approx(0.2, abs=0.05)
+    unread = told["long_name_of_a_photograph_without_a_caption.png"]
+    assert set(unread) == {"file", "verdict", "reason"}
+
+
+def test_audit_names_every_file_on_a_narrow_terminal(
+    captioned: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    status, out, _ = run(capsys, "audit", str(captioned))
+    assert status == 0
+    table, verdict = out.split("1 of 4 captions lie:\n")
+    assert verdict == "REDp40_BLUEp60.png\n"
+    lines = table.splitlines()
+    assert max(map(len, lines)) <= 60
+    heading = next(line for line in lines if "Captioned" in line)
+    names = "".join(line[: heading.index("Captioned")].strip() for line in lines)
+    for name in CAPTIONS:
+        assert name in names
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"), [("empty", "empty: holds no photographs"), ("absent", "absent: No such")]
+)
+def test_audit_of_nothing_fails_in_one_line(
+    folder: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    status, out, err = run(capsys, "audit", str(tmp_path / folder))
+    assert (status, out) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_audit_names_the_photograph_that_cannot_be_read(
+    captioned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (captioned / "REDp60_BLUEp40_2.jpg").write_text("no JPEG")
+    status, out, err = run(capsys, "audit", str(captioned))
+    assert (status, out) == (1, "")
+    assert "REDp60_BLUEp40_2.jpg: not a picture" in err
+
+
+def test_calibrate_writes_where_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "refs"
+    (folder / "OCHRE").mkdir(parents=True)
+    ochre = render.picture(lay(asked({"sand": 100})), 400)
+    pictures.save(ochre, folder / "OCHRE" / "1.png", {})
+    written = tmp_path / "ours.csv"
+    status, out, err = run(capsys, "calibrate", str(folder), "--out", str(written))
+    assert (status, err) == (0, "")
+    assert "ochre" in out
+    assert str(written) in out.replace("\n", "")
+    assert [colour.phrase for colour in palette.load(written).colours] == ["ochre"]
 
 
 def test_a_picture_that_cannot_be_read_fails_with_its_name(

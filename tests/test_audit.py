@@ -1,0 +1,151 @@
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plitka import palette, pictures, render
+from plitka.audit import CaptionError, Finding, audit, caption
+from plitka.layout import lay
+from tests.recipes import asked
+
+SHARED = os.environ.get("PLITKA_SHARED")
+
+Save = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 60% red and 40% blue."""
+    file = tmp_path_factory.mktemp("tile") / "tile.png"
+    pictures.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
+    return file
+
+
+@pytest.fixture
+def save(tmp_path: Path, red_and_blue: Path) -> Save:
+    """Save the red and blue tile: `save("REDp60_BLUEp40.png", text="60% red, 40% blue")`."""
+
+    def save(name: str, text: str | None = None) -> Path:
+        file = tmp_path / name
+        file.write_bytes(red_and_blue.read_bytes())
+        if text is not None:
+            file.with_suffix(".txt").write_text(text, encoding="utf-8")
+        return file
+
+    return save
+
+
+def audited(file: Path) -> Finding:
+    (finding,) = audit(file.parent)
+    assert finding.file == file
+    return finding
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["REDp60_BLUEp40.png", "redp60_bluep40.PNG", "BLUEp40_REDp60.png", "REDp60_BLUEp40_2.png"],
+)
+def test_a_right_name_is_true(save: Save, name: str) -> None:
+    finding = audited(save(name))
+    assert (finding.verdict, finding.reason) == ("true", "")
+    assert finding.total_variation == pytest.approx(0, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("REDp40_BLUEp60.png", "swapped; it shows 60% red, 40% blue"),
+        ("REDp20_BLUEp80.png", "other shares"),
+        ("REDp60_BLUEp30_YELLOWp10.png", "other shares"),
+        ("RED.png", "of the granules show other colours"),
+    ],
+)
+def test_a_wrong_name_lies_and_the_reason_is_told(save: Save, name: str, reason: str) -> None:
+    finding = audited(save(name))
+    assert finding.verdict == "lies"
+    assert reason in finding.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "60% red, 40% blue",
+        "a rubber tile of 60% red, 40% blue, photograph from above\n",
+        "60 % of red granules and 40.0% Blue",
+        "30% red, 30% red, 40% BLUE",
+    ],
+)
+def test_the_text_beside_a_photograph_wins_over_its_name(save: Save, text: str) -> None:
+    assert audited(save("REDp40_BLUEp60.png", text)).verdict == "true"
+
+
+def test_a_lying_text_is_found_under_a_right_name(save: Save) -> None:
+    finding = audited(save("REDp60_BLUEp40.png", "40% red, 60% blue"))
+    assert finding.verdict == "lies"
+    assert finding.reason.startswith("swapped")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("REDp60_BLUEp30.png", None, "its shares add up to 90%, not to 100%"),
+        ("REDp60_holiday.png", None, "its name is no caption like REDp60_BLUEp40"),
+        ("holiday.png", None, 'unknown colour "holiday"'),
+        ("REDDp60_BLUEp40.png", None, 'unknown colour "REDD"; did you mean "red"'),
+        ("REDp60_BLUEp40.png", "", 'its text names no shares like "60% red, 40% blue"'),
+        ("REDp60_BLUEp40.png", "a nice tile", "its text names no shares"),
+        ("REDp60_BLUEp40.png", "60% rubber, 40% blue", 'unknown colour "rubber"'),
+    ],
+)
+def test_a_caption_that_cannot_be_read_is_told_and_accused_of_nothing(
+    save: Save, name: str, text: str | None, reason: str
+) -> None:
+    finding = audited(save(name, text))
+    assert finding.verdict == "unread"
+    assert reason in finding.reason
+    assert (finding.caption, finding.measured, finding.total_variation) == (None, None, None)
+
+
+def test_files_that_are_no_photographs_are_passed_over(save: Save, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("60% red")
+    (tmp_path / "labels.csv").write_text("REDp60_BLUEp40.jpg,60")
+    (tmp_path / "REDp60_BLUEp40").mkdir()
+    assert [finding.file.name for finding in audit(tmp_path)] == []
+    for name in ("REDp60_BLUEp40.png", "BLUEp60_REDp40.png"):
+        save(name)
+    found = [(finding.file.name, finding.verdict) for finding in audit(tmp_path)]
+    assert found == [("BLUEp60_REDp40.png", "lies"), ("REDp60_BLUEp40.png", "true")]
+
+
+def test_a_photograph_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "REDp60_BLUEp40.jpg").write_text("no JPEG")
+    with pytest.raises(pictures.PictureError, match=r"REDp60_BLUEp40\.jpg: not a picture"):
+        list(audit(tmp_path))
+
+
+def test_a_caption_is_read_without_its_photograph(tmp_path: Path) -> None:
+    read = caption(tmp_path / "DKGREENp12.5_WHITEp87.5.jpg")
+    assert [colour.phrase for colour in read.colours] == ["dark green", "white"]
+    assert read.percent == (12.5, 87.5)
+    (tmp_path / "tile.txt").write_text("12.5% dark green rubber, 87.5% white-green", "utf-8")
+    read = caption(tmp_path / "tile.jpg")
+    assert [colour.code for colour in read.colours] == ["DKGREEN", "WHTGRN"]
+
+
+def test_more_than_eight_colours_are_no_caption(tmp_path: Path) -> None:
+    names = [colour.code for colour in palette.load().colours[:10]]
+    with pytest.raises(CaptionError, match="it names 10 colours; at most 8"):
+        caption(tmp_path / ("_".join(f"{name}p10" for name in names) + ".jpg"))
+
+
+@pytest.mark.skipif(SHARED is None, reason="PLITKA_SHARED names no folder of photographs")
+def test_of_real_photographs_those_with_swapped_names_lie_and_no_others() -> None:
+    photos = Path(str(SHARED)) / "photos"
+    with (photos / "labels.csv").open(encoding="utf-8", newline="") as file:
+        swapped = {r["file"] for r in csv.DictReader(file) if r["file_name_swapped"] == "yes"}
+    findings = list(audit(photos))
+    assert swapped
+    assert {finding.file.name for finding in findings if finding.verdict == "lies"} == swapped
+    assert {finding.verdict for finding in findings} == {"lies", "true"}
