@@ -14,7 +14,7 @@ import numpy as np
 from plitka import cielab, modes, palette, pictures, segments
 from plitka.audit import SUFFIXES
 from plitka.cielab import Floats
-from plitka.palette import COLUMNS, Palette, name_key
+from plitka.palette import COLUMNS, Palette, PaletteError, name_key
 
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 _PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
@@ -23,7 +23,7 @@ _MOST_PIXELS = 250_000  # of each photograph that are looked at
 _SECOND_COLOUR = 0.1  # of the area, in a mode of its own
 
 
-class CalibrationError(ValueError):
+class CalibrationError(PaletteError):
     """The folder cannot be a palette; the message names the file or folder and what is wrong."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plitka import __version__, engines, palette, recipe, weights
-from plitka.palette import Colour, UnknownColour
+from plitka.palette import Colour, PaletteError, UnknownColour
 from plitka.plan import plan
 from plitka.recipe import Recipe, RecipeError
 
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except engines.EngineError as error:
+    except (engines.EngineError, PaletteError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except OSError as error:

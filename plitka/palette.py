@@ -39,6 +39,10 @@ _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
 _LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
 
 
+class PaletteError(ValueError):
+    """A palette, or what one is to be made from, is not right; the message names the file."""
+
+
 class UnknownColour(ValueError):
     """No colour has this name; the message says what was meant, perhaps, and what is known."""
 
@@ -143,7 +147,7 @@ def load(path: Path | None = None) -> Palette:
 
     Without a file, the built-in palette, in which the rows of the maker's own file (see own_file)
     take the place of those with the same code, or are added. Raises OSError for a file that
-    cannot be read and ValueError for a row that is not a colour, or a name of two colours.
+    cannot be read and PaletteError for a row that is not a colour, or a name of two colours.
     """
     if path is not None:
         return _merged((path,))
@@ -171,13 +175,16 @@ def _merged(paths: tuple[Path, ...]) -> Palette:
         for name in (colour.code, colour.phrase):
             owner = names.setdefault(name_key(name), colour.code)
             if owner != colour.code:
-                raise ValueError(f'{paths[-1]}: "{name}" names both {owner} and {colour.code}')
+                raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {colour.code}')
     return Palette(tuple(colours.values()))
 
 
 def rows(path: Path) -> list[dict[str, str]]:
     """The rows of a palette file, unread; lines that start with "#" are comments."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise PaletteError(f"{path}: is no text file in UTF-8") from None
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
@@ -237,7 +244,7 @@ def _measured(row: dict[str, str], path: Path) -> Colour:
             chroma_std=(float(row["a_std"]), float(row["b_std"])),
         )
     except (KeyError, TypeError, ValueError) as fault:
-        raise ValueError(f"{path}: row {row.get('code')!r} is not a colour: {fault!r}") from fault
+        raise PaletteError(f"{path}: row {row.get('code')!r} is not a colour: {fault!r}") from fault
 
 
 def _srgb(digits: str) -> RGB:

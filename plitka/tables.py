@@ -87,16 +87,17 @@ def audited(findings: Iterable[Finding]) -> Table:
             said = "\n".join(f"{part:g}% {colour.phrase}" for colour, part in parts)
             shown = "\n".join(map(percent, finding.measured.shares))
             off = percent(finding.total_variation)
-        verdict = finding.verdict + (f": {finding.reason}" if finding.reason else "")
+        reason = finding.reason.split(" Known: ")[0]  # the whole palette, 45 lines high
+        verdict = finding.verdict + (f": {reason}" if reason else "")
         table.add_row(finding.file.name, said, shown, off, verdict)
     return table
 
 
 def calibrated(rows: Iterable[Mapping[str, str]]) -> Table:
     """The colours that were measured, as they stand in the new palette."""
-    table = _table("Code", "Phrase", "sRGB", "L*", "Measured from")
+    table = _table("Code", "Phrase", "sRGB", "L*")
     for row in rows:
-        figures = (row["median_srgb"], row["L_median"], row["measured_from"])
+        figures = (row["median_srgb"], row["L_median"])
         table.add_row(swatch(row["median_srgb"]), row["code"], row["caption"], *figures)
     return table
 

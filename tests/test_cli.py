@@ -465,3 +465,28 @@ def test_pictures_of_equal_requests_are_equal(tmp_path: Path) -> None:
     for file in ("preview.png", "final.png", "colormap.png"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     assert np.ptp(pictures.load(tmp_path / "a" / "final.png")) > 100
+
+
+def test_what_cannot_be_calibrated_or_read_as_a_palette_fails_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, _, err = run(capsys, "calibrate", str(tmp_path))
+    assert (status, err.count("\n")) == (1, 1)
+    assert "no photographs found" in err
+    own = tmp_path / "own.csv"
+    monkeypatch.setenv("PLITKA_PALETTE", str(own))
+    for content in (b"code,caption\nRED,red\n", b"\xff\xfe\x00"):
+        own.write_bytes(content)
+        status, _, err = run(capsys, "palette")
+        assert (status, err.count("\n")) == (1, 1)
+        assert str(own) in err
+
+
+def test_audit_does_not_print_the_palette_for_a_name_that_it_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures.save(np.full((64, 64, 3), 99, np.uint8), tmp_path / "holiday.png", {})
+    status, out, _ = run(capsys, "audit", str(tmp_path))
+    assert status == 0
+    assert "holiday.png" in out
+    assert out.count("\n") < 20
