@@ -80,16 +80,14 @@ def match(image: Image, layout: Layout) -> Image:
     cut = segments.cut(image, lab, _REACH, granules)
     found = sorting.sort(cut, layout.colours)
     material, materials = _materials(lab, cut, found)
-    alike = _ALIKE if _is_close(cut, found, layout) else _ALIKE_IF_DEALT
+    if _is_close(cut, found, layout):
+        return cielab.to_rgb(_balanced(lab, cut, material, materials, found, layout.colours))
     tonings = {
-        (number, index): _Toning.of(one, index, layout.colours, alike)
+        (number, index): _Toning.of(one, index, layout.colours)
         for number, one in enumerate(materials)
         for index in range(len(layout.colours))
     }
-    if alike == _ALIKE:
-        owner = found.nearest
-    else:
-        owner = _dealt(cut, material, materials, tonings, layout, granules)
+    owner = _dealt(cut, material, materials, tonings, layout, granules)
     return cielab.to_rgb(_recoloured(lab, cut, material, owner, tonings, len(layout.colours)))
 
 
@@ -217,14 +215,9 @@ class _Toning:
     reach: float
 
     @staticmethod
-    def of(material: _Material, index: int, colours: tuple[Colour, ...], alike: float) -> "_Toning":
-        """alike: CIEDE2000 that the colour's own material may keep from the palette."""
+    def of(material: _Material, index: int, colours: tuple[Colour, ...]) -> "_Toning":
         colour = colours[index]
-        far = float(cielab.difference(material.lab, colour.lab))
-        own = material.colour == index
-        left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
-        way = max(1 - left / far, 0.0) if far > 0 else 1.0
-        goal = sorting.as_lab(np.array(material.lab) + way * np.subtract(colour.lab, material.lab))
+        goal, way = _goal(material, index, colour, _ALIKE_IF_DEALT)
         shades = np.linspace(0, 100, 100 * _STEPS + 1)
         lightness = _tone_curve(shades, material.light, _shading(index, colours), goal[0], way)
         usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
@@ -246,6 +239,19 @@ class _Toning:
         stray *= np.float32(self.reach) / np.maximum(far, np.float32(self.reach))
         toned[:, 1:] += stray
         return np.asarray(toned)
+
+
+def _goal(material: _Material, index: int, colour: Colour, alike: float) -> tuple[Lab, float]:
+    """What the material's median becomes, and how much of the way to the palette that is.
+
+    alike: CIEDE2000 that the colour's own material may keep from the palette.
+    """
+    far = float(cielab.difference(material.lab, colour.lab))
+    own = material.colour == index
+    left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
+    way = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
+    goal = np.array(material.lab) + way * np.subtract(colour.lab, material.lab)
+    return sorting.as_lab(goal), way
 
 
 _Tonings: TypeAlias = dict[tuple[int, int], _Toning]
@@ -308,6 +314,25 @@ def _foreseen(
     sure = seen != NOBODY
     area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colours))
     return np.asarray(area / max(area.sum(), 1))
+
+
+def _balanced(
+    lab: Floats,
+    cut: Segments,
+    material: NDArray[np.int64],
+    materials: list[_Material],
+    found: Sorted,
+    colours: tuple[Colour, ...],
+) -> Floats:
+    """The picture with its own colours moved to the palette, as a white balance would."""
+    shifts = np.zeros((len(materials), len(colours), 3), np.float32)
+    for number, one in enumerate(materials):
+        for index, colour in enumerate(colours):
+            goal, _ = _goal(one, index, colour, _ALIKE)
+            shifts[number, index] = np.subtract(goal, one.lab)
+    moved = shifts[material, found.nearest][cut.map]
+    soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
+    return np.asarray(np.clip(lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
 
 
 def _recoloured(
