@@ -37,6 +37,12 @@ def to_rgb(lab: Floats) -> NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(np.clip(pixels, 0, 1), alpha=255))
 
 
+def as_lab(lab: ArrayLike) -> Lab:
+    """One colour (3,) as plain floats."""
+    lightness, a, b = np.asarray(lab, np.float64).tolist()
+    return lightness, a, b
+
+
 def to_linear(lab: ArrayLike) -> Doubles:
     """(..., 3) L*a*b* -> (..., 3) linear sRGB."""
     colours = np.asarray(lab, np.float32)

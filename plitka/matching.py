@@ -5,19 +5,20 @@ layout has it, under the constraint that areas meet the shares. They are then re
 their own edges: light and shade stay the picture's, as deep as the new colour makes them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import cielab, granulation, palette, render, segments, sorting, transport
+from plitka import cielab, granulation, palette, render, segments, sorting, toning, transport
 from plitka.cielab import Doubles, Floats
 from plitka.layout import Layout
-from plitka.palette import Colour, Lab
+from plitka.palette import Colour
 from plitka.segments import Segments
 from plitka.sorting import NOBODY, Sorted
+from plitka.toning import Material, Toning, Tonings
 
 Image = NDArray[np.uint8]
 
@@ -28,40 +29,15 @@ _REACH = 3  # pixels; coarser segments than those that are measured, for speed
 _CLOSE = 0.04
 _ALIKE = 3.0  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
 _ALIKE_IF_DEALT = 1.0  # the same where granules are dealt anew
-_NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
 _PLACE = 0.6  # what it costs to lie elsewhere than in the layout
 _STRANGE = 20.0  # CIEDE2000 that cost 1
 _UNLIKE = 1.6  # the most that colour can cost
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
-_SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
-_WELL_APART = 25.0  # CIEDE2000; colours nearer than this to another of the recipe get less
-_LEAST_SHADING = 0.6
-_CONTRAST = (0.5, 1.8)  # the least and most that light and shade are compressed and stretched
-_LIGHTEST = 99.0
-_STEPS = 10  # of a table, for each L*
-_STRAY = 0.6  # how far pixels lie off their colour's shade curve, in the palette's own spread
-_OWN_STRAY = 2.0  # the same for granules that keep their colour
-_FARTHEST = 2.5  # times that: more is another colour's light, or a mixed edge
-_LEAST_STRAY = 2.0  # a*, b*
 _ROUNDING = 1.0  # standard deviation in pixels over which edges are rounded
 _EDGE = 2.0  # median contrasts; more is an edge of the picture
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
-
-
-@dataclass(frozen=True, eq=False)
-class _Material:
-    """One of the colours that the picture has, as measured on its pixels.
-
-    lab: the median. light: L* at percentiles 5, 50, 95. chroma: RMS distance of a*, b* from the
-    shade curve. colour: index of the requested colour that it is, NOBODY for none.
-    """
-
-    lab: Lab
-    light: tuple[float, float, float]
-    chroma: float
-    colour: int
 
 
 def match(image: Image, layout: Layout) -> Image:
@@ -83,7 +59,7 @@ def match(image: Image, layout: Layout) -> Image:
     if _is_close(cut, found, layout):
         return cielab.to_rgb(_balanced(lab, cut, material, materials, found, layout.colours))
     tonings = {
-        (number, index): _Toning.of(one, index, layout.colours)
+        (number, index): Toning.of(one, index, layout.colours, _ALIKE_IF_DEALT)
         for number, one in enumerate(materials)
         for index in range(len(layout.colours))
     }
@@ -110,7 +86,7 @@ def _surfaced(lab: Floats, layout: Layout) -> Floats:
 
 def _materials(
     lab: Floats, cut: Segments, found: Sorted
-) -> tuple[NDArray[np.int64], list[_Material]]:
+) -> tuple[NDArray[np.int64], list[Material]]:
     """(N,) index of each segment's material, and the materials."""
     present, material = np.unique(found.material, return_inverse=True)
     sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
@@ -120,12 +96,12 @@ def _materials(
         pixels = sample[kinds == index]
         if not len(pixels):
             pixels = cut.lab[material == index].astype(np.float32)
-        centre = sorting.as_lab(np.median(pixels, axis=0))
+        centre = cielab.as_lab(np.median(pixels, axis=0))
         p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
         stray = pixels[:, 1:] - cielab.shaded(centre, pixels[:, 0])
         chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
         colour = kind if kind < len(found.centres) else NOBODY
-        materials.append(_Material(centre, (p5, p50, p95), chroma, colour))
+        materials.append(Material(centre, (p5, p50, p95), chroma, colour))
     return material, materials
 
 
@@ -144,8 +120,8 @@ def _is_close(cut: Segments, found: Sorted, layout: Layout) -> bool:
 def _dealt(
     cut: Segments,
     material: NDArray[np.int64],
-    materials: list[_Material],
-    tonings: "_Tonings",
+    materials: list[Material],
+    tonings: Tonings,
     layout: Layout,
     granules: segments.Map,
 ) -> NDArray[np.int64]:
@@ -174,7 +150,7 @@ def _costs(
     cut: Segments,
     granule: NDArray[np.int64],
     material: NDArray[np.int64],
-    materials: list[_Material],
+    materials: list[Material],
     layout: Layout,
     granules: segments.Map,
 ) -> Doubles:
@@ -194,121 +170,24 @@ def _costs(
     return np.asarray((unlikeness + _PLACE * elsewhere) / area[:, None], np.float64)
 
 
-def _unlikeness(material: _Material, index: int, colour: Colour) -> float:
+def _unlikeness(material: Material, index: int, colour: Colour) -> float:
     if material.colour == index:
         return 0.0
     return min(float(cielab.difference(material.lab, colour.lab)) / _STRANGE, _UNLIKE)
-
-
-@dataclass(frozen=True, eq=False)
-class _Toning:
-    """How one material becomes one colour.
-
-    table: (steps, 3) new L*, and a* and b* to add, at _STEPS steps of each L*. keep: how much of
-    a pixel's distance from the material's shade curve stays. reach: the farthest that it may lie
-    from the colour's.
-    """
-
-    before: Floats
-    table: Floats
-    keep: float
-    reach: float
-
-    @staticmethod
-    def of(material: _Material, index: int, colours: tuple[Colour, ...]) -> "_Toning":
-        colour = colours[index]
-        goal, way = _goal(material, index, colour, _ALIKE_IF_DEALT)
-        shades = np.linspace(0, 100, 100 * _STEPS + 1)
-        lightness = _tone_curve(shades, material.light, _shading(index, colours), goal[0], way)
-        usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
-        stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
-        keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
-        before = cielab.shaded(material.lab, shades)
-        after = cielab.shaded(goal, lightness)
-        table = np.column_stack([lightness, after]).astype(np.float32)
-        return _Toning(before, table, keep, _FARTHEST * stray * usual)
-
-    def apply(self, lab: Floats) -> Floats:
-        """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
-        step = (lab[:, 0] * np.float32(_STEPS) + np.float32(0.5)).astype(np.int32)
-        np.clip(step, 0, len(self.table) - 1, out=step)
-        toned = self.table.take(step, axis=0)
-        stray = lab[:, 1:] - self.before.take(step, axis=0)
-        stray *= np.float32(self.keep)
-        far = np.sqrt(stray[:, :1] ** 2 + stray[:, 1:] ** 2)
-        stray *= np.float32(self.reach) / np.maximum(far, np.float32(self.reach))
-        toned[:, 1:] += stray
-        return np.asarray(toned)
-
-
-def _goal(material: _Material, index: int, colour: Colour, alike: float) -> tuple[Lab, float]:
-    """What the material's median becomes, and how much of the way to the palette that is.
-
-    alike: CIEDE2000 that the colour's own material may keep from the palette.
-    """
-    far = float(cielab.difference(material.lab, colour.lab))
-    own = material.colour == index
-    left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
-    way = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
-    goal = np.array(material.lab) + way * np.subtract(colour.lab, material.lab)
-    return sorting.as_lab(goal), way
-
-
-_Tonings: TypeAlias = dict[tuple[int, int], _Toning]
-"""(material, colour) -> how the one becomes the other"""
-
-
-def _shading(index: int, colours: tuple[Colour, ...]) -> tuple[float, float]:
-    """L* from percentile 5 to the median and from there to 95 that a colour's granules get.
-
-    Granules of near colours are shaded less, so that they can be told apart.
-    """
-    labs = np.array([colour.lab for colour in colours])
-    near = np.delete(cielab.difference(labs, labs[index]), index).min(initial=_WELL_APART)
-    depth = _SHADING * max(near / _WELL_APART, _LEAST_SHADING)
-    p5, _, p50, _, p95 = colours[index].lightness
-    return depth * (p50 - p5), depth * (p95 - p50)
-
-
-def _tone_curve(
-    shades: Doubles,
-    light: tuple[float, float, float],
-    spread: tuple[float, float],
-    median: float,
-    way: float,
-) -> Doubles:
-    """New L* at each of `shades`: `median` for the material's own.
-
-    spread: what the L* from percentile 5 to the median and from there to 95 become, within reason.
-    way: how much of that is done; at 0, lightness is only shifted.
-    """
-    p5, p50, p95 = light
-    below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
-    down = np.clip(spread[0] / below, *_CONTRAST)
-    up = np.clip(spread[1] / above, *_CONTRAST)
-    down, up = 1 + way * (down - 1), 1 + way * (up - 1)
-    knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
-    dark = median - down * below
-    bright = min(median + up * above, (median + _LIGHTEST) / 2 + 3)
-    darkest, brightest = dark - down * below * 0.7, bright + 0.6 * (bright - median)
-    values = [max(darkest, 0.1 * median), max(dark, 0.25 * median), median, bright, brightest]
-    knots = [min(-1.0, knots[0] - 1), *knots, max(101.0, knots[-1] + 1)]
-    values = [0.0 if values[0] < 8 else values[0] * 0.5, *values, min(brightest + 3, 100.0)]
-    return np.asarray(np.clip(np.interp(shades, knots, values), 0, 100))
 
 
 def _foreseen(
     cut: Segments,
     material: NDArray[np.int64],
     owner: NDArray[np.int64],
-    tonings: "_Tonings",
+    tonings: Tonings,
     colours: tuple[Colour, ...],
 ) -> Doubles:
     """(K,) the shares that would be measured on the recoloured picture."""
     lab = cut.lab.astype(np.float32)
-    for (one, colour), toning in tonings.items():
+    for (one, colour), tone in tonings.items():
         mine = (material == one) & (owner == colour)
-        lab[mine] = toning.apply(cut.lab[mine].astype(np.float32))
+        lab[mine] = tone.apply(cut.lab[mine].astype(np.float32))
     centres = tuple(colour.lab for colour in colours)
     seen = sorting.sort_by(lab.astype(np.float64), cut.area, colours, centres).owner
     sure = seen != NOBODY
@@ -320,7 +199,7 @@ def _balanced(
     lab: Floats,
     cut: Segments,
     material: NDArray[np.int64],
-    materials: list[_Material],
+    materials: list[Material],
     found: Sorted,
     colours: tuple[Colour, ...],
 ) -> Floats:
@@ -328,7 +207,7 @@ def _balanced(
     shifts = np.zeros((len(materials), len(colours), 3), np.float32)
     for number, one in enumerate(materials):
         for index, colour in enumerate(colours):
-            goal, _ = _goal(one, index, colour, _ALIKE)
+            goal, _ = toning.goal(one, index, colour, _ALIKE)
             shifts[number, index] = np.subtract(goal, one.lab)
     moved = shifts[material, found.nearest][cut.map]
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
@@ -340,7 +219,7 @@ def _recoloured(
     cut: Segments,
     material: NDArray[np.int64],
     owner: NDArray[np.int64],
-    tonings: "_Tonings",
+    tonings: Tonings,
     colours: int,
 ) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
@@ -350,12 +229,12 @@ def _recoloured(
     flat = lab.reshape(-1, 3)
     toned = np.zeros_like(flat)
     for pair in pairs.tolist():
-        toning = tonings[divmod(pair, colours)]
+        tone = tonings[divmod(pair, colours)]
         cover = (pair_map == pair) * np.uint8(255)
         cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
         share = cover[where] * np.float32(1 / 255)
-        toned[where] += toning.apply(flat[where]) * share[:, None]
+        toned[where] += tone.apply(flat[where]) * share[:, None]
     return toned.reshape(lab.shape)
 
 

@@ -123,7 +123,7 @@ def _claims(
     deep = found.valley < modes.DEEP
     reach = np.where(found.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
     choice = _claimed(found, colours, np.where(deep, reach, 0))
-    centres = [None if mode is None else as_lab(found.lab[mode]) for mode in choice]
+    centres = [None if mode is None else cielab.as_lab(found.lab[mode]) for mode in choice]
     missing = [index for index, centre in enumerate(centres) if centre is None]
     if missing:
         fine = modes.find(segments, modes.FINE)
@@ -135,9 +135,9 @@ def _claims(
         second = _claimed(fine, [colours[index] for index in missing], reach)
         for index, mode in zip(missing, second, strict=True):
             if mode is not None:
-                centres[index] = as_lab(fine.lab[mode])
+                centres[index] = cielab.as_lab(fine.lab[mode])
     strangers = tuple(
-        as_lab(lab)
+        cielab.as_lab(lab)
         for lab in found.lab[deep]
         if all(
             _distance(lab[None], centre, _usual_light(centre))[0] > _STRANGER
@@ -189,10 +189,6 @@ def _assigned(worth: Doubles) -> list[int | None]:
             choice[option - 1] = mode
             served &= ~(1 << (option - 1))
     return choice
-
-
-def as_lab(lab: Doubles) -> Lab:
-    return float(lab[0]), float(lab[1]), float(lab[2])
 
 
 def _distance(lab: Doubles, centre: Lab, light: tuple[float, float]) -> Doubles:

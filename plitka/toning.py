@@ -1,0 +1,150 @@
+"""One of the colours of a picture -> a colour of the palette, pixel by pixel.
+
+Light and shade stay the picture's, as deep as the new colour makes them; a* and b* follow the
+shade curve of the new colour, and what a pixel has beside its own curve stays in part.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from plitka import cielab
+from plitka.cielab import Doubles, Floats
+from plitka.palette import Colour, Lab
+
+_NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
+
+_SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
+_WELL_APART = 25.0  # CIEDE2000; colours nearer than this to another of the recipe get less
+_LEAST_SHADING = 0.6
+_CONTRAST = (0.5, 1.8)  # the least and most that light and shade are compressed and stretched
+_LIGHTEST = 99.0
+_STEPS = 10  # of a table, for each L*
+_STRAY = 0.6  # how far pixels lie off their colour's shade curve, in the palette's own spread
+_OWN_STRAY = 2.0  # the same for granules that keep their colour
+_FARTHEST = 2.5  # times that: more is another colour's light, or a mixed edge
+_LEAST_STRAY = 2.0  # a*, b*
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """One of the colours that the picture has, as measured on its pixels.
+
+    lab: the median. light: L* at percentiles 5, 50, 95. chroma: RMS distance of a*, b* from the
+    shade curve. colour: index of the requested colour that it is, NOBODY for none.
+    """
+
+    lab: Lab
+    light: tuple[float, float, float]
+    chroma: float
+    colour: int
+
+
+@dataclass(frozen=True, eq=False)
+class Toning:
+    """How one material becomes one colour.
+
+    before: (steps, 2) a* and b* of the material at _STEPS steps of each L*. table: (steps, 3) the
+    colour's L*, a* and b* for each of them. goal: what becomes of the material's median. keep:
+    how much of a pixel's distance from the material's shade curve stays. reach: the farthest that
+    it may lie from the colour's.
+    """
+
+    before: Floats
+    table: Floats
+    goal: Lab
+    keep: float
+    reach: float
+
+    @staticmethod
+    def of(material: Material, index: int, colours: Sequence[Colour], alike: float) -> "Toning":
+        """How a material becomes colours[index]; `alike` as `goal` has it."""
+        colour = colours[index]
+        target, way = goal(material, index, colour, alike)
+        shades = np.linspace(0, 100, 100 * _STEPS + 1)
+        spread = _shading(index, colours)
+        lightness = _tone_curve(shades, material.light, spread, target[0], way)
+        usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
+        stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
+        keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
+        before = cielab.shaded(material.lab, shades)
+        after = cielab.shaded(target, lightness)
+        table = np.column_stack([lightness, after]).astype(np.float32)
+        return Toning(before, table, target, keep, _FARTHEST * stray * usual)
+
+    def shifted(self, shift: Doubles) -> "Toning":
+        """The same with `shift` (3,) added to what it gives, in L*a*b*."""
+        table = self.table + shift.astype(np.float32)
+        table[:, 0] = np.clip(table[:, 0], 0, 100)
+        return replace(self, table=table)
+
+    def apply(self, lab: Floats) -> Floats:
+        """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
+        step = (lab[:, 0] * np.float32(_STEPS) + np.float32(0.5)).astype(np.int32)
+        np.clip(step, 0, len(self.table) - 1, out=step)
+        toned = self.table.take(step, axis=0)
+        stray = lab[:, 1:] - self.before.take(step, axis=0)
+        stray *= np.float32(self.keep)
+        far = np.sqrt(stray[:, :1] ** 2 + stray[:, 1:] ** 2)
+        stray *= np.float32(self.reach) / np.maximum(far, np.float32(self.reach))
+        toned[:, 1:] += stray
+        return np.asarray(toned)
+
+
+Tonings: TypeAlias = Mapping[tuple[int, int], Toning]
+"""(material, colour), by their numbers -> how the one becomes the other."""
+
+
+def goal(material: Material, index: int, colour: Colour, alike: float) -> tuple[Lab, float]:
+    """What the material's median becomes as colour `index`, and how much of the way to the
+    palette that is.
+
+    alike: CIEDE2000 that the colour's own material may keep from the palette.
+    """
+    far = float(cielab.difference(material.lab, colour.lab))
+    own = material.colour == index
+    left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
+    way = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
+    moved = np.array(material.lab) + way * np.subtract(colour.lab, material.lab)
+    return cielab.as_lab(moved), way
+
+
+def _shading(index: int, colours: Sequence[Colour]) -> tuple[float, float]:
+    """L* from percentile 5 to the median and from there to 95 that a colour's granules get.
+
+    Granules of near colours are shaded less, so that they can be told apart.
+    """
+    labs = np.array([colour.lab for colour in colours])
+    near = np.delete(cielab.difference(labs, labs[index]), index).min(initial=_WELL_APART)
+    depth = _SHADING * max(near / _WELL_APART, _LEAST_SHADING)
+    p5, _, p50, _, p95 = colours[index].lightness
+    return depth * (p50 - p5), depth * (p95 - p50)
+
+
+def _tone_curve(
+    shades: Doubles,
+    light: tuple[float, float, float],
+    spread: tuple[float, float],
+    median: float,
+    way: float,
+) -> Doubles:
+    """New L* at each of `shades`: `median` for the material's own.
+
+    spread: what the L* from percentile 5 to the median and from there to 95 become, within reason.
+    way: how much of that is done; at 0, lightness is only shifted.
+    """
+    p5, p50, p95 = light
+    below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
+    down = np.clip(spread[0] / below, *_CONTRAST)
+    up = np.clip(spread[1] / above, *_CONTRAST)
+    down, up = 1 + way * (down - 1), 1 + way * (up - 1)
+    knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
+    dark = median - down * below
+    bright = min(median + up * above, (median + _LIGHTEST) / 2 + 3)
+    darkest, brightest = dark - down * below * 0.7, bright + 0.6 * (bright - median)
+    values = [max(darkest, 0.1 * median), max(dark, 0.25 * median), median, bright, brightest]
+    knots = [min(-1.0, knots[0] - 1), *knots, max(101.0, knots[-1] + 1)]
+    values = [0.0 if values[0] < 8 else values[0] * 0.5, *values, min(brightest + 3, 100.0)]
+    return np.asarray(np.clip(np.interp(shades, knots, values), 0, 100))
