@@ -6,7 +6,6 @@ their own edges: light and shade stay the picture's, as deep as the new colour m
 """
 
 from dataclasses import replace
-from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -23,6 +22,7 @@ from plitka.toning import Material, Toning, Tonings
 Image = NDArray[np.uint8]
 
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
+_UNEVENNESS = 0.3  # of the lightness of such a picture, what is kept
 _REACH = 3  # pixels; coarser segments than those that are measured, for speed
 # Total variation; a picture as near to its recipe keeps all its granules: measuring is no surer
 # than that, and to recolour 4 points of a tile changes it more than any white balance.
@@ -33,6 +33,7 @@ _PLACE = 0.6  # what it costs to lie elsewhere than in the layout
 _STRANGE = 20.0  # CIEDE2000 that cost 1
 _UNLIKE = 1.6  # the most that colour can cost
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
+_SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 _ROUNDING = 1.0  # standard deviation in pixels over which edges are rounded
@@ -58,12 +59,13 @@ def match(image: Image, layout: Layout) -> Image:
     material, materials = _materials(lab, cut, found)
     if _is_close(cut, found, layout):
         return cielab.to_rgb(_balanced(lab, cut, material, materials, found, layout.colours))
-    tonings = {
+    tonings: Tonings = {
         (number, index): Toning.of(one, index, layout.colours, _ALIKE_IF_DEALT)
         for number, one in enumerate(materials)
         for index in range(len(layout.colours))
     }
     owner = _dealt(cut, material, materials, tonings, layout, granules)
+    tonings = _settled(cut, material, owner, tonings)
     return cielab.to_rgb(_recoloured(lab, cut, material, owner, tonings, len(layout.colours)))
 
 
@@ -75,11 +77,16 @@ def _has_no_surface(image: Image) -> bool:
 
 
 def _surfaced(lab: Floats, layout: Layout) -> Floats:
-    """The picture with light and shade of the layout's own granules, as if all were gray."""
+    """The picture with light and shade of the layout's own granules, as if all were gray.
+
+    What it has of lightness is unevenness of the light rather than granules, and is kept in part.
+    """
     gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
     bare = replace(layout, colours=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
     light = cielab.from_rgb(render.picture(bare, len(lab)))[..., 0]
     surfaced = lab.copy()
+    even = np.median(lab[..., 0])
+    surfaced[..., 0] = even + _UNEVENNESS * (lab[..., 0] - even)
     surfaced[..., 0] += light - np.float32(gray.lab[0])
     return np.clip(surfaced, (0, -127, -127), (100, 127, 127)).astype(np.float32)
 
@@ -176,6 +183,17 @@ def _unlikeness(material: Material, index: int, colour: Colour) -> float:
     return min(float(cielab.difference(material.lab, colour.lab)) / _STRANGE, _UNLIKE)
 
 
+def _toned(
+    cut: Segments, material: NDArray[np.int64], owner: NDArray[np.int64], tonings: Tonings
+) -> Doubles:
+    """(N, 3) L*a*b* of the segments, each toned to its colour."""
+    lab = cut.lab.astype(np.float32)
+    for (one, colour), tone in tonings.items():
+        mine = (material == one) & (owner == colour)
+        lab[mine] = tone.apply(lab[mine])
+    return lab.astype(np.float64)
+
+
 def _foreseen(
     cut: Segments,
     material: NDArray[np.int64],
@@ -184,15 +202,44 @@ def _foreseen(
     colours: tuple[Colour, ...],
 ) -> Doubles:
     """(K,) the shares that would be measured on the recoloured picture."""
-    lab = cut.lab.astype(np.float32)
-    for (one, colour), tone in tonings.items():
-        mine = (material == one) & (owner == colour)
-        lab[mine] = tone.apply(cut.lab[mine].astype(np.float32))
+    lab = _toned(cut, material, owner, tonings)
     centres = tuple(colour.lab for colour in colours)
-    seen = sorting.sort_by(lab.astype(np.float64), cut.area, colours, centres).owner
+    seen = sorting.sort_by(lab, cut.area, colours, centres).owner
     sure = seen != NOBODY
     area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colours))
     return np.asarray(area / max(area.sum(), 1))
+
+
+def _settled(
+    cut: Segments, material: NDArray[np.int64], owner: NDArray[np.int64], tonings: Tonings
+) -> Tonings:
+    """The tonings, shifted so that each colour's median is what it shall be.
+
+    A material's median becomes its goal, but the granules that a colour got may be lighter or
+    darker ones than most of their material, the more so the fewer they are.
+    """
+    lab = _toned(cut, material, owner, tonings)
+    settled = dict(tonings)
+    for colour in np.unique(owner).tolist():
+        mine = owner == colour
+        area = np.bincount(material[mine], weights=cut.area[mine])
+        goals = [tonings[one, colour].goal for one in np.flatnonzero(area).tolist()]
+        goal = np.average(goals, axis=0, weights=area[area > 0])
+        off = goal - _weighted_median(lab[mine], cut.area[mine])
+        if cielab.difference(goal, goal - off) > _SETTLED:
+            for one in np.flatnonzero(area).tolist():
+                settled[one, colour] = tonings[one, colour].shifted(off)
+    return settled
+
+
+def _weighted_median(values: Doubles, weight: Doubles) -> Doubles:
+    """(3,) the median of each column of (n, 3) values that count by `weight` (n,)."""
+    medians = []
+    for column in values.T:
+        order = np.argsort(column)
+        half = np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)
+        medians.append(column[order[min(half, len(order) - 1)]])
+    return np.array(medians)
 
 
 def _balanced(
