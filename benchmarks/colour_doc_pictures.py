@@ -30,14 +30,12 @@ def main() -> None:
     cut = segments.cut(image, lab)
     found = sorting.sort(cut, laid.colours)
     coarse = segments.cut(image, lab, 3, laid.granule_map(SIZE))
-    granules = granulation.join(coarse, laid.granule_map(SIZE))[coarse.map]
+    pieces = granulation.join(coarse, laid.granule_map(SIZE)).number[coarse.map]
     _save("colour-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colours))
     matched = matching.match(image, laid)
     after = segments.cut(matched, cielab.from_rgb(matched))
     shown = sorting.sort(after, laid.colours)
-    _save(
-        "colour-match.jpg", _outlined(image, granules), matched, _flat(shown, after, laid.colours)
-    )
+    _save("colour-match.jpg", _outlined(image, pieces), matched, _flat(shown, after, laid.colours))
     flat = np.full_like(image, 128)
     noise = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
     _save("colour-any.jpg", *(matching.match(one, laid) for one in (flat, noise)))

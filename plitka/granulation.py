@@ -1,4 +1,4 @@
-"""Segments -> granules: neighbouring segments joined until they are as large as a granule."""
+"""Segments -> pieces of granules, and how firmly neighbouring pieces hold together."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,28 @@ from numpy.typing import NDArray
 from plitka.cielab import Doubles
 from plitka.segments import Map, Segments
 
-_LARGEST_GRANULE = 3.0  # of the layout's mean granule; segments join up to this area
-_ROUNDS = 6
+_LARGEST_GRANULE = 1.0  # of the layout's mean granule; segments join up to this area
+_ROUNDS = 3
+_FIRMNESS = 2.5  # how fast bonds weaken with contrast, in median contrasts
 _LAYOUT_EDGE = 0.4  # what an edge of the layout adds to a contrast, in median contrasts
 
 
-def join(segments: Segments, granules: Map) -> NDArray[np.int64]:
-    """(N,) the number of the granule that each segment is a part of, 0 and up without gaps.
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """number: (N,) the piece that each segment is a part of, 0 and up without gaps.
+
+    one, other: (E,) pieces that touch. bond: (E,) the length in pixels along which they do, less
+    where the picture shows an edge there.
+    """
+
+    number: NDArray[np.int64]
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    bond: Doubles
+
+
+def join(segments: Segments, granules: Map) -> Pieces:
+    """Join segments into pieces of granules.
 
     Two segments join where each has its faintest edge with the other, round by round. Where the
     picture itself shows no edges, those of the layout decide.
@@ -44,7 +59,8 @@ def join(segments: Segments, granules: Map) -> NDArray[np.int64]:
         lab /= total[:, None]
         place, area = place[heaviest], total
         edges = _merged(number[one], number[other], edges.contrast * edges.length, edges.length)
-    return group
+    firm = np.exp(-_FIRMNESS * edges.contrast / usual)
+    return Pieces(group, edges.one, edges.other, edges.length * firm)
 
 
 @dataclass(frozen=True, eq=False)

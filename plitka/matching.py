@@ -5,7 +5,7 @@ layout has it, under the constraint that areas meet the shares. They are then re
 their own edges: light and shade stay the picture's, as deep as the new colour makes them.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -29,15 +29,20 @@ _REACH = 3  # pixels; coarser segments than those that are measured, for speed
 _CLOSE = 0.04
 _ALIKE = 3.0  # CIEDE2000; a colour as near to the palette is not moved, a farther one to here
 _ALIKE_IF_DEALT = 1.0  # the same where granules are dealt anew
-_PLACE = 0.6  # what it costs to lie elsewhere than in the layout
+_PLACE = 0.8  # what it costs to lie elsewhere than in the layout
+_BOND = 5.0  # what it costs to part pieces that touch, for each pixel along which they do
 _STRANGE = 20.0  # CIEDE2000 that cost 1
 _UNLIKE = 1.6  # the most that colour can cost
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
 _SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
-_ROUNDING = 1.0  # standard deviation in pixels over which edges are rounded
-_EDGE = 2.0  # median contrasts; more is an edge of the picture
+_ROUNDING = 4  # pixels around each over which edges are rounded
+_FLAT = 4.0  # standard deviation of L* below which there is no edge to keep to
+_MIXED = 2  # pixels beside another material that may be mixed with it
+_ASIDE = 0.3  # of the way from one material to the other; what lies farther off is no mixture
+_CONTACT = 0.1  # how much darker it is where two granules touch, as far as
+_CONTACT_STEP = 50.0  # the L* from one material to the other hid that
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
 
@@ -66,7 +71,9 @@ def match(image: Image, layout: Layout) -> Image:
     }
     owner = _dealt(cut, material, materials, tonings, layout, granules)
     tonings = _settled(cut, material, owner, tonings)
-    return cielab.to_rgb(_recoloured(lab, cut, material, owner, tonings, len(layout.colours)))
+    return cielab.to_rgb(
+        _recoloured(lab, cut, material, materials, owner, tonings, len(layout.colours))
+    )
 
 
 def _has_no_surface(image: Image) -> bool:
@@ -136,7 +143,9 @@ def _dealt(
     colours = len(layout.colours)
     if colours == 1:
         return np.zeros(len(cut.area), np.int64)
-    granule = granulation.join(cut, granules)
+    pieces = granulation.join(cut, granules)
+    granule = pieces.number
+    bonds = transport.Bonds(pieces.one, pieces.other, _BOND * pieces.bond)
     cost = _costs(cut, granule, material, materials, layout, granules)
     dark = np.array([one.lab[0] for one in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
     seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(cost)).astype(np.float64)
@@ -144,7 +153,7 @@ def _dealt(
     target = shares.copy()
     best, least = np.zeros(len(cut.area), np.int64), np.inf
     for _ in range(_CORRECTIONS):
-        owner = transport.assign(cost, seen, target / target.sum() * seen.sum())[granule]
+        owner = transport.assign(cost, seen, target / target.sum() * seen.sum(), bonds)[granule]
         shown = _foreseen(cut, material, owner, tonings, layout.colours)
         off = float(np.abs(shown - shares).sum())
         if off < least:
@@ -265,38 +274,110 @@ def _recoloured(
     lab: Floats,
     cut: Segments,
     material: NDArray[np.int64],
+    materials: list[Material],
     owner: NDArray[np.int64],
     tonings: Tonings,
     colours: int,
 ) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
-    rounded = _rounded(owner.astype(np.uint8)[cut.map], cut, colours)
-    pair_map = material.astype(np.uint8)[cut.map] * np.uint8(colours) + rounded
-    pairs = np.flatnonzero(np.bincount(pair_map.ravel()))
-    flat = lab.reshape(-1, 3)
-    toned = np.zeros_like(flat)
-    for pair in pairs.tolist():
-        tone = tonings[divmod(pair, colours)]
-        cover = (pair_map == pair) * np.uint8(255)
+    owners = _rounded(owner.astype(np.uint8)[cut.map], lab[..., 0], colours)
+    kinds = material.astype(np.uint8)[cut.map]
+    mixed = _mixed(lab, kinds, materials)
+    pure, kinds = lab.reshape(-1, 3).copy(), kinds.ravel()
+    pure[mixed.where] = mixed.first
+    rank = np.full(len(pure), -1, np.int32)
+    rank[mixed.where] = np.arange(len(mixed.where))
+    toned = np.zeros_like(pure)
+    for colour in np.flatnonzero(np.bincount(owners.ravel())).tolist():
+        cover = (owners == colour) * np.uint8(255)
         cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
-        share = cover[where] * np.float32(1 / 255)
-        toned[where] += tone.apply(flat[where]) * share[:, None]
+        shown = _as_colour(pure[where], kinds[where], colour, tonings)
+        places = np.flatnonzero(rank[where] >= 0)
+        mixture = rank[where[places]]
+        second = _as_colour(mixed.second[mixture], mixed.kind[mixture], colour, tonings)
+        part = mixed.part[mixture, None]
+        shown[places] += part * (second - shown[places])
+        shown[places, :1] *= 1 - mixed.contact[mixture, None]
+        toned[where] += shown * (cover[where] * np.float32(1 / 255))[:, None]
     return toned.reshape(lab.shape)
 
 
-def _rounded(owner: NDArray[np.uint8], cut: Segments, colours: int) -> NDArray[np.uint8]:
-    """The map of colours with its edges rounded where the picture itself shows no edge.
+def _as_colour(lab: Floats, kinds: NDArray[np.uint8], colour: int, tonings: Tonings) -> Floats:
+    """(n, 3) pixels of the materials `kinds` (n,), toned to a colour."""
+    toned = np.empty_like(lab)
+    for kind in np.flatnonzero(np.bincount(kinds)).tolist():
+        mine = np.flatnonzero(kinds == kind)
+        toned[mine] = tonings[kind, colour].apply(lab[mine])
+    return toned
 
-    There a segment's outline is the picture's grain.
+
+@dataclass(frozen=True, eq=False)
+class _Mixed:
+    """Pixels that may be mixtures of their own material and another beside it.
+
+    where: (n,) in the flat picture. first, second: (n, 3) what is mixed there, of its own
+    material and of the other. kind: (n,) the other material. part: (n,) of the other, 0 to 1.
+    contact: (n,) how much darker it is there, where two granules touch.
+
+    Toned as either alone, such pixels would make an outline: too light for one material, too dark
+    for the other.
     """
-    most = np.zeros(owner.shape, np.uint8)
+
+    where: NDArray[np.int64]
+    first: Floats
+    second: Floats
+    kind: NDArray[np.uint8]
+    part: Floats
+    contact: Floats
+
+
+def _mixed(lab: Floats, kinds: NDArray[np.uint8], materials: list[Material]) -> _Mixed:
+    around = np.ones((2 * _MIXED + 1, 2 * _MIXED + 1), np.uint8)
+    high = np.asarray(cv2.dilate(kinds, around), np.uint8).ravel()
+    low = np.asarray(cv2.erode(kinds, around), np.uint8).ravel()
+    where = np.flatnonzero(high != low)
+    own, high, low = kinds.ravel()[where], high[where], low[where]
+    other = np.where(high != own, high, low)
+    medians = np.array([each.lab for each in materials], np.float32)
+    pixels = lab.reshape(-1, 3)[where]
+    step = medians[other] - medians[own]
+    off = pixels - medians[own]
+    length = np.maximum((step * step).sum(axis=1), 1)
+    part = np.clip((off * step).sum(axis=1) / length, 0, 1)
+    aside = ((off - part[:, None] * step) ** 2).sum(axis=1) / length
+    part *= np.exp(-aside / np.float32(_ASIDE**2))
+    first = pixels - part[:, None] * step
+    hidden = np.minimum(np.abs(step[:, 0]) / np.float32(_CONTACT_STEP), 1)
+    contact = np.float32(4 * _CONTACT) * hidden * part * (1 - part)
+    return _Mixed(where, first, first + step, other, part, contact)
+
+
+def _rounded(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[np.uint8]:
+    """The map of colours with its edges moved onto the picture's own where those are near, and
+    rounded where there are none: there a segment's outline is the picture's grain.
+
+    light: (h, w) L*. A guided filter (He, Sun and Tang, "Guided image filtering", ECCV 2010) of
+    the cover of each colour.
+    """
+    if colours == 1:
+        return owner
+    mean = _box(light)
+    spread = _box(np.asarray(light * light, np.float32)) - mean * mean + np.float32(_FLAT**2)
+    most = np.full(owner.shape, -np.inf, np.float32)
     rounded = owner.copy()
     for colour in range(colours):
-        cover = (owner == colour) * np.uint8(255)
-        cover = np.asarray(cv2.GaussianBlur(cover, (0, 0), _ROUNDING), np.uint8)
-        more = (cover > most).view(np.uint8)
-        cv2.copyTo(cover, more, most)
-        rounded[more.view(np.bool_)] = colour
-    edge = cut.contrast > _EDGE * float(np.median(cut.contrast[::4, ::4]))
-    return np.where(edge, owner, rounded)
+        cover = (owner == colour).astype(np.float32)
+        around = _box(cover)
+        slope = np.asarray((_box(light * cover) - mean * around) / spread, np.float32)
+        level = around - slope * mean
+        here = _box(slope) * light + _box(level)
+        more = here > most
+        np.copyto(most, here, where=more)
+        rounded[more] = colour
+    return rounded
+
+
+def _box(values: Floats) -> Floats:
+    side = 2 * _ROUNDING + 1
+    return np.asarray(cv2.blur(values, (side, side)), np.float32)

@@ -1,5 +1,7 @@
 """Optimal transport: who gets which colour, so that the areas meet the shares at the least cost."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,28 +9,50 @@ from plitka.cielab import Doubles
 
 _SOFTNESS = (0.3, 0.1, 0.03)  # of the choice between costs, from round to round
 _STEPS = 10
+_DAMPING = 0.5  # of the way that what holds neighbours together goes, from step to step
 _REPAIRS = 400
 
 
-def assign(cost: Doubles, area: Doubles, target: Doubles) -> NDArray[np.int64]:
+@dataclass(frozen=True, eq=False)
+class Bonds:
+    """(E,) pairs of pieces, and what it costs when the two get different columns."""
+
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    cost: Doubles
+
+    def apart(self, share: Doubles) -> Doubles:
+        """(K, N) what it costs each piece to get a column, with the others as in `share`."""
+        shared = np.zeros_like(share)
+        for column, of in zip(shared, share, strict=True):
+            column += np.bincount(self.one, weights=self.cost * of[self.other], minlength=len(of))
+            column += np.bincount(self.other, weights=self.cost * of[self.one], minlength=len(of))
+        return np.asarray(shared.sum(axis=0) - shared)
+
+
+def assign(cost: Doubles, area: Doubles, target: Doubles, bonds: Bonds) -> NDArray[np.int64]:
     """(N,) the column that each of N pieces gets.
 
-    cost: (N, K), of giving a piece to a column. area: (N,). target: (K,) the area that each column
-    shall have, adding up to that of the pieces. Prices for the columns are found by entropic
-    transport (Sinkhorn), under less and less entropy; what is left of the differences is repaired
-    piece by piece, where that costs least.
+    cost: (N, K), of giving a unit of a piece's area to a column. area: (N,). target: (K,) the
+    area that each column shall have, adding up to that of the pieces. Prices for the columns are
+    found by entropic transport (Sinkhorn), and where the neighbours go by mean field, both under
+    less and less entropy; what is left of the differences is repaired piece by piece, where that
+    costs least.
     """
     price = np.zeros(len(target))
     columns = np.ascontiguousarray(cost.T)
     wanted = np.maximum(target, 1e-9)
+    size = np.maximum(area, 1.0)
+    held = np.zeros_like(columns)
     for softness in _SOFTNESS:
         for _ in range(_STEPS):
-            favour = (price[:, None] - columns) / softness
+            favour = (price[:, None] - columns - held) / softness
             share = np.exp(favour - favour.max(axis=0))
-            got = (share / share.sum(axis=0)) @ area
-            step = np.log(wanted / np.maximum(got, 1e-9))
+            share /= share.sum(axis=0)
+            step = np.log(wanted / np.maximum(share @ area, 1e-9))
             price += softness * np.clip(step, -2, 2)
-    return _repaired(cost - price, area, target)
+            held += _DAMPING * (bonds.apart(share) / size - held)
+    return _repaired(cost + held.T - price, area, target)
 
 
 def _repaired(cost: Doubles, area: Doubles, target: Doubles) -> NDArray[np.int64]:
