@@ -6,24 +6,37 @@ their own edges: light and shade stay the picture's, as deep as the new colour m
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import cielab, granulation, palette, render, segments, sorting, toning, transport
+from plitka import (
+    cielab,
+    fidelity,
+    granulation,
+    palette,
+    render,
+    segments,
+    sorting,
+    toning,
+    transport,
+)
 from plitka.cielab import Doubles, Floats
-from plitka.layout import Layout
+from plitka.layout import SURVEY, Layout
 from plitka.palette import Colour
 from plitka.segments import Segments
 from plitka.sorting import NOBODY, Sorted
 from plitka.toning import Material, Toning, Tonings
 
 Image = NDArray[np.uint8]
+_Pixels = TypeVar("_Pixels", Image, segments.Map)
 
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
 _UNEVENNESS = 0.3  # of the lightness of such a picture, what is kept
-_REACH = 3  # pixels; coarser segments than those that are measured, for speed
+_SIDE = 768  # pixels a side at which segments are cut; their edges are refined at full size
+_REACH = 2  # pixels
 # Total variation; a picture as near to its recipe keeps all its granules: measuring is no surer
 # than that, and to recolour 4 points of a tile changes it more than any white balance.
 _CLOSE = 0.04
@@ -33,8 +46,11 @@ _PLACE = 0.8  # what it costs to lie elsewhere than in the layout
 _BOND = 5.0  # what it costs to part pieces that touch, for each pixel along which they do
 _STRANGE = 20.0  # CIEDE2000 that cost 1
 _UNLIKE = 1.6  # the most that colour can cost
+_ATTEMPTS = 2  # to give the shares; another one only where what is measured afterwards is off
+_GOOD = 0.025  # total variation that is good enough
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
 _SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
+_ENOUGH = 20_000  # pixels for a median
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 _ROUNDING = 4  # pixels around each over which edges are rounded
@@ -58,22 +74,41 @@ def match(image: Image, layout: Layout) -> Image:
     if _has_no_surface(image):
         lab = _surfaced(lab, layout)
         image = cielab.to_rgb(lab)
-    granules = layout.granule_map(size)
-    cut = segments.cut(image, lab, _REACH, granules)
+    small = _resized(image, min(size, _SIDE), cv2.INTER_AREA)
+    granules = _resized(layout.granule_map(SURVEY), len(small), cv2.INTER_NEAREST)
+    cut = segments.cut(small, cielab.from_rgb(small), _REACH, granules)
+    index = _resized(cut.map, size, cv2.INTER_NEAREST)
     found = sorting.sort(cut, layout.colours)
-    material, materials = _materials(lab, cut, found)
+    material, materials = _materials(lab, index, cut, found)
     if _is_close(cut, found, layout):
-        return cielab.to_rgb(_balanced(lab, cut, material, materials, found, layout.colours))
+        return cielab.to_rgb(_balanced(lab, index, material, materials, found, layout.colours))
     tonings: Tonings = {
         (number, index): Toning.of(one, index, layout.colours, _ALIKE_IF_DEALT)
         for number, one in enumerate(materials)
         for index in range(len(layout.colours))
     }
-    owner = _dealt(cut, material, materials, tonings, layout, granules)
-    tonings = _settled(cut, material, owner, tonings)
-    return cielab.to_rgb(
-        _recoloured(lab, cut, material, materials, owner, tonings, len(layout.colours))
-    )
+    shares = np.array(layout.shares)
+    target = shares
+    best, least = image, np.inf
+    for _ in range(_ATTEMPTS):
+        owner = _dealt(cut, material, materials, tonings, layout, granules, target)
+        matched = cielab.to_rgb(
+            _recoloured(lab, index, material, materials, owner, tonings, len(layout.colours))
+        )
+        shown = np.array(fidelity.measure(matched, layout.colours).shares)
+        off = float(np.abs(shown - shares).sum()) / 2
+        if off < least:
+            best, least = matched, off
+        if off <= _GOOD:
+            break
+        target = np.maximum(target + shares - shown, shares / 4)
+    return best
+
+
+def _resized(values: _Pixels, size: int, way: int) -> _Pixels:
+    if len(values) == size:
+        return values
+    return np.asarray(cv2.resize(values, (size, size), interpolation=way), values.dtype)
 
 
 def _has_no_surface(image: Image) -> bool:
@@ -99,17 +134,17 @@ def _surfaced(lab: Floats, layout: Layout) -> Floats:
 
 
 def _materials(
-    lab: Floats, cut: Segments, found: Sorted
+    lab: Floats, index: segments.Map, cut: Segments, found: Sorted
 ) -> tuple[NDArray[np.int64], list[Material]]:
     """(N,) index of each segment's material, and the materials."""
     present, material = np.unique(found.material, return_inverse=True)
     sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
-    kinds = material[cut.map[::_SAMPLE, ::_SAMPLE].ravel()]
+    kinds = material[index[::_SAMPLE, ::_SAMPLE].ravel()]
     materials = []
-    for index, kind in enumerate(present.tolist()):
-        pixels = sample[kinds == index]
+    for number, kind in enumerate(present.tolist()):
+        pixels = sample[kinds == number]
         if not len(pixels):
-            pixels = cut.lab[material == index].astype(np.float32)
+            pixels = cut.lab[material == number].astype(np.float32)
         centre = cielab.as_lab(np.median(pixels, axis=0))
         p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
         stray = pixels[:, 1:] - cielab.shaded(centre, pixels[:, 0])
@@ -138,8 +173,9 @@ def _dealt(
     tonings: Tonings,
     layout: Layout,
     granules: segments.Map,
+    shares: Doubles,
 ) -> NDArray[np.int64]:
-    """(N,) the colour that each segment gets."""
+    """(N,) the colour that each segment gets, so that the colours have `shares` (K,)."""
     colours = len(layout.colours)
     if colours == 1:
         return np.zeros(len(cut.area), np.int64)
@@ -149,8 +185,7 @@ def _dealt(
     cost = _costs(cut, granule, material, materials, layout, granules)
     dark = np.array([one.lab[0] for one in materials])[material] * sorting.SHADOW > cut.lab[:, 0]
     seen = np.bincount(granule, weights=cut.area * ~dark, minlength=len(cost)).astype(np.float64)
-    shares = np.array(layout.shares)
-    target = shares.copy()
+    target = shares
     best, least = np.zeros(len(cut.area), np.int64), np.inf
     for _ in range(_CORRECTIONS):
         owner = transport.assign(cost, seen, target / target.sum() * seen.sum(), bonds)[granule]
@@ -219,41 +254,9 @@ def _foreseen(
     return np.asarray(area / max(area.sum(), 1))
 
 
-def _settled(
-    cut: Segments, material: NDArray[np.int64], owner: NDArray[np.int64], tonings: Tonings
-) -> Tonings:
-    """The tonings, shifted so that each colour's median is what it shall be.
-
-    A material's median becomes its goal, but the granules that a colour got may be lighter or
-    darker ones than most of their material, the more so the fewer they are.
-    """
-    lab = _toned(cut, material, owner, tonings)
-    settled = dict(tonings)
-    for colour in np.unique(owner).tolist():
-        mine = owner == colour
-        area = np.bincount(material[mine], weights=cut.area[mine])
-        goals = [tonings[one, colour].goal for one in np.flatnonzero(area).tolist()]
-        goal = np.average(goals, axis=0, weights=area[area > 0])
-        off = goal - _weighted_median(lab[mine], cut.area[mine])
-        if cielab.difference(goal, goal - off) > _SETTLED:
-            for one in np.flatnonzero(area).tolist():
-                settled[one, colour] = tonings[one, colour].shifted(off)
-    return settled
-
-
-def _weighted_median(values: Doubles, weight: Doubles) -> Doubles:
-    """(3,) the median of each column of (n, 3) values that count by `weight` (n,)."""
-    medians = []
-    for column in values.T:
-        order = np.argsort(column)
-        half = np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2)
-        medians.append(column[order[min(half, len(order) - 1)]])
-    return np.array(medians)
-
-
 def _balanced(
     lab: Floats,
-    cut: Segments,
+    index: segments.Map,
     material: NDArray[np.int64],
     materials: list[Material],
     found: Sorted,
@@ -262,17 +265,17 @@ def _balanced(
     """The picture with its own colours moved to the palette, as a white balance would."""
     shifts = np.zeros((len(materials), len(colours), 3), np.float32)
     for number, one in enumerate(materials):
-        for index, colour in enumerate(colours):
-            goal, _ = toning.goal(one, index, colour, _ALIKE)
-            shifts[number, index] = np.subtract(goal, one.lab)
-    moved = shifts[material, found.nearest][cut.map]
+        for wanted, colour in enumerate(colours):
+            goal, _ = toning.goal(one, wanted, colour, _ALIKE)
+            shifts[number, wanted] = np.subtract(goal, one.lab)
+    moved = shifts[material, found.nearest][index]
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
     return np.asarray(np.clip(lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
 
 
 def _recoloured(
     lab: Floats,
-    cut: Segments,
+    index: segments.Map,
     material: NDArray[np.int64],
     materials: list[Material],
     owner: NDArray[np.int64],
@@ -280,8 +283,8 @@ def _recoloured(
     colours: int,
 ) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
-    owners = _rounded(owner.astype(np.uint8)[cut.map], lab[..., 0], colours)
-    kinds = material.astype(np.uint8)[cut.map]
+    owners = _rounded(owner.astype(np.uint8)[index], lab[..., 0], colours)
+    kinds = material.astype(np.uint8)[index]
     mixed = _mixed(lab, kinds, materials)
     pure, kinds = lab.reshape(-1, 3).copy(), kinds.ravel()
     pure[mixed.where] = mixed.first
@@ -299,8 +302,30 @@ def _recoloured(
         part = mixed.part[mixture, None]
         shown[places] += part * (second - shown[places])
         shown[places, :1] *= 1 - mixed.contact[mixture, None]
+        shown += _settling(shown, kinds[where], cover[where], colour, tonings)
         toned[where] += shown * (cover[where] * np.float32(1 / 255))[:, None]
     return toned.reshape(lab.shape)
+
+
+def _settling(
+    shown: Floats, kinds: NDArray[np.uint8], cover: NDArray[np.uint8], colour: int, tonings: Tonings
+) -> Floats:
+    """(3,) what is missing to the goal of a colour's median.
+
+    A material's median becomes its goal, but the granules that a colour got may be lighter or
+    darker ones than most of their material, the more so the fewer they are.
+    """
+    mine = np.flatnonzero(cover > 127)
+    mine = mine[:: 1 + len(mine) // _ENOUGH]
+    if not len(mine):
+        return np.zeros(3, np.float32)
+    count = np.bincount(kinds[mine])
+    goals = [tonings[kind, colour].goal for kind in np.flatnonzero(count).tolist()]
+    goal = np.average(goals, axis=0, weights=count[count > 0])
+    median = np.median(shown[mine], axis=0)
+    if cielab.difference(goal, median) <= _SETTLED:
+        return np.zeros(3, np.float32)
+    return np.asarray(goal - median, np.float32)
 
 
 def _as_colour(lab: Floats, kinds: NDArray[np.uint8], colour: int, tonings: Tonings) -> Floats:

@@ -5,7 +5,7 @@ shade curve of the new colour, and what a pixel has beside its own curve stays i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -74,12 +74,6 @@ class Toning:
         after = cielab.shaded(target, lightness)
         table = np.column_stack([lightness, after]).astype(np.float32)
         return Toning(before, table, target, keep, _FARTHEST * stray * usual)
-
-    def shifted(self, shift: Doubles) -> "Toning":
-        """The same with `shift` (3,) added to what it gives, in L*a*b*."""
-        table = self.table + shift.astype(np.float32)
-        table[:, 0] = np.clip(table[:, 0], 0, 100)
-        return replace(self, table=table)
 
     def apply(self, lab: Floats) -> Floats:
         """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
