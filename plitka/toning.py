@@ -23,10 +23,12 @@ _CONTRAST = (0.55, 1.8)  # the least and most that light and shade are compresse
 _BEND = 1.5  # of the mean contrast, the most that light's and shade's differ from it
 _LIGHTEST = 99.0
 _STEPS = 10  # of a table, for each L*
+_SHADES = np.linspace(0, 100, 100 * _STEPS + 1)
 _STRAY = 0.6  # how far pixels lie off their colour's shade curve, in the palette's own spread
 _OWN_STRAY = 2.0  # the same for granules that keep their colour
 _FARTHEST = 2.5  # times that: more is another colour's light, or a mixed edge
 _LEAST_STRAY = 2.0  # a*, b*
+_ANY = 1e3  # farther than any colour lies off another
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +66,25 @@ class Toning:
         """How a material becomes colours[index]; `alike` as `goal` has it."""
         colour = colours[index]
         target, way = goal(material, index, colour, alike)
-        shades = np.linspace(0, 100, 100 * _STEPS + 1)
         spread = _shading(index, colours)
-        lightness = _tone_curve(shades, material.light, spread, target[0], way)
+        lightness = _tone_curve(_SHADES, material.light, spread, target[0], way)
         usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
         stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
         keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
-        before = cielab.shaded(material.lab, shades)
+        before = cielab.shaded(material.lab, _SHADES)
         after = cielab.shaded(target, lightness)
         table = np.column_stack([lightness, after]).astype(np.float32)
         return Toning(before, table, target, keep, _FARTHEST * stray * usual)
+
+    @staticmethod
+    def shift(material: Material, index: int, colour: Colour, alike: float) -> "Toning":
+        """How a material stays what it is, but for a white balance."""
+        target, _ = goal(material, index, colour, alike)
+        before = cielab.shaded(material.lab, _SHADES)
+        moved = np.subtract(target, material.lab)
+        table = np.column_stack([_SHADES, before]) + moved
+        table[:, 0] = np.clip(table[:, 0], 0, 100)
+        return Toning(before, table.astype(np.float32), target, 1.0, _ANY)
 
     def apply(self, lab: Floats) -> Floats:
         """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""

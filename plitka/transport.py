@@ -52,12 +52,16 @@ def assign(cost: Doubles, area: Doubles, target: Doubles, bonds: Bonds) -> NDArr
             step = np.log(wanted / np.maximum(share @ area, 1e-9))
             price += softness * np.clip(step, -2, 2)
             held += _DAMPING * (bonds.apart(share) / size - held)
-    return _repaired(cost + held.T - price, area, target)
+    priced = cost + held.T - price
+    return repaired(priced.argmin(axis=1), priced, area, target)
 
 
-def _repaired(cost: Doubles, area: Doubles, target: Doubles) -> NDArray[np.int64]:
+def repaired(
+    owner: NDArray[np.int64], cost: Doubles, area: Doubles, target: Doubles
+) -> NDArray[np.int64]:
+    """(N,) `owner` with pieces moved, where it costs least, until the areas meet `target`."""
     pieces = np.arange(len(area))
-    owner = cost.argmin(axis=1).astype(np.int64)
+    owner = owner.copy()
     surplus = np.bincount(owner, weights=area, minlength=len(target)) - target
     for _ in range(_REPAIRS):
         most, least = int(surplus.argmax()), int(surplus.argmin())
@@ -71,4 +75,4 @@ def _repaired(cost: Doubles, area: Doubles, target: Doubles) -> NDArray[np.int64
         owner[moved] = least
         surplus[most] -= area[moved]
         surplus[least] += area[moved]
-    return np.asarray(owner, np.int64)
+    return owner

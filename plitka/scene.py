@@ -1,0 +1,105 @@
+"""A picture -> what matching sees in it: its segments, and the colours that it has."""
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka import cielab, palette, render, segments, sorting
+from plitka.cielab import Floats
+from plitka.layout import SURVEY, Layout
+from plitka.segments import Map, Segments
+from plitka.sorting import NOBODY, Sorted
+from plitka.toning import Material
+
+Image = NDArray[np.uint8]
+_Pixels = TypeVar("_Pixels", Image, Map)
+
+_NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
+_UNEVENNESS = 0.3  # of the lightness of such a picture, what is kept
+_SIDE = 768  # pixels a side at which segments are cut; their edges are refined at full size
+_SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """lab: (size, size, 3) the picture. index: (size, size) the segment of each of its pixels.
+
+    cut: the segments, found at _SIDE pixels a side or less. granules: the layout's, there.
+    found: which colours the segments show. material: (N,) index of each segment's material.
+    """
+
+    lab: Floats
+    index: Map
+    cut: Segments
+    granules: Map
+    found: Sorted
+    material: NDArray[np.int64]
+    materials: tuple[Material, ...]
+
+
+def view(image: Image, layout: Layout) -> Scene:
+    """See a square picture; a flat or smooth one with a surface of the layout's granules."""
+    size = len(image)
+    lab = cielab.from_rgb(image)
+    if _has_no_surface(image):
+        lab = _surfaced(lab, layout)
+        image = cielab.to_rgb(lab)
+    small = _resized(image, min(size, _SIDE), cv2.INTER_AREA)
+    granules = _resized(layout.granule_map(SURVEY), len(small), cv2.INTER_NEAREST)
+    cut = segments.cut(small, cielab.from_rgb(small), granules=granules)
+    index = _resized(cut.map, size, cv2.INTER_NEAREST)
+    found = sorting.sort(cut, layout.colours)
+    material, materials = _materials(lab, index, cut, found)
+    return Scene(lab, index, cut, granules, found, material, materials)
+
+
+def _resized(values: _Pixels, size: int, way: int) -> _Pixels:
+    if len(values) == size:
+        return values
+    return np.asarray(cv2.resize(values, (size, size), interpolation=way), values.dtype)
+
+
+def _has_no_surface(image: Image) -> bool:
+    """Whether a picture is flat or smooth, so that it shows nothing of granules."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    contrast = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    return float(np.median(contrast)) <= _NO_SURFACE
+
+
+def _surfaced(lab: Floats, layout: Layout) -> Floats:
+    """The picture with light and shade of the layout's own granules, as if all were gray.
+
+    What it has of lightness is unevenness of the light rather than granules, and is kept in part.
+    """
+    gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
+    bare = replace(layout, colours=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
+    light = cielab.from_rgb(render.picture(bare, len(lab)))[..., 0]
+    surfaced = lab.copy()
+    even = np.median(lab[..., 0])
+    surfaced[..., 0] = even + _UNEVENNESS * (lab[..., 0] - even)
+    surfaced[..., 0] += light - np.float32(gray.lab[0])
+    return np.clip(surfaced, (0, -127, -127), (100, 127, 127)).astype(np.float32)
+
+
+def _materials(
+    lab: Floats, index: Map, cut: Segments, found: Sorted
+) -> tuple[NDArray[np.int64], tuple[Material, ...]]:
+    """(N,) index of each segment's material, and the materials."""
+    present, material = np.unique(found.material, return_inverse=True)
+    sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
+    kinds = material[index[::_SAMPLE, ::_SAMPLE].ravel()]
+    materials = []
+    for number, kind in enumerate(present.tolist()):
+        pixels = sample[kinds == number]
+        if not len(pixels):
+            pixels = cut.lab[material == number].astype(np.float32)
+        centre = cielab.as_lab(np.median(pixels, axis=0))
+        p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
+        stray = pixels[:, 1:] - cielab.shaded(centre, pixels[:, 0])
+        chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
+        colour = kind if kind < len(found.centres) else NOBODY
+        materials.append(Material(centre, (p5, p50, p95), chroma, colour))
+    return material, tuple(materials)
