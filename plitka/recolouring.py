@@ -22,8 +22,8 @@ _ENOUGH = 20_000  # pixels for a median
 
 _ROUNDING = 4  # pixels around each over which edges are rounded
 _FLAT = 4.0  # standard deviation of L* below which there is no edge to keep to
-_MIXED = 2  # pixels beside another material that may be mixed with it
-_ASIDE = 0.3  # of the way from one material to the other; what lies farther off is no mixture
+_MIXED = 3  # pixels beside another material that may be mixed with it
+_ASIDE = 0.45  # of the way from one material to the other; what lies farther off is no mixture
 _CONTACT = 0.1  # how much darker it is where two granules touch, as far as
 _CONTACT_STEP = 50.0  # the L* from one material to the other hid that
 _PATCHED = 4  # pixels around a segment of another colour that go with it
@@ -52,7 +52,7 @@ def patched(scene: Scene, kept: Floats, owner: NDArray[np.int64], other: Floats)
 
 def recoloured(scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours: int) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
-    owners = _rounded(owner.astype(np.uint8)[scene.index], scene.lab[..., 0], colours)
+    owners = _rounded(owner.astype(np.uint8)[scene.cut.map], scene.lab[..., 0], colours)
     kinds = scene.material.astype(np.uint8)[scene.index]
     mixed = _mixed(scene.lab, kinds, scene.materials)
     pure, kinds = scene.lab.reshape(-1, 3).copy(), kinds.ravel()
@@ -151,17 +151,19 @@ def _rounded(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[n
     """The map of colours with its edges moved onto the picture's own where those are near, and
     rounded where there are none: there a segment's outline is the picture's grain.
 
-    light: (h, w) L*. A guided filter (He, Sun and Tang, "Guided image filtering", ECCV 2010) of
+    owner: (h, w), or smaller. light: (h, w) L*. A guided filter (He, Sun and Tang, "Guided image filtering", ECCV 2010) of
     the cover of each colour.
     """
     if colours == 1:
-        return owner
+        return np.zeros(light.shape, np.uint8)
     mean = _box(light)
     spread = _box(np.asarray(light * light, np.float32)) - mean * mean + np.float32(_FLAT**2)
-    most = np.full(owner.shape, -np.inf, np.float32)
-    rounded = owner.copy()
+    most = np.full(light.shape, -np.inf, np.float32)
+    rounded = np.zeros(light.shape, np.uint8)
     for colour in range(colours):
-        cover = (owner == colour).astype(np.float32)
+        cover = np.asarray(
+            cv2.resize((owner == colour).astype(np.float32), light.shape), np.float32
+        )
         around = _box(cover)
         slope = np.asarray((_box(light * cover) - mean * around) / spread, np.float32)
         level = around - slope * mean
