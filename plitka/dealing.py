@@ -35,7 +35,9 @@ def deal(
     medians = np.array([one.lab[0] for one in scene.materials])
     dark = medians[scene.material] * sorting.SHADOW > cut.lab[:, 0]
     area = cut.area * ~dark
-    dealt = (_kept if kept else _anew)(scene, layout, area)
+    if kept:
+        return _kept(scene, layout, area)(shares * area.sum())
+    dealt = _anew(scene, layout, area)
     target = shares
     best, least = np.zeros(len(cut.area), np.int64), np.inf
     for _ in range(_CORRECTIONS):

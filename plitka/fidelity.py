@@ -73,13 +73,13 @@ def _differences(
 ) -> tuple[float | None, ...]:
     """As Measurement tells. Like the palette's, the medians take in a granule's own shadows."""
     lab = lab[::_SAMPLE, ::_SAMPLE]
-    owner = found.nearest[pixels[::_SAMPLE, ::_SAMPLE]]
+    material = found.material[pixels[::_SAMPLE, ::_SAMPLE]]
     seen = set(found.owner.tolist())
     differences: list[float | None] = []
     for index, colour in enumerate(colours):
         if index not in seen:
             differences.append(None)
             continue
-        median = np.median(lab[owner == index], axis=0)
+        median = np.median(lab[material == index], axis=0)
         differences.append(float(cielab.difference(median, colour.lab)))
     return tuple(differences)

@@ -34,14 +34,15 @@ def match(image: Image, layout: Layout) -> Image:
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
     seen = scene.view(image, layout)
-    off = _off(seen, layout)
+    shares = np.array(layout.shares)
+    shown = _shown(seen)
+    off = fidelity.total_variation(shown, layout.shares)
     near = off <= _NEAR
     kept = recolouring.balanced(seen, layout.colours) if near else seen.lab
     if off <= _CLOSE:
         return cielab.to_rgb(kept)
     tonings = _tonings(seen, layout, near)
-    shares = np.array(layout.shares)
-    target = shares
+    target = shares + (np.array(shown) - shares) * _GOOD / off if near else shares
     best, least = image, np.inf
     for _ in range(_ATTEMPTS):
         owner = dealing.deal(seen, layout, tonings, target, near)
@@ -53,19 +54,19 @@ def match(image: Image, layout: Layout) -> Image:
             best, least = matched, off
         if off <= (_CLOSE if near else _GOOD):
             break
-        target = np.maximum(target + shares - shown, shares / 4)
+        target = np.maximum(target + shares - np.array(shown), shares / 4)
     return best
 
 
-def _off(seen: Scene, layout: Layout) -> float:
-    """Total variation from the recipe; 1 where a colour is missing or one is not of the recipe."""
+def _shown(seen: Scene) -> tuple[float, ...]:
+    """The shares; all 0 where a colour is missing or one is not of the recipe."""
     found, area = seen.found, seen.cut.area
     strange = found.material >= len(found.centres)
     if not all(found.centres) or area[strange].sum() > _CLOSE * area.sum():
-        return 1.0
+        return (0.0,) * len(found.centres)
     sure = found.owner != NOBODY
-    shown = np.bincount(found.owner[sure], weights=area[sure], minlength=len(layout.shares))
-    return fidelity.total_variation((shown / max(shown.sum(), 1)).tolist(), layout.shares)
+    shown = np.bincount(found.owner[sure], weights=area[sure], minlength=len(found.centres))
+    return tuple((shown / max(shown.sum(), 1)).tolist())
 
 
 def _tonings(seen: Scene, layout: Layout, kept: bool) -> Tonings:

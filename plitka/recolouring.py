@@ -151,8 +151,8 @@ def _rounded(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[n
     """The map of colours with its edges moved onto the picture's own where those are near, and
     rounded where there are none: there a segment's outline is the picture's grain.
 
-    owner: (h, w), or smaller. light: (h, w) L*. A guided filter (He, Sun and Tang, "Guided image filtering", ECCV 2010) of
-    the cover of each colour.
+    owner: (h, w), or smaller. light: (h, w) L*. A guided filter (He, Sun and Tang, "Guided image
+    filtering", ECCV 2010) of the cover of each colour.
     """
     if colours == 1:
         return np.zeros(light.shape, np.uint8)

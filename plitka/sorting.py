@@ -23,6 +23,8 @@ NOBODY = -1
 SHADOW = 0.55
 """Of a colour's L*: what is darker is a gap or deep shadow, in black as in white."""
 
+_DARKEST = 5.0  # L*; where no colour is seen at all, only what is darker is a gap
+
 # Claims: how far the picture's colour may lie from the palette's, in CIEDE2000.
 _DRIFT = 26.0  # the green granules of the mixed photographs, called DKGREEN there, have up to 21
 _SMALL_DRIFT = 15.0  # of a mode that is small: sheen and shade make such modes too
@@ -51,7 +53,7 @@ class Sorted:
     `strangers`; NOBODY where the picture has no colour of its own.
     owner: (N,) index of the colour that each segment surely shows, NOBODY for none of them.
     nearest: (N,) index of the colour that each segment is nearest to, gaps included; NOBODY only
-    where no colour is shown.
+    where none of them is shown.
     shadow: (N,) whether it is a gap or deep shadow.
     """
 
@@ -84,19 +86,21 @@ def sort_by(
     lights += [_usual_light(stranger) for stranger in strangers]
     if not looks:
         nobody = np.full(len(area), NOBODY)
-        return Sorted(centres, strangers, nobody, nobody, nobody, np.ones(len(area), np.bool_))
+        return Sorted(centres, strangers, nobody, nobody, nobody, lab[:, 0] < _DARKEST)
     off = [_distance(lab, look, light) for look, light in zip(looks, lights, strict=True)]
     strangeness = np.stack(off, axis=1)
     unlikeliness = strangeness + np.log([sum(light) for light in lights])
     index = _most_likely(unlikeliness, area)
     number = np.array([*shown, *range(len(centres), len(centres) + len(strangers))])
     material = number[index]
+    depth = np.array([look[0] for look in looks]) * SHADOW
     if not shown:
         nobody = np.full(len(area), NOBODY)
-        return Sorted(centres, strangers, material, nobody, nobody, np.ones(len(area), np.bool_))
+        shadow = lab[:, 0] < np.maximum(depth[index], _DARKEST)
+        return Sorted(centres, strangers, material, nobody, nobody, shadow)
     among = np.where(index < len(shown), index, unlikeliness[:, : len(shown)].argmin(axis=1))
     nearest = np.array(shown)[among]
-    shadow = lab[:, 0] < SHADOW * np.array([look[0] for look in looks])[among]
+    shadow = lab[:, 0] < depth[among]
     near = strangeness[np.arange(len(area)), index] < _UNLIKELY
     owner = np.where((material == nearest) & near & ~shadow, nearest, NOBODY)
     return Sorted(centres, strangers, material, owner, nearest, shadow)

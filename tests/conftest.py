@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import pytest
 
-from plitka import engines
+from plitka import engines, pictures, render
+from plitka.layout import lay
+from tests.recipes import asked
 from tests.server import CogServer, cog_server
 
 if TYPE_CHECKING:
@@ -62,6 +64,14 @@ def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadS
         return cast("SdxlEngine", loaded)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A picture of 60% red and 40% blue."""
+    file = tmp_path_factory.mktemp("tile") / "tile.png"
+    pictures.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
+    return file
 
 
 @pytest.fixture

@@ -5,22 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from plitka import palette, pictures, render
+from plitka import palette, pictures
 from plitka.audit import CaptionError, Finding, audit, caption
-from plitka.layout import lay
-from tests.recipes import asked
 
 SHARED = os.environ.get("PLITKA_SHARED")
 
 Save = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of 60% red and 40% blue."""
-    file = tmp_path_factory.mktemp("tile") / "tile.png"
-    pictures.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
-    return file
 
 
 @pytest.fixture
@@ -60,6 +50,7 @@ def test_a_right_name_is_true(save: Save, name: str) -> None:
         ("REDp20_BLUEp80.png", "other shares"),
         ("REDp60_BLUEp30_YELLOWp10.png", "other shares"),
         ("RED.png", "of the granules show other colours"),
+        ("YELLOWp50_WHITEp50.png", "of the granules show other colours"),
     ],
 )
 def test_a_wrong_name_lies_and_the_reason_is_told(save: Save, name: str, reason: str) -> None:

@@ -184,14 +184,6 @@ def test_measure_keeps_the_names_that_it_was_asked_with(
     assert "%" in out
 
 
-@pytest.fixture(scope="session")
-def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A picture of 60% red and 40% blue."""
-    file = tmp_path_factory.mktemp("tile") / "tile.png"
-    pictures.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
-    return file
-
-
 def test_measure_tells_how_far_the_picture_is_from_the_shares_asked_for(
     red_and_blue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,6 +85,24 @@ def test_a_colour_that_was_not_looked_for_is_undecided() -> None:
     assert measured.undecided == pytest.approx(0.5 * (1 - measured.gaps), abs=0.1)
 
 
+def test_where_no_colour_that_was_looked_for_is_there_all_is_undecided() -> None:
+    layout = lay(asked({"red": 60, "blue": 40}, 20))
+    wanted = [COLOURS.find("yellow"), COLOURS.find("white")]
+    measured = fidelity.measure(render.picture(layout, 768), wanted)
+    assert measured.shares == (0.0, 0.0)
+    assert measured.differences == (None, None)
+    assert measured.undecided > 0.9
+    assert measured.gaps < 0.1
+
+
+def test_a_colour_is_not_judged_by_granules_of_colours_beside_it() -> None:
+    layout = lay(asked({"blue": 60, "black": 20, "white": 20}, 20))
+    wanted = [COLOURS.find("black"), COLOURS.find("white")]
+    measured = fidelity.measure(render.picture(layout, 768), wanted)
+    assert measured.undecided == pytest.approx(0.6, abs=0.08)
+    assert all(difference is not None and difference < 5 for difference in measured.differences)
+
+
 def test_the_difference_tells_how_far_a_colour_lies_from_the_palette() -> None:
     red = COLOURS.find("red")
     layout = lay(asked({"red": 100}))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from plitka import fidelity, matching, render
+from plitka import cielab, fidelity, matching, render
 from plitka.layout import Layout, lay
 from tests.recipes import asked
 
@@ -17,6 +17,7 @@ RECIPES: dict[str, dict[str, float]] = {
     "white+black": {"white": 70, "black": 30},
     "four colours": {"red": 40, "blue": 30, "green": 20, "yellow": 10},
     "pastels": {"pearl": 40, "salmon": 35, "light gray": 25},
+    "greens": {"dark green": 60, "light green": 40},
 }
 
 
@@ -53,7 +54,7 @@ def white_noise(recipe: str) -> Image:
 def smooth_noise(recipe: str) -> Image:
     noise = np.random.default_rng(2).normal(size=(SIZE, SIZE, 3)).astype(np.float32)
     smooth = np.asarray(cv2.GaussianBlur(noise, (0, 0), 12), np.float32)
-    return np.asarray(np.clip(128 + 30 * smooth / smooth.std(), 0, 255), np.uint8)
+    return np.asarray(np.clip(128 + 45 * smooth / smooth.std(), 0, 255), np.uint8)
 
 
 def darkened(recipe: str) -> Image:
@@ -61,7 +62,7 @@ def darkened(recipe: str) -> Image:
 
 
 def yellow_cast(recipe: str) -> Image:
-    return np.asarray(another_seed(recipe) * np.array([1, 0.97, 0.8]), np.uint8)
+    return np.asarray(another_seed(recipe) * np.array([1, 0.95, 0.6]), np.uint8)
 
 
 SOURCES = (
@@ -72,8 +73,6 @@ CASES = [
     pytest.param(source, recipe, id=f"{source.__name__}-{recipe}")
     for source in SOURCES
     for recipe in RECIPES
-    # Pearl under yellow light is not told from light gray.
-    if (source, recipe) != (yellow_cast, "pastels")
 ]
 
 
@@ -83,10 +82,7 @@ def test_any_picture_gets_the_shares_and_the_colours_of_the_recipe(
 ) -> None:
     wanted = layout(recipe)
     shown = fidelity.measure(matching.match(source(recipe), wanted), wanted.colours)
-    # Pearl and light gray are told apart less surely than colours that are no neighbours.
-    assert fidelity.total_variation(shown.shares, wanted.shares) < (
-        0.08 if recipe == "pastels" else 0.05
-    )
+    assert fidelity.total_variation(shown.shares, wanted.shares) < 0.05
     for difference in shown.differences:
         assert difference is not None
         assert difference <= 4
@@ -115,16 +111,43 @@ def test_the_colours_lie_where_the_layout_has_them() -> None:
     assert is_red[laid == 1].mean() < 0.35
 
 
+@pytest.mark.parametrize("size", [512, 1024])
 @pytest.mark.parametrize(
     "recipe",
-    [{"red": 100}, {"brown": 50, "gray": 50}, {"pearl": 40, "salmon": 35, "light gray": 25}],
+    [
+        {"red": 100},
+        {"brown": 50, "gray": 50},
+        {"pearl": 40, "salmon": 35, "light gray": 25},
+        {"dark green": 60, "light green": 40},
+        {"salmon": 50, "orange": 30, "pink": 20},
+    ],
     ids="+".join,
 )
-def test_a_picture_that_shows_its_recipe_hardly_changes(recipe: dict[str, float]) -> None:
+def test_a_picture_that_shows_its_recipe_hardly_changes(
+    recipe: dict[str, float], size: int
+) -> None:
     wanted = lay(asked(recipe, 20))
-    picture = render.picture(wanted, 1024)
+    picture = render.picture(wanted, size)
     changed = np.abs(matching.match(picture, wanted).astype(int) - picture)
     assert changed.mean() < 3
+
+
+def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not_change() -> None:
+    picture = tile({"red": 52, "white": 48}, size=1024)
+    wanted = lay(asked({"red": 60, "white": 40}, 20))
+    matched = matching.match(picture, wanted)
+    changed = np.abs(matched.astype(int) - picture).max(axis=2)
+    assert (changed > 20).mean() < 0.15
+    shown = fidelity.measure(matched, wanted.colours)
+    assert fidelity.total_variation(shown.shares, wanted.shares) < 0.045
+
+
+def test_no_light_outline_stays_around_granules_that_were_white() -> None:
+    """Pixels on edges are mixtures of white and black; as red, none may be lighter than red is."""
+    wanted = lay(asked({"red": 60, "blue": 40}, 20))
+    matched = matching.match(tile({"white": 50, "black": 50}, size=1024), wanted)
+    usual = render.picture(wanted, 1024)
+    assert (matched.min(axis=2) > 150).mean() <= (usual.min(axis=2) > 150).mean() + 0.001
 
 
 @pytest.mark.parametrize(
@@ -140,15 +163,27 @@ def test_a_picture_that_shows_its_recipe_hardly_changes(recipe: dict[str, float]
 def test_fine_light_and_shade_inside_granules_stay(
     drawn: dict[str, float], wanted: dict[str, float]
 ) -> None:
-    before = tile(drawn)
+    before = tile(drawn, size=1024)
     after = matching.match(before, lay(asked(wanted, 20)))
-    assert np.corrcoef(detail(before), detail(after))[0, 1] >= 0.9
+    inside = within(before, drawn) & within(after, wanted)
+    assert inside.mean() > 0.3
+    assert np.corrcoef(detail(before)[inside], detail(after)[inside])[0, 1] >= 0.92
 
 
 def detail(image: Image) -> NDArray[np.float32]:
     """Lightness, less what is broader than a granule's facets."""
     light = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
-    return np.asarray((light - cv2.GaussianBlur(light, (0, 0), 2)).ravel(), np.float32)
+    return np.asarray(light - cv2.GaussianBlur(light, (0, 0), 2), np.float32)
+
+
+def within(image: Image, recipe: dict[str, float]) -> NDArray[np.bool_]:
+    """Where one colour is all around: a step between two is what was asked for, or taken away."""
+    smooth = cielab.from_rgb(np.asarray(cv2.medianBlur(image, 5), np.uint8))[..., 1:]
+    colours = [np.array(colour.lab[1:], np.float32) for colour in lay(asked(recipe)).colours]
+    off = np.stack([((smooth - colour) ** 2).sum(axis=2) for colour in colours])
+    nearest = off.argmin(axis=0).astype(np.uint8)
+    around = np.ones((7, 7), np.uint8)
+    return np.asarray(cv2.dilate(nearest, around) == cv2.erode(nearest, around))
 
 
 def test_equal_pictures_are_matched_equally() -> None:
