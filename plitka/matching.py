@@ -22,7 +22,7 @@ _CLOSE = 0.04
 _NEAR = 0.12  # the same of a picture that keeps those that need not change
 _ALIKE = 1.0  # CIEDE2000; what a colour of the picture may keep where granules are dealt anew
 _ATTEMPTS = 2  # to give the shares; another one only where what is measured afterwards is off
-_GOOD = 0.025  # total variation that is good enough
+_GOOD = 0.03  # total variation that is good enough
 
 
 def match(image: Image, layout: Layout) -> Image:

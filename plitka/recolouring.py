@@ -20,10 +20,11 @@ farther one is moved to here."""
 _SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
 _ENOUGH = 20_000  # pixels for a median
 
-_ROUNDING = 4  # pixels around each over which edges are rounded
+_ROUNDING = 3  # pixels of the map of segments around each over which edges are rounded
 _FLAT = 4.0  # standard deviation of L* below which there is no edge to keep to
 _MIXED = 3  # pixels beside another material that may be mixed with it
 _ASIDE = 0.45  # of the way from one material to the other; what lies farther off is no mixture
+_LEAST_PART = 0.03  # of another material that is worth to be unmixed
 _CONTACT = 0.1  # how much darker it is where two granules touch, as far as
 _CONTACT_STEP = 50.0  # the L* from one material to the other hid that
 _PATCHED = 4  # pixels around a segment of another colour that go with it
@@ -64,15 +65,21 @@ def recoloured(scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours
         cover = (owners == colour) * np.uint8(255)
         cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
-        shown = _as_colour(pure[where], kinds[where], colour, tonings)
-        places = np.flatnonzero(rank[where] >= 0)
-        mixture = rank[where[places]]
+        cover, kind, mixture = cover[where], kinds[where], rank[where]
+        shown = _as_colour(pure.take(where, axis=0), kind, colour, tonings)
+        places = np.flatnonzero(mixture >= 0)
+        mixture = mixture[places]
         second = _as_colour(mixed.second[mixture], mixed.kind[mixture], colour, tonings)
         part = mixed.part[mixture, None]
-        shown[places] += part * (second - shown[places])
-        shown[places, :1] *= 1 - mixed.contact[mixture, None]
-        shown += _settling(shown, kinds[where], cover[where], colour, tonings)
-        toned[where] += shown * (cover[where] * np.float32(1 / 255))[:, None]
+        blend = shown[places]
+        blend += part * (second - blend)
+        blend[:, 0] *= 1 - mixed.contact[mixture]
+        shown[places] = blend
+        shown += _settling(shown, kind, cover, colour, tonings)
+        inner = cover == 255
+        toned[where[inner]] = shown[inner]
+        edge = np.flatnonzero(~inner)
+        toned[where[edge]] += shown[edge] * (cover[edge] * np.float32(1 / 255))[:, None]
     return toned.reshape(scene.lab.shape)
 
 
@@ -99,8 +106,11 @@ def _settling(
 
 def _as_colour(lab: Floats, kinds: NDArray[np.uint8], colour: int, tonings: Tonings) -> Floats:
     """(n, 3) pixels of the materials `kinds` (n,), toned to a colour."""
+    present = np.flatnonzero(np.bincount(kinds)).tolist()
+    if len(present) == 1:
+        return tonings[present[0], colour].apply(lab)
     toned = np.empty_like(lab)
-    for kind in np.flatnonzero(np.bincount(kinds)).tolist():
+    for kind in present:
         mine = np.flatnonzero(kinds == kind)
         toned[mine] = tonings[kind, colour].apply(lab[mine])
     return toned
@@ -134,14 +144,20 @@ def _mixed(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material])
     own, high, low = kinds.ravel()[where], high[where], low[where]
     other = np.where(high != own, high, low)
     medians = np.array([each.lab for each in materials], np.float32)
-    pixels = lab.reshape(-1, 3)[where]
-    step = medians[other] - medians[own]
-    off = pixels - medians[own]
-    length = np.maximum((step * step).sum(axis=1), 1)
-    part = np.clip((off * step).sum(axis=1) / length, 0, 1)
-    aside = ((off - part[:, None] * step) ** 2).sum(axis=1) / length
+    steps = medians[None] - medians[:, None]
+    lengths = np.maximum(np.einsum("ijk,ijk->ij", steps, steps), 1)
+    between = own * np.intp(len(materials)) + other
+    step, length = steps.reshape(-1, 3).take(between, axis=0), lengths.ravel().take(between)
+    pixels = lab.reshape(-1, 3).take(where, axis=0)
+    off = pixels - medians.take(own, axis=0)
+    along = np.einsum("ij,ij->i", off, step) / length
+    part = np.clip(along, 0, 1)
+    # What is left of `off` without that part of the step, squared.
+    aside = np.einsum("ij,ij->i", off, off) / length + part * (part - 2 * along)
     part *= np.exp(-aside / np.float32(_ASIDE**2))
-    first = pixels - part[:, None] * step
+    much = np.flatnonzero(part > _LEAST_PART)
+    where, other, step, part = where[much], other[much], step[much], part[much]
+    first = pixels[much] - part[:, None] * step
     hidden = np.minimum(np.abs(step[:, 0]) / np.float32(_CONTACT_STEP), 1)
     contact = np.float32(4 * _CONTACT) * hidden * part * (1 - part)
     return _Mixed(where, first, first + step, other, part, contact)
@@ -151,23 +167,22 @@ def _rounded(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[n
     """The map of colours with its edges moved onto the picture's own where those are near, and
     rounded where there are none: there a segment's outline is the picture's grain.
 
-    owner: (h, w), or smaller. light: (h, w) L*. A guided filter (He, Sun and Tang, "Guided image
-    filtering", ECCV 2010) of the cover of each colour.
+    owner: (h, w) or smaller. light: (h, w) L*. A guided filter of the cover of each colour, its
+    coefficients found at the smaller size (He and Sun, "Fast Guided Filter", arXiv 1505.00996).
     """
     if colours == 1:
         return np.zeros(light.shape, np.uint8)
-    mean = _box(light)
-    spread = _box(np.asarray(light * light, np.float32)) - mean * mean + np.float32(_FLAT**2)
+    small = _scaled(light, owner.shape[0])
+    mean = _box(small)
+    spread = _box(np.asarray(small * small, np.float32)) - mean * mean + np.float32(_FLAT**2)
     most = np.full(light.shape, -np.inf, np.float32)
     rounded = np.zeros(light.shape, np.uint8)
     for colour in range(colours):
-        cover = np.asarray(
-            cv2.resize((owner == colour).astype(np.float32), light.shape), np.float32
-        )
+        cover = (owner == colour).astype(np.float32)
         around = _box(cover)
-        slope = np.asarray((_box(light * cover) - mean * around) / spread, np.float32)
-        level = around - slope * mean
-        here = _box(slope) * light + _box(level)
+        slope = np.asarray((_box(small * cover) - mean * around) / spread, np.float32)
+        level = np.asarray(around - slope * mean, np.float32)
+        here = _scaled(_box(slope), len(light)) * light + _scaled(_box(level), len(light))
         more = here > most
         np.copyto(most, here, where=more)
         rounded[more] = colour
@@ -177,3 +192,7 @@ def _rounded(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[n
 def _box(values: Floats) -> Floats:
     side = 2 * _ROUNDING + 1
     return np.asarray(cv2.blur(values, (side, side)), np.float32)
+
+
+def _scaled(values: Floats, size: int) -> Floats:
+    return np.asarray(cv2.resize(values, (size, size)), np.float32)

@@ -92,10 +92,9 @@ class Toning:
         np.clip(step, 0, len(self.table) - 1, out=step)
         toned = self.table.take(step, axis=0)
         stray = lab[:, 1:] - self.before.take(step, axis=0)
-        stray *= np.float32(self.keep)
-        far = np.sqrt(stray[:, :1] ** 2 + stray[:, 1:] ** 2)
-        stray *= np.float32(self.reach) / np.maximum(far, np.float32(self.reach))
-        toned[:, 1:] += stray
+        far = np.float32(self.keep) * np.sqrt(np.einsum("ij,ij->i", stray, stray))
+        kept = np.float32(self.reach * self.keep) / np.maximum(far, np.float32(self.reach))
+        toned[:, 1:] += stray * kept[:, None]
         return np.asarray(toned)
 
 
