@@ -14,11 +14,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from plitka import archive, device, inventory, lora, weights
+from plitka import archive, device, inventory, lora, savings, weights
 from plitka.control import Kind
 from plitka.device import Device, MemoryPlan, Needs
 from plitka.inventory import Inventory
 from plitka.lora import Lora
+from plitka.savings import Savings
 from plitka.stages import Stages, log
 from plitka.weights import Base, Model, Remote, WeightsError
 
@@ -41,12 +42,13 @@ class Loaded:
     memory_plan: MemoryPlan
     needs: Needs
     controlnets: Mapping[str, str]  # kind -> folder or repository
+    savings: Savings
 
 
 def load(packed: Path | str | None, dtype: str | None) -> Loaded:
     """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
     _quiet()
-    settings = weights.settings()
+    settings, switches = weights.settings(), savings.settings()
     chosen = device.best()
     chosen = replace(chosen, dtype=dtype or chosen.dtype)
     stages = Stages(lambda: device.memory_line(chosen))
@@ -70,7 +72,7 @@ def load(packed: Path | str | None, dtype: str | None) -> Loaded:
             if held.embeddings_path is not None:
                 _embed(pipe, held.embeddings_path, held.embeddings)
     tokens = held.embeddings_path is not None
-    return Loaded(pipe, tokens, chosen, memory_plan, needed, settings.controlnets)
+    return Loaded(pipe, tokens, chosen, memory_plan, needed, settings.controlnets, switches)
 
 
 def _quiet() -> None:
