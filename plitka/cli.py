@@ -212,7 +212,7 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     spelt = command.add_argument_group("the same without JSON")
     spelt.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
     spelt.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
-    spelt.add_argument("--quality", help="preview, standard or high")
+    spelt.add_argument("--quality", help="preview, standard, high or turbo")
     spelt.add_argument("--seed", help="0 to 4294967295; -1 draws one")
 
 

@@ -6,7 +6,7 @@ What is loaded is in `loading.py` beside it.
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from plitka import device, render, savings
+from plitka import device, render, savings, weights
 from plitka.control import ControlNets, Kind
 from plitka.device import Device, MemoryPlan
 from plitka.engines import Drawn, EngineError, Guides, loading, sampling
@@ -50,6 +50,8 @@ class SdxlEngine:
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
         self.savings = loaded.savings
+        self.turbo = loaded.turbo
+        self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
         self._prompts = Prompts(loaded.pipe)
         self.controlnets = ControlNets(
@@ -63,6 +65,11 @@ class SdxlEngine:
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError where the recipe asks for what this engine cannot do."""
+        if recipe.quality == "turbo" and self.turbo is None:
+            raise RecipeError(
+                'quality: "turbo" needs a distilled LoRA, and this engine was loaded without one;'
+                f" take another quality, or set {weights.TURBO_LORA} before the start"
+            )
         scale = recipe.overrides.lora_scale
         if scale is not None:
             raise RecipeError(
@@ -151,12 +158,18 @@ class SdxlEngine:
             plan.controlnet_scale,
         )
         run = sampling.steps_run(asked.steps, plan.strength)
-        schedule = sampling.schedule(self.pipe.scheduler, asked.steps, run, self.device.name)
+        turbo = self.turbo if plan.recipe.quality == "turbo" else None
+        scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
+        schedule = sampling.schedule(scheduler, asked.steps, run, self.device.name)
         scale = 0.0 if controlnet is None else plan.controlnet_scale
         steps = savings.steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
         latents = self._start(asked, schedule, given.text)
         watch.end("encode")
-        with self._at_work(self.pipe.unet, controlnet), _bar(size, run) as bar:
+        with (
+            self._at_work(self.pipe.unet, controlnet, turbo),
+            nullcontext() if turbo is None else turbo.on(),
+            _bar(size, run) as bar,
+        ):
 
             def at_step() -> None:
                 bar.update()
@@ -223,7 +236,8 @@ class SdxlEngine:
     def _settle(self) -> None:
         """Put every module where the memory plan wants it, whatever a cancelled run has left."""
         vae, unet = self.pipe.vae, self.pipe.unet
-        for module in (vae, unet, *self._encoders, *self.controlnets.loaded.values()):
+        beside = [self.turbo] if self.turbo is not None else []
+        for module in (vae, unet, *beside, *self._encoders, *self.controlnets.loaded.values()):
             at_rest = self._resting_encoders if module in self._encoders else self._resting
             module.to(at_rest)
         if vae.dtype != unet.dtype:  # a pipeline was cancelled while it had it in float32
