@@ -50,6 +50,7 @@ def test_turbo_draws_with_the_lora_as_if_it_were_fused(
     for angle in (0, 45):
         one = drawn(beside, asked("turbo", angle)).image
         # As fused and scheduled, but not switched on twice.
+        assert fused.turbo is not None
         fused.turbo._targets = []
         other = drawn(fused, asked("turbo", angle)).image
         assert np.abs(one.astype(int) - other).max() <= 2

@@ -93,13 +93,14 @@ def condition(
 
 def noise(plan: Schedule, size: int, generator: torch.Generator, like: Tensor) -> Tensor:
     """Latents to begin with where there is no init image, (1, 4, size / 8, size / 8)."""
-    latents = randn_tensor(
+    latents: Tensor = randn_tensor(
         (1, 4, size // _DOWNSCALING, size // _DOWNSCALING),
         generator=generator,
         device=like.device,
         dtype=like.dtype,
     )
-    return latents * plan.scheduler.init_noise_sigma
+    begun: Tensor = latents * plan.scheduler.init_noise_sigma
+    return begun
 
 
 def encoded(vae: Any, image: NDArray[np.uint8], generator: torch.Generator, like: Tensor) -> Tensor:
@@ -107,7 +108,8 @@ def encoded(vae: Any, image: NDArray[np.uint8], generator: torch.Generator, like
     pixels = (2.0 * _tensor(image) - 1.0).to(like.device, like.dtype)
     with _Precise(vae):
         latents = vae.encode(pixels.to(vae.dtype)).latent_dist.sample(generator)
-    return vae.config.scaling_factor * latents.to(like.dtype)
+    scaled: Tensor = vae.config.scaling_factor * latents.to(like.dtype)
+    return scaled
 
 
 def noised(plan: Schedule, latents: Tensor, generator: torch.Generator) -> Tensor:

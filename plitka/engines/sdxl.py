@@ -4,6 +4,7 @@ What is loaded is in `loading.py` beside it.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
+import tqdm
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from plitka import device, render, savings, weights
 from plitka.control import ControlNets, Kind
@@ -53,6 +54,7 @@ class SdxlEngine:
         self.turbo = loaded.turbo
         self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
+        self._lock = threading.Lock()
         self._prompts = Prompts(loaded.pipe)
         self.controlnets = ControlNets(
             load=lambda kind: loading.load_controlnet(
@@ -99,10 +101,13 @@ class SdxlEngine:
     ) -> Drawn:
         """Draw the layout. Where memory runs out, once more with a smaller memory plan."""
         guides = guides or self.guides(plan, layout, size)
-        asked = _Asked(plan, guides, size, steps, at_step)
+        with self._lock:  # two runs at once would take each other's modules away
+            return self._drawn(_Asked(plan, guides, size, steps, at_step))
+
+    def _drawn(self, asked: "_Asked") -> Drawn:
         result = self._unless_out_of_memory(asked)
         if result is None:
-            self._step_down(plan.control.kind)
+            self._step_down(asked.plan.control.kind)
             result = self._unless_out_of_memory(asked)
         if result is not None:
             return result
@@ -296,7 +301,7 @@ class _Watch:
 
 def _bar(size: int, steps: int) -> Any:
     hidden = not log.isEnabledFor(logging.INFO)
-    return tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
+    return tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
 
 
 def _bytes(image: Tensor) -> NDArray[np.uint8]:
