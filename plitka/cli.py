@@ -9,7 +9,9 @@ import json
 import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +82,16 @@ _PALETTE_EXAMPLES = """\
 examples:
   python -m plitka palette
   python -m plitka palette --json
+"""
+_BENCH_EXAMPLES = """\
+examples:
+  python -m plitka bench --count-only
+  python -m plitka bench --model middle --runs 3 --chart bench.svg
+  PLITKA_COMPILE=1 python -m plitka bench --model full --angle 45 --json
+  python -m plitka bench --model own
+
+Models other than `own`, the weights that the settings name, are written with random numbers: small
+(4 MB), middle (0.4 GB) and full (9 GB). Both sides are in memory at once: full needs 16 GB of a GPU.
 """
 _CHECK_EXAMPLES = """\
 examples:
@@ -166,6 +178,27 @@ def _parser() -> argparse.ArgumentParser:
     shown.epilog = _PALETTE_EXAMPLES
     _add_json(shown)
 
+    benched = _command(commands, _bench, "measure speed and work beside the old system's procedure")
+    benched.epilog = _BENCH_EXAMPLES
+    benched.add_argument(
+        "--model",
+        choices=("small", "middle", "full", "own"),
+        default="middle",
+        help="default: middle",
+    )
+    benched.add_argument("--quality", choices=recipe.QUALITIES, default=recipe.DEFAULT_QUALITY)
+    benched.add_argument("--angle", type=float, default=0.0, metavar="DEGREES")
+    benched.add_argument("--runs", type=_pairs, default=3, metavar="N", help="pairs; default: 3")
+    benched.add_argument("--dtype", choices=("float16", "bfloat16", "float32"))
+    benched.add_argument(
+        "--folder", type=Path, metavar="DIR", help="where random weights are kept for the next time"
+    )
+    benched.add_argument(
+        "--count-only", action="store_true", help="count the work exactly, and draw nothing"
+    )
+    benched.add_argument("--chart", type=Path, metavar="FILE", help="draw one: .svg, .png or .pdf")
+    _add_json(benched)
+
     checked = _command(commands, _check, "check that all the engine needs is there and right")
     checked.epilog = _CHECK_EXAMPLES
     _add_engine(checked)
@@ -212,7 +245,7 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     spelt = command.add_argument_group("the same without JSON")
     spelt.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
     spelt.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
-    spelt.add_argument("--quality", help="preview, standard or high")
+    spelt.add_argument("--quality", help="preview, standard, high or turbo")
     spelt.add_argument("--seed", help="0 to 4294967295; -1 draws one")
 
 
@@ -450,6 +483,51 @@ def _palette(options: argparse.Namespace) -> None:
         _print_json([{"code": c.code, "phrase": c.phrase, "hex": code} for c, code in codes])
     else:
         tables.show(tables.palette(colours))
+
+
+def _pairs(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 100:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"got {text!r}; allowed: 1 to 100")
+
+
+def _bench(options: argparse.Namespace) -> None:
+    if options.chart is not None:  # before minutes of work
+        from plitka.bench import chart
+
+        chart.check(options.chart)
+    request = {
+        "colors": [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}],
+        "angle": options.angle,
+        "quality": options.quality,
+        "seed": 7,
+    }
+    asked = recipe.parse(json.dumps(request))
+    logging.getLogger().setLevel(logging.INFO if options.verbose else logging.WARNING)
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from plitka.bench import compare, tables
+
+    if options.count_only:
+        told = compare.count(asked)
+    else:
+        with _weights_folder(options.folder) as folder:
+            told = compare.compare(options.model, asked, options.runs, options.dtype, folder)
+    if options.json:
+        _print_json(told)
+    else:
+        tables.show(told)
+    if options.chart is not None:
+        chart.draw(told, options.chart)
+
+
+@contextmanager
+def _weights_folder(kept: Path | None) -> Iterator[Path]:
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="plitka-bench-") as folder:
+        yield Path(folder)
 
 
 def _check(options: argparse.Namespace) -> None:

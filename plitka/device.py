@@ -200,6 +200,16 @@ def release(device: Device) -> None:
         torch.mps.empty_cache()
 
 
+def wait(device: Device) -> None:
+    """Wait until the device has done what is in its queue."""
+    import torch
+
+    if device.kind == "cuda":
+        torch.cuda.synchronize(device.name)
+    elif device.kind == "mps":
+        torch.mps.synchronize()
+
+
 def reset_peak(device: Device) -> None:
     """Begin to watch for a new peak of the card's memory."""
     if device.kind == "cuda":

@@ -13,7 +13,7 @@ from plitka import device, lora, weights
 from plitka.archive import Packed
 from plitka.device import Device, Needs, gib
 from plitka.lora import Lora
-from plitka.weights import Base, Remote, Settings, WeightsError
+from plitka.weights import TURBO_LORA, Base, Remote, Settings, WeightsError
 
 Wanted: TypeAlias = Mapping[str, str]
 
@@ -59,6 +59,7 @@ class Inventory:
     checked_base: Base | None = None
     vae: Path | Remote | None = None  # None as well where it is the base's own
     lora: Lora | None = None
+    turbo: Lora | None = None
     embeddings: Mapping[str, str] = field(default_factory=dict)  # half -> its tensor's name
     embeddings_path: Path | None = None
 
@@ -95,6 +96,7 @@ def take(settings: Settings, packed: Packed, controlnets: bool = False) -> Inven
         held.vae = held.note("vae", lambda: _vae(settings.vae), _place)
     _take_lora(held, packed)
     _take_embeddings(held, packed)
+    _take_turbo(held)
     if controlnets:
         for kind, setting in weights.CONTROLNET_SETTINGS.items():
             text = settings.controlnets[kind]
@@ -125,6 +127,8 @@ def needs(held: Inventory, chosen: Device) -> Needs:
     # A ControlNet repeats the first half of the UNet.
     share = _PARAMETERS["controlnet"] / _PARAMETERS["unet"]
     parameters["controlnet"] = int(parameters["unet"] * share)
+    if held.turbo is not None:  # which lies beside the UNet
+        parameters["unet"] += weights.parameters(weights.read_header(held.turbo.path, "").shapes)
     unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
     decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
     return device.needs(parameters, chosen.dtype, unet[0], decoder[1])
@@ -159,9 +163,33 @@ def _take_lora(held: Inventory, packed: Packed) -> None:
     if path is None:
         held.findings.append(Finding("LoRA", "none, as PLITKA_LORA says"))
         return
-    base = held.checked_base
-    modules = lora.modules_of(base) if base else lora.sdxl_modules()
-    held.lora = held.note("LoRA", lambda: lora.check(lora.find(path), modules), _lora_words)
+    held.lora = held.note("LoRA", lambda: lora.check(lora.find(path), _modules(held)), _lora_words)
+
+
+def _modules(held: Inventory) -> lora.Modules:
+    return lora.modules_of(held.checked_base) if held.checked_base else lora.sdxl_modules()
+
+
+def _take_turbo(held: Inventory) -> None:
+    path = held.settings.turbo_lora
+    if path is None:
+        held.findings.append(Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one"))
+        return
+    held.turbo = held.note("turbo LoRA", lambda: check_turbo(path, _modules(held)), _lora_words)
+
+
+def check_turbo(path: Path, modules: lora.Modules) -> Lora:
+    try:
+        found = lora.check(lora.find(path), modules)
+    except WeightsError as fault:  # whose remedy is to set the other LoRA's setting
+        raise WeightsError(str(fault).replace("PLITKA_LORA", TURBO_LORA)) from None
+    others = {change.component for change in found.changes} - {"unet"}
+    if others:
+        raise WeightsError(
+            f"{path}: changes the {min(others)} too, and a distilled LoRA is switched on for the"
+            f" UNet alone; set {TURBO_LORA} to one such as SDXL-Lightning's or Hyper-SD's"
+        )
+    return found
 
 
 def _half_packed(lacks: str, holds: str, setting: str) -> Finding:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, get_args
 from plitka import palette
 from plitka.palette import RGB, Colour, UnknownColour, name_key, nearest_name, quoted
 
-Quality: TypeAlias = Literal["preview", "standard", "high"]
+Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
 ColourControl: TypeAlias = Literal["layout", "prompt"]
 
 QUALITIES: tuple[Quality, ...] = get_args(Quality)

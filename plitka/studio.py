@@ -1,16 +1,17 @@
 """The conductor: Recipe -> preview, final and colormap, each as soon as it is ready."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import __version__, device, fidelity, matching, render
+from plitka import __version__, device, fidelity, matching, render, savings
+from plitka.ahead import Ahead
 from plitka.control import ControlChoice
-from plitka.engines import Drawn, Engine
+from plitka.engines import Drawn, Engine, Guides
 from plitka.layout import NONE, Layout, lay
 from plitka.plan import Plan, plan
 from plitka.recipe import DRAW_SEED, MAX_SEED, Recipe
@@ -46,9 +47,15 @@ def with_seed(recipe: Recipe) -> Recipe:
     return replace(recipe, seed=secrets.randbelow(MAX_SEED + 1))
 
 
-def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
-    """Make the pictures of a recipe, in order: preview, final, colormap."""
+def make(recipe: Recipe, engine: Engine, overlap: bool | None = None) -> Iterator[Picture]:
+    """Make the pictures of a recipe, in order: preview, final, colormap.
+
+    overlap: whether the final picture is drawn while the preview is matched and handed out;
+    PLITKA_OVERLAP decides where it is not given. The pictures are the same.
+    """
     engine.check(recipe)
+    if overlap is None:
+        overlap = savings.settings().overlap
     stages = Stages()
     settled = plan(with_seed(recipe), engine.tokens)
     if not engine.uses_controlnet:
@@ -57,27 +64,67 @@ def make(recipe: Recipe, engine: Engine) -> Iterator[Picture]:
     log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
     with stages("layout"):
         layout = lay(settled.recipe)
-    run = _Run(settled, engine.name, is_matched(settled, engine), stages)
+    with Ahead(overlap) as ahead:
+        yield from _pictures(_Bench(settled, layout, engine, stages), ahead)
 
-    schedule: dict[Kind, int] = {"preview": settled.steps_preview, "final": settled.steps_final}
-    for kind, steps in schedule.items():
-        with stages(kind):
-            drawn = engine.draw(settled, layout, SIZES[kind], steps)
-        with stages(f"measure_{kind}"):
-            before = after = fidelity.measure(drawn.image, layout.colours)
-        image = drawn.image
-        if is_matched(settled, engine):
-            with stages(f"match_{kind}"):
-                image = matching.match(image, layout)
-            with stages(f"measure_matched_{kind}"):
-                after = fidelity.measure(image, layout.colours)
+
+def _pictures(bench: "_Bench", ahead: Ahead) -> Iterator[Picture]:
+    """What needs no result of the step before it is done ahead, while that step is at work."""
+    settled = bench.settled
+    run = _Run(settled, bench.engine.name, is_matched(settled, bench.engine), bench.stages)
+    guides = ahead.start(lambda: bench.guides("final"))
+    colormap = ahead.start(bench.colormap)
+    preview = bench.draw("preview", settled.steps_preview)
+    final = ahead.start(
+        lambda: bench.draw("final", settled.steps_final, guides.result(), ahead.go_on)
+    )
+    yield run.picture("preview", *bench.finished("preview", preview, run))
+    yield run.picture("final", *bench.finished("final", final.result(), run))
+    yield run.picture("colormap", *colormap.result())
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """The steps of one run, each a stage."""
+
+    settled: Plan
+    layout: Layout
+    engine: Engine
+    stages: Stages
+
+    def guides(self, kind: Kind) -> Guides:
+        with self.stages(f"guides_{kind}"):
+            return self.engine.guides(self.settled, self.layout, SIZES[kind])
+
+    def draw(
+        self,
+        kind: Kind,
+        steps: int,
+        guides: Guides | None = None,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> Drawn:
+        with self.stages(kind):
+            return self.engine.draw(self.settled, self.layout, SIZES[kind], steps, guides, at_step)
+
+    def finished(
+        self, kind: Kind, drawn: Drawn, run: "_Run"
+    ) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+        """The picture, matched where it is to be, and the shares measured on it."""
+        image, colours = drawn.image, self.layout.colours
+        with self.stages(f"measure_{kind}"):
+            before = after = fidelity.measure(image, colours)
+        if is_matched(self.settled, self.engine):
+            with self.stages(f"match_{kind}"):
+                image = matching.match(image, self.layout)
+            with self.stages(f"measure_matched_{kind}"):
+                after = fidelity.measure(image, colours)
         run.drawn(kind, drawn, before.shares)
-        yield run.picture(kind, image, after.shares)
+        return image, after.shares
 
-    with stages("colormap"):
-        colormap = render.colormap(layout, SIZES["colormap"])
-        exact = _exact_shares(layout, SIZES["colormap"])
-    yield run.picture("colormap", colormap, exact)
+    def colormap(self) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+        with self.stages("colormap"):
+            size = SIZES["colormap"]
+            return render.colormap(self.layout, size), _exact_shares(self.layout, size)
 
 
 def is_matched(settled: Plan, engine: Engine) -> bool:

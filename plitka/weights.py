@@ -27,6 +27,7 @@ CONTROLNET_SETTINGS = {
     "canny": "PLITKA_CONTROLNET_CANNY",
     "softedge": "PLITKA_CONTROLNET_SOFTEDGE",
 }
+TURBO_LORA = "PLITKA_TURBO_LORA"
 
 Shape: TypeAlias = tuple[int, ...]
 Json: TypeAlias = dict[str, Any]
@@ -61,27 +62,32 @@ class Settings:
     lora_scale: float
     embeddings: Path | None
     controlnets: Mapping[str, str]
+    turbo_lora: Path | None  # a distilled one, for the quality `turbo`
 
 
 def settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings. An empty one is as one that is not there."""
 
     def file(name: str, default: str) -> Path | None:
-        value = env.get(name) or str(MODEL_FILES / default)
+        value = env.get(name) or default
         return None if value.lower() == "none" else Path(value).expanduser()
 
     scale = env.get("PLITKA_LORA_SCALE") or "0.75"
     return Settings(
         base=env.get("PLITKA_BASE") or SDXL,
         vae=env.get("PLITKA_VAE") or "madebyollin/sdxl-vae-fp16-fix",
-        lora=file("PLITKA_LORA", "rubber-tile-lora-v4_sdxl_lora.safetensors"),
+        lora=file("PLITKA_LORA", str(MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors")),
         lora_scale=_scale(scale),
-        embeddings=file("PLITKA_EMBEDDINGS", "rubber-tile-lora-v4_sdxl_embeddings.safetensors"),
+        embeddings=file(
+            "PLITKA_EMBEDDINGS",
+            str(MODEL_FILES / "rubber-tile-lora-v4_sdxl_embeddings.safetensors"),
+        ),
         controlnets={
             "canny": env.get(CONTROLNET_SETTINGS["canny"]) or "diffusers/controlnet-canny-sdxl-1.0",
             "softedge": env.get(CONTROLNET_SETTINGS["softedge"])
             or "SargeZT/controlnet-sd-xl-1.0-softedge-dexined",
         },
+        turbo_lora=file(TURBO_LORA, "none"),
     )
 
 

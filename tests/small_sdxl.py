@@ -1,12 +1,5 @@
-"""A small SDXL for the tests: the real classes, the real names and widths, the real file formats.
+"""A small SDXL for the tests, in all the forms that files come in: plitka.bench's small model."""
 
-Small are only the UNet's and the VAE's channels, the depth of the encoders and the vocabulary.
-The widths that files are told apart by are SDXL's: 768 and 1280 for the encoders, 2048 for
-cross-attention.
-"""
-
-import functools
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -14,13 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import (
-    AutoencoderKL,
-    ControlNetModel,
-    EulerDiscreteScheduler,
-    StableDiffusionXLPipeline,
-    UNet2DConditionModel,
-)
+from diffusers import ControlNetModel, StableDiffusionXLPipeline
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import (
@@ -30,10 +17,10 @@ from transformers import (
     CLIPTokenizer,
 )
 
-CHANNELS = (16, 32, 32)
-_GROUPS = 8
-_START, END_MARK = "<|startoftext|>", "<|endoftext|>"
-_WORDS = ("rubber", "tile", "red", "blue", "white", "black")  # that are one token each
+from plitka.bench import models
+from plitka.bench.models import END_MARK, write_tokenizer
+
+SMALL = models.ARCHITECTURES["small"]
 
 
 @dataclass(frozen=True)
@@ -76,13 +63,13 @@ def save_base(folder: Path, variant: str | None = "fp16") -> Path:
     """Save a pipeline in the form of the hub's repository, in half precision if `variant`."""
     torch.manual_seed(1)
     pipe = StableDiffusionXLPipeline(
-        vae=_vae(),
+        vae=models.vae(SMALL),
         text_encoder=CLIPTextModel(_text_config(768)),
         text_encoder_2=CLIPTextModelWithProjection(_text_config(1280)),
         tokenizer=_tokenizer(folder / "words", pad=END_MARK),
         tokenizer_2=_tokenizer(folder / "words", pad="!"),
-        unet=_unet(),
-        scheduler=_scheduler(),
+        unet=models.unet(SMALL),
+        scheduler=models.scheduler(),
         add_watermarker=False,
     )
     if variant:
@@ -142,14 +129,14 @@ def _weights(folder: Path) -> dict[str, Tensor]:
 
 def save_vae(folder: Path) -> Path:
     torch.manual_seed(2)
-    _vae().save_pretrained(folder)
+    models.vae(SMALL).save_pretrained(folder)
     return folder
 
 
 def save_controlnet(folder: Path, seed: int, variant: str | None = None) -> Path:
     """A ControlNet for the base, with outputs that are not zero as those of a fresh one are."""
     torch.manual_seed(seed)
-    network = ControlNetModel.from_unet(_unet(), conditioning_embedding_out_channels=(4, 4, 8, 8))
+    network = ControlNetModel.from_unet(models.unet(SMALL), **SMALL.controlnet)
     for name, parameter in network.named_parameters():
         if name.startswith(("controlnet_", "controlnet_cond_embedding.conv_out")):
             torch.nn.init.normal_(parameter, std=0.2)
@@ -157,116 +144,13 @@ def save_controlnet(folder: Path, seed: int, variant: str | None = None) -> Path
     return folder
 
 
-def _unet() -> UNet2DConditionModel:
-    return UNet2DConditionModel(
-        sample_size=16,
-        block_out_channels=CHANNELS,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=2,
-        transformer_layers_per_block=(1, 1, 2),
-        attention_head_dim=(1, 1, 1),  # the number of heads, in spite of its name
-        norm_num_groups=_GROUPS,
-        cross_attention_dim=2048,
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=1280 + 6 * 8,
-    )
-
-
-def _vae() -> AutoencoderKL:
-    return AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=1,
-        norm_num_groups=4,
-        latent_channels=4,
-        sample_size=1024,
-        scaling_factor=0.13025,
-        force_upcast=False,
-    )
-
-
-def _scheduler() -> EulerDiscreteScheduler:
-    """As in the real repository."""
-    return EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        steps_offset=1,
-        timestep_spacing="leading",
-    )
-
-
 def _text_config(width: int) -> CLIPTextConfig:
-    return CLIPTextConfig(
-        vocab_size=len(_vocabulary()),
-        hidden_size=width,
-        intermediate_size=64,
-        projection_dim=width,
-        num_hidden_layers=1,
-        num_attention_heads=width // 64,
-        max_position_embeddings=77,
-        hidden_act="quick_gelu" if width == 768 else "gelu",
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=2,  # as in the real files, wrong as it is
-    )
-
-
-@functools.cache
-def _vocabulary() -> Mapping[str, int]:
-    """CLIP's scheme: bytes, bytes that end a word, what merges make, and the two marks."""
-    letters = list(_byte_letters())
-    merged = [left + right for left, right in _merges()]
-    tokens = [*letters, *(letter + "</w>" for letter in letters), *merged, _START, END_MARK]
-    return {token: index for index, token in enumerate(tokens)}
-
-
-@functools.cache
-def _merges() -> tuple[tuple[str, str], ...]:
-    pairs: dict[tuple[str, str], None] = {}
-    for word in _WORDS:
-        parts = [*word[:-1], word[-1] + "</w>"]
-        while len(parts) > 1:
-            pairs[parts[0], parts[1]] = None
-            parts[:2] = ["".join(parts[:2])]
-    return tuple(pairs)
-
-
-def _byte_letters() -> list[str]:
-    """The 256 printable characters that stand for bytes in GPT-2's and CLIP's vocabularies."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    other = [byte for byte in range(256) if byte not in printable]
-    return [*map(chr, printable), *(chr(256 + index) for index in range(len(other)))]
+    return models.text_config(width, SMALL.text_layers[0], SMALL.text_intermediate, None)
 
 
 def _tokenizer(folder: Path, pad: str) -> CLIPTokenizer:
     tokenizer: CLIPTokenizer = CLIPTokenizer.from_pretrained(write_tokenizer(folder, pad))
     return tokenizer
-
-
-def write_tokenizer(folder: Path, pad: str) -> Path:
-    """The files of the hub's repository: no tokenizer.json among them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = json.dumps(_vocabulary(), ensure_ascii=False)
-    (folder / "vocab.json").write_text(vocabulary, encoding="utf-8")
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in _merges())]
-    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    marks = {"bos_token": _START, "eos_token": END_MARK, "pad_token": pad, "unk_token": END_MARK}
-    config = {
-        **marks,
-        "add_prefix_space": False,
-        "do_lower_case": True,
-        "errors": "replace",
-        "model_max_length": 77,
-        "tokenizer_class": "CLIPTokenizer",
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    (folder / "special_tokens_map.json").write_text(json.dumps(marks), encoding="utf-8")
-    return folder
 
 
 # Names of the original SDXL code, for what is made from diffusers' ones

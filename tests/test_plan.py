@@ -38,7 +38,12 @@ def test_a_plain_request_is_planned_with_all_defaults() -> None:
 
 @pytest.mark.parametrize(
     ("quality", "preview", "final", "guidance", "strength"),
-    [("preview", 35, 40, 6.5, 0.45), ("standard", 35, 50, 6.5, 0.5), ("high", 40, 60, 6.0, 0.55)],
+    [
+        ("preview", 35, 40, 6.5, 0.45),
+        ("standard", 35, 50, 6.5, 0.5),
+        ("high", 40, 60, 6.0, 0.55),
+        ("turbo", 8, 8, 1.0, 0.5),
+    ],
 )
 def test_a_quality_stands_for_its_profile(
     quality: str, preview: int, final: int, guidance: float, strength: float

@@ -203,13 +203,13 @@ def test_bad_colours_are_refused_by_path(colours: object, fragment: str) -> None
         ),
         (
             {"quality": "hgh"},
-            'quality: got "hgh"; did you mean "high"? Allowed: preview, standard, high',
+            'quality: got "hgh"; did you mean "high"? Allowed: preview, standard, high, turbo',
         ),
         (
             {"quality": "HIGH"},
-            'quality: got "HIGH"; did you mean "high"? Allowed: preview, standard, high',
+            'quality: got "HIGH"; did you mean "high"? Allowed: preview, standard, high, turbo',
         ),
-        ({"quality": 1}, "quality: got 1; allowed: preview, standard, high"),
+        ({"quality": 1}, "quality: got 1; allowed: preview, standard, high, turbo"),
         (
             {"seed": 42.5},
             "seed: got 42.5; allowed: a whole number from -1 to 4294967295 (-1 draws one)",
@@ -371,7 +371,7 @@ def test_any_json_is_a_recipe_or_a_clean_error(value: object) -> None:
     st.sampled_from([1, 100]),
     st.floats(0.991, 1.009),
     st.floats(0, 180),
-    st.sampled_from(["preview", "standard", "high"]),
+    st.sampled_from(["preview", "standard", "high", "turbo"]),
 )
 def test_a_recipe_writes_the_request_that_it_is_read_from(
     parts: list[tuple[dict[str, str], float]],

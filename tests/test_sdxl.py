@@ -248,17 +248,16 @@ def test_angles_load_networks_when_they_are_needed_and_once(
     ]
 
 
-def test_every_pipeline_shares_the_very_same_modules_uncast(engine: Any) -> None:
-    base = dict(engine.pipe.components)
-    dtypes = {name: part.dtype for name, part in base.items() if hasattr(part, "dtype")}
+def test_drawing_leaves_every_module_as_it_was(load_sdxl: LoadSdxl) -> None:
+    engine = load_sdxl()
+    held = {part: getattr(engine.pipe, part).state_dict() for part in ("unet", "vae")}
+    before = {part: {n: t.clone() for n, t in now.items()} for part, now in held.items()}
     for angle in (0, 45):
-        for over in ({}, {"color_control": "prompt"}):
-            body = {**json.loads(request(SHARES, angle)), "overrides": over}
-            pipe = engine._pipeline(plan(recipe.parse(json.dumps(body))))
-            for name, part in base.items():
-                assert getattr(pipe, name) is part
-            for name, dtype in dtypes.items():
-                assert getattr(pipe, name).dtype == dtype
+        drawn(engine, angle)
+    for part, tensors in before.items():
+        for name, tensor in getattr(engine.pipe, part).state_dict().items():
+            assert tensor.dtype == tensors[name].dtype
+            assert torch.equal(tensor, tensors[name])
 
 
 def test_a_controlnet_changes_the_picture_and_a_scale_of_0_equals_none(

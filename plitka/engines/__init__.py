@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -32,6 +33,17 @@ class Drawn:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Guides:
+    """What a picture is drawn after: (size, size, 3), 0..255, each where the plan has a use for it.
+
+    init: the layout's render. edges: the ControlNet's condition.
+    """
+
+    init: NDArray[np.uint8] | None = None
+    edges: NDArray[np.uint8] | None = None
+
+
 class Engine(Protocol):
     """Draws a tile. Everything that takes long to load is loaded when the engine is made."""
 
@@ -43,8 +55,24 @@ class Engine(Protocol):
         """Raise RecipeError where the recipe asks for what this engine cannot do."""
         ...
 
-    def draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
-        """Draw the layout at `size` pixels a side, on a schedule of `steps`."""
+    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        """What `draw` needs of the layout, made on the CPU; safe beside a running `draw`."""
+        ...
+
+    def draw(
+        self,
+        plan: Plan,
+        layout: Layout,
+        size: int,
+        steps: int,
+        guides: Guides | None = None,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> Drawn:
+        """Draw the layout at `size` pixels a side, on a schedule of `steps`.
+
+        guides: those of this plan, layout and size; they are made where they are not given.
+        at_step: is called after each step, and may raise to end the picture.
+        """
         ...
 
 

@@ -14,11 +14,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from plitka import archive, device, inventory, lora, weights
+from plitka import archive, device, inventory, lora, savings, weights
 from plitka.control import Kind
 from plitka.device import Device, MemoryPlan, Needs
+from plitka.engines.adapter import Adapter, halves
 from plitka.inventory import Inventory
 from plitka.lora import Lora
+from plitka.savings import Savings
 from plitka.stages import Stages, log
 from plitka.weights import Base, Model, Remote, WeightsError
 
@@ -41,12 +43,15 @@ class Loaded:
     memory_plan: MemoryPlan
     needs: Needs
     controlnets: Mapping[str, str]  # kind -> folder or repository
+    savings: Savings
+    turbo: Adapter | None  # switched on for the quality `turbo`
+    turbo_scheduler: Any
 
 
 def load(packed: Path | str | None, dtype: str | None) -> Loaded:
     """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
     _quiet()
-    settings = weights.settings()
+    settings, switches = weights.settings(), savings.settings()
     chosen = device.best()
     chosen = replace(chosen, dtype=dtype or chosen.dtype)
     stages = Stages(lambda: device.memory_line(chosen))
@@ -69,8 +74,22 @@ def load(packed: Path | str | None, dtype: str | None) -> Loaded:
         with stages("load embeddings"):
             if held.embeddings_path is not None:
                 _embed(pipe, held.embeddings_path, held.embeddings)
+        turbo = None
+        if held.turbo is not None:
+            with stages("load turbo LoRA"):
+                turbo = Adapter(pipe.unet, held.turbo, place)
     tokens = held.embeddings_path is not None
-    return Loaded(pipe, tokens, chosen, memory_plan, needed, settings.controlnets)
+    return Loaded(
+        pipe=pipe,
+        tokens=tokens,
+        device=chosen,
+        memory_plan=memory_plan,
+        needs=needed,
+        controlnets=settings.controlnets,
+        savings=switches,
+        turbo=turbo,
+        turbo_scheduler=_turbo_scheduler(pipe.scheduler),
+    )
 
 
 def _quiet() -> None:
@@ -103,6 +122,8 @@ def _fetch(held: Inventory) -> Model | None:
         _refuse(held)
         if held.lora is not None and held.checked_base is not None:
             lora.check(held.lora.path, lora.modules_of(held.checked_base))
+        if held.turbo is not None and held.checked_base is not None:
+            inventory.check_turbo(held.turbo.path, lora.modules_of(held.checked_base))
     if isinstance(held.configs, Remote):
         held.configs = weights.fetch(held.configs, "PLITKA_BASE")
     if isinstance(held.vae, Remote):
@@ -130,6 +151,13 @@ def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtyp
         pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
     )
     return pipe
+
+
+def _turbo_scheduler(scheduler: Any) -> Any:
+    """What SDXL-Lightning asks for; Hyper-SD's DDIM without noise takes the same steps."""
+    return diffusers.EulerDiscreteScheduler.from_config(
+        scheduler.config, timestep_spacing="trailing", use_karras_sigmas=False
+    )
 
 
 def _from_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
@@ -240,15 +268,10 @@ def fuse(pipe: Any, found: Lora, scale: float) -> None:
     with safe_open(found.path, "pt") as file:
         for change in found.changes:
             weight = modules[change.component][change.module].weight
-            down, up = (
-                file.get_tensor(name).to(weight.device, torch.float32).flatten(1)
-                for name in (change.down, change.up)
+            down, up, factor = halves(file, change, weight.device)
+            fused = torch.addmm(
+                weight.float().flatten(1), up.flatten(1), down.flatten(1), alpha=scale * factor
             )
-            alpha = change.alpha
-            if isinstance(alpha, str):
-                alpha = file.get_tensor(alpha).item()
-            factor = scale * change.factor(alpha)
-            fused = torch.addmm(weight.float().flatten(1), up, down, alpha=factor)
             fused = fused.reshape(weight.shape).to(weight.dtype)
             if not all(torch.isfinite(end) for end in fused.aminmax()):
                 raise WeightsError(

@@ -1,7 +1,9 @@
 """The render engine: the layout's own render is the picture. No weights, no GPU."""
 
+from collections.abc import Callable
+
 from plitka import render
-from plitka.engines import Drawn
+from plitka.engines import Drawn, Guides
 from plitka.layout import Layout
 from plitka.plan import Plan
 from plitka.recipe import Recipe
@@ -15,5 +17,16 @@ class RenderEngine:
     def check(self, recipe: Recipe) -> None:
         """What belongs to a diffusion model is passed over: there is none."""
 
-    def draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
+    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        return Guides()
+
+    def draw(
+        self,
+        plan: Plan,
+        layout: Layout,
+        size: int,
+        steps: int,
+        guides: Guides | None = None,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> Drawn:
         return Drawn(render.picture(layout, size), steps=0)

@@ -4,25 +4,30 @@ What is loaded is in `loading.py` beside it.
 """
 
 import logging
+import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import torch
-from accelerate.hooks import remove_hook_from_module
+import tqdm
 from numpy.typing import NDArray
-from PIL import Image
+from torch import Tensor
 
-from plitka import device, render
+from plitka import device, render, savings, weights
 from plitka.control import ControlNets, Kind
 from plitka.device import Device, MemoryPlan
-from plitka.engines import Drawn, EngineError, loading
+from plitka.engines import Drawn, EngineError, Guides, loading, sampling
 from plitka.engines.prompts import Embedded, Prompts
+from plitka.engines.sampling import Schedule
 from plitka.layout import Layout
 from plitka.plan import Plan
 from plitka.recipe import Recipe, RecipeError
+from plitka.savings import Step
 from plitka.stages import log
 
 _TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
@@ -45,7 +50,11 @@ class SdxlEngine:
         self.tokens = loaded.tokens
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
+        self.savings = loaded.savings
+        self.turbo = loaded.turbo
+        self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
+        self._lock = threading.Lock()
         self._prompts = Prompts(loaded.pipe)
         self.controlnets = ControlNets(
             load=lambda kind: loading.load_controlnet(
@@ -58,6 +67,11 @@ class SdxlEngine:
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError where the recipe asks for what this engine cannot do."""
+        if recipe.quality == "turbo" and self.turbo is None:
+            raise RecipeError(
+                'quality: "turbo" needs a distilled LoRA, and this engine was loaded without one;'
+                f" take another quality, or set {weights.TURBO_LORA} before the start"
+            )
         scale = recipe.overrides.lora_scale
         if scale is not None:
             raise RecipeError(
@@ -66,12 +80,35 @@ class SdxlEngine:
                 " PLITKA_LORA_SCALE before the start"
             )
 
-    def draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
+    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        if plan.strength is None and plan.control.kind is None:
+            return Guides()
+        photo = render.picture(layout, size)
+        edges = None
+        if plan.control.kind is not None:
+            draw = render.canny if plan.control.kind == "canny" else render.soft_edge
+            edges = draw(layout, photo)
+        return Guides(None if plan.strength is None else photo, edges)
+
+    def draw(
+        self,
+        plan: Plan,
+        layout: Layout,
+        size: int,
+        steps: int,
+        guides: Guides | None = None,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> Drawn:
         """Draw the layout. Where memory runs out, once more with a smaller memory plan."""
-        result = self._unless_out_of_memory(plan, layout, size, steps)
+        guides = guides or self.guides(plan, layout, size)
+        with self._lock:  # two runs at once would take each other's modules away
+            return self._drawn(_Asked(plan, guides, size, steps, at_step))
+
+    def _drawn(self, asked: "_Asked") -> Drawn:
+        result = self._unless_out_of_memory(asked)
         if result is None:
-            self._step_down(plan.control.kind)
-            result = self._unless_out_of_memory(plan, layout, size, steps)
+            self._step_down(asked.plan.control.kind)
+            result = self._unless_out_of_memory(asked)
         if result is not None:
             return result
         device.release(self.device)
@@ -82,12 +119,10 @@ class SdxlEngine:
             f" else uses it, raise {device.FRACTION} where it is set, or take a larger device"
         )
 
-    def _unless_out_of_memory(
-        self, plan: Plan, layout: Layout, size: int, steps: int
-    ) -> Drawn | None:
+    def _unless_out_of_memory(self, asked: "_Asked") -> Drawn | None:
         """The picture; None where memory ran out, and what the attempt held is free again."""
         try:
-            return self._draw(plan, layout, size, steps)
+            return self._draw(asked)
         except RuntimeError as error:
             if not device.is_out_of_memory(error):
                 raise
@@ -106,34 +141,61 @@ class SdxlEngine:
             device.PLANS[self.memory_plan],
         )
 
-    def _draw(self, plan: Plan, layout: Layout, size: int, steps: int) -> Drawn:
+    def _draw(self, asked: "_Asked") -> Drawn:
         device.reset_peak(self.device)
         self._settle()
+        with torch.inference_mode():
+            return self._sampled(asked)
+
+    def _sampled(self, asked: "_Asked") -> Drawn:
+        plan, size = asked.plan, asked.size
         watch = _Watch()
         embedded = self._embed(plan)
         watch.end("prompts")
-        images = _images(plan, layout, size)
-        watch.end("images")
-        pipe = self._pipeline(plan)
+        controlnet = self._controlnet(plan)
         watch.end("models")
-        pipe.set_progress_bar_config(
-            desc=f"{size}x{size}", mininterval=0.5, disable=not log.isEnabledFor(logging.INFO)
+        given = sampling.condition(
+            embedded,
+            size,
+            plan.guidance_scale,
+            controlnet,
+            asked.guides.edges,
+            plan.controlnet_scale,
         )
-        output = pipe(
-            prompt_embeds=embedded.prompt,
-            negative_prompt_embeds=embedded.negative,
-            pooled_prompt_embeds=embedded.pooled,
-            negative_pooled_prompt_embeds=embedded.negative_pooled,
-            guidance_scale=plan.guidance_scale,
-            num_inference_steps=steps,
-            generator=torch.Generator("cpu").manual_seed(plan.recipe.seed),
-            output_type="np",
-            callback_on_step_end=watch.step,
-            callback_on_step_end_tensor_inputs=[],
-            **_arguments(plan, images, size, steps),
-        )
+        run = sampling.steps_run(asked.steps, plan.strength)
+        turbo = self.turbo if plan.recipe.quality == "turbo" else None
+        scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
+        schedule = sampling.schedule(scheduler, asked.steps, run, self.device.name)
+        scale = 0.0 if controlnet is None else plan.controlnet_scale
+        steps = savings.steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
+        latents = self._start(asked, schedule, given.text)
+        watch.end("encode")
+        with (
+            self._at_work(self.pipe.unet, controlnet, turbo),
+            nullcontext() if turbo is None else turbo.on(),
+            _bar(size, run) as bar,
+        ):
+
+            def at_step() -> None:
+                bar.update()
+                asked.at_step()
+
+            latents = sampling.denoise(self.pipe.unet, schedule, steps, latents, given, at_step)
+            device.wait(self.device)
+        watch.end("denoise")
+        with self._at_work(self.pipe.vae):
+            image = _bytes(sampling.decoded(self.pipe.vae, latents))
         watch.end("decode")
-        return Drawn(_bytes(output.images[0]), watch.steps, self._metrics(size, watch))
+        return Drawn(image, run, self._metrics(size, steps, watch))
+
+    def _start(self, asked: "_Asked", schedule: Schedule, like: Tensor) -> Tensor:
+        """Latents for the first step: noise, or as much noise as it takes away over the render."""
+        generator = torch.Generator("cpu").manual_seed(asked.plan.recipe.seed)
+        if asked.guides.init is None:
+            return sampling.noise(schedule, asked.size, generator, like)
+        with self._at_work(self.pipe.vae):
+            latents = sampling.encoded(self.pipe.vae, asked.guides.init, generator, like)
+        return sampling.noised(schedule, latents, generator)
 
     def _embed(self, plan: Plan) -> Embedded:
         def at_work(now: bool) -> None:
@@ -145,23 +207,23 @@ class SdxlEngine:
         embedded = self._prompts.embed(plan.prompt, plan.negative_prompt, at_work)
         return embedded.to(self.device.name)
 
-    def _pipeline(self, plan: Plan) -> Any:
-        """The pipeline for a plan, made of the base pipeline's own modules.
+    def _controlnet(self, plan: Plan) -> Any:
+        if plan.control.kind is None:
+            return None
+        needed = self._needs.controlnet + self._needs.denoise
+        return self.controlnets.get(plan.control.kind, needed)
 
-        Nothing is copied or cast, so it costs next to nothing. `from_pipe` would cast the modules
-        that it shares to float32 (diffusers #12754).
-        """
-        components = dict(self.pipe.components)
-        if plan.control.kind is not None:
-            needed = self._needs.controlnet + self._needs.denoise
-            components["controlnet"] = self.controlnets.get(plan.control.kind, needed)
-        pipe = _PIPELINES[plan.control.kind is not None, plan.strength is not None](
-            **components, add_watermarker=False
-        )
-        if self.memory_plan == "offload":
-            # Naming the device lets this run on the CPU as well, where it moves nothing.
-            pipe.enable_model_cpu_offload(device=self.device.name)
-        return pipe
+    @contextmanager
+    def _at_work(self, *modules: Any) -> Iterator[None]:
+        """With the memory plan `offload`, the modules are on the device only in the block."""
+        moved = [] if self.memory_plan != "offload" else [m for m in modules if m is not None]
+        for module in moved:
+            module.to(self.device.name)
+        yield
+        for module in moved:
+            module.to(self._resting)
+        if moved:
+            device.release(self.device)
 
     @property
     def _encoders(self) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -179,8 +241,8 @@ class SdxlEngine:
     def _settle(self) -> None:
         """Put every module where the memory plan wants it, whatever a cancelled run has left."""
         vae, unet = self.pipe.vae, self.pipe.unet
-        for module in (vae, unet, *self._encoders, *self.controlnets.loaded.values()):
-            remove_hook_from_module(module, recurse=True)
+        beside = [self.turbo] if self.turbo is not None else []
+        for module in (vae, unet, *beside, *self._encoders, *self.controlnets.loaded.values()):
             at_rest = self._resting_encoders if module in self._encoders else self._resting
             module.to(at_rest)
         if vae.dtype != unet.dtype:  # a pipeline was cancelled while it had it in float32
@@ -191,96 +253,65 @@ class SdxlEngine:
             vae.tile_sample_min_size = _TILE
             vae.tile_latent_min_size = _TILE // 2 ** (len(vae.config.block_out_channels) - 1)
 
-    def _metrics(self, size: int, watch: "_Watch") -> dict[str, Any]:
+    def _metrics(self, size: int, steps: Sequence[Step], watch: "_Watch") -> dict[str, Any]:
         seconds = {part: round(value, 3) for part, value in watch.seconds.items()}
         parts = ", ".join(f"{part} {value:.2f} s" for part, value in watch.seconds.items())
+        guided = sum(step.guided for step in steps)
+        controlled = sum(step.controlled for step in steps)
         memory = device.memory_line(self.device)
-        log.info("%dx%d: %d steps, %s, %s", size, size, watch.steps, parts, memory)
+        log.info(
+            "%dx%d: %d steps, %d guided, %d with ControlNet, %s, %s",
+            *(size, size, len(steps), guided, controlled, parts, memory),
+        )
         return {
             "device": self.device.title,
             "dtype": self.device.dtype,
             "memory_plan": self.memory_plan,
             "controlnets_loaded": sorted(self.controlnets.loaded),
+            "guided_steps": guided,
+            "controlnet_steps": controlled,
             "seconds": seconds,
             "memory": device.memory_use(self.device),
         }
 
 
-class _Watch:
-    """Counts the steps that are really run, and times the parts of one picture.
+@dataclass(frozen=True)
+class _Asked:
+    """One picture, as draw() was asked for it."""
 
-    seconds: part -> seconds, "denoise" with all that comes between the models and the last step.
-    """
+    plan: Plan
+    guides: Guides
+    size: int
+    steps: int
+    at_step: Callable[[], None]
+
+
+class _Watch:
+    """Times the parts of one picture. seconds: part -> seconds, in order."""
 
     def __init__(self) -> None:
-        self.steps = 0
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
     def end(self, part: str) -> None:
         now = time.perf_counter()
-        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
+        self.seconds[part] = now - self._last
         self._last = now
 
-    def step(self, pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        """After each step. What cancels a prediction is raised here at the latest."""
-        self.steps += 1
-        self.end("denoise")
-        return tensors
+
+def _bar(size: int, steps: int) -> Any:
+    hidden = not log.isEnabledFor(logging.INFO)
+    return tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
 
 
-# (with a ControlNet, from an init image) -> pipeline
-_PIPELINES: dict[tuple[bool, bool], Any] = {
-    (False, False): diffusers.StableDiffusionXLPipeline,
-    (False, True): diffusers.StableDiffusionXLImg2ImgPipeline,
-    (True, False): diffusers.StableDiffusionXLControlNetPipeline,
-    (True, True): diffusers.StableDiffusionXLControlNetImg2ImgPipeline,
-}
-
-
-def _images(plan: Plan, layout: Layout, size: int) -> dict[str, Image.Image]:
-    """init: the layout's render; control: its edges. Each where the plan has a use for it."""
-    images: dict[str, Image.Image] = {}
-    if plan.strength is None and plan.control.kind is None:
-        return images
-    photo = render.picture(layout, size)
-    if plan.strength is not None:
-        images["init"] = Image.fromarray(photo)
-    if plan.control.kind is not None:
-        edges = render.canny if plan.control.kind == "canny" else render.soft_edge
-        images["control"] = Image.fromarray(edges(layout, photo))
-    return images
-
-
-def _arguments(plan: Plan, images: dict[str, Image.Image], size: int, steps: int) -> dict[str, Any]:
-    """What the four pipelines are told apart by; two of them call the control image `image`."""
-    arguments: dict[str, Any] = {}
-    if plan.strength is None:
-        arguments.update(height=size, width=size)
-    else:
-        arguments.update(image=images["init"], strength=_strength(plan.strength, steps))
-    if plan.control.kind is not None:
-        name = "image" if plan.strength is None else "control_image"
-        arguments[name] = images["control"]
-        arguments["controlnet_conditioning_scale"] = plan.controlnet_scale
-    return arguments
-
-
-def _strength(strength: float, steps: int) -> float:
-    """A strength for which the pipeline, which rounds down, runs round(steps * strength) steps.
-
-    At least one: it fails on none. 50 * 0.58 is 28.999999999999996, and that is 29.
-    """
-    run = max(1, int(steps * strength + 1e-6))
-    return min(1.0, (run + 0.5) / steps)
-
-
-def _bytes(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """(size, size, 3) in 0..1 -> 0..255."""
-    if not np.isfinite(image).all():
+def _bytes(image: Tensor) -> NDArray[np.uint8]:
+    """(1, 3, size, size) in -1..1, on the device -> (size, size, 3) in 0..255."""
+    pixels = (image * 0.5 + 0.5).clamp(0, 1)
+    picture = pixels[0].cpu().permute(1, 2, 0).float().numpy()
+    if not np.isfinite(picture).all():
         raise EngineError(
             "the model gave numbers that are none, so the picture would be black: the VAE"
             " overflowed in half precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or"
             " use a LoRA and a scale that the model bears"
         )
-    return np.asarray(np.rint(image * 255), np.uint8)
+    return np.asarray(np.rint(picture * 255), np.uint8)

@@ -1,0 +1,1 @@
+"""`python -m plitka bench`: the old system's procedure against Plitka's, in one run."""

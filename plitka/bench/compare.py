@@ -1,0 +1,305 @@
+"""Paired runs of the old procedure and of Plitka's, and what they cost."""
+
+import contextlib
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from plitka import device, pictures, savings, studio, weights
+from plitka.bench import models, work, yardstick
+from plitka.bench.yardstick import Yardstick
+from plitka.device import Device
+from plitka.engines import Drawn, Guides
+from plitka.engines.sdxl import SdxlEngine
+from plitka.engines.sdxl import load as load_sdxl
+from plitka.layout import Layout
+from plitka.plan import Plan, plan
+from plitka.recipe import Recipe
+from plitka.stages import log
+
+Json = dict[str, Any]
+
+OWN = "own"  # the weights that the settings name
+MODELS = (*models.ARCHITECTURES, OWN)
+
+# What needs no result of the network at work, and so runs beside it.
+_OVERLAPPING = (
+    "guides_final",
+    "colormap",
+    "measure_preview",
+    "match_preview",
+    "measure_matched_preview",
+    "save_preview",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One prediction, from the request to its files. stages: part -> wall-clock seconds."""
+
+    seconds: float
+    processor_seconds: float
+    peak_mb: float
+    stages: Mapping[str, float]
+
+
+def compare(model: str, asked: Recipe, runs: int, dtype: str | None, folder: Path) -> Json:
+    """Measure `runs` pairs, old and new in turn, and count the work of both."""
+    settled = plan(asked)
+    given = replace(settled.recipe, quality="standard") if asked.quality == "turbo" else asked
+    old_plan = plan(given)  # the old system had no turbo
+    with _settings(model, folder) as files, tempfile.TemporaryDirectory() as out:
+        old, new = _loaded(files, dtype)
+        place = Path(out)
+        _warm_up(old, new, settled, old_plan, place)
+        pairs: list[tuple[Run, Run]] = []
+        for number in range(runs):
+            log.info("pair %d of %d", number + 1, runs)
+            sides = [
+                lambda: _measured(new.device, lambda: old.make(old_plan, place)),
+                lambda: _measured(new.device, lambda: _make(asked, new, place)),
+            ]
+            first, second = sides if number % 2 == 0 else sides[::-1]
+            pair = (first(), second())
+            pairs.append(pair if number % 2 == 0 else pair[::-1])
+        around = _around_the_networks(asked, new, place)
+        used = new.savings
+        told = device.described(new.device)
+    counted = "full" if model == OWN else model
+    return {
+        "model": model,
+        "device": told,
+        "quality": asked.quality,
+        "angle": asked.angle,
+        "compiled": used.compile,
+        "work": _work(counted, settled, old_plan, used),
+        "work_of_sdxl": _work("full", settled, old_plan, used),
+        "runs": [{"old": _json(old), "new": _json(new)} for old, new in pairs],
+        "seconds": {
+            "old": statistics.median(old.seconds for old, _ in pairs),
+            "new": statistics.median(new.seconds for _, new in pairs),
+            "ratio": statistics.median(new.seconds / old.seconds for old, new in pairs),
+        },
+        "peak_mb": {
+            "old": max(old.peak_mb for old, _ in pairs),
+            "new": max(new.peak_mb for _, new in pairs),
+        },
+        "speed": _speed(counted, settled, used, [new for _, new in pairs]),
+        "around_the_networks": around,
+    }
+
+
+def count(asked: Recipe) -> Json:
+    """The exact work alone, on the published configuration; nothing is drawn."""
+    settled = plan(asked)
+    given = replace(asked, quality="standard") if asked.quality == "turbo" else asked
+    return {
+        "quality": asked.quality,
+        "angle": asked.angle,
+        "work_of_sdxl": _work("full", settled, plan(given), savings.settings()),
+    }
+
+
+def _work(size: str, settled: Plan, old_plan: Plan, used: savings.Savings) -> Json:
+    """TFLOP of both, of Plitka's without its savings in steps, and their ratios."""
+    old = work.old_prediction(size, old_plan)
+    new = work.prediction(size, settled, used)
+    plain = work.prediction(size, settled, savings.PLAIN)
+    return {
+        "old": {"unet": old.unet, "controlnet": old.controlnet, "vae": old.vae},
+        "new": {"unet": new.unet, "controlnet": new.controlnet, "vae": new.vae},
+        "denoising_ratio": new.denoising / old.denoising,
+        "denoising_ratio_all_guided": plain.denoising / old.denoising,
+        "whole_ratio": (new.denoising + new.vae) / (old.denoising + old.vae),
+    }
+
+
+# Loading
+
+
+@contextlib.contextmanager
+def _settings(model: str, folder: Path) -> Iterator[weights.Settings]:
+    """The settings of the model, in the environment as well."""
+    if model == OWN:
+        yield weights.settings()
+        return
+    log.info("random weights of the %s model in %s", model, folder)
+    with _environment(models.write(folder, model).settings()):
+        yield weights.settings()
+
+
+@contextlib.contextmanager
+def _environment(changed: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _loaded(files: weights.Settings, dtype: str | None) -> tuple[Yardstick, SdxlEngine]:
+    """Both hold weights of their own: the one's LoRA is fused, the other's is not."""
+    plain = {"PLITKA_LORA": "none", "PLITKA_VAE": "base", weights.TURBO_LORA: "none"}
+    with _environment(plain):
+        old = yardstick.load(files.lora, files.lora_scale, dtype)
+    return old, load_sdxl(dtype=dtype)
+
+
+def _warm_up(old: Yardstick, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
+    """Everything once, in few steps: files are mapped, kernels chosen, ControlNets loaded."""
+    log.info("warming up")
+    few = {"steps_preview": 2, "steps_final": 2}
+    old.make(replace(old_plan, **few), place)  # type: ignore[arg-type]
+    overrides = replace(
+        settled.recipe.overrides, num_inference_steps_preview=4, num_inference_steps_final=4
+    )
+    _make(replace(settled.recipe, overrides=overrides), new, place)
+
+
+# Measuring
+
+
+def _measured(chosen: Device, make: Callable[[], Mapping[str, float]]) -> Run:
+    _reset_peak(chosen)
+    device.wait(chosen)
+    start, processor = time.perf_counter(), time.process_time()
+    stages = make()
+    device.wait(chosen)
+    return Run(
+        seconds=time.perf_counter() - start,
+        processor_seconds=time.process_time() - processor,
+        peak_mb=_peak_mb(chosen),
+        stages=stages,
+    )
+
+
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def _reset_peak(chosen: Device) -> None:
+    if chosen.kind == "cuda":
+        device.reset_peak(chosen)
+    elif _CLEAR.exists():
+        _CLEAR.write_text("5")  # Linux: forget the most memory that this process has held
+
+
+def _peak_mb(chosen: Device) -> float:
+    """The card's memory on CUDA; elsewhere this process's, which holds both sides' weights."""
+    if chosen.kind == "cuda":
+        return device.memory_use(chosen)["gpu_peak_mb"]
+    if _STATUS.exists():
+        lines = _STATUS.read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return device.peak_memory_mb()
+
+
+def _make(
+    asked: Recipe, engine: Any, place: Path, overlap: bool | None = None
+) -> Mapping[str, float]:
+    """A prediction of Plitka's with its files; gives the seconds of its stages."""
+    saved: dict[str, float] = {}
+    metrics: Json = {}
+    for picture in studio.make(asked, engine, overlap):
+        start = time.perf_counter()
+        pictures.save(picture.image, place / f"{picture.kind}.png", picture.record)
+        saved[f"save_{picture.kind}"] = time.perf_counter() - start
+        metrics = picture.metrics
+    parts: dict[str, float] = {**metrics["seconds"], **saved}
+    for kind, told in metrics.get("drawing", {}).items():
+        parts |= {f"{kind}_{part}": seconds for part, seconds in told["seconds"].items()}
+    return parts
+
+
+@dataclass(frozen=True)
+class _Replayed:
+    """An engine that gives pictures drawn before, so that only the rest is measured."""
+
+    drawn: Mapping[int, Drawn]
+    engine: SdxlEngine
+    name: str = "sdxl"
+    uses_controlnet: bool = True
+    tokens: bool = True
+
+    def check(self, recipe: Recipe) -> None:
+        self.engine.check(recipe)
+
+    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        return self.engine.guides(plan, layout, size)
+
+    def draw(
+        self,
+        plan: Plan,
+        layout: Layout,
+        size: int,
+        steps: int,
+        guides: Guides | None = None,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> Drawn:
+        if guides is None:
+            self.guides(plan, layout, size)
+        return self.drawn[size]
+
+
+def _around_the_networks(asked: Recipe, engine: SdxlEngine, place: Path) -> Json:
+    """Processor time of all that no network does, on this model's own pictures; the median of 5."""
+    settled = plan(asked)
+    layout = studio.lay(asked)
+    lengths = (settled.steps_preview, settled.steps_final)
+    drawn = {
+        size: engine.draw(settled, layout, size, steps)
+        for size, steps in zip(work.SIZES, lengths, strict=True)
+    }
+    replayed = _Replayed(drawn, engine, tokens=engine.tokens)
+    runs = [
+        _measured(engine.device, lambda: _make(asked, replayed, place, overlap=False))
+        for _ in range(5)
+    ]
+    middle = sorted(runs, key=lambda run: run.processor_seconds)[2]
+    parts = {
+        name: seconds
+        for name, seconds in middle.stages.items()
+        if not name.startswith(("preview_", "final_"))
+    }
+    beside = sum(parts.get(name, 0.0) for name in _OVERLAPPING)
+    return {
+        "processor_seconds": middle.processor_seconds,
+        "seconds": {name: round(value, 3) for name, value in parts.items()},
+        "overlapping_share": beside / sum(parts.values()),
+    }
+
+
+def _speed(size: str, settled: Plan, used: savings.Savings, runs: list[Run]) -> Json:
+    """How fast the UNet went in the final picture."""
+    steps = work.planned_steps(settled, settled.steps_final, used)
+    seconds = statistics.median(run.stages["final_denoise"] for run in runs)
+    pixels = work.SIZES[-1]
+    tflop = sum(
+        work.unet(size, pixels, step.samples, step.controlled)
+        + (work.controlnet(size, pixels, step.samples) if step.controlled else 0)
+        for step in steps
+    )
+    return {
+        "final_steps": len(steps),
+        "final_denoise_seconds": seconds,
+        "milliseconds_per_step": 1000 * seconds / len(steps),
+        "tflop_per_second": tflop / seconds,
+    }
+
+
+def _json(run: Run) -> Json:
+    return {
+        "seconds": round(run.seconds, 3),
+        "processor_seconds": round(run.processor_seconds, 3),
+        "peak_mb": run.peak_mb,
+        "stages": {name: round(seconds, 3) for name, seconds in run.stages.items()},
+    }

@@ -1,0 +1,57 @@
+"""The procedure of the system that Plitka replaces, as its description gives it.
+
+Text to image twice: the preview at 512 pixels and the final picture at 1024, every step guided, the
+LoRA beside the weights (not fused), the published VAE in float32, and no ControlNet, which the old
+system ran on top of it at any angle but 0.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from plitka.bench.work import SIZES
+from plitka.engines import loading
+from plitka.plan import Plan
+
+_NAMES = ("preview", "final")
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    pipe: Any
+    device: str
+    lora_scale: float
+
+    def make(self, settled: Plan, folder: Path) -> dict[str, float]:
+        """Draw and save both pictures; gives the seconds of each."""
+        seconds = {}
+        lengths = (settled.steps_preview, settled.steps_final)
+        for name, size, steps in zip(_NAMES, SIZES, lengths, strict=True):
+            start = time.perf_counter()
+            image = self.pipe(
+                prompt=settled.prompt,
+                negative_prompt=settled.negative_prompt,
+                height=size,
+                width=size,
+                num_inference_steps=steps,
+                guidance_scale=settled.guidance_scale,
+                generator=torch.Generator("cpu").manual_seed(settled.recipe.seed),
+                cross_attention_kwargs={"scale": self.lora_scale},
+            ).images[0]
+            image.save(folder / f"{name}.png")
+            seconds[name] = time.perf_counter() - start
+        return seconds
+
+
+def load(lora: Path | None, lora_scale: float, dtype: str | None) -> Yardstick:
+    """By the settings in the environment, which must name no LoRA: it is loaded here, unfused."""
+    loaded = loading.load(None, dtype)
+    pipe = loaded.pipe
+    pipe.vae.register_to_config(force_upcast=True)  # as the published one says of itself
+    pipe.set_progress_bar_config(disable=True)
+    if lora is not None:
+        pipe.load_lora_weights(lora.parent, weight_name=lora.name)
+    return Yardstick(pipe, loaded.device.name, lora_scale)

@@ -1,0 +1,125 @@
+"""Drawing ahead: the same pictures, and no thread that outlives its run."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plitka import engines, studio
+from plitka.ahead import Ahead, Stopped
+from plitka.engines import Drawn, Guides
+from plitka.engines.render import RenderEngine
+from plitka.layout import Layout
+from plitka.plan import Plan
+from tests.conftest import LoadSdxl
+from tests.recipes import asked
+
+TILE = asked({"red": 60, "white": 40}, 45)
+
+
+def threads_of_ours() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("plitka")]
+
+
+class Slow(RenderEngine):
+    """A render engine whose final picture takes steps until it is told to end."""
+
+    def __init__(self, fault: Exception | None = None) -> None:
+        self.began, self.end = threading.Event(), threading.Event()
+        self.fault = fault
+
+    def draw(
+        self,
+        plan: Plan,
+        layout: Layout,
+        size: int,
+        steps: int,
+        guides: Guides | None = None,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> Drawn:
+        if size == studio.SIZES["final"]:
+            self.began.set()
+            if self.fault is not None:
+                raise self.fault
+            while not self.end.wait(0.01):
+                at_step()
+        return super().draw(plan, layout, size, steps)
+
+
+def pictures(engine: Any, overlap: bool) -> list[Any]:
+    return list(studio.make(TILE, engine, overlap))
+
+
+def test_the_render_engine_gives_the_same_pictures_and_records_with_and_without() -> None:
+    for ahead, after in zip(
+        pictures(RenderEngine(), True), pictures(RenderEngine(), False), strict=True
+    ):
+        assert np.array_equal(ahead.image, after.image)
+        assert ahead.record == after.record
+    assert not threads_of_ours()
+
+
+def test_sdxl_gives_the_same_pictures_with_and_without(load_sdxl: LoadSdxl) -> None:
+    engine = load_sdxl()
+    for ahead, after in zip(pictures(engine, True), pictures(engine, False), strict=True):
+        assert np.array_equal(ahead.image, after.image)
+        assert ahead.record == after.record
+
+
+def test_the_final_picture_is_begun_while_the_preview_is_handed_out() -> None:
+    engine = Slow()
+    run = studio.make(TILE, engine, overlap=True)
+    assert next(run).kind == "preview"
+    assert engine.began.wait(10)
+    engine.end.set()
+    assert [picture.kind for picture in run] == ["final", "colormap"]
+
+
+def test_switched_off_nothing_is_begun_before_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLITKA_OVERLAP", "0")
+    engine = Slow()
+    run = studio.make(TILE, engine)
+    assert next(run).kind == "preview"
+    assert not engine.began.is_set()
+    assert not threads_of_ours()
+
+
+def test_a_run_that_is_closed_after_the_preview_ends_its_thread_at_once() -> None:
+    engine = Slow()
+    run = studio.make(TILE, engine, overlap=True)
+    next(run)
+    engine.began.wait(10)
+    run.close()  # type: ignore[attr-defined]  # it is a generator
+    assert not threads_of_ours()
+
+
+def test_a_fault_of_the_final_picture_comes_after_the_preview() -> None:
+    engine = Slow(fault=engines.EngineError("the card fell out"))
+    run = studio.make(TILE, engine, overlap=True)
+    assert next(run).kind == "preview"
+    with pytest.raises(engines.EngineError, match="the card fell out"):
+        next(run)
+    assert not threads_of_ours()
+
+
+def test_work_is_done_in_order_and_its_exceptions_are_passed_on() -> None:
+    done: list[int] = []
+    with Ahead(on=True) as ahead:
+        begun = [ahead.start(lambda n=n: done.append(n)) for n in range(5)]  # type: ignore[misc]
+        begun[-1].result()
+        late = ahead.start(lambda: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            late.result()
+        with pytest.raises(TimeoutError, match="its own"):
+            ahead.start(lambda: _raise(TimeoutError("its own"))).result()
+    assert done == [0, 1, 2, 3, 4]
+    with pytest.raises(Stopped):
+        ahead.go_on()
+
+
+def _raise(error: Exception) -> None:
+    raise error
