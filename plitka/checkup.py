@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from plitka import __version__, archive, device, inventory, weights
+from plitka import __version__, archive, device, inventory, snapshot, weights
+from plitka.device import gib
 from plitka.engines import EngineError
 from plitka.inventory import Finding
+from plitka.snapshot import Baked
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 
@@ -26,6 +28,15 @@ def findings(engine: str, packed: Path | str | None) -> Iterator[Finding]:
         yield Finding("settings", str(fault), fault=True)
 
 
+def _whole(baked: Baked) -> Finding:
+    bad = [str(file) for file in snapshot.damaged(baked)]
+    if bad:
+        verdict = f"{', '.join(bad)}: damaged, not what was baked; copy the snapshot again"
+        return Finding("snapshot", verdict, fault=True)
+    size = sum(size for size, _ in baked.files.values())
+    return Finding("snapshot", f"{baked.folder}: {len(baked.files)} files, {gib(size)}, all whole")
+
+
 def _package(name: str) -> Finding:
     try:
         return Finding(name, version(name))
@@ -37,6 +48,8 @@ def _needed(packed: Path | str | None) -> Iterator[Finding]:
     with archive.opened(packed) as given:
         held = inventory.take(weights.settings(), given, controlnets=True)
         yield from held.findings
+    if held.baked is not None:
+        yield _whole(held.baked)
     device.fraction()
     chosen = device.best()
     yield Finding("device", device.described(chosen))

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from plitka.stages import log
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from diffusers import ControlNetModel
 
 Kind: TypeAlias = Literal["canny", "softedge"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # Joints this near to an axis (0, 90 or 180 degrees) are crisp rows and columns of pixels, which
 # suit Canny; steeper ones are stairs, which a graded edge map follows better.

@@ -4,15 +4,16 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from plitka import device, lora, weights
+from plitka import device, lora, snapshot, weights
 from plitka.archive import Packed
 from plitka.device import Device, Needs, gib
 from plitka.lora import Lora
+from plitka.snapshot import Baked
 from plitka.weights import TURBO_LORA, Base, Remote, Settings, WeightsError
 
 Wanted: TypeAlias = Mapping[str, str]
@@ -62,10 +63,17 @@ class Inventory:
     turbo: Lora | None = None
     embeddings: Mapping[str, str] = field(default_factory=dict)  # half -> its tensor's name
     embeddings_path: Path | None = None
+    baked: Baked | None = None  # the base, where it is a snapshot
 
     @property
     def faults(self) -> list[str]:
         return [finding.verdict for finding in self.findings if finding.fault]
+
+    @property
+    def tokens(self) -> bool:
+        """Whether the model will know <s0> and <s1>."""
+        baked = self.baked is not None and self.baked.embeddings is not None
+        return baked or self.embeddings_path is not None
 
     @property
     def own_vae(self) -> bool:
@@ -86,6 +94,8 @@ class Inventory:
 def take(settings: Settings, packed: Packed, controlnets: bool = False) -> Inventory:
     """Look at everything. `controlnets`: at these as well, which setup() leaves for later."""
     held = Inventory(settings)
+    _take_snapshot(held, packed)
+    settings = held.settings
     wanted = BASE if held.own_vae else BASE_WITHOUT_VAE
     held.base = held.note(
         "base", lambda: weights.find(settings.base, "PLITKA_BASE", wanted), _place
@@ -102,6 +112,22 @@ def take(settings: Settings, packed: Packed, controlnets: bool = False) -> Inven
             text = settings.controlnets[kind]
             held.note(kind, partial(_controlnet, text, setting), _place)
     return held
+
+
+def _take_snapshot(held: Inventory, packed: Packed) -> None:
+    """Where the base is a snapshot, it decides on what it holds."""
+    settings = held.settings
+    try:
+        held.baked = snapshot.of(settings)
+    except WeightsError as fault:
+        held.findings.append(Finding("snapshot", str(fault), fault=True))
+        return
+    if held.baked is None:
+        return
+    given = packed.lora is not None or packed.embeddings is not None
+    faults = snapshot.conflicts(settings, held.baked, given)
+    held.findings += [Finding("snapshot", fault, fault=True) for fault in faults]
+    held.settings = replace(settings, **snapshot.settled(settings, held.baked))
 
 
 def check_base(held: Inventory, path: Path) -> None:
@@ -156,6 +182,11 @@ def _controlnet(text: str, setting: str) -> Path | Remote:
 
 
 def _take_lora(held: Inventory, packed: Packed) -> None:
+    if held.baked is not None:
+        done = f"{held.baked.lora}, fused into the snapshot at scale {held.baked.lora_scale:g}"
+        words = done if held.baked.lora else "none, the snapshot was baked without"
+        held.findings.append(Finding("LoRA", words))
+        return
     path = packed.lora or held.settings.lora
     if packed.embeddings and not packed.lora and path == weights.settings({}).lora:
         held.findings.append(_half_packed("LoRA", "embeddings", "PLITKA_LORA"))
@@ -207,6 +238,11 @@ def _lora_words(found: Lora) -> str:
 
 
 def _take_embeddings(held: Inventory, packed: Packed) -> None:
+    if held.baked is not None:
+        words = f"{held.baked.embeddings}, in the snapshot"
+        lacking = "none, the snapshot was baked without"
+        held.findings.append(Finding("embeddings", words if held.tokens else lacking))
+        return
     path = packed.embeddings or held.settings.embeddings
     if packed.lora and not packed.embeddings and path == weights.settings({}).embeddings:
         held.findings.append(_half_packed("embeddings", "LoRA", "PLITKA_EMBEDDINGS"))

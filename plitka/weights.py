@@ -63,6 +63,7 @@ class Settings:
     embeddings: Path | None
     controlnets: Mapping[str, str]
     turbo_lora: Path | None  # a distilled one, for the quality `turbo`
+    named: frozenset[str] = frozenset()  # the settings that the environment holds
 
 
 def settings(env: Mapping[str, str] = os.environ) -> Settings:
@@ -88,6 +89,9 @@ def settings(env: Mapping[str, str] = os.environ) -> Settings:
             or "SargeZT/controlnet-sd-xl-1.0-softedge-dexined",
         },
         turbo_lora=file(TURBO_LORA, "none"),
+        named=frozenset(
+            name for name, value in env.items() if name.startswith("PLITKA_") and value
+        ),
     )
 
 

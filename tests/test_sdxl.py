@@ -154,7 +154,7 @@ def test_setup_logs_a_line_for_each_stage_with_seconds_and_memory(
 ) -> None:
     with caplog.at_level(logging.INFO, "plitka"):
         load_sdxl()
-    for stage in ("check weights", "load base model", "fuse LoRA", "load embeddings"):
+    for stage in ("check weights", "load base model", "load embeddings"):
         (line,) = (line for line in caplog.messages if line.startswith(f"{stage}: "))
         assert " s, process " in line
         assert line.endswith("MiB")

@@ -17,7 +17,7 @@ from plitka.device import Device
 from plitka.engines import Drawn, Guides
 from plitka.engines.sdxl import SdxlEngine
 from plitka.engines.sdxl import load as load_sdxl
-from plitka.layout import Layout
+from plitka.layout import Layout, lay
 from plitka.plan import Plan, plan
 from plitka.recipe import Recipe
 from plitka.stages import log
@@ -60,13 +60,13 @@ def compare(model: str, asked: Recipe, runs: int, dtype: str | None, folder: Pat
         pairs: list[tuple[Run, Run]] = []
         for number in range(runs):
             log.info("pair %d of %d", number + 1, runs)
-            sides = [
-                lambda: _measured(new.device, lambda: old.make(old_plan, place)),
-                lambda: _measured(new.device, lambda: _make(asked, new, place)),
+            sides: list[Callable[[], Mapping[str, float]]] = [
+                lambda: old.make(old_plan, place),
+                lambda: _make(asked, new, place),
             ]
-            first, second = sides if number % 2 == 0 else sides[::-1]
-            pair = (first(), second())
-            pairs.append(pair if number % 2 == 0 else pair[::-1])
+            turn = 1 if number % 2 == 0 else -1  # each side goes first in half of the pairs
+            first, second = (_measured(new.device, side) for side in sides[::turn])
+            pairs.append((first, second) if turn == 1 else (second, first))
         around = _around_the_networks(asked, new, place)
         used = new.savings
         told = device.described(new.device)
@@ -253,7 +253,7 @@ class _Replayed:
 def _around_the_networks(asked: Recipe, engine: SdxlEngine, place: Path) -> Json:
     """Processor time of all that no network does, on this model's own pictures; the median of 5."""
     settled = plan(asked)
-    layout = studio.lay(asked)
+    layout = lay(asked)
     lengths = (settled.steps_preview, settled.steps_final)
     drawn = {
         size: engine.draw(settled, layout, size, steps)

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from plitka.stages import Stages
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -101,6 +103,7 @@ def load(name: str | None = None, weights: Path | str | None = None) -> Engine:
         return RenderEngine()
     # Else transformers warns, when it is imported, of packages that nothing here uses.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    from plitka.engines import sdxl
+    with Stages()("import libraries"):
+        from plitka.engines import sdxl
 
     return sdxl.load(weights)

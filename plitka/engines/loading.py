@@ -50,7 +50,7 @@ class Loaded:
 
 def load(packed: Path | str | None, dtype: str | None) -> Loaded:
     """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
-    _quiet()
+    quiet()
     settings, switches = weights.settings(), savings.settings()
     chosen = device.best()
     chosen = replace(chosen, dtype=dtype or chosen.dtype)
@@ -58,41 +58,48 @@ def load(packed: Path | str | None, dtype: str | None) -> Loaded:
     with archive.opened(packed) as given:
         with stages("check weights"):
             held = inventory.take(settings, given)
-            _refuse(held)
+            refuse(held)
         with stages("fetch weights"):
-            vae = _fetch(held)
+            vae = fetch(held)
         device.limit(chosen)
         needed = inventory.needs(held, chosen)
         memory_plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
         log.info("%s; %s", device.described(chosen), device.planned(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
-        with stages("load base model"):
-            pipe = _load_base(held, vae, place, _dtype(chosen))
-        with stages("fuse LoRA"):
-            if held.lora is not None:
-                fuse(pipe, held.lora, settings.lora_scale)
-        with stages("load embeddings"):
-            if held.embeddings_path is not None:
-                _embed(pipe, held.embeddings_path, held.embeddings)
+        pipe = assemble(held, vae, chosen, place, stages)
         turbo = None
         if held.turbo is not None:
             with stages("load turbo LoRA"):
                 turbo = Adapter(pipe.unet, held.turbo, place)
-    tokens = held.embeddings_path is not None
+    parts = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in stages.seconds.items())
+    log.info("setup took %.1f s: %s", sum(stages.seconds.values()), parts)
     return Loaded(
         pipe=pipe,
-        tokens=tokens,
+        tokens=held.tokens,
         device=chosen,
         memory_plan=memory_plan,
         needs=needed,
-        controlnets=settings.controlnets,
+        controlnets=held.settings.controlnets,
         savings=switches,
         turbo=turbo,
         turbo_scheduler=_turbo_scheduler(pipe.scheduler),
     )
 
 
-def _quiet() -> None:
+def assemble(held: Inventory, vae: Model | None, chosen: Device, place: str, stages: Stages) -> Any:
+    """The text-to-image pipeline of what was found, with LoRA and embeddings in it."""
+    with stages("load base model"):
+        pipe = _load_base(held, vae, place, _dtype(chosen))
+    if held.lora is not None:
+        with stages("fuse LoRA"):
+            fuse(pipe, held.lora, held.settings.lora_scale)
+    if held.embeddings_path is not None:
+        with stages("load embeddings"):
+            _embed(pipe, held.embeddings_path, held.embeddings)
+    return pipe
+
+
+def quiet() -> None:
     """What the libraries say of their loading; the stages' own lines tell it."""
     quiet: Any = transformers_logging  # partly typed
     quiet.set_verbosity_error()
@@ -101,7 +108,7 @@ def _quiet() -> None:
     diffusers_logging.disable_progress_bar()
 
 
-def _refuse(held: Inventory) -> None:
+def refuse(held: Inventory) -> None:
     """Raise all faults in one error; without a base model there is another engine to choose."""
     if not held.faults:
         return
@@ -114,12 +121,12 @@ def _refuse(held: Inventory) -> None:
     raise WeightsError("\n".join(lines))
 
 
-def _fetch(held: Inventory) -> Model | None:
+def fetch(held: Inventory) -> Model | None:
     """Fetch what is not here yet, and check it. Gives the VAE, unless it is the base model's."""
     if isinstance(held.base, Remote):
         held.base = weights.fetch(held.base, "PLITKA_BASE")
         inventory.check_base(held, held.base)
-        _refuse(held)
+        refuse(held)
         if held.lora is not None and held.checked_base is not None:
             lora.check(held.lora.path, lora.modules_of(held.checked_base))
         if held.turbo is not None and held.checked_base is not None:
