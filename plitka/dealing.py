@@ -17,7 +17,6 @@ from plitka.toning import Material, Tonings
 _PLACE = 0.8  # what it costs to lie elsewhere than in the layout
 _BOND = 5.0  # what it costs to part pieces that touch, for each pixel along which they do
 _STRANGE = 20.0  # CIEDE2000 that cost 1
-_UNLIKE = 1.6  # the most that colour can cost
 _EXACT = 0.008  # sum of differences to the shares; what is foreseen is no surer
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
 
@@ -108,7 +107,7 @@ def _unlikeness(scene: Scene, colours: Sequence[Colour]) -> Doubles:
 def _unlike(material: Material, index: int, colour: Colour) -> float:
     if material.colour == index:
         return 0.0
-    return min(float(cielab.difference(material.lab, colour.lab)) / _STRANGE, _UNLIKE)
+    return float(cielab.difference(material.lab, colour.lab)) / _STRANGE
 
 
 def _elsewhere(scene: Scene, piece: NDArray[np.int64], area: Doubles, layout: Layout) -> Doubles:
