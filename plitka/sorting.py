@@ -28,11 +28,13 @@ _DARKEST = 5.0  # L*; where no colour is seen at all, only what is darker is a g
 # Claims: how far the picture's colour may lie from the palette's, in CIEDE2000.
 _DRIFT = 26.0  # the green granules of the mixed photographs, called DKGREEN there, have up to 21
 _SMALL_DRIFT = 15.0  # of a mode that is small: sheen and shade make such modes too
-_SMALL = 0.01  # of the picture's area
+_LARGE_DRIFT = 36.0  # of one that is large: the same granules in a bright exposure
+_SMALL, _LARGE = 0.01, 0.05  # of the picture's area
 _SHALLOW_DRIFT = 7.0  # of a mode without a deep valley: only the palette makes it believable
 _SHALLOW_LEAST = 0.04
 _DISTINCT = 4.0  # from the modes that are claimed already
 _CROWD = 4.0  # how much farther off a mode may be for each e-fold of its area
+_EXPLAINED = 40.0  # and for the whole of the picture: what nobody claims would be strangers
 
 # How far a segment lies off its colour, in a*, b* and in the lightness that light makes.
 _CHROMA_SPREAD = 8.0
@@ -126,6 +128,7 @@ def _claims(
     found = modes.find(segments, modes.COARSE)
     deep = found.valley < modes.DEEP
     reach = np.where(found.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
+    reach[found.weight > _LARGE] = _LARGE_DRIFT
     choice = _claimed(found, colours, np.where(deep, reach, 0))
     centres = [None if mode is None else cielab.as_lab(found.lab[mode]) for mode in choice]
     missing = [index for index, centre in enumerate(centres) if centre is None]
@@ -162,7 +165,8 @@ def _claimed(found: Modes, colours: Sequence[Colour], reach: Doubles) -> list[in
     """The mode that each colour claims. reach: (M,) CIEDE2000 within which a mode is claimed."""
     palette = np.array([colour.lab for colour in colours])
     far = cielab.difference(palette[:, None], found.lab[None])
-    worth = _DRIFT - far + _CROWD * np.log(found.weight / found.weight.min(initial=1))
+    worth = _LARGE_DRIFT - far + _CROWD * np.log(found.weight / found.weight.min(initial=1))
+    worth += _EXPLAINED * found.weight
     worth[far > reach] = -np.inf
     return _assigned(worth)
 
