@@ -5,7 +5,7 @@ from typing import Any
 
 from cog import BasePredictor, Input, Path, streaming
 
-from plitka import __version__, engines, health, logs, pictures, recipe, studio
+from plitka import __version__, ahead, engines, health, logs, pictures, recipe, studio
 
 
 class Predictor(BasePredictor):
@@ -16,6 +16,7 @@ class Predictor(BasePredictor):
         logs.configure()
         self.outbox = pictures.Outbox()
         self.engine = engines.load(weights=weights)
+        ahead.prepare()
 
     def healthcheck(self) -> bool:
         """Whether the next prediction would succeed; what is raised says why not."""

@@ -311,6 +311,9 @@ class _Watch:
         self._last = now
 
 
+tqdm.tqdm.monitor_interval = 0  # no thread that watches bars: see ahead.prepare
+
+
 def _bar(size: int, steps: int) -> Any:
     hidden = not log.isEnabledFor(logging.INFO) or logs.is_json()
     return tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
