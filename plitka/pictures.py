@@ -163,5 +163,13 @@ def _remove_orphans() -> None:
     """Remove what processes that are no more have left behind."""
     for root in Path(tempfile.gettempdir()).glob("plitka-*-*"):
         match = _ROOT.match(root.name)
-        if match and not psutil.pid_exists(int(match[1])):
+        if match and not _is_alive(int(match[1])):
             shutil.rmtree(root, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    """One that has ended counts as dead although, as in many containers, nobody has reaped it."""
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
