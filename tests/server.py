@@ -66,6 +66,11 @@ class CogServer:
                 raise TimeoutError(f"the server is {now} and not {status} after {seconds} s")
             time.sleep(POLL_SECONDS)
 
+    def settle(self) -> None:
+        """Wait until a prediction would be taken: the answer of the last one comes before that."""
+        while self.health()["status"] == "BUSY":
+            time.sleep(POLL_SECONDS)
+
     @contextmanager
     def stream(self, params_json: str, prediction: str | None = None) -> Iterator[Iterator[Event]]:
         """Run one prediction and read its events while it runs; leaving early cancels it.
@@ -87,9 +92,12 @@ def cog_server(
     env: Mapping[str, str],
     predictor: Path = openapi_schema.PREDICTOR,
     gate: bool = False,
+    stub: Path | None = None,
     arguments: Sequence[str] = (),
 ) -> Iterator[CogServer]:
     """Serve `predictor` with `env` added to this process's environment; behind the gate if so.
+
+    stub: a file whose Predictor runs in place of the one that the schema is read from.
 
     `folder` is empty and becomes the server's working directory, so nothing is written into the
     checkout. The server is given once setup() has ended, also when it failed: see `health()`.
@@ -102,7 +110,7 @@ def cog_server(
         **os.environ,
         "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(search),
-        "COG_PREDICT_TYPE_STUB": f"{predictor}:Predictor",
+        "COG_PREDICT_TYPE_STUB": f"{stub or predictor}:Predictor",
         "PORT": "0",  # any free one; the log says which
         **env,
     }
