@@ -157,8 +157,11 @@ class Gate:
             self._running.discard(str(body["id"]))
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        _identifier(request.match_info["id"])
-        return await self._pass(request, b"")
+        identifier = _identifier(request.match_info["id"])
+        async with self._session.post(f"{self.address}/predictions/{identifier}/cancel") as answer:
+            if answer.status == 404:
+                raise Refusal(404, ("path", "prediction_id"), "no prediction of this id is running")
+            return web.json_response(await answer.json(), status=answer.status)
 
     async def _live(self, request: web.Request) -> web.Response:
         """200 as long as a restart would not help: for a liveness probe."""
@@ -187,6 +190,8 @@ class Gate:
             async with self._session.request(
                 request.method, url, data=body, headers=headers
             ) as answer:
+                if answer.status >= 400 and answer.content_type != "application/json":
+                    raise Refusal(answer.status, ("body",), await answer.text())
                 known = {k: answer.headers[k] for k in _PASSED_BACK if k in answer.headers}
                 response = web.StreamResponse(status=answer.status, headers=known)
                 await response.prepare(request)

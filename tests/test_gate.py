@@ -130,6 +130,7 @@ def test_a_webhook_to_an_allowed_host_is_called_with_the_outcome(gate: CogServer
         (b"[]", 422, ["body"]),
         (b'{"input": {}}', 422, ["body", "input", "params_json"]),
         (b'{"input": {"params_json": "{}"}, "context": {"a": 5}}', 422, ["body", "context"]),
+        (b'{"input": {"params_json": "{}"}, "webhook_events_filter": "x"}', 422, ["body"]),
         (b'"' + b"x" * 600_000 + b'"', 413, ["body"]),
     ],
 )
@@ -139,6 +140,14 @@ def test_what_is_no_request_is_refused_as_json_with_its_place(
     headers = {"Content-Type": "application/json"}
     answer = gate.client.post("/predictions", content=content, headers=headers)
     assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (status, place)
+
+
+def test_to_cancel_what_does_not_run_is_refused_with_its_place(gate: CogServer) -> None:
+    answer = gate.client.post("/predictions/none/cancel")
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (
+        404,
+        ["path", "prediction_id"],
+    )
 
 
 def test_strangers_cannot_shut_it_down_or_reach_what_is_not_for_them(gate: CogServer) -> None:
