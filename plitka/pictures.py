@@ -28,7 +28,7 @@ _LEAST_FREE = 64 * 2**20  # bytes; the folders that are kept have 30 MB at most
 _KEPT = 4  # folders of past predictions that may still be read by an upload
 _ROOT = re.compile(r"plitka-(\d+)-")
 # Cog's server makes two empty folders for each prediction, and never removes them.
-_COGS = Path("/tmp/coglet/predictions")
+COGS_FOLDERS = Path("/tmp/coglet/predictions")
 _COGS_SECONDS = 60.0  # of age: a younger folder may be in the making
 
 
@@ -102,7 +102,7 @@ class Outbox:
         """Open a folder for a new prediction, and remove those that nobody reads any more."""
         while len(self._folders) >= _KEPT:
             shutil.rmtree(self._folders.pop(0), ignore_errors=True)
-        _remove_empty_folders(_COGS)
+        _remove_empty_folders(COGS_FOLDERS)
         folder = Folder(self._root, secrets.token_hex(6))
         self._folders.append(folder.path)
         return folder

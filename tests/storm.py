@@ -33,8 +33,8 @@ Throw = tuple[str, str, bytes, dict[str, str]]  # method, path, content, headers
 
 ANSWERS = {200, 400, 404, 405, 409, 413, 422}
 _CODE = re.compile(r'Traceback|File "|site-packages|\.py\b')
-_WARM_UP = 0.1  # of all requests, before memory is taken
-_MEMORY = 0.02  # growth that is allowed after that
+_WARM_UP = 0.4  # of all requests, before memory is taken: tiles of every kind must have been made
+_MEMORY = 0.05  # growth that is allowed after that: what the allocator keeps differs by tile
 _ROUND = 250  # requests of one kind in a row
 _JSON = {"Content-Type": "application/json"}
 
@@ -75,7 +75,9 @@ def storm(server: CogServer, count: int, seed: int, tell: Callable[[str], None])
             if not tally.memory_before and tally.thrown >= count * _WARM_UP:
                 tally.memory_before = _memory(server)
         round_ += 1
-        tell(f"{_memory(server)/2**20:.1f} MiB {tally.thrown} thrown, {time.monotonic() - start:.0f} s, {dict(tally.answers)}")
+        tell(
+            f"{_memory(server) / 2**20:.1f} MiB {tally.thrown} thrown, {time.monotonic() - start:.0f} s, {dict(tally.answers)}"
+        )
     tally.seconds = time.monotonic() - start
     server.settle()
     tally.memory_after = _memory(server)

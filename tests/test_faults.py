@@ -356,7 +356,7 @@ def test_what_a_killed_server_left_is_removed_by_the_next(
 def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_COGS", tmp_path)
+    monkeypatch.setattr(pictures, "COGS_FOLDERS", tmp_path)
     for name in ("old", "full", "young"):
         for inner in ("inputs", "outputs"):
             (tmp_path / name / inner).mkdir(parents=True)
