@@ -18,7 +18,10 @@ from plitka.recipe import Overrides
 from tests.conftest import LoadSdxl
 from tests.recipes import asked
 
-TILE = asked({"red": 60, "white": 40}, 45)
+TILE = replace(
+    asked({"red": 60, "white": 40}, 45),
+    overrides=Overrides(num_inference_steps_preview=2, num_inference_steps_final=2),
+)
 
 
 class Slow(RenderEngine):
@@ -116,8 +119,7 @@ def test_no_thread_is_started_while_pictures_are_made(load_sdxl: LoadSdxl) -> No
     engine = load_sdxl()
     prepare()
     before = threads()
-    steps = Overrides(num_inference_steps_preview=2, num_inference_steps_final=2)
-    for _ in studio.make(replace(TILE, overrides=steps), engine, overlap=True):
+    for _ in studio.make(TILE, engine, overlap=True):
         assert threads() == before
     assert threads() == before
 
