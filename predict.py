@@ -1,12 +1,11 @@
 """The Cog face of Plitka: loads the engine, makes the pictures, hands out files and metrics."""
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 from cog import BasePredictor, Input, Path, streaming
 
-from plitka import engines, pictures, recipe, studio
+from plitka import __version__, ahead, engines, health, logs, pictures, recipe, studio
 
 
 class Predictor(BasePredictor):
@@ -14,9 +13,15 @@ class Predictor(BasePredictor):
 
     def setup(self, weights: Path | str | None = None) -> None:
         """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
-        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        logs.configure()
         self.outbox = pictures.Outbox()
         self.engine = engines.load(weights=weights)
+        ahead.prepare()
+
+    def healthcheck(self) -> bool:
+        """Whether the next prediction would succeed; what is raised says why not."""
+        health.check(self.engine, self.outbox)
+        return True
 
     @streaming
     def predict(
@@ -26,12 +31,15 @@ class Predictor(BasePredictor):
         ),
     ) -> Iterator[Path]:
         """Make a tile's preview, final picture and colormap."""
+        folder = self.outbox.folder()
+        logs.begin(self.scope.context.get("prediction_id"), folder.mark)
         try:
             asked = recipe.parse(params_json)
             self.engine.check(asked)
         except recipe.RecipeError as fault:
             raise ValueError(str(fault)) from None  # its class name is part of Cog's error
-        folder = self.outbox.folder()
+        self.record_metric("version", __version__)
+        self.record_metric("files", folder.mark)
         told: dict[str, Any] = {}
         for picture in studio.make(asked, self.engine):
             file = folder.file(picture.kind)

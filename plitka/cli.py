@@ -6,7 +6,6 @@ and `--help` answer at once.
 
 import argparse
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plitka import __version__, engines, palette, recipe, snapshot, weights
+from plitka import __version__, engines, logs, palette, recipe, snapshot, weights
 from plitka.palette import Colour, PaletteError, UnknownColour
 from plitka.plan import plan
 from plitka.recipe import Recipe, RecipeError
@@ -114,9 +113,8 @@ The settings say what goes in. Half precision; 7 GB, and 2.5 GB more for each Co
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 (it failed) or 2 (bad request)."""
     options = _parser().parse_args(arguments)
-    level = logging.INFO if options.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(message)s")
     try:
+        logs.configure("INFO" if options.verbose else "WARNING")
         options.run(options)
         sys.stdout.flush()
     except (RecipeError, UnknownColour) as error:
@@ -125,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (engines.EngineError, PaletteError) as error:
+    except (engines.EngineError, PaletteError, logs.LogError) as error:
         print(error, file=sys.stderr)
         return FAILED
     except OSError as error:
@@ -526,7 +524,6 @@ def _bench(options: argparse.Namespace) -> None:
         "seed": 7,
     }
     asked = recipe.parse(json.dumps(request))
-    logging.getLogger().setLevel(logging.INFO if options.verbose else logging.WARNING)
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from plitka.bench import compare, tables
 

@@ -6,7 +6,7 @@ import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import psutil
 
@@ -208,6 +208,24 @@ def wait(device: Device) -> None:
         torch.cuda.synchronize(device.name)
     elif device.kind == "mps":
         torch.mps.synchronize()
+
+
+def answer(device: Device) -> None:
+    """Raise EngineError unless the device can still calculate, beside what is in its queue."""
+    import torch
+
+    try:
+        if device.kind == "cuda":
+            cuda: Any = torch.cuda  # partly typed
+            with cuda.stream(cuda.Stream(device.name)):
+                right = torch.ones(4, device=device.name).sum().item() == 4
+        else:
+            right = torch.ones(4, device=device.name).sum().item() == 4
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EngineError(f"{device.title}: does not answer ({first}); restart") from None
+    if not right:
+        raise EngineError(f"{device.title}: gives wrong results; restart, or take it out of use")
 
 
 def reset_peak(device: Device) -> None:

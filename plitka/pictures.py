@@ -6,7 +6,9 @@ import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +24,38 @@ TEXT_KEY = "plitka"
 
 _COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
 _LARGEST = 64_000_000  # pixels; more is a mistake or an attack
+_LEAST_FREE = 64 * 2**20  # bytes; the folders that are kept have 30 MB at most
 _KEPT = 4  # folders of past predictions that may still be read by an upload
 _ROOT = re.compile(r"plitka-(\d+)-")
+# Cog's server makes two empty folders for each prediction, and never removes them.
+COGS_FOLDERS = Path("/tmp/coglet/predictions")
+_COGS_SECONDS = 60.0  # of age: a younger folder may be in the making
 
 
 class PictureError(OSError):
-    """A file that is no picture; the message names it."""
+    """A file that is no picture, or that cannot be written; the message names it."""
 
 
 def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
-    """Write (height, width, 3) RGB as PNG with `record` in its text chunk, whole or not at all."""
+    """Write (height, width, 3) RGB as PNG with `record` in its text chunk, whole or not at all.
+
+    Raises PictureError, and then nothing of it is left.
+    """
     text = PngImagePlugin.PngInfo()
     text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
     text.add_text("Software", f"Plitka {__version__}")
     half_written = path.with_suffix(".part")
-    Image.fromarray(image).save(half_written, "PNG", pnginfo=text, compress_level=_COMPRESSION)
-    half_written.replace(path)
+    try:
+        Image.fromarray(image).save(half_written, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+        half_written.replace(path)
+    except OSError as error:
+        raise PictureError(
+            f"{path}: cannot be written ({error.strerror or error}); see that its folder is there,"
+            " may be written to, and has room for a few megabytes"
+        ) from None
+    finally:
+        with suppress(OSError):
+            half_written.unlink()
 
 
 def load(path: Path) -> NDArray[np.uint8]:
@@ -84,10 +102,27 @@ class Outbox:
         """Open a folder for a new prediction, and remove those that nobody reads any more."""
         while len(self._folders) >= _KEPT:
             shutil.rmtree(self._folders.pop(0), ignore_errors=True)
-        self._root.mkdir(exist_ok=True)
+        _remove_empty_folders(COGS_FOLDERS)
         folder = Folder(self._root, secrets.token_hex(6))
         self._folders.append(folder.path)
         return folder
+
+    def check(self) -> None:
+        """Raise PictureError where no more pictures could be written."""
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root) as file:
+                file.write(bytes(4096))
+            free = shutil.disk_usage(self._root).free
+        except OSError as error:
+            raise PictureError(
+                f"{self._root}: cannot be written to ({error.strerror or error})"
+            ) from None
+        if free < _LEAST_FREE:
+            raise PictureError(
+                f"{self._root}: {free >> 20} MiB of its disk are free, and {_LEAST_FREE >> 20} are"
+                " needed; free some of it"
+            )
 
 
 class Folder:
@@ -95,17 +130,46 @@ class Folder:
 
     def __init__(self, root: Path, mark: str) -> None:
         self.path = root / mark
-        self.path.mkdir()
-        self._mark = mark
+        self.mark = mark
 
     def file(self, kind: str) -> Path:
-        """Path for the picture of this kind: `preview-1f2e….png`."""
-        return self.path / f"{kind}-{self._mark}.png"
+        """Path for the picture of this kind: `preview-1f2e….png`.
+
+        The folder is made again where it has gone, as those in /tmp do at the hands of cleaners.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PictureError(
+                f"{self.path}: cannot be made ({error.strerror or error}); TMPDIR says where"
+                " temporary files go, and that folder must be there and may be written to"
+            ) from None
+        return self.path / f"{kind}-{self.mark}.png"
+
+
+def _remove_empty_folders(root: Path) -> None:
+    """Remove the folders in `root` that are old and hold no file."""
+    old = time.time() - _COGS_SECONDS
+    with suppress(OSError):
+        for folder in root.iterdir():
+            with suppress(OSError):
+                if folder.stat().st_mtime < old:
+                    for inner in folder.iterdir():
+                        inner.rmdir()
+                    folder.rmdir()
 
 
 def _remove_orphans() -> None:
     """Remove what processes that are no more have left behind."""
     for root in Path(tempfile.gettempdir()).glob("plitka-*-*"):
         match = _ROOT.match(root.name)
-        if match and not psutil.pid_exists(int(match[1])):
+        if match and not _is_alive(int(match[1])):
             shutil.rmtree(root, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    """One that has ended counts as dead although, as in many containers, nobody has reaped it."""
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -25,4 +25,5 @@ class Stages:
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
         memory = f", {self._memory()}" if self._memory else ""
-        log.info("%s: %.2f s%s", stage, self.seconds[stage], memory)
+        told = {"stage": stage, "seconds": self.seconds[stage]}  # fields of a line of JSON
+        log.info("%s: %.2f s%s", stage, self.seconds[stage], memory, extra=told)

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from script import openapi_schema
 
@@ -21,6 +22,10 @@ START_SECONDS = 120.0  # to import the predictor and run setup(), on a slow mach
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
 REQUEST_SECONDS = 120.0
+_ADDRESS = {
+    False: re.compile(r"Starting coglet server on ([\d.]+:\d+)"),
+    True: re.compile(r"The gate listens on http://([\d.]+:\d+)"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class CogServer:
 
     client: httpx.Client
     log: Path
+    process: psutil.Popen
+
+    def worker(self) -> psutil.Process:
+        """The process that runs the predictor."""
+        return next(p for p in self.process.children(recursive=True) if _is_worker(p))
 
     def health(self) -> dict[str, Any]:
         """The body of /health-check: `status`, `setup` with its `logs`, `version`."""
@@ -54,6 +64,11 @@ class CogServer:
         while (now := self.health()["status"]) != status:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the server is {now} and not {status} after {seconds} s")
+            time.sleep(POLL_SECONDS)
+
+    def settle(self) -> None:
+        """Wait until a prediction would be taken: the answer of the last one comes before that."""
+        while self.health()["status"] == "BUSY":
             time.sleep(POLL_SECONDS)
 
     @contextmanager
@@ -76,8 +91,13 @@ def cog_server(
     folder: Path,
     env: Mapping[str, str],
     predictor: Path = openapi_schema.PREDICTOR,
+    gate: bool = False,
+    stub: Path | None = None,
+    arguments: Sequence[str] = (),
 ) -> Iterator[CogServer]:
-    """Serve `predictor` with `env` added to this process's environment.
+    """Serve `predictor` with `env` added to this process's environment; behind the gate if so.
+
+    stub: a file whose Predictor runs in place of the one that the schema is read from.
 
     `folder` is empty and becomes the server's working directory, so nothing is written into the
     checkout. The server is given once setup() has ended, also when it failed: see `health()`.
@@ -90,13 +110,14 @@ def cog_server(
         **os.environ,
         "PATH": os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": os.pathsep.join(search),
-        "COG_PREDICT_TYPE_STUB": f"{predictor}:Predictor",
+        "COG_PREDICT_TYPE_STUB": f"{stub or predictor}:Predictor",
         "PORT": "0",  # any free one; the log says which
         **env,
     }
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"],
+        module = "plitka.gate" if gate else "cog.server.http"
+        process = psutil.Popen(
+            [sys.executable, "-m", module, "--host", "127.0.0.1", *arguments],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -105,32 +126,38 @@ def cog_server(
             start_new_session=True,
         )
     try:
-        url = _wait_for_setup(process, log)
+        url = _wait_for_setup(process, log, gate)
         with httpx.Client(base_url=url, timeout=REQUEST_SECONDS) as client:
-            yield CogServer(client, log)
+            yield CogServer(client, log, process)
     finally:
         _stop(process)
 
 
-def _wait_for_setup(process: subprocess.Popen[bytes], log: Path) -> str:
+def _wait_for_setup(process: psutil.Popen, log: Path, gate: bool) -> str:
     """Wait until setup() has ended and return the server's address."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         text = log.read_text(encoding="utf-8", errors="replace")
-        listening = re.search(r"Starting coglet server on ([\d.]+:\d+)", text)
+        listening = _ADDRESS[gate].search(text)
         if listening is not None:
             url = f"http://{listening[1]}"
-            if httpx.get(f"{url}/health-check").json()["status"] not in {"STARTING", "UNKNOWN"}:
+            status = httpx.get(f"{url}/health-check").json().get("status", "UNKNOWN")
+            if status not in {"STARTING", "UNKNOWN"}:
                 return url
         time.sleep(POLL_SECONDS)
     ended = "is still starting" if process.poll() is None else f"ended with {process.returncode}"
     raise RuntimeError(f"Cog's server {ended}:\n{log.read_text(errors='replace')}")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _is_worker(process: psutil.Process) -> bool:
+    return any("coglet.server._run_worker" in part for part in process.cmdline())
+
+
+def _stop(process: psutil.Popen) -> None:
     """End the server and its worker: politely first, then the whole process group."""
-    process.terminate()
     try:
+        if process.poll() is None:
+            process.terminate()
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()

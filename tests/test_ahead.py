@@ -2,25 +2,26 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from plitka import engines, studio
-from plitka.ahead import Ahead, Stopped
+from plitka.ahead import Ahead, Stopped, prepare
 from plitka.engines import Drawn, Guides
 from plitka.engines.render import RenderEngine
 from plitka.layout import Layout
 from plitka.plan import Plan
+from plitka.recipe import Overrides
 from tests.conftest import LoadSdxl
 from tests.recipes import asked
 
-TILE = asked({"red": 60, "white": 40}, 45)
-
-
-def threads_of_ours() -> list[str]:
-    return [t.name for t in threading.enumerate() if t.name.startswith("plitka")]
+TILE = replace(
+    asked({"red": 60, "white": 40}, 45),
+    overrides=Overrides(num_inference_steps_preview=2, num_inference_steps_final=2),
+)
 
 
 class Slow(RenderEngine):
@@ -29,6 +30,7 @@ class Slow(RenderEngine):
     def __init__(self, fault: Exception | None = None) -> None:
         self.began, self.end = threading.Event(), threading.Event()
         self.fault = fault
+        self.at_work = 0
 
     def draw(
         self,
@@ -39,13 +41,17 @@ class Slow(RenderEngine):
         guides: Guides | None = None,
         at_step: Callable[[], None] = lambda: None,
     ) -> Drawn:
-        if size == studio.SIZES["final"]:
-            self.began.set()
-            if self.fault is not None:
-                raise self.fault
-            while not self.end.wait(0.01):
-                at_step()
-        return super().draw(plan, layout, size, steps)
+        self.at_work += 1
+        try:
+            if size == studio.SIZES["final"]:
+                self.began.set()
+                if self.fault is not None:
+                    raise self.fault
+                while not self.end.wait(0.01):
+                    at_step()
+            return super().draw(plan, layout, size, steps)
+        finally:
+            self.at_work -= 1
 
 
 def pictures(engine: Any, overlap: bool) -> list[Any]:
@@ -58,7 +64,6 @@ def test_the_render_engine_gives_the_same_pictures_and_records_with_and_without(
     ):
         assert np.array_equal(ahead.image, after.image)
         assert ahead.record == after.record
-    assert not threads_of_ours()
 
 
 def test_sdxl_gives_the_same_pictures_with_and_without(load_sdxl: LoadSdxl) -> None:
@@ -85,16 +90,15 @@ def test_switched_off_nothing_is_begun_before_it_is_asked_for(
     run = studio.make(TILE, engine)
     assert next(run).kind == "preview"
     assert not engine.began.is_set()
-    assert not threads_of_ours()
 
 
-def test_a_run_that_is_closed_after_the_preview_ends_its_thread_at_once() -> None:
+def test_a_run_that_is_closed_after_the_preview_ends_its_work_at_once() -> None:
     engine = Slow()
     run = studio.make(TILE, engine, overlap=True)
     next(run)
     engine.began.wait(10)
     run.close()  # type: ignore[attr-defined]  # it is a generator
-    assert not threads_of_ours()
+    assert not engine.at_work
 
 
 def test_a_fault_of_the_final_picture_comes_after_the_preview() -> None:
@@ -103,7 +107,21 @@ def test_a_fault_of_the_final_picture_comes_after_the_preview() -> None:
     assert next(run).kind == "preview"
     with pytest.raises(engines.EngineError, match="the card fell out"):
         next(run)
-    assert not threads_of_ours()
+    assert not engine.at_work
+
+
+def threads() -> set[int | None]:
+    return {thread.ident for thread in threading.enumerate()}
+
+
+def test_no_thread_is_started_while_pictures_are_made(load_sdxl: LoadSdxl) -> None:
+    """An exception that cancels could reach a thread that is just starting, and all would hang."""
+    engine = load_sdxl()
+    prepare()
+    before = threads()
+    for _ in studio.make(TILE, engine, overlap=True):
+        assert threads() == before
+    assert threads() == before
 
 
 def test_work_is_done_in_order_and_its_exceptions_are_passed_on() -> None:

@@ -57,6 +57,10 @@ class Engine(Protocol):
         """Raise RecipeError where the recipe asks for what this engine cannot do."""
         ...
 
+    def answer(self) -> None:
+        """Raise EngineError where the engine could not draw now. Cheap, safe beside `draw`."""
+        ...
+
     def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         """What `draw` needs of the layout, made on the CPU; safe beside a running `draw`."""
         ...

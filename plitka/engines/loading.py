@@ -157,7 +157,16 @@ def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtyp
     pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
         pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
     )
+    for part in _CLASSES.keys() & pipe.components.keys():
+        _own(pipe.components[part])
     return pipe
+
+
+def _own(network: torch.nn.Module) -> None:
+    """Let go of the file: mapped weights change with it, and end the process where it is cut."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()
 
 
 def _turbo_scheduler(scheduler: Any) -> Any:
@@ -252,7 +261,9 @@ def load_controlnet(kind: Kind, text: str, chosen: Device, place: str) -> Any:
         found = weights.find(text, setting, inventory.MODEL)
         folder = weights.fetch(found, setting) if isinstance(found, Remote) else found
         model = weights.check_controlnet(folder, setting)
-        return _load_model("controlnet", model, place, _dtype(chosen))
+        network = _load_model("controlnet", model, place, _dtype(chosen))
+        _own(network)
+        return network
 
 
 # LoRA and embeddings

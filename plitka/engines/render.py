@@ -17,6 +17,9 @@ class RenderEngine:
     def check(self, recipe: Recipe) -> None:
         """What belongs to a diffusion model is passed over: there is none."""
 
+    def answer(self) -> None:
+        """There is no device that could be gone."""
+
     def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         return Guides()
 

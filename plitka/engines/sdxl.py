@@ -18,7 +18,7 @@ import tqdm
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plitka import device, render, savings, weights
+from plitka import device, logs, render, savings, weights
 from plitka.control import ControlNets, Kind
 from plitka.device import Device, MemoryPlan
 from plitka.engines import Drawn, EngineError, Guides, loading, sampling
@@ -78,6 +78,17 @@ class SdxlEngine:
                 f"overrides.lora_scale: got {scale:g}, but the LoRA is fused into the model when it"
                 " is loaded, so its scale is the same for all requests; leave it out, and set"
                 " PLITKA_LORA_SCALE before the start"
+            )
+
+    def answer(self) -> None:
+        """Raise EngineError where the device is gone or, at rest, has too little memory left."""
+        device.answer(self.device)
+        at_rest = not self._lock.locked()
+        free, least = device.free_memory(self.device), self._needs.decode_tiled
+        if at_rest and free < least:
+            raise EngineError(
+                f"{self.device.title}: {device.gib(free)} of memory is free, and a picture needs"
+                f" {device.gib(least)} at the least; end what else uses it"
             )
 
     def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
@@ -182,6 +193,7 @@ class SdxlEngine:
 
             latents = sampling.denoise(self.pipe.unet, schedule, steps, latents, given, at_step)
             device.wait(self.device)
+        _refuse_none(latents)
         watch.end("denoise")
         with self._at_work(self.pipe.vae):
             image = _bytes(sampling.decoded(self.pipe.vae, latents))
@@ -299,9 +311,21 @@ class _Watch:
         self._last = now
 
 
+tqdm.tqdm.monitor_interval = 0  # no thread that watches bars: see ahead.prepare
+
+
 def _bar(size: int, steps: int) -> Any:
-    hidden = not log.isEnabledFor(logging.INFO)
+    hidden = not log.isEnabledFor(logging.INFO) or logs.is_json()
     return tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
+
+
+def _refuse_none(latents: Tensor) -> None:
+    if not torch.isfinite(latents).all():
+        raise EngineError(
+            "the model gave numbers that are none while it drew, so the picture would be black:"
+            " the base model with its LoRA overflowed; use a smaller PLITKA_LORA_SCALE, another"
+            " LoRA, or check the base model's files with python -m plitka check"
+        )
 
 
 def _bytes(image: Tensor) -> NDArray[np.uint8]:
