@@ -1,5 +1,6 @@
 """Images -> PNG files that carry how they were made, in folders that outlive their reader."""
 
+import io
 import json
 import os
 import re
@@ -32,12 +33,19 @@ class PictureError(OSError):
 
 def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
     """Write (height, width, 3) RGB as PNG with `record` in its text chunk, whole or not at all."""
+    half_written = path.with_suffix(".part")
+    half_written.write_bytes(encoded(image, record))
+    half_written.replace(path)
+
+
+def encoded(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
+    """The content of the PNG file that `save` writes."""
     text = PngImagePlugin.PngInfo()
     text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
     text.add_text("Software", f"Plitka {__version__}")
-    half_written = path.with_suffix(".part")
-    Image.fromarray(image).save(half_written, "PNG", pnginfo=text, compress_level=_COMPRESSION)
-    half_written.replace(path)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+    return file.getvalue()
 
 
 def load(path: Path) -> NDArray[np.uint8]:
