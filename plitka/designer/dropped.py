@@ -3,6 +3,8 @@
 import io
 import json
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from plitka import pictures, recipe
@@ -10,6 +12,7 @@ from plitka.designer.faults import Fault
 from plitka.recipe import Recipe, RecipeError
 
 MOST_BYTES = 32 * 2**20
+_SMALLEST, _LARGEST = 128, 4096  # pixels a side
 
 
 def read(content: bytes) -> Recipe:
@@ -31,6 +34,17 @@ def read(content: bytes) -> Recipe:
     if not isinstance(text, str):
         raise Fault("picture_without_recipe")
     return _recorded(text)
+
+
+def pixels(content: bytes) -> NDArray[np.uint8]:
+    """(size, size, 3) RGB: the picture in a PNG file whose recipe has been read."""
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            if picture.width != picture.height or not _SMALLEST <= picture.width <= _LARGEST:
+                raise Fault("picture_no_tile", size=f"{picture.width}x{picture.height}")
+            return np.asarray(picture.convert("RGB"))
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        raise Fault("picture_broken") from None
 
 
 def _recorded(text: str) -> Recipe:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+SIZE = 256
+"""Pixels a side of a sample's picture."""
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -2,8 +2,9 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 
-from plitka.recipe import Recipe
+from plitka.recipe import Recipe, parse
 
 _CURL_REPLICATE = """\
 curl -s https://api.replicate.com/v1/predictions \\
@@ -47,11 +48,23 @@ def texts(recipe: Recipe) -> dict[str, str]:
 
 
 def written(recipe: Recipe) -> dict[str, object]:
-    """The recipe as one would write it: shares in percent, nothing that is the default anyway."""
+    """The recipe as one would write it: shares in percent where that is exact, else in fractions.
+
+    It reads back as the very same recipe, so that its pictures have the same bytes.
+    """
+    in_percent = [_percent(part.share) for part in recipe.shares]
+    in_fractions = [part.share for part in recipe.shares]
+    request = _request(recipe, in_percent)
+    if parse(json.dumps(request)) == recipe:
+        return request
+    return _request(recipe, in_fractions)
+
+
+def _request(recipe: Recipe, proportions: Sequence[float]) -> dict[str, object]:
     request: dict[str, object] = {
         "colors": [
-            {"hex" if part.colour.is_free else "name": part.name, "proportion": percent(part.share)}
-            for part in recipe.shares
+            {"hex" if part.colour.is_free else "name": part.name, "proportion": proportion}
+            for part, proportion in zip(recipe.shares, proportions, strict=True)
         ],
         "angle": _short(recipe.angle),
         "quality": recipe.quality,
@@ -61,11 +74,9 @@ def written(recipe: Recipe) -> dict[str, object]:
     return {**request, "overrides": overrides} if overrides else request
 
 
-def percent(share: float) -> float | int:
+def _percent(share: float) -> float | int:
     """A share of 0 to 1 in percent, without the dust that a product in binary leaves."""
-    exact = share * 100
-    tenths = round(exact, 1)
-    return _short(tenths if abs(exact - tenths) < 1e-9 else exact)
+    return _short(round(share * 100, 9))
 
 
 def _short(number: float) -> float | int:

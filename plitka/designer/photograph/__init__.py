@@ -31,7 +31,7 @@ _MOST_BYTES = 32 * 2**20  # of one picture
 _BAR = re.compile(r"(512|1024)x\1: .*?\b(\d+)/(\d+) \[")  # tqdm's, in the log of a prediction
 
 
-class SettingError(ValueError):
+class SettingError(OSError):
     """The environment asks for what there is not; the message names the variable."""
 
 
