@@ -12,6 +12,7 @@ from plitka.designer.faults import Fault
 from plitka.recipe import Recipe, RecipeError
 
 MOST_BYTES = 32 * 2**20
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SMALLEST, _LARGEST = 128, 4096  # pixels a side
 
 
@@ -26,7 +27,8 @@ def read(content: bytes) -> Recipe:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             text = picture.info.get(pictures.TEXT_KEY)
     except UnidentifiedImageError:
-        raise Fault("picture_no_png") from None
+        is_png = content.startswith(_SIGNATURE)
+        raise Fault("picture_broken" if is_png else "picture_no_png") from None
     except Image.DecompressionBombError:
         raise Fault("picture_many_pixels") from None
     except (OSError, SyntaxError, ValueError):  # a chunk cut off, or text beyond Pillow's limits

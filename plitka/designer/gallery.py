@@ -1,6 +1,9 @@
 """Recipes to start from. Their names are in the page's dictionary."""
 
+import json
 from dataclasses import dataclass
+
+from plitka.recipe import Recipe, parse
 
 SIZE = 256
 """Pixels a side of a sample's picture."""
@@ -15,9 +18,9 @@ class Sample:
     angle: int = 0
     seed: int = 7  # the same for most, so that their pictures share one layout
 
-    def request(self) -> dict[str, object]:
+    def recipe(self) -> Recipe:
         colors = [{"name": name, "proportion": share} for name, share in self.mix]
-        return {"colors": colors, "angle": self.angle, "seed": self.seed}
+        return parse(json.dumps({"colors": colors, "angle": self.angle, "seed": self.seed}))
 
 
 SAMPLES = (

@@ -103,7 +103,10 @@ class _Desk:
         told = {
             "version": __version__,
             "swatches": [asdict(swatch) for swatch in swatches()],
-            "gallery": [{"code": s.code, "recipe": s.request()} for s in gallery.SAMPLES],
+            "gallery": [
+                {"code": sample.code, "recipe": sharing.written(sample.recipe())}
+                for sample in gallery.SAMPLES
+            ],
             "qualities": recipe.QUALITIES,
             "most": {"colours": recipe.MAX_COLOURS, "seed": recipe.MAX_SEED},
             "photographer": {"kind": self._photographer.kind, "title": self._photographer.title},
@@ -117,7 +120,7 @@ class _Desk:
         if sample is None:
             raise HTTPException(404)
         if code not in self._samples:
-            asked = recipe.parse(json.dumps(sample.request()))
+            asked = sample.recipe()
             self._samples[code] = await self._worked(
                 request, lambda go_on: self._easel.draft(asked, go_on, gallery.SIZE)
             )

@@ -76,7 +76,7 @@ function fill() {
 function mixed(of) {
   return of.colours
     .filter((colour) => colour.share > 0)
-    .map((colour) => `${words.percent(colour.share / of.whole)} ${words.colourName(colour.name)}`)
+    .map((colour) => say("part", { share: words.percent(colour.share / of.whole), colour: words.colourName(colour.name) }))
     .join(", ");
 }
 
@@ -86,7 +86,7 @@ function drawn({ kind, blob, measured: found, tile: of }) {
   if (key(of) !== key(tile) && kind !== "draft") return;
   if (found) measured.drawing = found;
   const size = kind === "final" ? 1024 : 512;
-  stage.put("drawing", blob, kind, () =>
+  stage.put("drawing", blob, kind, link(of), () =>
     [say(`caption_${kind}`, { size }), found ? offBy(of, found) : ""].filter(Boolean).join(", "));
   if (found) {
     fill();
@@ -99,7 +99,7 @@ function photographed({ kind, blob, measured: found, tile: of }) {
   measured.photograph = found;
   const size = kind === "final" ? 1024 : 512;
   const caption = () => [say("caption_photograph", { size, seed: of.seed }), offBy(of, found)].join(", ");
-  stage.put("photograph", blob, kind, caption);
+  stage.put("photograph", blob, kind, link(of), caption);
   stage.drop("room");
   turn("photograph");
 }
@@ -123,7 +123,7 @@ async function look() {
     const of = tile;
     const blob = view === "room" ? await room(of, views.signal) : (await server.picture("colormap", key(of), views.signal)).blob;
     if (key(of) !== key(tile)) return;
-    stage.put(view, blob, view, () => say(`caption_${view}`, { mix: mixed(of) }));
+    stage.put(view, blob, view, link(of), () => say(`caption_${view}`, { mix: mixed(of) }));
     stage.busy("");
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -196,7 +196,7 @@ function gallery() {
     const name = say(`g_${code}`);
     const mix = mixed(fromRecipe(recipe, swatches.hex));
     return make("li", {},
-      make("button", { type: "button", class: "sample", "data-sample": code, title: mix, "aria-label": say("use_sample", { name, mix }), onclick: () => open(JSON.stringify(recipe), "recipe") },
+      make("button", { type: "button", class: "sample", "data-sample": code, title: mix, "aria-label": say("use_sample", { name, mix }), onclick: () => show(fromRecipe(recipe, swatches.hex), true) },
         make("img", { src: `gallery/${code}.jpg`, alt: "", width: 256, height: 256, loading: "lazy" }), make("span", {}, name)));
   }));
 }
@@ -300,7 +300,7 @@ async function begin() {
   listen();
   if (await openLink()) return;
   const kept = at("faults").firstChild;
-  show(fromRecipe({ quality: "standard", ...told.gallery[0].recipe }, swatches.hex), true);
+  show(fromRecipe(told.gallery[0].recipe, swatches.hex), true);
   if (kept) at("faults").replaceChildren(kept);
 }
 

@@ -116,7 +116,8 @@ export class Mixer {
     swatch.style.background = colour.hex;
     const measured = make("span", { class: "measured" });
     const row = make("li", { class: "row" },
-      make("div", { class: "row-words" }, swatch, make("span", { class: "name" }, name), measured,
+      make("div", { class: "row-words" }, swatch,
+        make("span", { class: "named" }, make("span", { class: "name" }, name), measured),
         make("span", { class: "field" }, field, make("span", { "aria-hidden": "true" }, "%")), lock, remove),
       slider);
     slider.style.setProperty("--colour", colour.hex);

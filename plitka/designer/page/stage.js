@@ -24,10 +24,13 @@ export class Stage {
 
   has = (view) => view in this.#pictures;
 
-  /** Put a picture on the stage. caption: a function, for it may be said in another language later. */
-  put(view, blob, kind, caption) {
+  /**
+   * Put a picture on the stage. of: the link to its tile. caption: a function, for it may be said in
+   * another language later.
+   */
+  put(view, blob, kind, of, caption) {
     const before = this.#pictures[view];
-    this.#pictures[view] = { url: URL.createObjectURL(blob), blob, kind, caption };
+    this.#pictures[view] = { url: URL.createObjectURL(blob), blob, kind, of, caption };
     if (this.view === view) this.#show();
     if (before) URL.revokeObjectURL(before.url);
     else this.fill();
@@ -102,14 +105,15 @@ export class Stage {
     at("frame").classList.toggle("wide", this.view === "room");
     image.hidden = !picture;
     if (!picture) return;
-    image.dataset.kind = picture.kind;
-    image.dataset.view = this.view;
+    const view = this.view;
     // Decoded first, so that the picture before it stays until this one can be seen.
     const next = new Image();
     next.src = picture.url;
     next.decode().then(
       () => {
-        if (this.#pictures[this.view] === picture) image.src = picture.url;
+        if (this.view !== view || this.#pictures[view] !== picture) return;
+        image.src = picture.url;
+        Object.assign(image.dataset, { kind: picture.kind, of: picture.of, view });
       },
       () => undefined, // a newer one has taken its place
     );

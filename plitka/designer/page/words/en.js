@@ -17,8 +17,8 @@ export default {
   views: "What is shown",
   view_drawing: "Tile",
   view_room: "Room",
-  view_colormap: "Colour map",
-  view_photograph: "Photograph",
+  view_colormap: "Map",
+  view_photograph: "Photo",
   zoom_in: "100%",
   zoom_out: "Whole",
   zoom_label: "Show at 100%",
@@ -38,6 +38,7 @@ export default {
   caption_colormap: "The exact layout in flat colours",
   off: "shares off by {points} points in all",
 
+  part: "{share} {colour}",
   mix: "Mix",
   even: "Equal shares",
   share_of: "Share of {colour}",
@@ -53,7 +54,7 @@ export default {
   removed: "{colour} removed",
 
   palette: "Colours",
-  search: "Search, or type a hex such as #1e90ff",
+  search: "Name or hex: #1e90ff",
   pick: "Pick any colour",
   room_left: "{count} of {most}",
   add: "Add {colour}",
