@@ -101,7 +101,7 @@ def pytest_runtest_makereport(
 # The designer in a browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, no test can have an event loop of its own
 def browser() -> "Iterator[Browser]":
     from playwright.sync_api import sync_playwright
 

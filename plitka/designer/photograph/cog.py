@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -26,8 +27,11 @@ class CogServer:
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         async with wire.client(self._address, self._token) as api:
             try:
-                async for event in self._attempts(api, recipe):
-                    yield event
+                # Closed by hand: a generator within a generator would else be left to be collected,
+                # when the connection by which it cancels is gone.
+                async with aclosing(self._attempts(api, recipe)) as events:
+                    async for event in events:
+                        yield event
             except httpx.HTTPError as error:
                 raise wire.unreachable(self.title, error) from None
 
@@ -45,8 +49,9 @@ class CogServer:
             ) as response:
                 busy = response.status_code == httpx.codes.CONFLICT
                 if not busy:
-                    async for event in self._followed(api, number, response):
-                        yield event
+                    async with aclosing(self._followed(api, number, response)) as events:
+                        async for event in events:
+                            yield event
             if busy:
                 yield Progress("waiting")
                 await asyncio.sleep(_BUSY_AGAIN)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import httpx
@@ -32,8 +33,11 @@ class Deployment:
                 yield Progress("starting")
                 body = {"input": {"params_json": json.dumps(recipe.request())}}
                 started = self._answer(await api.post(self._path, json=body))
-                async for event in self._followed(api, started):
-                    yield event
+                # Closed by hand: a generator within a generator would else be left to be collected,
+                # when the connection by which it cancels is gone.
+                async with aclosing(self._followed(api, started)) as events:
+                    async for event in events:
+                        yield event
             except httpx.HTTPError as error:
                 raise wire.unreachable(self.title, error) from None
 
