@@ -38,7 +38,7 @@ def endless(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uin
     patches = _patches(picture, angle, seed)
     strips = _joined(patches)  # (rows, patch, width, 3): neighbours to the right joined
     turned = strips.transpose(0, 2, 1, 3)[None]
-    surface = _joined(turned)[0].transpose(1, 0, 2)
+    surface = _joined(turned, closed=True)[0].transpose(1, 0, 2)
     return np.asarray(np.clip(np.rint(surface), 0, 255), np.uint8)
 
 
@@ -76,20 +76,33 @@ def _free_of_joints(angle: float) -> NDArray[np.intp]:
     return np.argwhere(inside < 0.5)
 
 
-def _joined(patches: Floats) -> Floats:
+def _joined(patches: Floats, closed: bool = False) -> Floats:
     """(rows, columns, height, patch, 3) -> (rows, height, columns * _STEP, 3), closed in itself.
 
     Each patch hands over to the next one along the line on which they differ least.
+    closed: whether the patches' lower borders go on at their upper ones, so lines must, too.
     """
     before = patches[:, :, :, _STEP:]
     after = np.roll(patches, -1, axis=1)[:, :, :, :_OVERLAP]
-    line = _least_line(((before - after) ** 2).sum(axis=-1))
+    cost = ((before - after) ** 2).sum(axis=-1)
+    line = _least_line(cost)
+    if closed:
+        line = _least_line(_meeting(cost, line[..., 0]))
     where = np.arange(_OVERLAP, dtype=np.float32) - line[..., None]
     cover = np.clip(where / (2 * _FEATHER) + 0.5, 0, 1)[..., None]
     met = np.roll(before * (1 - cover) + after * cover, 1, axis=1)
     whole = np.concatenate([met, patches[:, :, :, _OVERLAP:_STEP]], axis=3)
     rows, columns, height, width, _ = whole.shape
     return whole.transpose(0, 2, 1, 3, 4).reshape(rows, height, columns * width, 3)
+
+
+def _meeting(cost: Floats, column: Floats) -> Floats:
+    """The cost of lines that begin in this column and end beside it."""
+    aside = np.abs(np.arange(cost.shape[-1]) - column[..., None])
+    cost = cost.copy()
+    cost[..., 0, :][aside > 0] = np.inf
+    cost[..., -1, :][aside > 1] = np.inf
+    return cost
 
 
 def _least_line(cost: Floats) -> NDArray[np.float32]:
