@@ -123,7 +123,7 @@ async function look() {
     const of = tile;
     const blob = view === "room" ? await room(of, views.signal) : (await server.picture("colormap", key(of), views.signal)).blob;
     if (key(of) !== key(tile)) return;
-    stage.put(view, blob, view, link(of), () => say(`caption_${view}`, { mix: mixed(of) }));
+    stage.put(view, blob, view, link(of), () => say(`caption_${view}`, { angle: words.figure(of.angle, 6) }));
     stage.busy("");
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -258,6 +258,10 @@ function listen() {
     if (!step) return;
     event.preventDefault();
     step();
+  });
+  at("to-gallery").addEventListener("click", () => {
+    at("start-from").scrollIntoView();
+    at("gallery").querySelector("button").focus({ preventScroll: true });
   });
   drops();
   addEventListener("error", (event) => fault(event.error ?? event.message));

@@ -26,9 +26,10 @@ export const clear = () => at("faults").replaceChildren();
 
 function show(words, detail, again, kind) {
   const notice = make("div", { class: `notice ${kind}` },
-    make("div", {}, make("p", {}, words), detail ? make("pre", { lang: "en" }, detail) : null),
+    make("p", {}, words),
     again ? make("button", { type: "button", onclick: () => (notice.remove(), again()) }, say("try_again")) : null,
-    make("button", { type: "button", class: "quiet icon", "aria-label": say("dismiss"), title: say("dismiss"), onclick: () => notice.remove() }, icon("close")));
+    make("button", { type: "button", class: "quiet icon", "aria-label": say("dismiss"), title: say("dismiss"), onclick: () => notice.remove() }, icon("close")),
+    detail ? make("pre", { lang: "en" }, detail) : null);
   at("faults").replaceChildren(notice);
   if (kind === "passing") setTimeout(() => notice.remove(), PASSING);
 }

@@ -1,6 +1,7 @@
 // The pictures: which one is shown, how large, and what is said of it.
 
 import { at, radios } from "./dom.js";
+import { icon } from "./icons.js";
 import { figure, say } from "./words.js";
 
 const VIEWS = ["drawing", "photograph", "room", "colormap"];
@@ -71,7 +72,7 @@ export class Stage {
   fill() {
     const shown = VIEWS.filter((view) => view !== "photograph" || this.has(view));
     radios(at("views"), "view", shown.map((view) => [view, say(`view_${view}`)]), this.view, (view) => this.#chosen(view));
-    at("zoom").textContent = say(this.#zoomed ? "zoom_out" : "zoom_in");
+    at("zoom").replaceChildren(icon("zoom"), say(this.#zoomed ? "zoom_out" : "zoom_in"));
     at("zoom").setAttribute("aria-label", say("zoom_label"));
     at("zoom").setAttribute("aria-pressed", this.#zoomed);
     const picture = this.#pictures[this.view];
