@@ -62,7 +62,7 @@ def chromium() -> str:
     """The browser's program."""
     found = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
     if found is None:
-        raise RuntimeError("These tests drive Chromium; on Debian: apt-get install chromium")
+        raise RuntimeError("These tests drive Chromium: script/chromium installs it")
     return found
 
 
