@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
@@ -33,12 +34,12 @@ def drawn_by_the_program(request: dict[str, Any]) -> bytes:
 
 def test_three_colours_are_mixed_while_the_picture_and_its_shares_follow(hand: Hand) -> None:
     hand.open("#c=red:100&seed=7")
-    first = hand.page.locator("#picture").get_attribute("src")
+    first = hand.page.locator("#picture").screenshot()
     hand.add("blue")
     hand.add("white")
     assert hand.shares() == {"red": 34, "blue": 33, "white": 33}
     hand.drawn()
-    assert hand.page.locator("#picture").get_attribute("src") != first
+    assert hand.page.locator("#picture").screenshot() != first
     hand.slide("red", 70)
     hand.drawn()
     shares = hand.shares()
@@ -278,7 +279,9 @@ def test_the_room_and_the_map_show_the_tile(hand: Hand) -> None:
     hand.open(THREE)
     hand.page.get_by_role("radio", name="Room").check()
     hand.drawn("room")
-    expect(hand.page.locator("#picture")).to_have_attribute("alt", re.compile("room.*50% red"))
+    expect(hand.page.locator("#picture")).to_have_attribute(
+        "aria-label", re.compile("room.*50% red")
+    )
     room = Image.open(hand.save("Room"))
     assert (room.format, room.width) == ("JPEG", 1600)
     hand.page.get_by_role("radio", name="Map").check()
@@ -334,3 +337,37 @@ def test_finer_settings_travel_and_wrong_ones_are_told(hand: Hand) -> None:
     asked = request_in(hand.save("Preview, 512 px"))
     assert asked["overrides"] == {"guidance_scale": 7.5, "use_controlnet": False}
     assert asked["quality"] == "high"
+
+
+CHANGE = """(number) => {
+    const angle = document.querySelector("#angle");
+    angle.value = Math.floor(number / 25) * 10;
+    if (number % 25 === 0) angle.dispatchEvent(new Event("change"));
+    const slider = document.querySelector("#rows input[type=range]");
+    slider.value = 1 + ((number * 7) % 98);
+    for (const name of ["input", "change"]) slider.dispatchEvent(new Event(name));
+}"""
+
+
+def held(process: psutil.Process) -> int:
+    """Bytes that a process has for itself alone."""
+    return int(process.memory_full_info().uss)
+
+
+def test_memory_is_flat_over_200_changes(hand: Hand) -> None:
+    """Of the server, and of the page: Chromium keeps the pixels of all pictures of an <img>."""
+    server = psutil.Process(hand.designer.process.pid)
+
+    def page() -> int:
+        own = psutil.Process().children(recursive=True)
+        return max(held(one) for one in own if "--type=renderer" in one.cmdline())
+
+    hand.open(THREE)
+    before = 0, 0
+    for number in range(200):
+        hand.page.evaluate(CHANGE, number)
+        hand.drawn(kind="(draft|preview|final)")
+        if number == 99:  # all that is kept is full
+            before = held(server), page()
+    assert held(server) - before[0] < 60 * 2**20
+    assert page() - before[1] < 60 * 2**20

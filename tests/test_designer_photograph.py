@@ -76,3 +76,11 @@ def test_a_server_that_is_down_is_told_in_words(new_hand: OpenHand, tmp_path: Pa
         expect(hand.told()).to_contain_text("http://127.0.0.1:9 cannot be reached")
         assert "secret" not in hand.page.content()
         assert "secret" not in running.log.read_text(encoding="utf-8")
+        hand.page.get_by_role("button", name="Dismiss").click()
+
+        running.process.terminate()
+        running.process.wait()
+        hand.add("white")
+        expect(hand.told()).to_contain_text("The designer does not answer")
+        expect(hand.told().get_by_role("button", name="Try again")).to_be_visible()
+        assert "white" in hand.shares()

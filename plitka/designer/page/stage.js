@@ -8,7 +8,7 @@ const VIEWS = ["drawing", "photograph", "room", "colormap"];
 
 export class Stage {
   view = "drawing";
-  #pictures = {}; // view -> {url, kind, size, caption}
+  #pictures = {}; // view -> {blob, kind, of, caption}
   #chosen;
   #alt = () => "";
   #zoomed = false;
@@ -18,7 +18,6 @@ export class Stage {
     this.#chosen = chosen;
     at("zoom").addEventListener("click", () => this.zoom(!this.#zoomed));
     at("picture").addEventListener("dblclick", (event) => this.zoom(!this.#zoomed, event));
-    at("picture").addEventListener("load", () => this.#sized());
     draggable(at("window"));
     addEventListener("resize", () => this.#sized());
   }
@@ -30,19 +29,16 @@ export class Stage {
    * another language later.
    */
   put(view, blob, kind, of, caption) {
-    const before = this.#pictures[view];
-    this.#pictures[view] = { url: URL.createObjectURL(blob), blob, kind, of, caption };
+    const first = !this.has(view);
+    this.#pictures[view] = { blob, kind, of, caption };
     if (this.view === view) this.#show();
-    if (before) URL.revokeObjectURL(before.url);
-    else this.fill();
+    if (first) this.fill();
   }
 
   /** Take a picture off the stage: it shows a tile that is no more. */
   drop(view) {
-    const before = this.#pictures[view];
-    if (!before) return;
+    if (!this.has(view)) return;
     delete this.#pictures[view];
-    URL.revokeObjectURL(before.url);
     if (view === "photograph") this.turn("drawing");
     this.fill();
   }
@@ -77,7 +73,7 @@ export class Stage {
     at("zoom").setAttribute("aria-pressed", this.#zoomed);
     const picture = this.#pictures[this.view];
     at("caption").textContent = picture ? picture.caption() : "";
-    at("picture").alt = picture ? this.#alt(this.view) : "";
+    at("picture").setAttribute("aria-label", picture ? this.#alt(this.view) : "");
     const zoomed = at("window");
     if (this.#zoomed) {
       zoomed.tabIndex = 0;
@@ -100,34 +96,36 @@ export class Stage {
     pane.scrollTop = place[1] * pane.scrollHeight - pane.clientHeight / 2;
   }
 
-  #show() {
-    const picture = this.#pictures[this.view];
-    const image = at("picture");
-    at("frame").classList.toggle("wide", this.view === "room");
-    image.hidden = !picture;
+  /**
+   * Painted on a canvas: of pictures in <img> whose address changes with every one, Chromium keeps
+   * all pixels, so that each change of the mix would take another megabyte.
+   */
+  async #show() {
+    const { view } = this;
+    const picture = this.#pictures[view];
+    const canvas = at("picture");
+    at("frame").classList.toggle("wide", view === "room");
+    canvas.hidden = !picture;
     if (!picture) return;
-    const view = this.view;
-    // Decoded first, so that the picture before it stays until this one can be seen.
-    const next = new Image();
-    next.src = picture.url;
-    next.decode().then(
-      () => {
-        if (this.view !== view || this.#pictures[view] !== picture) return;
-        image.src = picture.url;
-        Object.assign(image.dataset, { kind: picture.kind, of: picture.of, view });
-      },
-      () => undefined, // a newer one has taken its place
-    );
     this.fill();
+    const bitmap = await createImageBitmap(picture.blob);
+    if (this.view === view && this.#pictures[view] === picture) {
+      canvas.width = bitmap.width;
+      canvas.height = bitmap.height;
+      canvas.getContext("2d").drawImage(bitmap, 0, 0);
+      this.#sized();
+      Object.assign(canvas.dataset, { kind: picture.kind, of: picture.of, view });
+    }
+    bitmap.close();
   }
 
   #sized() {
-    const image = at("picture");
+    const canvas = at("picture");
     // A draft has half the pixels of the final picture, and keeps its place.
-    const wide = image.naturalWidth === 512 ? 1024 : image.naturalWidth;
+    const wide = canvas.width === 512 ? 1024 : canvas.width;
     const width = this.#zoomed && wide ? `${wide / devicePixelRatio}px` : "";
-    image.style.width = width;
-    image.style.height = width && "auto";
+    canvas.style.width = width;
+    canvas.style.height = width && "auto";
   }
 }
 
