@@ -3,10 +3,8 @@
 import asyncio
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import aclosing
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from plitka import pictures, recipe
 from plitka.designer import photograph
 from plitka.designer.faults import Fault
 from plitka.designer.photograph import Event, Photographer, Progress, SettingError, Shot
+from tests.replicate_api import Replicate, replicate_api
 from tests.small_sdxl import SmallSdxl
 
 ASKED = recipe.parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
@@ -46,55 +45,10 @@ def test_a_photograph_in_this_program_is_made_and_ended(
     assert Progress("final", 1, 1) in made
 
 
-# Replicate's API as its documentation tells: https://replicate.com/docs/reference/http
-
-
-class Replicate:
-    """Answers of an API, in turn, and the requests that came."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.answers: list[tuple[int, object]] = []
-        self.requests: list[tuple[str, str]] = []
-        self.tokens: set[str] = set()
-
-
 @pytest.fixture
 def replicate() -> Iterator[Replicate]:
-    with _served() as api:
+    with replicate_api() as api:
         yield api
-
-
-@contextmanager
-def _served() -> Iterator[Replicate]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.do_GET()
-
-        def do_GET(self) -> None:
-            api.requests.append((self.command, self.path))
-            api.tokens.add(self.headers.get("Authorization", ""))
-            status, body = api.answers.pop(0) if api.answers else (200, {})
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    api = Replicate(f"http://127.0.0.1:{server.server_port}")
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield api
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def prediction(status: str, outputs: int = 0, **more: object) -> dict[str, Any]:

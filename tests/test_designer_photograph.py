@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from plitka import pictures
 from tests.conftest import OpenHand, StartServer
 from tests.designer import designer
+from tests.replicate_api import replicate_api
 from tests.small_sdxl import SmallSdxl
 
 TILE = "#c=red:60,white:40&angle=0&seed=7&overrides="
@@ -84,3 +85,24 @@ def test_a_server_that_is_down_is_told_in_words(new_hand: OpenHand, tmp_path: Pa
         expect(hand.told()).to_contain_text("The designer does not answer")
         expect(hand.told().get_by_role("button", name="Try again")).to_be_visible()
         assert "white" in hand.shares()
+
+
+def test_a_token_that_is_refused_is_told_and_never_shown(
+    new_hand: OpenHand, tmp_path: Path
+) -> None:
+    with replicate_api() as api:
+        api.answers = [(401, {"detail": "Invalid token r8_secret."})]
+        env = {
+            "PLITKA_PHOTOGRAPH": "replicate:maker/tiles",
+            "REPLICATE_API_TOKEN": "r8_secret",
+            "REPLICATE_API_BASE_URL": api.address,
+        }
+        with designer(tmp_path, env) as running:
+            hand = new_hand(at=running)
+            hand.open("#c=red:100&seed=7")
+            hand.page.get_by_role("button", name="Photograph", exact=True).click()
+            expect(hand.told()).to_contain_text("maker/tiles refused the token")
+            assert "r8_secret" not in hand.page.content()
+            assert "r8_secret" not in running.log.read_text(encoding="utf-8")
+            hand.add("white")
+            hand.drawn()
