@@ -18,6 +18,7 @@ _PLACE = 0.8  # what it costs to lie elsewhere than in the layout
 _BOND = 5.0  # what it costs to part pieces that touch, for each pixel along which they do
 _STRANGE = 20.0  # CIEDE2000 that cost 1
 _UNLIKE = 1.6  # the most that colour can cost
+_EXACT = 0.008  # sum of differences to the shares; what is foreseen is no surer
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
 
 
@@ -46,6 +47,8 @@ def deal(
         off = float(np.abs(shown - shares).sum())
         if off < least:
             best, least = owner, off
+        if off < _EXACT:
+            break
         target = np.maximum(target + shares - shown, shares / 4)
     return best
 
@@ -56,9 +59,9 @@ _Deal: TypeAlias = Callable[[Doubles], NDArray[np.int64]]
 
 def _anew(scene: Scene, layout: Layout, area: Doubles) -> _Deal:
     pieces = granulation.join(scene.cut, scene.granules)
-    bonds = transport.Bonds(pieces.one, pieces.other, _BOND * pieces.bond)
     unlike = _summed(_unlikeness(scene, layout.colours) * scene.cut.area[:, None], pieces.number)
     whole = np.bincount(pieces.number, weights=scene.cut.area).astype(np.float64)
+    bonds = transport.Bonds(len(whole), pieces.one, pieces.other, _BOND * pieces.bond)
     cost = (unlike + _PLACE * _elsewhere(scene, pieces.number, whole, layout)) / whole[:, None]
     seen = np.bincount(pieces.number, weights=area).astype(np.float64)
     return lambda target: transport.assign(cost, seen, target, bonds)[pieces.number]
@@ -123,9 +126,9 @@ def _foreseen(
     """(K,) the shares that would be measured on the recoloured picture."""
     cut = scene.cut
     lab = cut.lab.astype(np.float32)
-    for (one, colour), tone in tonings.items():
-        mine = (scene.material == one) & (owner == colour)
-        lab[mine] = tone.apply(lab[mine])
+    for colour in range(len(colours)):
+        mine = np.flatnonzero(owner == colour)
+        lab[mine] = tonings.apply(lab[mine].T, scene.material[mine], colour).T
     centres = tuple(colour.lab for colour in colours)
     seen = sorting.sort_by(lab.astype(np.float64), cut.area, colours, centres).owner
     sure = seen != NOBODY

@@ -12,6 +12,7 @@ from plitka.palette import Colour
 
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
 _SMALLEST_SIDE = 640
+_GLANCE_SIDE = 512
 _SAMPLE = 2  # every so many pixels of rows and columns make the medians
 
 
@@ -48,21 +49,29 @@ def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
     found = sorting.sort(cut, colours)
     whole = cut.area.sum()
     granules = found.owner != sorting.NOBODY
-    area = np.bincount(found.owner[granules], weights=cut.area[granules], minlength=len(colours))
-    shares = area / max(area.sum(), 1)
     gaps = cut.area[found.shadow].sum() / whole
     undecided = cut.area[~granules & ~found.shadow].sum() / whole
     differences = _differences(lab, found, cut.map, colours)
-    return Measurement(tuple(shares.tolist()), differences, float(gaps), float(undecided))
+    return Measurement(sorting.shares(found, cut), differences, float(gaps), float(undecided))
+
+
+def glance(image: NDArray[np.uint8], colours: Sequence[Colour]) -> tuple[float, ...]:
+    """The shares alone: a point or two from what `measure` finds, in a third of its time."""
+    image = _resized(image, _GLANCE_SIDE)
+    cut = segments.cut(image, cielab.from_rgb(image), reach=1)
+    return sorting.shares(sorting.sort(cut, colours), cut)
 
 
 def _scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture at a size at which a granule has some 10 to 30 pixels across."""
-    height, width = image.shape[:2]
-    longer = max(height, width)
-    if _SMALLEST_SIDE <= longer <= _SIDE:
+    if _SMALLEST_SIDE <= max(image.shape[:2]) <= _SIDE:
         return image
-    scale = _SIDE / longer
+    return _resized(image, _SIDE)
+
+
+def _resized(image: NDArray[np.uint8], longer: int) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    scale = longer / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)

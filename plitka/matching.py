@@ -5,14 +5,17 @@ layout has it, under the constraint that areas meet the shares. They are then re
 their own edges: light and shade stay the picture's, as deep as the new colour makes them.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from plitka import cielab, dealing, fidelity, recolouring, scene
 from plitka.layout import Layout
+from plitka.palette import Colour
 from plitka.scene import Scene
 from plitka.sorting import NOBODY
-from plitka.toning import Toning, Tonings
+from plitka.toning import Material, Toning, Tonings
 
 Image = NDArray[np.uint8]
 
@@ -20,8 +23,11 @@ Image = NDArray[np.uint8]
 # than that, and to recolour 4 points of a tile changes it more than any white balance.
 _CLOSE = 0.04
 _NEAR = 0.12  # the same of a picture that keeps those that need not change
+_LEFT = 0.02  # what may be left of the difference there
 _ALIKE = 1.0  # CIEDE2000; what a colour of the picture may keep where granules are dealt anew
-_ATTEMPTS = 2  # to give the shares; another one only where what is measured afterwards is off
+_ATTEMPTS = 3  # to give the shares; another one only where what is measured afterwards is off
+_SHALLOWER = 0.6  # times light and shade, where they hid one of two near colours
+_WELL_APART = 25.0  # CIEDE2000
 _GOOD = 0.03  # total variation that is good enough
 
 
@@ -41,20 +47,24 @@ def match(image: Image, layout: Layout) -> Image:
     kept = recolouring.balanced(seen, layout.colours) if near else seen.lab
     if off <= _CLOSE:
         return cielab.to_rgb(kept)
-    tonings = _tonings(seen, layout, near)
-    target = shares + (np.array(shown) - shares) * _GOOD / off if near else shares
+    depth = 1.0
+    target = shares + (np.array(shown) - shares) * _LEFT / off if near else shares
     best, least = image, np.inf
     for _ in range(_ATTEMPTS):
+        tonings = _tonings(seen, layout, near, depth)
         owner = dealing.deal(seen, layout, tonings, target, near)
         lab = recolouring.recoloured(seen, owner, tonings, len(shares))
         matched = cielab.to_rgb(recolouring.patched(seen, kept, owner, lab) if near else lab)
-        shown = fidelity.measure(matched, layout.colours).shares
+        shown = _checked(matched, layout.colours)
         off = fidelity.total_variation(shown, layout.shares)
         if off < least:
             best, least = matched, off
-        if off <= (_CLOSE if near else _GOOD):
+        if off <= _GOOD:
             break
-        target = np.maximum(target + shares - np.array(shown), shares / 4)
+        if min(shown) > 0:
+            target = np.maximum(target + shares - np.array(shown), shares / 4)
+        else:
+            depth *= _SHALLOWER
     return best
 
 
@@ -69,11 +79,24 @@ def _shown(seen: Scene) -> tuple[float, ...]:
     return tuple((shown / max(shown.sum(), 1)).tolist())
 
 
-def _tonings(seen: Scene, layout: Layout, kept: bool) -> Tonings:
-    return {
-        (number, index): Toning.shift(one, index, colour, recolouring.ALIKE)
-        if kept and one.colour == index
-        else Toning.of(one, index, layout.colours, _ALIKE)
-        for number, one in enumerate(seen.materials)
-        for index, colour in enumerate(layout.colours)
-    }
+def _checked(image: Image, colours: Sequence[Colour]) -> tuple[float, ...]:
+    """The shares that a matched picture has. A glance may miss one of two near colours."""
+    labs = np.array([colour.lab for colour in colours])
+    apart = cielab.difference(labs[:, None], labs[None])[np.triu_indices(len(labs), 1)]
+    if apart.min(initial=_WELL_APART) < _WELL_APART:
+        return fidelity.measure(image, colours).shares
+    return fidelity.glance(image, colours)
+
+
+def _tonings(seen: Scene, layout: Layout, kept: bool, depth: float) -> Tonings:
+    def toning(one: Material, index: int, colour: Colour) -> Toning:
+        if kept and one.colour == index:
+            return Toning.shift(one, index, colour, recolouring.ALIKE)
+        return Toning.of(one, index, layout.colours, _ALIKE, depth)
+
+    return Tonings.of(
+        [
+            [toning(one, index, colour) for index, colour in enumerate(layout.colours)]
+            for one in seen.materials
+        ]
+    )

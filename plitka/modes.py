@@ -31,8 +31,7 @@ DEEP = 0.4
 
 # A histogram, blurred, and its local maxima.
 _BIN = 2.0
-_LOWEST = np.array([0.0, -104.0, -112.0])
-_BINS = (51, 104, 108)
+_MARGIN = 7  # bins around what the picture has; the broadest kernel reaches 6
 _APART = (3, 2, 2)  # bins within which there is one mode at most
 _REACH = np.array([12.0, 8.0, 8.0])  # half axes of the ellipsoid whose area a mode has
 _SHALLOWEST = 0.92  # valley over mode; less of a valley is chance
@@ -53,14 +52,14 @@ class Modes:
 
 def find(segments: Segments, look: Look) -> Modes:
     """The modes of the segments' colours, each weighed by the area around it."""
-    density = _density(segments, look)
+    density, lowest = _density(segments, look)
     highest = _along_axes(
         density, lambda rows, axis: cv2.dilate(rows, np.ones((1, 2 * _APART[axis] + 1)))
     )
     bins = np.argwhere((density == highest) & (density > 0))
     order = np.argsort(-density[tuple(bins.T)], kind="stable")[: 3 * _MOST]
     bins, valley = _prominent(bins[order], density)
-    lab, valley = bins[:_MOST] * _BIN + _LOWEST, valley[:_MOST]
+    lab, valley = bins[:_MOST] * _BIN + lowest, valley[:_MOST]
     weight = np.array([_area_around(segments, centre) for centre in lab])
     order = np.argsort(-weight, kind="stable")
     order = order[weight[order] > _LEAST]
@@ -90,17 +89,21 @@ def _prominent(bins: NDArray[np.intp], density: Floats) -> tuple[NDArray[np.intp
     return np.array(kept).reshape(-1, 3), np.array(valleys)
 
 
-def _density(segments: Segments, look: Look) -> Floats:
-    place = np.rint((segments.lab - _LOWEST) / _BIN).astype(int)
-    place = np.clip(place, 0, np.array(_BINS) - 1)
-    flat = np.ravel_multi_index(tuple(place.T), _BINS)
+def _density(segments: Segments, look: Look) -> tuple[Floats, Doubles]:
+    """The blurred histogram of where the picture has colours, and the L*a*b* of its first bin."""
+    place = np.rint(segments.lab / _BIN).astype(int)
+    first = place.min(axis=0) - _MARGIN
+    place -= first
+    bins = tuple((place.max(axis=0) + 1 + _MARGIN).tolist())
+    flat = np.ravel_multi_index(tuple(place.T), bins)
     weight = segments.area**look.purity
-    count = np.bincount(flat, weights=weight, minlength=int(np.prod(_BINS)))
+    count = np.bincount(flat, weights=weight, minlength=int(np.prod(bins)))
     kernels = [_kernel(spread / _BIN) for spread in look.blur]
-    return _along_axes(
-        count.reshape(_BINS).astype(np.float32),
+    density = _along_axes(
+        count.reshape(bins).astype(np.float32),
         lambda rows, axis: cv2.filter2D(rows, -1, kernels[axis], borderType=cv2.BORDER_CONSTANT),
     )
+    return density, first * _BIN
 
 
 def _kernel(spread: float) -> Floats:

@@ -53,12 +53,13 @@ def patched(scene: Scene, kept: Floats, owner: NDArray[np.int64], other: Floats)
 
 def recoloured(scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours: int) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
-    owners = _rounded(owner.astype(np.uint8)[scene.cut.map], scene.lab[..., 0], colours)
-    kinds = scene.material.astype(np.uint8)[scene.index]
-    mixed = _mixed(scene.lab, kinds, scene.materials)
-    pure, kinds = scene.lab.reshape(-1, 3).copy(), kinds.ravel()
-    pure[mixed.where] = mixed.first
-    rank = np.full(len(pure), -1, np.int32)
+    owners = _rounded(owner.astype(np.uint8).take(scene.cut.map), scene.lab[..., 0], colours)
+    kinds = scene.material.astype(np.uint8).take(scene.index)
+    pure = np.array(cv2.split(scene.lab), np.float32).reshape(3, -1)
+    mixed = _mixed(pure, kinds, scene.materials)
+    kinds = kinds.ravel()
+    pure[:, mixed.where] = mixed.first
+    rank = np.full(len(kinds), -1, np.int32)
     rank[mixed.where] = np.arange(len(mixed.where))
     toned = np.zeros_like(pure)
     for colour in np.flatnonzero(np.bincount(owners.ravel())).tolist():
@@ -66,27 +67,27 @@ def recoloured(scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours
         cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
         where = np.flatnonzero(cover)
         cover, kind, mixture = cover[where], kinds[where], rank[where]
-        shown = _as_colour(pure.take(where, axis=0), kind, colour, tonings)
+        shown = tonings.apply(pure.take(where, axis=1), kind, colour)
         places = np.flatnonzero(mixture >= 0)
         mixture = mixture[places]
-        second = _as_colour(mixed.second[mixture], mixed.kind[mixture], colour, tonings)
-        part = mixed.part[mixture, None]
-        blend = shown[places]
-        blend += part * (second - blend)
-        blend[:, 0] *= 1 - mixed.contact[mixture]
-        shown[places] = blend
+        second = mixed.second.take(mixture, axis=1)
+        second = tonings.apply(second, mixed.kind[mixture], colour)
+        blend = shown.take(places, axis=1)
+        blend += mixed.part[mixture] * (second - blend)
+        blend[0] *= 1 - mixed.contact[mixture]
+        shown[:, places] = blend
         shown += _settling(shown, kind, cover, colour, tonings)
-        inner = cover == 255
-        toned[where[inner]] = shown[inner]
-        edge = np.flatnonzero(~inner)
-        toned[where[edge]] += shown[edge] * (cover[edge] * np.float32(1 / 255))[:, None]
-    return toned.reshape(scene.lab.shape)
+        # Pixels that are of no other colour are written once; at edges, colours are summed.
+        part = cover * np.float32(1 / 255)
+        for plane, of in zip(toned, shown, strict=True):
+            plane[where] += of * part
+    return np.asarray(cv2.merge(list(toned.reshape(3, *scene.index.shape))), np.float32)
 
 
 def _settling(
     shown: Floats, kinds: NDArray[np.uint8], cover: NDArray[np.uint8], colour: int, tonings: Tonings
 ) -> Floats:
-    """(3,) what is missing to the goal of a colour's median.
+    """(3, 1) what is missing to the goal of a colour's median.
 
     A material's median becomes its goal, but the granules that a colour got may be lighter or
     darker ones than most of their material, the more so the fewer they are.
@@ -94,33 +95,20 @@ def _settling(
     mine = np.flatnonzero(cover > 127)
     mine = mine[:: 1 + len(mine) // _ENOUGH]
     if not len(mine):
-        return np.zeros(3, np.float32)
-    count = np.bincount(kinds[mine])
-    goals = [tonings[kind, colour].goal for kind in np.flatnonzero(count).tolist()]
-    goal = np.average(goals, axis=0, weights=count[count > 0])
-    median = np.median(shown[mine], axis=0)
+        return np.zeros((3, 1), np.float32)
+    count = np.bincount(kinds[mine], minlength=len(tonings.goals))
+    goal = np.average(tonings.goals[:, colour], axis=0, weights=count)
+    median = np.median(shown[:, mine], axis=1)
     if cielab.difference(goal, median) <= _SETTLED:
-        return np.zeros(3, np.float32)
-    return np.asarray(goal - median, np.float32)
-
-
-def _as_colour(lab: Floats, kinds: NDArray[np.uint8], colour: int, tonings: Tonings) -> Floats:
-    """(n, 3) pixels of the materials `kinds` (n,), toned to a colour."""
-    present = np.flatnonzero(np.bincount(kinds)).tolist()
-    if len(present) == 1:
-        return tonings[present[0], colour].apply(lab)
-    toned = np.empty_like(lab)
-    for kind in present:
-        mine = np.flatnonzero(kinds == kind)
-        toned[mine] = tonings[kind, colour].apply(lab[mine])
-    return toned
+        return np.zeros((3, 1), np.float32)
+    return np.asarray(goal - median, np.float32)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
 class _Mixed:
     """Pixels that may be mixtures of their own material and another beside it.
 
-    where: (n,) in the flat picture. first, second: (n, 3) what is mixed there, of its own
+    where: (n,) in the flat picture. first, second: (3, n) what is mixed there, of its own
     material and of the other. kind: (n,) the other material. part: (n,) of the other, 0 to 1.
     contact: (n,) how much darker it is there, where two granules touch.
 
@@ -137,6 +125,7 @@ class _Mixed:
 
 
 def _mixed(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material]) -> _Mixed:
+    """lab: (3, n). kinds: (h, w)."""
     around = np.ones((2 * _MIXED + 1, 2 * _MIXED + 1), np.uint8)
     high = np.asarray(cv2.dilate(kinds, around), np.uint8).ravel()
     low = np.asarray(cv2.erode(kinds, around), np.uint8).ravel()
@@ -145,20 +134,23 @@ def _mixed(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material])
     other = np.where(high != own, high, low)
     medians = np.array([each.lab for each in materials], np.float32)
     steps = medians[None] - medians[:, None]
-    lengths = np.maximum(np.einsum("ijk,ijk->ij", steps, steps), 1)
     between = own * np.intp(len(materials)) + other
-    step, length = steps.reshape(-1, 3).take(between, axis=0), lengths.ravel().take(between)
-    pixels = lab.reshape(-1, 3).take(where, axis=0)
-    off = pixels - medians.take(own, axis=0)
-    along = np.einsum("ij,ij->i", off, step) / length
+    length = np.maximum((steps**2).sum(axis=2), 1).ravel().take(between)
+    along, distance = np.zeros((2, len(where)), np.float32)
+    for plane, median, step in zip(lab, medians.T, steps.reshape(-1, 3).T, strict=True):
+        off = plane.take(where) - median.take(own)
+        along += off * step.take(between)
+        distance += off * off
+    along /= length
     part = np.clip(along, 0, 1)
-    # What is left of `off` without that part of the step, squared.
-    aside = np.einsum("ij,ij->i", off, off) / length + part * (part - 2 * along)
+    # What is left of the distance without that part of the step, squared.
+    aside = distance / length + part * (part - 2 * along)
     part *= np.exp(-aside / np.float32(_ASIDE**2))
     much = np.flatnonzero(part > _LEAST_PART)
-    where, other, step, part = where[much], other[much], step[much], part[much]
-    first = pixels[much] - part[:, None] * step
-    hidden = np.minimum(np.abs(step[:, 0]) / np.float32(_CONTACT_STEP), 1)
+    where, other, between, part = where[much], other[much], between[much], part[much]
+    step = steps.reshape(-1, 3).T.take(between, axis=1)
+    first = lab.take(where, axis=1) - part * step
+    hidden = np.minimum(np.abs(step[0]) / np.float32(_CONTACT_STEP), 1)
     contact = np.float32(4 * _CONTACT) * hidden * part * (1 - part)
     return _Mixed(where, first, first + step, other, part, contact)
 

@@ -77,7 +77,7 @@ def _without_large(index: Map, granules: Map) -> Map:
 def _numbered(index: Map) -> Map:
     """The map with its numbers made 0 and up, without gaps."""
     present = np.bincount(index.ravel()) > 0
-    return np.asarray((np.cumsum(present) - 1).astype(np.int32)[index])
+    return np.asarray((np.cumsum(present) - 1).astype(np.int32).take(index))
 
 
 def _without_borders(marks: Map) -> Map:

@@ -28,7 +28,10 @@ _DARKEST = 5.0  # L*; where no colour is seen at all, only what is darker is a g
 # Claims: how far the picture's colour may lie from the palette's, in CIEDE2000.
 _DRIFT = 26.0  # the green granules of the mixed photographs, called DKGREEN there, have up to 21
 _SMALL_DRIFT = 15.0  # of a mode that is small: sheen and shade make such modes too
-_LARGE_DRIFT = 36.0  # of one that is large: the same granules in a bright exposure
+_LARGE_DRIFT = 36.0  # of one that is large and of that hue: those granules in a bright exposure
+_ONE_HUE = 35.0  # degrees
+_GRAY, _VIVID = 8.0, 20.0  # C*ab: the most that a gray has, and more than what fades to one
+_FADED_DRIFT = 12.0  # of a gray, to colours that are none
 _SMALL, _LARGE = 0.01, 0.05  # of the picture's area
 _SHALLOW_DRIFT = 7.0  # of a mode without a deep valley: only the palette makes it believable
 _SHALLOW_LEAST = 0.04
@@ -71,6 +74,14 @@ def sort(segments: Segments, colours: Sequence[Colour]) -> Sorted:
     """Sort a picture's segments by the colours, as the picture itself shows them."""
     centres, strangers = _claims(segments, colours)
     return sort_by(segments.lab, segments.area, colours, centres, strangers)
+
+
+def shares(found: Sorted, segments: Segments) -> tuple[float, ...]:
+    """Of the area of granules, each 0 to 1, together 1 (all 0 where no granule is seen)."""
+    sure = found.owner != NOBODY
+    count = len(found.centres)
+    area = np.bincount(found.owner[sure], weights=segments.area[sure], minlength=count)
+    return tuple((area / max(area.sum(), 1)).tolist())
 
 
 def sort_by(
@@ -127,9 +138,8 @@ def _claims(
     """
     found = modes.find(segments, modes.COARSE)
     deep = found.valley < modes.DEEP
-    reach = np.where(found.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
-    reach[found.weight > _LARGE] = _LARGE_DRIFT
-    choice = _claimed(found, colours, np.where(deep, reach, 0))
+    drift = np.where(found.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
+    choice = _claimed(found, colours, np.where(deep, _of_one_hue(found, colours, drift), 0))
     centres = [None if mode is None else cielab.as_lab(found.lab[mode]) for mode in choice]
     missing = [index for index, centre in enumerate(centres) if centre is None]
     if missing:
@@ -139,7 +149,7 @@ def _claims(
             if centre is not None:
                 reach[cielab.difference(fine.lab, centre) < _DISTINCT] = 0
                 reach[_is_shadow(fine.lab, centre)] = 0
-        second = _claimed(fine, [colours[index] for index in missing], reach)
+        second = _claimed(fine, [colours[index] for index in missing], reach[None])
         for index, mode in zip(missing, second, strict=True):
             if mode is not None:
                 centres[index] = cielab.as_lab(fine.lab[mode])
@@ -155,6 +165,16 @@ def _claims(
     return tuple(centres), strangers
 
 
+def _of_one_hue(found: Modes, colours: Sequence[Colour], drift: Doubles) -> Doubles:
+    """(K, M) `drift` (M,) by hue: farther for large modes of a colour's own, less for grays."""
+    palette, picture = np.array([colour.lab[1:] for colour in colours]), found.lab[:, 1:]
+    vivid = np.linalg.norm(palette, axis=1)[:, None], np.linalg.norm(picture, axis=1)[None]
+    one = palette @ picture.T >= np.cos(np.radians(_ONE_HUE)) * vivid[0] * vivid[1]
+    one &= (np.minimum(*vivid) > _GRAY) & (found.weight > _LARGE)
+    faded = (vivid[0] > _VIVID) & (vivid[1] < _GRAY)
+    return np.where(one, _LARGE_DRIFT, np.where(faded, np.minimum(drift, _FADED_DRIFT), drift))
+
+
 def _is_shadow(lab: Doubles, centre: Lab) -> NDArray[np.bool_]:
     """(M,) whether colours (M, 3) are what `centre` looks like in deep shadow."""
     off = np.linalg.norm(lab[:, 1:] - cielab.shaded(centre, lab[:, 0]), axis=1)
@@ -162,7 +182,7 @@ def _is_shadow(lab: Doubles, centre: Lab) -> NDArray[np.bool_]:
 
 
 def _claimed(found: Modes, colours: Sequence[Colour], reach: Doubles) -> list[int | None]:
-    """The mode that each colour claims. reach: (M,) CIEDE2000 within which a mode is claimed."""
+    """The mode that each colour claims. reach: (K, M) or (1, M) CIEDE2000 within which one may."""
     palette = np.array([colour.lab for colour in colours])
     far = cielab.difference(palette[:, None], found.lab[None])
     worth = _LARGE_DRIFT - far + _CROWD * np.log(found.weight / found.weight.min(initial=1))

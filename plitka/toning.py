@@ -4,11 +4,11 @@ Light and shade stay the picture's, as deep as the new colour makes them; a* and
 shade curve of the new colour, and what a pixel has beside its own curve stays in part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from plitka import cielab
 from plitka.cielab import Doubles, Floats
@@ -28,6 +28,7 @@ _STRAY = 0.6  # how far pixels lie off their colour's shade curve, in the palett
 _OWN_STRAY = 2.0  # the same for granules that keep their colour
 _FARTHEST = 2.5  # times that: more is another colour's light, or a mixed edge
 _LEAST_STRAY = 2.0  # a*, b*
+_NO_STRAY = 1e-3
 _ANY = 1e3  # farther than any colour lies off another
 
 
@@ -62,12 +63,17 @@ class Toning:
     reach: float
 
     @staticmethod
-    def of(material: Material, index: int, colours: Sequence[Colour], alike: float) -> "Toning":
-        """How a material becomes colours[index]; `alike` as `goal` has it."""
+    def of(
+        material: Material, index: int, colours: Sequence[Colour], alike: float, depth: float = 1
+    ) -> "Toning":
+        """How a material becomes colours[index]; `alike` as `goal` has it.
+
+        depth: of light and shade; 0 is flat, 1 as deep as the palette has them.
+        """
         colour = colours[index]
         target, way = goal(material, index, colour, alike)
         spread = _shading(index, colours)
-        lightness = _tone_curve(_SHADES, material.light, spread, target[0], way)
+        lightness = _tone_curve(_SHADES, material.light, spread, target[0], way, depth)
         usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
         stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
         keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
@@ -86,20 +92,50 @@ class Toning:
         table[:, 0] = np.clip(table[:, 0], 0, 100)
         return Toning(before, table.astype(np.float32), target, 1.0, _ANY)
 
-    def apply(self, lab: Floats) -> Floats:
-        """(n, 3) L*a*b* of the material -> (n, 3) of the colour."""
-        step = (lab[:, 0] * np.float32(_STEPS) + np.float32(0.5)).astype(np.int32)
-        np.clip(step, 0, len(self.table) - 1, out=step)
-        toned = self.table.take(step, axis=0)
-        stray = lab[:, 1:] - self.before.take(step, axis=0)
-        far = np.float32(self.keep) * np.sqrt(np.einsum("ij,ij->i", stray, stray))
-        kept = np.float32(self.reach * self.keep) / np.maximum(far, np.float32(self.reach))
-        toned[:, 1:] += stray * kept[:, None]
-        return np.asarray(toned)
 
+@dataclass(frozen=True, eq=False)
+class Tonings:
+    """How each of M materials becomes each of K colours, laid out so that pixels are looked up.
 
-Tonings: TypeAlias = Mapping[tuple[int, int], Toning]
-"""(material, colour), by their numbers -> how the one becomes the other."""
+    goals: (M, K, 3). before: (2, M * steps). table: (K, 3, M * steps). keep, reach: (K, M). All as
+    Toning has them.
+    """
+
+    goals: Floats
+    before: Floats
+    table: Floats
+    keep: Floats
+    reach: Floats
+
+    @staticmethod
+    def of(tonings: Sequence[Sequence[Toning]]) -> "Tonings":
+        """tonings: M times K."""
+        by_colour = list(zip(*tonings, strict=True))
+        return Tonings(
+            np.array([[one.goal for one in row] for row in tonings], np.float32),
+            np.concatenate([row[0].before for row in tonings]).T.copy(),
+            np.array([np.concatenate([one.table for one in row]).T for row in by_colour]),
+            np.array([[one.keep for one in row] for row in by_colour], np.float32),
+            np.array([[one.reach for one in row] for row in by_colour], np.float32),
+        )
+
+    def apply(self, lab: Floats, kinds: NDArray[np.integer], colour: int) -> Floats:
+        """(3, n) L*, a*, b* of the materials `kinds` (n,) -> (3, n) of a colour."""
+        light, a, b = lab
+        step = (light * np.float32(_STEPS) + np.float32(0.5)).astype(np.int32)
+        np.clip(step, 0, len(_SHADES) - 1, out=step)
+        step += kinds * np.int32(len(_SHADES))
+        stray_a = a - self.before[0].take(step)
+        stray_b = b - self.before[1].take(step)
+        far = np.sqrt(stray_a * stray_a + stray_b * stray_b)
+        np.maximum(far, np.float32(_NO_STRAY), out=far)
+        kept = np.minimum(self.keep[colour].take(kinds), self.reach[colour].take(kinds) / far)
+        toned = np.empty(lab.shape, np.float32)
+        for plane, table in zip(toned, self.table[colour], strict=True):
+            table.take(step, out=plane)
+        toned[1] += stray_a * kept
+        toned[2] += stray_b * kept
+        return toned
 
 
 def goal(material: Material, index: int, colour: Colour, alike: float) -> tuple[Lab, float]:
@@ -134,11 +170,12 @@ def _tone_curve(
     spread: tuple[float, float],
     median: float,
     way: float,
+    depth: float,
 ) -> Doubles:
     """New L* at each of `shades`: `median` for the material's own.
 
     spread: what the L* from percentile 5 to the median and from there to 95 become, within reason.
-    way: how much of that is done; at 0, lightness is only shifted.
+    way: how much of that is done; at 0, lightness is only shifted. depth: times that.
     """
     p5, p50, p95 = light
     below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
@@ -146,7 +183,7 @@ def _tone_curve(
     up = np.clip(spread[1] / above, *_CONTRAST)
     middle = np.sqrt(down * up)
     down, up = np.clip((down, up), middle / _BEND, middle * _BEND)
-    down, up = 1 + way * (down - 1), 1 + way * (up - 1)
+    down, up = 1 + way * (depth * down - 1), 1 + way * (depth * up - 1)
     knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
     dark = median - down * below
     bright = min(median + up * above, (median + _LIGHTEST) / 2 + 3)

@@ -1,6 +1,7 @@
 """Optimal transport: who gets which colour, so that the areas meet the shares at the least cost."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +18,29 @@ _REPAIRS = 400
 class Bonds:
     """(E,) pairs of pieces, and what it costs when the two get different columns."""
 
+    pieces: int
     one: NDArray[np.int64]
     other: NDArray[np.int64]
     cost: Doubles
 
     def apart(self, share: Doubles) -> Doubles:
         """(K, N) what it costs each piece to get a column, with the others as in `share`."""
-        shared = np.zeros_like(share)
-        for column, of in zip(shared, share, strict=True):
-            column += np.bincount(self.one, weights=self.cost * of[self.other], minlength=len(of))
-            column += np.bincount(self.other, weights=self.cost * of[self.one], minlength=len(of))
-        return np.asarray(shared.sum(axis=0) - shared)
+        shared = np.empty_like(share)
+        for column, of in zip(shared[:-1], share[:-1], strict=True):
+            column[:] = self._with(of)
+        shared[-1] = self._whole - shared[:-1].sum(axis=0)  # shares add up to 1
+        return np.asarray(self._whole - shared)
+
+    @cached_property
+    def _whole(self) -> Doubles:
+        return self._with(np.ones(self.pieces))
+
+    def _with(self, share: Doubles) -> Doubles:
+        """(N,) what ties each piece to others, of which only a share (N,) counts."""
+        count = self.pieces
+        ones = np.bincount(self.one, weights=self.cost * share.take(self.other), minlength=count)
+        others = np.bincount(self.other, weights=self.cost * share.take(self.one), minlength=count)
+        return np.asarray(ones + others)
 
 
 def assign(cost: Doubles, area: Doubles, target: Doubles, bonds: Bonds) -> NDArray[np.int64]:

@@ -147,3 +147,24 @@ def test_shares_are_found_on_photographs_under_the_names_of_their_labels() -> No
     assert len(errors) > 20
     assert np.mean(list(errors.values())) <= 2.0
     assert not {name: error for name, error in errors.items() if error > 5}
+
+
+def test_a_bright_exposure_of_granules_far_from_their_colour_in_the_palette_is_that_colour() -> (
+    None
+):
+    """Mixtures for playgrounds often hold a green much lighter than the one they are named for."""
+    layout = lay(asked({"blue": 60, "grass green": 30, "red": 10}, 20))
+    linear = (render.picture(layout, 768) / 255) ** 2.2 * 2.0
+    bright = np.asarray(255 * np.clip(linear, 0, 1) ** (1 / 2.2), np.uint8)
+    wanted = [COLOURS.find(code) for code in ("BLUE", "DKGREEN", "RED")]
+    measured = fidelity.measure(bright, wanted)
+    assert fidelity.total_variation(measured.shares, layout.shares) < 0.05
+
+
+@pytest.mark.parametrize("recipe", [{"gray": 100}, {"white": 60, "black": 40}], ids="+".join)
+def test_grays_are_none_of_the_colours_that_are_not_gray(recipe: dict[str, float]) -> None:
+    picture = render.picture(lay(asked(recipe)), 768)
+    wanted = [COLOURS.find(code) for code in ("LTGREEN", "BLUE", "YELLOW")]
+    measured = fidelity.measure(picture, wanted)
+    assert measured.differences == (None, None, None)
+    assert measured.undecided > 0.8

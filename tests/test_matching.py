@@ -142,6 +142,14 @@ def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not
     assert fidelity.total_variation(shown.shares, wanted.shares) < 0.045
 
 
+def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() -> None:
+    wanted = lay(asked({"light green": 60, "blue": 40}, 20))
+    matched = matching.match(tile({"white": 56, "black": 44}, size=1024), wanted)
+    shown = fidelity.measure(matched, wanted.colours)
+    assert fidelity.total_variation(shown.shares, wanted.shares) < 0.03
+    assert all(difference is not None and difference < 3 for difference in shown.differences)
+
+
 def test_no_light_outline_stays_around_granules_that_were_white() -> None:
     """Pixels on edges are mixtures of white and black; as red, none may be lighter than red is."""
     wanted = lay(asked({"red": 60, "blue": 40}, 20))
