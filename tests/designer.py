@@ -79,12 +79,12 @@ class Hand:
         self.drawn()
 
     def drawn(self, kind: str = "final") -> None:
-        """Wait for the picture of the tile that the address holds. kind: a regular expression."""
+        """Wait for the picture of the tile that the address holds."""
         picture = self.page.locator("#picture")
         expect(picture).to_have_attribute("data-of", re.compile("^#c="), timeout=DRAWN_MS)
         hash_ = self.page.evaluate("() => location.hash")
         expect(picture).to_have_attribute("data-of", hash_, timeout=DRAWN_MS)
-        expect(picture).to_have_attribute("data-kind", re.compile(f"^{kind}$"), timeout=DRAWN_MS)
+        expect(picture).to_have_attribute("data-kind", kind, timeout=DRAWN_MS)
 
     def shares(self) -> dict[str, float]:
         """The shares that are asked for, by the colours' names on the page."""

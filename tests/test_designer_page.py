@@ -340,13 +340,20 @@ def test_finer_settings_travel_and_wrong_ones_are_told(hand: Hand) -> None:
     assert asked["quality"] == "high"
 
 
-CHANGE = """(number) => {
+CHANGE = """async (numbers) => {
+    const picture = document.querySelector("#picture");
     const angle = document.querySelector("#angle");
-    angle.value = Math.floor(number / 25) * 10;
-    if (number % 25 === 0) angle.dispatchEvent(new Event("change"));
     const slider = document.querySelector("#rows input[type=range]");
-    slider.value = 1 + ((number * 7) % 98);
-    for (const name of ["input", "change"]) slider.dispatchEvent(new Event(name));
+    const frame = () => new Promise(requestAnimationFrame);
+    for (const number of numbers) {
+        const before = picture.dataset.of;
+        angle.value = Math.floor(number / 25) * 10;
+        if (number % 25 === 0) angle.dispatchEvent(new Event("change"));
+        slider.value = 1 + ((number * 7) % 98);
+        slider.dispatchEvent(new Event("input"));
+        if (number % 25 === 24) slider.dispatchEvent(new Event("change"));
+        while (picture.dataset.of === before) await frame();
+    }
 }"""
 
 
@@ -364,11 +371,10 @@ def test_memory_is_flat_over_200_changes(hand: Hand) -> None:
         return max(held(one) for one in own if "--type=renderer" in one.cmdline())
 
     hand.open(THREE)
-    before = 0, 0
-    for number in range(200):
-        hand.page.evaluate(CHANGE, number)
-        hand.drawn(kind="(draft|preview|final)")
-        if number == 99:  # all that is kept is full
-            before = held(server), page()
+    hand.page.evaluate(CHANGE, list(range(100)))  # all that is kept is full
+    hand.drawn()
+    before = held(server), page()
+    hand.page.evaluate(CHANGE, list(range(100, 200)))
+    hand.drawn()
     assert held(server) - before[0] < 60 * 2**20
     assert page() - before[1] < 60 * 2**20
