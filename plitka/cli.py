@@ -1,4 +1,4 @@
-"""The command line: python -m plitka make, plan, measure, match, audit, calibrate, palette, check.
+"""The command line: python -m plitka make, plan, measure, match, audit, calibrate, palette, design.
 
 NumPy, OpenCV, rich and the engines are imported by the commands that use them, so that `plan`
 and `--help` answer at once.
@@ -109,6 +109,17 @@ examples:
 The settings say what goes in. Half precision; 7 GB, and 2.5 GB more for each ControlNet.
 """
 
+_DESIGN_EXAMPLES = """\
+examples:
+  python -m plitka design --open
+  PLITKA_PHOTOGRAPH=http://127.0.0.1:5000 python -m plitka design
+  PLITKA_PHOTOGRAPH=replicate:OWNER/DEPLOYMENT python -m plitka design
+
+The page is served to this machine alone. PLITKA_PHOTOGRAPH says who photographs: a Cog server
+(its token, if it wants one, in PLITKA_PHOTOGRAPH_TOKEN), a deployment on Replicate (token in
+REPLICATE_API_TOKEN), or, by default, the sdxl engine in this program.
+"""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 (it failed) or 2 (bad request)."""
@@ -209,6 +220,13 @@ def _parser() -> argparse.ArgumentParser:
     checked.epilog = _CHECK_EXAMPLES
     _add_engine(checked)
     _add_weights(checked)
+
+    designed = _command(commands, _design, "mix, see, share and photograph tiles in the browser")
+    designed.epilog = _DESIGN_EXAMPLES
+    designed.add_argument(
+        "--port", type=int, default=8017, help="default: 8017; 0 takes a free one"
+    )
+    designed.add_argument("--open", action="store_true", help="open the page in the browser")
 
     baked = _command(commands, _bake, "write one snapshot of all weights, ready to load")
     baked.epilog = _BAKE_EXAMPLES
@@ -572,6 +590,20 @@ def _bake(options: argparse.Namespace) -> None:
     size = sum(size for size, _ in made.files.values())
     print(f"{made.folder}: {len(made.files)} files, {size / 1e9:.2f} GB")
     print(f"Load it with PLITKA_BASE={made.folder}")
+
+
+def _design(options: argparse.Namespace) -> None:
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    try:
+        from plitka.designer import serving
+    except ModuleNotFoundError as missing:
+        if (missing.name or "plitka").startswith("plitka"):
+            raise
+        raise engines.EngineError(
+            f"{missing.name} is not installed, which the designer needs. In the project's folder:"
+            f" {sys.executable} -m pip install -r requirements-ui.txt"
+        ) from None
+    serving.run(options.port, options.open)
 
 
 def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:

@@ -7,6 +7,7 @@ few loose layers. Colours are dealt to granules by the area that is left visible
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -46,6 +47,7 @@ class Layout:
     centres: (N, 2) in frame sides, (0, 0) the frame's upper left, (1, 1) its lower right corner.
     height: (N,) at which a granule lies, 0 (the lowest) to 1, ascending.
     tile: (N,) which of the tiles that meet in the frame a granule belongs to.
+    lots: (N,) in 0..1, in whose order colours are dealt.
     owner: (N,) index into `colours`.
     survey: the granule map at SURVEY pixels a side, once it is made.
     """
@@ -58,6 +60,7 @@ class Layout:
     height: Floats
     tile: NDArray[np.uint8]
     chips: Chips
+    lots: NDArray[np.float64]
     owner: NDArray[np.uint8]
     survey: NDArray[np.int32] | None = None
 
@@ -83,17 +86,7 @@ class Layout:
         Gives, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
         in the joint), and which tile it is on, 0 to 3. At angle 0 there is no joint to ask for.
         """
-        axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
-        turn = granule.rotation(-self.angle)
-        across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
-        along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
-        tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
-        x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
-        beside = np.maximum(TILE_CORNER - x, 0), np.maximum(TILE_CORNER - y, 0)
-        corner = (x < TILE_CORNER) & (y < TILE_CORNER)
-        inside = np.where(corner, TILE_CORNER - np.hypot(*beside), np.minimum(x, y))
-        crumbled = _wandering((self.seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
-        return inside + _CRUMBLING * crumbled, tile
+        return _joints(self.seed, self.angle, size)
 
     def paint(
         self, polygons: NDArray[np.float32], values: NDArray[np.intp], size: int
@@ -119,6 +112,21 @@ class Layout:
         painted = canvases[tile_map, rows, columns]
         painted[inside <= 0] = NONE
         return _closed(painted, (painted == NONE) & (inside > 0))
+
+
+@lru_cache(maxsize=2)  # the survey and the first picture of a layout ask for the same
+def _joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
+    turn = granule.rotation(-angle)
+    across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
+    along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
+    tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
+    x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
+    beside = np.maximum(TILE_CORNER - x, 0), np.maximum(TILE_CORNER - y, 0)
+    corner = (x < TILE_CORNER) & (y < TILE_CORNER)
+    inside = np.where(corner, TILE_CORNER - np.hypot(*beside), np.minimum(x, y))
+    crumbled = _wandering((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+    return inside + _CRUMBLING * crumbled, tile
 
 
 def _fill(corners: NDArray[np.int32], values: NDArray[np.intp], size: int) -> NDArray[np.int32]:
@@ -176,13 +184,10 @@ def lay(recipe: Recipe) -> Layout:
     The same seed gives the same granules whatever the colours are, so that a change of shares
     recolours no more of them than it must.
     """
-    rng = np.random.default_rng(recipe.seed)
     margin = _MARGIN * granule.DIAMETER
     # A tile with a corner at the frame's centre reaches as far as the frame's own corner.
     reach = 0.5 if recipe.angle == 0 else np.sqrt(0.5) + margin
-    places, height, bed = _strew(reach + margin, rng)
-    chips = granule.cut(np.where(bed, _BED, 1.0), rng)
-    lots = rng.random(len(places))
+    places, height, chips, lots = _strewn(recipe.seed, reach + margin, granule.DIAMETER)
 
     tile = np.zeros(len(places), np.uint8)
     if recipe.angle != 0:
@@ -200,12 +205,33 @@ def lay(recipe: Recipe) -> Layout:
         height=height[near].astype(np.float32),
         tile=tile[near],
         chips=chips[near].turned(recipe.angle),
+        lots=lots[near],
         owner=np.zeros(np.count_nonzero(near), np.uint8),
     )
-    survey = layout.granule_map(SURVEY)
-    area = np.bincount(survey[survey != NONE], minlength=len(layout.owner))
-    owner = _deal(area, layout.shares, lots[near])
-    return _uncovered(replace(layout, owner=owner, survey=survey), area > 0)
+    layout = replace(layout, survey=layout.granule_map(SURVEY))
+    area = _surveyed(layout)
+    owner = _deal(area, layout.shares, layout.lots)
+    return _uncovered(replace(layout, owner=owner), area > 0)
+
+
+def recoloured(layout: Layout, recipe: Recipe) -> Layout:
+    """The surveyed layout in the colours of another recipe with its seed and angle.
+
+    It is what `lay` gives for that recipe, without the work of laying.
+    """
+    shares = tuple(share.share for share in recipe.shares)
+    return replace(
+        layout,
+        colours=tuple(share.colour for share in recipe.shares),
+        shares=shares,
+        owner=_deal(_surveyed(layout), shares, layout.lots),
+    )
+
+
+def _surveyed(layout: Layout) -> NDArray[np.intp]:
+    """(N,) pixels of the survey on which each granule is seen."""
+    seen = layout.granule_map(SURVEY)
+    return np.bincount(seen[seen != NONE], minlength=len(layout.owner))
 
 
 def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
@@ -217,9 +243,21 @@ def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
         height=layout.height[seen],
         tile=layout.tile[seen],
         chips=layout.chips[seen],
+        lots=layout.lots[seen],
         owner=layout.owner[seen],
         survey=numbers[layout.survey],
     )
+
+
+@lru_cache(maxsize=2)  # for who turns the angle of one seed
+def _strewn(
+    seed: int, reach: float, diameter: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Chips, NDArray[np.float64]]:
+    """Places, heights, chips and lots of granules of this diameter, see `_strew`."""
+    rng = np.random.default_rng(seed)
+    places, height, bed = _strew(reach, rng)
+    chips = granule.cut(np.where(bed, _BED, 1.0), rng)
+    return places, height, chips, rng.random(len(places))
 
 
 def _strew(

@@ -1,5 +1,6 @@
 """Images -> PNG files that carry how they were made, in folders that outlive their reader."""
 
+import io
 import json
 import os
 import re
@@ -41,12 +42,9 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
 
     Raises PictureError, and then nothing of it is left.
     """
-    text = PngImagePlugin.PngInfo()
-    text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
-    text.add_text("Software", f"Plitka {__version__}")
     half_written = path.with_suffix(".part")
     try:
-        Image.fromarray(image).save(half_written, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+        half_written.write_bytes(encoded(image, record))
         half_written.replace(path)
     except OSError as error:
         raise PictureError(
@@ -56,6 +54,16 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
     finally:
         with suppress(OSError):
             half_written.unlink()
+
+
+def encoded(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
+    """The content of the PNG file that `save` writes."""
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
+    text.add_text("Software", f"Plitka {__version__}")
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+    return file.getvalue()
 
 
 def load(path: Path) -> NDArray[np.uint8]:

@@ -1,5 +1,8 @@
 """Layout -> pictures without any model: the photograph-like render, the colormap, the edges."""
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -52,14 +55,34 @@ _CANNY_THRESHOLDS = (40, 90)
 _SOFT_EDGE_BLUR = 1.1 / 1024  # in frame sides
 
 
-def picture(layout: Layout, size: int) -> Image:
-    """The tile as a photograph would show it.
+@dataclass(frozen=True, eq=False)
+class Lit:
+    """What a picture shows whatever its colours are.
+
+    granules: (2 * size, 2 * size) the map of granules. levels: (size, size), see `_levels`.
+    """
+
+    granules: NDArray[np.int32]
+    levels: NDArray[np.uint16]
+
+
+def lit(layout: Layout, size: int) -> Lit:
+    """The layout in its light: most of the work of a picture, and the same for all colours.
 
     It is drawn at twice the size and halved, so that edges are smooth.
     """
     facets = layout.facet_map(2 * size)
     levels = _levels(_exposure(layout, facets, size), facets[::2, ::2] != NONE)
-    linear = _develop(layout, facets // granule.FACETS, levels)
+    return Lit(facets // granule.FACETS, levels)
+
+
+def picture(layout: Layout, size: int, light: Lit | None = None) -> Image:
+    """The tile as a photograph would show it.
+
+    light: what `lit` gave for these granules at this size, in whatever colours.
+    """
+    light = light or lit(layout, size)
+    linear = _develop(layout, light.granules, light.levels)
     return _photographed(linear, size)
 
 
@@ -211,6 +234,7 @@ def _worn_edges(layout: Layout, size: int) -> Floats:
     return np.asarray(np.exp(worn * (0.5 * facing - 0.25)), np.float32)
 
 
+@lru_cache(maxsize=2)  # for who turns the angle of one seed
 def _grain(seed: int, size: int) -> Floats:
     """(size, size) log brightness of small bumps under the light, the same at every size."""
     rng = np.random.default_rng((seed, 2))

@@ -47,36 +47,65 @@ def with_seed(recipe: Recipe) -> Recipe:
     return replace(recipe, seed=secrets.randbelow(MAX_SEED + 1))
 
 
-def make(recipe: Recipe, engine: Engine, overlap: bool | None = None) -> Iterator[Picture]:
+def make(
+    recipe: Recipe,
+    engine: Engine,
+    overlap: bool | None = None,
+    at_step: Callable[[Kind], None] = lambda kind: None,
+) -> Iterator[Picture]:
     """Make the pictures of a recipe, in order: preview, final, colormap.
 
     overlap: whether the final picture is drawn while the preview is matched and handed out;
     PLITKA_OVERLAP decides where it is not given. The pictures are the same.
+    at_step: is called after each denoising step of a picture, and may raise to end the run.
     """
     engine.check(recipe)
     if overlap is None:
         overlap = savings.settings().overlap
     stages = Stages()
-    settled = plan(with_seed(recipe), engine.tokens)
-    if not engine.uses_controlnet:
-        unused = ControlChoice(None, f"the {engine.name} engine draws without one")
-        settled = replace(settled, control=unused)
+    settled = settle(with_seed(recipe), engine)
     log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
     with stages("layout"):
         layout = lay(settled.recipe)
     with Ahead(overlap) as ahead:
-        yield from _pictures(_Bench(settled, layout, engine, stages), ahead)
+        yield from _pictures(_Bench(settled, layout, engine, stages), ahead, at_step)
 
 
-def _pictures(bench: "_Bench", ahead: Ahead) -> Iterator[Picture]:
+def make_one(kind: Kind, recipe: Recipe, engine: Engine, layout: Layout) -> Picture:
+    """One of the pictures that `make` makes, of a recipe whose seed is drawn and of its layout."""
+    engine.check(recipe)
+    settled = settle(recipe, engine)
+    bench = _Bench(settled, layout, engine, Stages())
+    run = _Run(settled, engine.name, is_matched(settled, engine), bench.stages)
+    if kind == "colormap":
+        return run.picture(kind, *bench.colormap())
+    steps = settled.steps_preview if kind == "preview" else settled.steps_final
+    return run.picture(kind, *bench.finished(kind, bench.draw(kind, steps), run))
+
+
+def settle(recipe: Recipe, engine: Engine) -> Plan:
+    """The plan that an engine follows."""
+    settled = plan(recipe, engine.tokens)
+    if engine.uses_controlnet:
+        return settled
+    unused = ControlChoice(None, f"the {engine.name} engine draws without one")
+    return replace(settled, control=unused)
+
+
+def _pictures(bench: "_Bench", ahead: Ahead, at_step: Callable[[Kind], None]) -> Iterator[Picture]:
     """What needs no result of the step before it is done ahead, while that step is at work."""
     settled = bench.settled
     run = _Run(settled, bench.engine.name, is_matched(settled, bench.engine), bench.stages)
     guides = ahead.start(lambda: bench.guides("final"))
     colormap = ahead.start(bench.colormap)
-    preview = bench.draw("preview", settled.steps_preview)
+
+    def at_final_step() -> None:
+        ahead.go_on()
+        at_step("final")
+
+    preview = bench.draw("preview", settled.steps_preview, at_step=lambda: at_step("preview"))
     final = ahead.start(
-        lambda: bench.draw("final", settled.steps_final, guides.result(), ahead.go_on)
+        lambda: bench.draw("final", settled.steps_final, guides.result(), at_final_step)
     )
     yield run.picture("preview", *bench.finished("preview", preview, run))
     yield run.picture("final", *bench.finished("final", final.result(), run))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import pytest
@@ -14,7 +14,10 @@ from tests.recipes import asked
 from tests.server import CogServer, cog_server
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from plitka.engines.sdxl import SdxlEngine
+    from tests.designer import Designer, Hand
     from tests.small_sdxl import SmallSdxl
 
 StartServer = Callable[..., CogServer]
@@ -93,3 +96,66 @@ def pytest_runtest_makereport(
         lines = running.log.read_text(encoding="utf-8", errors="replace").splitlines()
         report.sections.append((f"Cog's server ({running.log})", "\n".join(lines[-30:])))
     return report
+
+
+# The designer in a browser
+
+
+@pytest.fixture(scope="module")  # while it runs, no test can have an event loop of its own
+def browser() -> "Iterator[Browser]":
+    from playwright.sync_api import sync_playwright
+
+    from tests.designer import chromium
+
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox refuses to run as root, as containers do; the pages are ours.
+        running = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def designing(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Designer]":
+    """One designer for all tests: it remembers nothing of any of them."""
+    from tests.designer import designer
+
+    absent = {f"PLITKA_{name}": "/absent" for name in ("BASE", "LORA", "EMBEDDINGS")}
+    with designer(tmp_path_factory.mktemp("designer"), absent) as running:
+        yield running
+
+
+OpenHand = Callable[..., "Hand"]
+
+
+@pytest.fixture
+def new_hand(browser: "Browser", designing: "Designer") -> "Iterator[OpenHand]":
+    """A page of its own for somebody: `new_hand(locale="ru", viewport=…)`.
+
+    At the end no page has asked anybody but its server, and none has had an error of its own.
+    """
+    from tests.designer import Hand
+
+    asked: list[str] = []
+    faults: list[str] = []
+    served = {designing.url}
+    contexts = []
+
+    def open_hand(at: "Designer" = designing, **settings: Any) -> Hand:
+        served.add(at.url)
+        context = browser.new_context(**{"locale": "en", **settings})
+        contexts.append(context)
+        context.on("request", lambda request: asked.append(request.url))
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        return Hand(page, at)
+
+    yield open_hand
+    for context in contexts:
+        context.close()
+    assert [url for url in asked if not url.startswith((*served, "blob:"))] == []
+    assert faults == []
+
+
+@pytest.fixture
+def hand(new_hand: "OpenHand") -> "Hand":
+    return new_hand()

@@ -1,0 +1,74 @@
+// "Photograph": asks for one, tells how far it is, and ends it when somebody has seen enough.
+
+import { at } from "./dom.js";
+import { Fault, photograph } from "./server.js";
+import { key } from "./tile.js";
+import { say } from "./words.js";
+
+export class Camera {
+  #where;
+  #show;
+  #tell;
+  #fault;
+  #stop = null;
+  #shown = null; // {stage, step, steps}
+
+  /** show({kind, blob, measured, tile}) is told of each picture. */
+  constructor(photographer, show, tell, fault) {
+    this.#where = photographer.title;
+    this.#show = show;
+    this.#tell = tell;
+    this.#fault = fault;
+    at("cancel").addEventListener("click", () => this.#stop?.abort());
+  }
+
+  get busy() {
+    return this.#stop !== null;
+  }
+
+  async take(tile) {
+    if (this.busy) return;
+    this.#stop = new AbortController();
+    at("take").disabled = true;
+    at("shooting").hidden = false;
+    this.#progress({ stage: "starting", step: 0, steps: 0 });
+    at("cancel").focus();
+    try {
+      let last = null;
+      for await (const event of photograph(key(tile), this.#stop.signal)) {
+        if (event.stage) this.#progress(event);
+        else if (event.kind !== "colormap") {
+          last = event.kind;
+          this.#show({ ...event, tile });
+          this.#progress(event.kind === "preview" ? { stage: "final", step: 0, steps: 0 } : { stage: "finishing", step: 1, steps: 1 });
+        }
+      }
+      if (last !== "final") throw new Fault("photograph_strange");
+      this.#tell(say("photograph_done"));
+    } catch (error) {
+      if (error.name === "AbortError") this.#tell(say("photograph_cancelled"), true);
+      else this.#fault(error, () => this.take(tile));
+    } finally {
+      this.#stop = null;
+      at("take").disabled = false;
+      at("shooting").hidden = true;
+      if (document.activeElement === document.body) at("take").focus();
+    }
+  }
+
+  /** The words again, in another language. */
+  rename() {
+    if (this.#shown) this.#progress(this.#shown);
+  }
+
+  #progress(progress) {
+    this.#shown = progress;
+    const { stage, step, steps } = progress;
+    const counted = steps > 0 && (stage === "preview" || stage === "final");
+    const where = this.#where || say("here");
+    at("shooting-stage").textContent = say(counted ? `stage_${stage}_steps` : `stage_${stage}`, { step, steps, where });
+    const bar = at("shooting-bar");
+    if (steps > 0) bar.value = step / steps;
+    else bar.removeAttribute("value");
+  }
+}

@@ -1,0 +1,83 @@
+// Requests to the designer's server. Whatever goes wrong is a Fault: a word of the dictionary.
+
+export class Fault extends Error {
+  /** detail: what who knows more says of it, in English. values: what the sentence speaks of. */
+  constructor(code, detail = "", values = {}) {
+    super(`${code} ${detail}`);
+    this.code = code;
+    this.detail = detail;
+    this.values = values;
+  }
+}
+
+const faultIn = (body) => new Fault(body.fault ?? "server_strange", body.detail, body.values);
+
+async function answered(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Fault("server_away");
+  }
+  if (response.ok) return response;
+  let body;
+  try {
+    body = await response.json();
+  } catch {
+    body = {};
+  }
+  throw faultIn(body);
+}
+
+const posted = (path, body, signal, type = "application/json") =>
+  answered(path, { method: "POST", body, signal, headers: { "Content-Type": type } });
+
+export const start = async () => (await answered("start")).json();
+
+/** The recipe of a request as the server understands it, and texts to share. */
+export const read = async (text) => (await posted("recipe", text)).json();
+
+/** The recipe in a PNG file. */
+export const dropped = async (file) => (await posted("dropped", file, undefined, "image/png")).json();
+
+/** A picture and what was measured on it: {blob, measured}. kind: draft, preview, final, colormap. */
+export async function picture(kind, text, signal) {
+  const response = await posted(kind === "draft" ? "draft" : `pictures/${kind}`, text, signal);
+  const measured = response.headers.get("Plitka-Measured");
+  return { blob: await content(response), measured: measured && JSON.parse(measured) };
+}
+
+/** The room of a request, or of a photograph as PNG. */
+export const room = async (source, signal) =>
+  content(await posted("room", source, signal, source instanceof Blob ? "image/png" : undefined));
+
+async function content(response) {
+  try {
+    return await response.blob();
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Fault("server_away");
+  }
+}
+
+/** What happens while a photograph is made: {stage, step, steps}, and {kind, blob, measured}. */
+export async function* photograph(text, signal) {
+  const response = await posted("photograph", text, signal);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let pending = "";
+  for (;;) {
+    const { done, value } = await reader.read().catch((error) => {
+      throw error.name === "AbortError" ? error : new Fault("server_away");
+    });
+    if (done) return;
+    const lines = (pending + value).split("\n");
+    pending = lines.pop();
+    for (const line of lines) yield await event(JSON.parse(line));
+  }
+}
+
+async function event(body) {
+  if (body.fault) throw faultIn(body);
+  if (!body.png) return body;
+  const bytes = Uint8Array.from(atob(body.png), (letter) => letter.charCodeAt(0));
+  return { kind: body.kind, blob: new Blob([bytes], { type: "image/png" }), measured: body.measured };
+}

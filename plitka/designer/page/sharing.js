@@ -1,0 +1,101 @@
+// The dialog in which a tile is shared: its link, its pictures, its texts for programs.
+
+import { at, make } from "./dom.js";
+import { key, link } from "./tile.js";
+import { read } from "./server.js";
+import { say } from "./words.js";
+
+const TEXTS = ["params_json", "command", "cog", "curl", "curl_replicate", "python"];
+
+export class Sharing {
+  #fault;
+  #tell;
+  #pictures;
+  #tile = null;
+  #texts = {};
+  #text = TEXTS[0];
+
+  /** pictures(tile): what can be saved now, [[word, file name, how to get its Blob]]. */
+  constructor(pictures, tell, fault) {
+    this.#pictures = pictures;
+    this.#tell = tell;
+    this.#fault = fault;
+    at("close-share").addEventListener("click", () => at("share").close());
+    at("share").addEventListener("click", (event) => {
+      if (event.target === at("share")) at("share").close(); // beside the dialog
+    });
+    at("copy-link").addEventListener("click", () => this.#copy(at("link"), at("copy-link")));
+    at("copy-code").addEventListener("click", () => this.#copy(at("code"), at("copy-code")));
+    at("tabs").addEventListener("keydown", (event) => this.#arrow(event));
+  }
+
+  async open(tile) {
+    this.#tile = tile;
+    this.#texts = {};
+    this.fill();
+    at("share").showModal();
+    try {
+      this.#texts = (await read(key(tile))).texts;
+      this.fill();
+    } catch (error) {
+      at("share").close();
+      this.#fault(error);
+    }
+  }
+
+  fill() {
+    if (!this.#tile) return;
+    at("link").value = new URL(link(this.#tile), location.href).href;
+    for (const button of [at("copy-link"), at("copy-code")]) button.textContent = say("copy");
+    at("saves").replaceChildren(...this.#pictures(this.#tile).map(([word, file, made]) =>
+      make("button", { type: "button", "data-save": word, onclick: (event) => this.#save(event.target, file, made) }, say(word))));
+    at("tabs").replaceChildren(...TEXTS.map((text) =>
+      make("button", {
+        type: "button", role: "tab", id: `tab-${text}`, "aria-selected": String(text === this.#text), "aria-controls": "code-panel",
+        tabindex: text === this.#text ? 0 : -1, onclick: () => this.#turn(text),
+      }, say(`t_${text}`))));
+    at("code-panel").setAttribute("aria-labelledby", `tab-${this.#text}`);
+    at("code-note").textContent = say(`n_${this.#text}`);
+    at("code").value = this.#texts[this.#text] ?? "";
+  }
+
+  #turn(text) {
+    this.#text = text;
+    this.fill();
+    at(`tab-${text}`).focus();
+  }
+
+  #arrow(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    this.#turn(TEXTS[(TEXTS.indexOf(this.#text) + step + TEXTS.length) % TEXTS.length]);
+  }
+
+  async #copy(field, button) {
+    try {
+      await navigator.clipboard.writeText(field.value);
+      button.textContent = say("copied");
+      this.#tell(say("copied"));
+    } catch {
+      field.focus();
+      field.select();
+      this.#tell(say("copy_failed"), true);
+    }
+  }
+
+  async #save(button, file, made) {
+    button.disabled = true;
+    try {
+      const url = URL.createObjectURL(await made());
+      make("a", { href: url, download: file }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
+      this.#tell(say("saved", { file }));
+    } catch (error) {
+      at("share").close();
+      this.#fault(error);
+    } finally {
+      button.disabled = false;
+    }
+  }
+}

@@ -1,0 +1,85 @@
+// The palette: named swatches, a search, and any colour by its hex.
+
+import { at, make } from "./dom.js";
+import { colourName, namesEverywhere, say } from "./words.js";
+
+const HEX = /^#?([0-9a-f]{6}|[0-9a-f]{3})$/i;
+const plain = (text) => text.toLowerCase().replaceAll("ё", "е").replaceAll("grey", "gray").replace(/[ _-]+/g, " ").trim();
+
+export class Swatches {
+  #palette;
+  #most;
+  #mixer;
+  #tell;
+  #colours = [];
+
+  constructor(palette, most, mixer, tell) {
+    this.#palette = palette;
+    this.#most = most;
+    this.#mixer = mixer;
+    this.#tell = tell;
+    at("search").addEventListener("input", () => this.#fill(true));
+    at("search").addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.#first();
+    });
+    at("picker").addEventListener("change", () => this.#take(free(at("picker").value)));
+  }
+
+  show(tile) {
+    this.#colours = tile.colours;
+    this.#fill(false);
+  }
+
+  rename() {
+    at("swatches").replaceChildren();
+  }
+
+  /** A palette colour's hex by any of its names. */
+  hex = (name) => this.#palette.find((swatch) => swatch.names.some((own) => plain(own) === plain(name)))?.hex ?? "#808080";
+
+  #fill(searched) {
+    const text = plain(at("search").value);
+    const found = this.#palette.filter((swatch) =>
+      swatch.names.some((name) => namesEverywhere(name).some((one) => plain(one).includes(text))));
+    const hex = HEX.exec(at("search").value.trim());
+    const wanted = [...(hex ? [free(`#${hex[1]}`)] : []), ...found.map((swatch) => ({ name: swatch.phrase, hex: swatch.hex, free: false }))];
+    const held = document.activeElement?.dataset?.colour;
+    at("swatches").replaceChildren(...wanted.map((colour) => make("li", {}, this.#swatch(colour))));
+    if (held) at("swatches").querySelector(`[data-colour="${CSS.escape(held)}"]`)?.focus();
+    at("room-left").textContent = say("room_left", { count: this.#colours.length, most: this.#most });
+    at("found").textContent = !text ? "" : wanted.length === 0 ? say("found_none") : searched ? say("found", { count: wanted.length }) : at("found").textContent;
+  }
+
+  #swatch(colour) {
+    const name = colourName(colour.name);
+    const within = this.#own(colour);
+    const chip = make("span", { class: "swatch", "aria-hidden": "true" });
+    chip.style.background = colour.hex;
+    return make("button", {
+      type: "button", class: "chip", "data-colour": colour.name, "aria-pressed": String(Boolean(within)),
+      "aria-label": say(within ? "take_out" : "add", { colour: name }),
+      onclick: () => (within ? this.#mixer.remove(within.name) : this.#take(colour)),
+    }, chip, make("span", { class: "name" }, name));
+  }
+
+  #own = (colour) => this.#colours.find((own) => own.hex === colour.hex);
+
+  #take(colour) {
+    if (this.#own(colour)) return;
+    if (this.#colours.length >= this.#most) this.#tell(say("too_many", { most: this.#most }), true);
+    else this.#mixer.add(colour);
+  }
+
+  /** Enter in the search takes the first colour that was found. */
+  #first() {
+    const text = at("search").value.trim();
+    if (/^#/.test(text) && !HEX.test(text)) this.#tell(say("no_hex", { text }), true);
+    else at("swatches").querySelector('.chip[aria-pressed="false"]')?.click();
+  }
+}
+
+function free(hex) {
+  const digits = hex.slice(1).toLowerCase();
+  const long = digits.length === 3 ? [...digits].map((digit) => digit + digit).join("") : digits;
+  return { name: `#${long}`, hex: `#${long}`, free: true };
+}

@@ -1,0 +1,87 @@
+// A tile as the page keeps it, and as a request or a link holds it. Pure.
+//
+// {colours, whole, angle, quality, seed, overrides}; shares add up to `whole`: 100, or 1 for a recipe
+// whose fractions cannot be said in percent without a change in their last digit.
+
+import { Fault } from "./server.js";
+
+/** From a recipe as the server writes it. hexes: what the names of colours look like. */
+export function fromRecipe(recipe, hexes) {
+  const total = recipe.colors.reduce((sum, colour) => sum + colour.proportion, 0);
+  return {
+    colours: recipe.colors.map((colour) => ({
+      name: colour.hex ?? colour.name,
+      hex: colour.hex ?? hexes(colour.name),
+      free: colour.hex !== undefined,
+      share: colour.proportion,
+      locked: false,
+    })),
+    whole: total > 2 ? 100 : 1,
+    angle: recipe.angle,
+    quality: recipe.quality,
+    seed: recipe.seed,
+    overrides: recipe.overrides ?? {},
+  };
+}
+
+/** The request of a tile: colours without a share are not asked for. */
+export function request(tile) {
+  const colors = tile.colours
+    .filter((colour) => colour.share > 0)
+    .map((colour) => ({ [colour.free ? "hex" : "name"]: colour.name, proportion: colour.share }));
+  const asked = { colors, angle: tile.angle, quality: tile.quality, seed: tile.seed };
+  if (Object.keys(tile.overrides).length > 0) asked.overrides = tile.overrides;
+  return asked;
+}
+
+/** What tells two tiles apart: the text of their request. */
+export const key = (tile) => JSON.stringify(request(tile));
+
+/** The part of the address after the #: dark_green:50,~1e90ff:50&angle=45&seed=7 */
+export function link(tile) {
+  const asked = request(tile);
+  const colours = asked.colors.map((colour) => {
+    const name = colour.hex ? `~${colour.hex.slice(1)}` : encodeURIComponent(colour.name).replaceAll("%20", "+");
+    return `${name}:${colour.proportion}`;
+  });
+  const parts = [`c=${colours.join(",")}`, `angle=${asked.angle}`, `seed=${asked.seed}`];
+  if (asked.quality !== "standard") parts.push(`quality=${asked.quality}`);
+  if (asked.overrides) parts.push(`overrides=${encodeURIComponent(JSON.stringify(asked.overrides))}`);
+  return `#${parts.join("&")}`;
+}
+
+/**
+ * The text of the request in a link, for the server to judge; null where there is none.
+ * `#params_json=` with a request as it is taken elsewhere does as well.
+ */
+export function fromLink(hash) {
+  const text = hash.replace(/^[#?]/, "");
+  if (!/^(c|params_json|angle|seed|quality|overrides)=/.test(text)) return null;
+  const fields = new URLSearchParams(text);
+  if (fields.has("params_json")) return fields.get("params_json");
+  const asked = {};
+  for (const [name, value] of fields) {
+    if (name === "c") asked.colors = value.split(",").map(colourInLink);
+    else if (name === "angle" || name === "seed") asked[name] = numberOr(value);
+    else if (name === "overrides") asked.overrides = decoded(value);
+    else asked[name] = value;
+  }
+  return JSON.stringify(asked);
+}
+
+function colourInLink(text) {
+  const colon = text.lastIndexOf(":");
+  const [name, share] = colon < 0 ? [text, ""] : [text.slice(0, colon), text.slice(colon + 1)];
+  const key = name.startsWith("~") ? "hex" : "name";
+  return { [key]: key === "hex" ? `#${name.slice(1)}` : name, proportion: numberOr(share) };
+}
+
+const numberOr = (text) => (text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text);
+
+function decoded(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Fault("link_broken");
+  }
+}

@@ -1,0 +1,73 @@
+// Says what the page says, in the language that was chosen.
+
+import en from "./words/en.js";
+import ru from "./words/ru.js";
+
+const DICTIONARIES = { en, ru };
+const KEPT = "plitka.language";
+
+let language = "en";
+
+export const languages = Object.keys(DICTIONARIES);
+export const current = () => language;
+
+/** The language that was chosen before, or else the first of the browser's that there is. */
+export function preferred() {
+  const wanted = [kept(), ...navigator.languages.map((tag) => tag.slice(0, 2))];
+  return wanted.find((tag) => tag in DICTIONARIES) ?? "en";
+}
+
+export function speak(tag, keep = false) {
+  language = tag in DICTIONARIES ? tag : "en";
+  document.documentElement.lang = language;
+  if (keep) remember(language);
+}
+
+/** A sentence of the dictionary, its {places} filled in. */
+export function say(word, values = {}) {
+  const sentence = DICTIONARIES[language][word] ?? word;
+  return sentence.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
+
+export const knows = (word) => word in DICTIONARIES[language];
+
+/** A colour's name: as the palette has it, or a hex. */
+export function colourName(name) {
+  return DICTIONARIES[language].colours[name.toLowerCase().replace(/[ _-]+/g, (gap) => (gap === "-" ? "-" : " "))] ?? name;
+}
+
+/** A colour's names in all languages, for the search. */
+export const namesEverywhere = (name) => [name, ...Object.values(DICTIONARIES).map((d) => d.colours[name] ?? name)];
+
+export const percent = (share, digits = 1) =>
+  new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(share);
+
+export const figure = (value, digits = 1) =>
+  new Intl.NumberFormat(language, { maximumFractionDigits: digits, useGrouping: false }).format(value);
+
+/** Fills in the words of all elements that name one in data-word, data-label and so on. */
+export function fill(root = document) {
+  for (const element of root.querySelectorAll("[data-word]")) element.textContent = say(element.dataset.word);
+  for (const element of root.querySelectorAll("[data-label]")) element.setAttribute("aria-label", say(element.dataset.label));
+  for (const element of root.querySelectorAll("[data-label][data-icon], [data-title]"))
+    element.title = say(element.dataset.title ?? element.dataset.label);
+  for (const element of root.querySelectorAll("[data-placeholder]")) element.placeholder = say(element.dataset.placeholder);
+}
+
+// A browser may forbid a page to keep anything; then the choice lasts as long as the page.
+
+export function kept(name = KEPT) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+export function remember(value, name = KEPT) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    return;
+  }
+}

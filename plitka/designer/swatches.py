@@ -1,0 +1,48 @@
+"""The palette as the page shows it: one swatch for each granule, neighbours alike."""
+
+import math
+from dataclasses import dataclass
+
+from plitka import palette
+from plitka.palette import RGB, Colour
+
+_NEUTRAL = 8.5  # C* up to which an eye calls a granule white, gray or black
+_FIRST_HUE = 15.0  # degrees: reds come first, pinks and violets last
+
+
+@dataclass(frozen=True)
+class Swatch:
+    """names: what the granule may be called, its own code first."""
+
+    code: str
+    phrase: str
+    hex: str
+    names: tuple[str, ...]
+
+
+def swatches() -> list[Swatch]:
+    """Neutral granules from light to dark, then all others round the circle of hues."""
+    granules: dict[RGB, list[Colour]] = {}
+    for colour in palette.load().colours:
+        granules.setdefault(colour.srgb, []).append(colour)
+    ordered = sorted((alike[0] for alike in granules.values()), key=_place)
+    return [
+        Swatch(
+            first.code,
+            first.phrase,
+            hex_code(first.srgb),
+            tuple(name for alike in granules[first.srgb] for name in (alike.code, alike.phrase)),
+        )
+        for first in ordered
+    ]
+
+
+def hex_code(srgb: RGB) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*srgb)
+
+
+def _place(colour: Colour) -> tuple[bool, float]:
+    lightness, a, b = colour.lab
+    coloured = math.hypot(a, b) > _NEUTRAL
+    hue = (math.degrees(math.atan2(b, a)) - _FIRST_HUE) % 360
+    return coloured, hue if coloured else -lightness

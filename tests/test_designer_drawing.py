@@ -1,0 +1,47 @@
+"""The designer's pictures: those of the program, from work that is kept."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from plitka import layout, pictures, recipe, render, studio
+from plitka.designer.drawing import Easel
+from plitka.engines.render import RenderEngine
+from plitka.recipe import Recipe
+
+
+def mixed(mix: dict[str, float], angle: float = 0, seed: int = 7) -> Recipe:
+    colors = [{"name": name, "proportion": share} for name, share in mix.items()]
+    return recipe.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
+
+
+def go_on() -> None:
+    """Somebody waits for the picture."""
+
+
+def test_a_layout_recoloured_is_the_one_that_is_laid() -> None:
+    first = mixed({"red": 20, "blue": 80}, 30)
+    second = mixed({"white": 50, "black": 30, "green": 20}, 30)
+    recoloured = layout.recoloured(layout.lay(first), second)
+    laid = layout.lay(second)
+    assert np.array_equal(recoloured.owner, laid.owner)
+    assert (recoloured.colours, recoloured.shares) == (laid.colours, laid.shares)
+
+
+def test_kept_light_gives_the_picture_that_is_drawn_afresh() -> None:
+    laid = layout.lay(mixed({"red": 100}, 45))
+    light = render.lit(laid, 256)
+    other = layout.recoloured(laid, mixed({"sand": 60, "brown": 40}, 45))
+    assert np.array_equal(render.picture(other, 256, light), render.picture(other, 256))
+
+
+def test_every_picture_has_the_bytes_that_the_command_line_writes() -> None:
+    easel = Easel()
+    wanted = mixed({"terracotta": 70, "beige": 30})
+    for warm in (mixed({"pink": 100}), replace(wanted, quality="high")):
+        easel.picture(warm, "final", go_on)
+    for made in studio.make(wanted, RenderEngine()):
+        content, shares = easel.picture(wanted, made.kind, go_on)
+        assert content == pictures.encoded(made.image, made.record), made.kind
+        assert shares == made.shares
