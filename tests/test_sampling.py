@@ -200,8 +200,11 @@ def test_the_switches_are_read_from_the_environment() -> None:
     assert settings({}) == Savings()
     assert settings({"PLITKA_GUIDANCE_INTERVAL": "0.3, 5"}).guidance == Interval(0.3, 5)
     assert settings({"PLITKA_CONTROLNET_INTERVAL": "0,0.8"}).controlnet == Interval(0, 0.8)
-    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_OVERLAP": "0", "PLITKA_COMPILE": ""}
-    assert settings(off) == PLAIN
+    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": ""}
+    switches = ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS")
+    assert settings({**off, **{f"PLITKA_{name}": "0" for name in switches}}) == PLAIN
+    assert settings({"PLITKA_COMPILE": "1"}).compile == "inductor"
+    assert settings({"PLITKA_COMPILE": "aot_eager"}).compile == "aot_eager"
 
 
 @pytest.mark.parametrize(

@@ -158,8 +158,7 @@ def _loaded(files: weights.Settings, dtype: str | None) -> tuple[Yardstick, Sdxl
 def _warm_up(old: Yardstick, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
     """Everything once, in few steps: files are mapped, kernels chosen, ControlNets loaded."""
     log.info("warming up")
-    few = {"steps_preview": 2, "steps_final": 2}
-    old.make(replace(old_plan, **few), place)  # type: ignore[arg-type]
+    old.make(replace(old_plan, steps_preview=2, steps_final=2), place)
     overrides = replace(
         settled.recipe.overrides, num_inference_steps_preview=4, num_inference_steps_final=4
     )

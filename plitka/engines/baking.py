@@ -1,6 +1,5 @@
 """`python -m plitka bake`: all that setup() loads, put together once and written as one folder."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -92,7 +91,7 @@ def _written(
         with stages("hash"):
             snapshot.write_manifest(part, _told(held, controlnets))
         part.chmod(0o755)
-        os.replace(part, folder)  # noqa: PTH105  an empty folder may be there, and is replaced
+        part.replace(folder)  # an empty folder may be there, and is replaced
     except OSError as error:
         raise WeightsError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
