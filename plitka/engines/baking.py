@@ -111,7 +111,9 @@ def _write_models(folder: Path, pipe: Any) -> None:
         getattr(pipe, name).save_pretrained(folder / name)
     scheduler.save_pretrained(folder / "scheduler")
     parts = {**pipe.components, "scheduler": scheduler}
-    diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False).save_config(folder)
+    whole = diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False)
+    whole.register_to_config(**{snapshot.MARK: True})
+    whole.save_config(folder)
 
 
 def _copy_turbo(file: Path, folder: Path) -> None:
