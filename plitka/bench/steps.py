@@ -72,7 +72,7 @@ def rows(
 
 def cost(size: str, pixels: int, step: Step) -> float:
     """TFLOP of one step, its ControlNet included."""
-    unet = work.unet(size, pixels, step.samples, step.controlled)
+    unet = work.unet(size, pixels, step.samples)
     return unet + (work.controlnet(size, pixels, step.samples) if step.controlled else 0.0)
 
 
