@@ -211,6 +211,9 @@ def _parser() -> argparse.ArgumentParser:
         "--folder", type=Path, metavar="DIR", help="where random weights are kept for the next time"
     )
     benched.add_argument(
+        "--fused", action="store_true", help="fuse the LoRA of the old procedure, too"
+    )
+    benched.add_argument(
         "--count-only", action="store_true", help="count the work exactly, and draw nothing"
     )
     benched.add_argument("--chart", type=Path, metavar="FILE", help="draw one: .svg, .png or .pdf")
@@ -549,7 +552,9 @@ def _bench(options: argparse.Namespace) -> None:
         told = compare.count(asked)
     else:
         with _weights_folder(options.folder) as folder:
-            told = compare.compare(options.model, asked, options.runs, options.dtype, folder)
+            told = compare.compare(
+                *(options.model, asked, options.runs, options.dtype, folder, options.fused)
+            )
     if options.json:
         _print_json(told)
     else:

@@ -142,13 +142,18 @@ def best() -> Device:
     return Device("cpu", "CPU", "float32", total)
 
 
-def limit(device: Device) -> None:
-    """Keep this process below PLITKA_GPU_MEMORY_FRACTION of the card, and make it the current."""
+def limit(device: Device, tf32: bool = True) -> None:
+    """Keep this process below PLITKA_GPU_MEMORY_FRACTION of the card, and make it the current.
+
+    tf32: whether what is calculated in single precision there may be rounded to 10 bits.
+    """
     share = fraction()
     if device.kind == "cuda":
         import torch
 
         torch.cuda.set_device(device.name)
+        torch.backends.cuda.matmul.allow_tf32 = tf32
+        torch.backends.cudnn.allow_tf32 = tf32
         torch.cuda.set_per_process_memory_fraction(share, device.name)
 
 

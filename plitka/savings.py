@@ -11,6 +11,12 @@ GUIDANCE_INTERVAL = "PLITKA_GUIDANCE_INTERVAL"
 CONTROLNET_INTERVAL = "PLITKA_CONTROLNET_INTERVAL"
 COMPILE = "PLITKA_COMPILE"
 OVERLAP = "PLITKA_OVERLAP"
+CHANNELS_LAST = "PLITKA_CHANNELS_LAST"
+TF32 = "PLITKA_TF32"
+KEEP_PROMPTS = "PLITKA_KEEP_PROMPTS"
+
+BACKENDS = ("inductor", "cudagraphs", "aot_eager", "eager")
+"""Of torch.compile: the first is the one that makes code, the last ones are for tests."""
 
 _OFF = ("off", "none", "0", "no", "false")
 _ON = ("on", "1", "yes", "true")
@@ -38,17 +44,25 @@ class Savings:
     """guidance: noise levels (sigma; SDXL's go from 14.6 down to 0.03) with guidance: low < sigma
     <= high; outside, the unconditional half of the batch is not computed.
     controlnet: the share of the steps, 0 to 1, in which the ControlNet runs.
-    compile: whether UNet and VAE decoder are compiled when the engine is loaded.
+    compile: the backend of torch.compile for UNet and VAE decoder, None for none.
     overlap: whether the next picture is drawn while the last one is matched and handed out.
+    channels_last: whether weights lie in memory as a CUDA card convolves fastest.
+    tf32: whether a CUDA card may round what is left in single precision to TF32.
+    keep_prompts: whether the embeddings of the last prompts are kept.
     """
 
     guidance: Interval = GUIDED
     controlnet: Interval = EVERYWHERE
-    compile: bool = False
+    compile: str | None = None
     overlap: bool = True
+    channels_last: bool = True
+    tf32: bool = True
+    keep_prompts: bool = True
 
 
-PLAIN = Savings(guidance=EVERYWHERE, overlap=False)
+PLAIN = Savings(
+    guidance=EVERYWHERE, overlap=False, channels_last=False, tf32=False, keep_prompts=False
+)
 """Nothing left out and nothing at once: what diffusers' own pipelines do."""
 
 
@@ -57,8 +71,11 @@ def settings(env: Mapping[str, str] = os.environ) -> Savings:
     return Savings(
         guidance=_interval(env, GUIDANCE_INTERVAL, GUIDED, math.inf),
         controlnet=_interval(env, CONTROLNET_INTERVAL, EVERYWHERE, 1),
-        compile=_switch(env, COMPILE, default=False),
-        overlap=_switch(env, OVERLAP, default=True),
+        compile=_backend(env),
+        overlap=_switch(env, OVERLAP),
+        channels_last=_switch(env, CHANNELS_LAST),
+        tf32=_switch(env, TF32),
+        keep_prompts=_switch(env, KEEP_PROMPTS),
     )
 
 
@@ -81,13 +98,26 @@ def _interval(env: Mapping[str, str], name: str, default: Interval, most: float)
     return Interval(low, high)
 
 
-def _switch(env: Mapping[str, str], name: str, default: bool) -> bool:
+def _backend(env: Mapping[str, str]) -> str | None:
+    text = (env.get(COMPILE) or "").strip().lower()
+    if text in ("", *_OFF):
+        return None
+    if text in _ON:
+        return BACKENDS[0]
+    if text in BACKENDS:
+        return text
+    raise EngineError(
+        f"{COMPILE}: got {text!r}; allowed: 1 or 0, or a backend of torch.compile:"
+        f" {', '.join(BACKENDS)}"
+    )
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    """On, unless it is switched off."""
     text = (env.get(name) or "").strip().lower()
-    if not text:
-        return default
-    if text in (*_ON, *_OFF):
-        return text in _ON
-    raise EngineError(f"{name}: got {text!r}; allowed: 1 or 0")
+    if text not in ("", *_ON, *_OFF):
+        raise EngineError(f"{name}: got {text!r}; allowed: 1 or 0")
+    return text not in _OFF
 
 
 @dataclass(frozen=True)

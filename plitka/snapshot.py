@@ -16,6 +16,10 @@ from plitka import weights
 from plitka.weights import TURBO_LORA, Settings, WeightsError
 
 MANIFEST = "plitka.json"
+MARK = "_plitka_snapshot"
+"""In model_index.json; diffusers passes over names that begin so."""
+
+_SMALL = 2**22  # bytes; files up to this size are read when a snapshot is loaded
 TURBO = "turbo_lora"  # folder
 _FORM = 1  # of the manifest; a higher one is of a later version
 _REMEDY = "copy the whole snapshot again, or bake it anew with python -m plitka bake"
@@ -45,10 +49,12 @@ def controlnet_folder(kind: str) -> str:
 def read(folder: Path) -> Baked | None:
     """The snapshot in a folder, None where it is none. Raises WeightsError where it is damaged.
 
-    Sizes are compared, which takes no time; `damaged` reads every byte.
+    Sizes are compared, and the content of what is small (configurations, tokenizers), which takes
+    no time; `damaged` reads every byte.
     """
     manifest = folder / MANIFEST
     if not manifest.is_file():
+        _refuse_marked(folder)
         return None
     try:
         told = json.loads(manifest.read_text(encoding="utf-8"))
@@ -58,7 +64,7 @@ def read(folder: Path) -> Baked | None:
         baked = _parsed(folder, told)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise WeightsError(f"{manifest}: cannot be read as a manifest; {_REMEDY}") from None
-    for name, (size, _) in baked.files.items():
+    for name, (size, expected) in baked.files.items():
         file = folder / name
         if not file.is_file():
             raise WeightsError(f"{file}: no such file, and the manifest names it; {_REMEDY}")
@@ -66,7 +72,23 @@ def read(folder: Path) -> Baked | None:
             raise WeightsError(
                 f"{file}: damaged, it has {file.stat().st_size:,} of {size:,} bytes; {_REMEDY}"
             )
+        if size <= _SMALL and _sha256(file) != expected:
+            raise WeightsError(f"{file}: damaged, not what was baked; {_REMEDY}")
     return baked
+
+
+def _refuse_marked(folder: Path) -> None:
+    """A snapshot without its manifest looks like a model that has no LoRA yet."""
+    index = folder / "model_index.json"
+    try:
+        marked = bool(json.loads(index.read_text(encoding="utf-8")).get(MARK))
+    except (OSError, ValueError, AttributeError):
+        return  # no model at all, which is told elsewhere
+    if marked:
+        raise WeightsError(
+            f"{folder / MANIFEST}: no such file, and {index.name} beside it says that this is a"
+            f" baked snapshot; {_REMEDY}"
+        )
 
 
 def _parsed(folder: Path, told: Mapping[str, Any]) -> Baked:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import ControlNetModel, StableDiffusionXLPipeline
@@ -133,10 +134,10 @@ def save_vae(folder: Path) -> Path:
     return folder
 
 
-def save_controlnet(folder: Path, seed: int, variant: str | None = None) -> Path:
+def save_controlnet(folder: Path, seed: int, variant: str | None = None, unet: Any = None) -> Path:
     """A ControlNet for the base, with outputs that are not zero as those of a fresh one are."""
     torch.manual_seed(seed)
-    network = ControlNetModel.from_unet(models.unet(SMALL), **SMALL.controlnet)
+    network = ControlNetModel.from_unet(unet or models.unet(SMALL), **SMALL.controlnet)
     for name, parameter in network.named_parameters():
         if name.startswith(("controlnet_", "controlnet_cond_embedding.conv_out")):
             torch.nn.init.normal_(parameter, std=0.2)

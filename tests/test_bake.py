@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -159,7 +160,9 @@ def test_packed_weights_on_top_of_a_snapshot_stop_setup(
         engines.load("sdxl", tmp_path)
 
 
-@pytest.mark.parametrize("harm", ["shorter", "gone", "manifest", "escape", "later"])
+@pytest.mark.parametrize(
+    "harm", ["shorter", "gone", "config", "manifest", "unlisted", "escape", "later"]
+)
 def test_a_damaged_snapshot_stops_setup_before_anything_is_loaded(
     harm: str, baked: Path, only: Any, tmp_path: Path
 ) -> None:
@@ -171,8 +174,13 @@ def test_a_damaged_snapshot_stops_setup_before_anything_is_loaded(
         weights.write_bytes(weights.read_bytes()[:-1])
     elif harm == "gone":
         weights.unlink()
+    elif harm == "config":
+        config = copy / "unet/config.json"
+        config.write_text(config.read_text().replace("silu", "gelu", 1))
     elif harm == "manifest":
         manifest.write_text("{")
+    elif harm == "unlisted":
+        manifest.unlink()
     elif harm == "escape":
         told["files"]["../../etc/passwd"] = {"bytes": 1, "sha256": ""}
         manifest.write_text(json.dumps(told))
@@ -214,6 +222,24 @@ def test_a_bake_that_fails_leaves_nothing_behind(
     _set(monkeypatch, {**unbaked, "PLITKA_CONTROLNET_CANNY": str(tmp_path / "absent")})
     assert cli.main(["bake", str(tmp_path / "snapshot"), "--controlnets", "canny"]) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_snapshot_is_a_model_for_diffusers_as_well(baked: Path) -> None:
+    pipe = diffusers.StableDiffusionXLPipeline.from_pretrained(baked)
+    assert pipe.tokenizer.convert_tokens_to_ids("<s0>") != pipe.tokenizer.unk_token_id
+
+
+def test_a_snapshot_without_controlnets_takes_those_of_the_settings_or_says_which_is_lacking(
+    small_sdxl: SmallSdxl, only: Any, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain"
+    only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
+    assert cli.main(["bake", str(plain)]) == 0
+    only(BASE=plain, CONTROLNET_SOFTEDGE=small_sdxl.softedge, CONTROLNET_CANNY=tmp_path / "none")
+    engine = sdxl.load()
+    drawn(engine, 45)
+    with pytest.raises(WeightsError, match=r"PLITKA_CONTROLNET_CANNY"):
+        drawn(engine, 90)
 
 
 def test_a_snapshot_is_not_baked_again(

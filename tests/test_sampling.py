@@ -1,6 +1,8 @@
 """The engine's own loop: with nothing left out it is diffusers' pipelines, to the bit."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -10,7 +12,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from plitka import engines, recipe
+from plitka import cli, engines, recipe
+from plitka.bench import models
+from plitka.engines import sampling
+from plitka.engines.prompts import Embedded
 from plitka.engines.sampling import steps_run
 from plitka.layout import lay
 from plitka.plan import Plan, plan
@@ -181,6 +186,36 @@ def test_outside_its_interval_the_controlnet_is_not_called_and_the_picture_is_di
     assert np.array_equal(ours.image, theirs)
 
 
+# The loop and its device
+
+
+@pytest.mark.parametrize("turbo", [False, True])
+def test_the_loop_never_waits_for_its_device(turbo: bool, engine: Any) -> None:
+    """On torch's meta device whatever asks for a number (.item(), .cpu(), an if) is an error."""
+    small = models.ARCHITECTURES["small"]
+    with torch.device("meta"):
+        unet, controlnet = models.unet(small), models.controlnet(small)
+        text, pooled = torch.empty(1, 77, 2048), torch.empty(1, 1280)
+        latents = torch.empty(1, 4, 16, 16)
+    scheduler = engine._turbo_scheduler if turbo else engine.pipe.scheduler
+    chosen = sampling.schedule(scheduler, 4, 4, "cpu")
+    scheduler.timesteps = chosen.timesteps.to("meta")  # where the device's are
+    edges = np.zeros((128, 128), np.uint8)
+    with torch.inference_mode():
+        drawn = sampling.denoise(
+            unet,
+            replace(chosen, timesteps=scheduler.timesteps),
+            [Step(guided, controlled) for guided in (True, False) for controlled in (True, False)],
+            latents,
+            sampling.condition(
+                Embedded(text, text, pooled, pooled), 128, 6.5, controlnet, edges, 0.5
+            ),
+            lambda: None,
+        )
+    assert drawn.is_meta
+    assert drawn.shape == latents.shape
+
+
 # What the switches say
 
 
@@ -200,8 +235,11 @@ def test_the_switches_are_read_from_the_environment() -> None:
     assert settings({}) == Savings()
     assert settings({"PLITKA_GUIDANCE_INTERVAL": "0.3, 5"}).guidance == Interval(0.3, 5)
     assert settings({"PLITKA_CONTROLNET_INTERVAL": "0,0.8"}).controlnet == Interval(0, 0.8)
-    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_OVERLAP": "0", "PLITKA_COMPILE": ""}
-    assert settings(off) == PLAIN
+    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": ""}
+    switches = ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS")
+    assert settings({**off, **{f"PLITKA_{name}": "0" for name in switches}}) == PLAIN
+    assert settings({"PLITKA_COMPILE": "1"}).compile == "inductor"
+    assert settings({"PLITKA_COMPILE": "aot_eager"}).compile == "aot_eager"
 
 
 @pytest.mark.parametrize(
@@ -217,6 +255,47 @@ def test_the_switches_are_read_from_the_environment() -> None:
 def test_a_switch_that_says_nothing_known_is_one_clear_error(name: str, value: str) -> None:
     with pytest.raises(engines.EngineError, match=f"^{name}: got '{value}'; allowed: [^\n]+$"):
         settings({name: value})
+
+
+def test_with_every_switch_off_an_engine_draws_what_diffusers_pipelines_draw(
+    load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "off")
+    for name in ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS", "COMPILE"):
+        monkeypatch.setenv(f"PLITKA_{name}", "0")
+    plain = load_sdxl()
+    assert plain.savings == PLAIN
+    for angle in (0, 45):
+        settled = planned(angle)
+        picture = plain.draw(settled, lay(settled.recipe), SIZE, STEPS)
+        assert np.array_equal(picture.image, by_diffusers(plain, settled))
+
+
+def test_prompts_that_are_not_kept_are_encoded_each_time_to_the_same(
+    load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping = load_sdxl()
+    monkeypatch.setenv("PLITKA_KEEP_PROMPTS", "0")
+    other = load_sdxl()
+    encoded = {engine: Calls(engine.pipe.text_encoder) for engine in (keeping, other)}
+    settled = planned()
+    pictures = [
+        engine.draw(settled, lay(settled.recipe), SIZE, STEPS).image
+        for engine in (keeping, keeping, other, other)
+    ]
+    assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
+    assert [len(encoded[engine].end()) for engine in (keeping, other)] == [2, 4]
+
+
+def test_equal_settings_give_equal_files_run_to_run(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
+    load_sdxl()  # for its settings
+    request = ["--color", "red=60", "--color", "white=40", "--angle", "45", "--seed", "7"]
+    for name in ("one", "other"):
+        out = ["--out", str(tmp_path / name)]
+        assert cli.main(["make", "--engine", "sdxl", "--quality", "preview", *request, *out]) == 0
+    for kind in ("preview", "final", "colormap"):
+        one, other = (tmp_path / name / f"{kind}.png" for name in ("one", "other"))
+        assert one.read_bytes() == other.read_bytes()
 
 
 def test_a_wrong_switch_stops_setup(load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch) -> None:

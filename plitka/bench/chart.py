@@ -1,5 +1,6 @@
 """What was measured, as a chart. Needs matplotlib, which Plitka itself does without."""
 
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,10 @@ def check(path: Path) -> None:
     """Raise EngineError where no chart could be drawn there."""
     if path.suffix.lower() not in _KINDS:
         raise EngineError(f"--chart: got {path}; allowed: a file ending in {', '.join(_KINDS)}")
-    try:
-        import matplotlib  # noqa: F401
-    except ModuleNotFoundError:
+    if importlib.util.find_spec("matplotlib") is None:
         raise EngineError(
             "--chart: needs matplotlib; run pip install matplotlib, or leave the option out"
-        ) from None
+        )
 
 
 def draw(told: Mapping[str, Any], path: Path) -> None:

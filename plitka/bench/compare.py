@@ -2,17 +2,22 @@
 
 import contextlib
 import os
+import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from plitka import device, pictures, savings, studio, weights
-from plitka.bench import models, work, yardstick
+from torch.nn import Module
+
+from plitka import __version__, device, pictures, savings, studio, weights
+from plitka.bench import models, steps, work, yardstick
 from plitka.bench.yardstick import Yardstick
+from plitka.control import ControlNets
 from plitka.device import Device
 from plitka.engines import Drawn, Guides
 from plitka.engines.sdxl import SdxlEngine
@@ -48,35 +53,44 @@ class Run:
     stages: Mapping[str, float]
 
 
-def compare(model: str, asked: Recipe, runs: int, dtype: str | None, folder: Path) -> Json:
-    """Measure `runs` pairs, old and new in turn, and count the work of both."""
+def compare(
+    model: str, asked: Recipe, runs: int, dtype: str | None, folder: Path, fused: bool = False
+) -> Json:
+    """Measure `runs` pairs, old and new in turn, and count the work of both.
+
+    fused: whether the old procedure's LoRA is in its weights, and not beside them.
+    """
     settled = plan(asked)
     given = replace(settled.recipe, quality="standard") if asked.quality == "turbo" else asked
     old_plan = plan(given)  # the old system had no turbo
+    counted = "full" if model == OWN else model
     with _settings(model, folder) as files, tempfile.TemporaryDirectory() as out:
-        old, new = _loaded(files, dtype)
+        old, new = _loaded(files, dtype, fused)
         place = Path(out)
         _warm_up(old, new, settled, old_plan, place)
+        held = {"old": _held_mb(old.pipe), "new": _held_mb(new.pipe, new.controlnets, new.turbo)}
         pairs: list[tuple[Run, Run]] = []
         for number in range(runs):
             log.info("pair %d of %d", number + 1, runs)
-            sides: list[Callable[[], Mapping[str, float]]] = [
-                lambda: old.make(old_plan, place),
-                lambda: _make(asked, new, place),
+            sides: list[Callable[[], Run]] = [
+                lambda: _measured(new.device, lambda: old.make(old_plan, place), held["new"]),
+                lambda: _measured(new.device, lambda: _make(asked, new, place), held["old"]),
             ]
             turn = 1 if number % 2 == 0 else -1  # each side goes first in half of the pairs
-            first, second = (_measured(new.device, side) for side in sides[::turn])
+            first, second = (side() for side in sides[::turn])
             pairs.append((first, second) if turn == 1 else (second, first))
-        around = _around_the_networks(asked, new, place)
+        drawn, speed = _drawn(counted, settled, new)
+        around = _around_the_networks(asked, _Replayed(drawn, new, tokens=new.tokens), place)
         used = new.savings
         told = device.described(new.device)
-    counted = "full" if model == OWN else model
     return {
         "model": model,
         "device": told,
+        "versions": _versions(),
         "quality": asked.quality,
         "angle": asked.angle,
         "compiled": used.compile,
+        "old_lora_fused": fused,
         "work": _work(counted, settled, old_plan, used),
         "work_of_sdxl": _work("full", settled, old_plan, used),
         "runs": [{"old": _json(old), "new": _json(new)} for old, new in pairs],
@@ -89,7 +103,8 @@ def compare(model: str, asked: Recipe, runs: int, dtype: str | None, folder: Pat
             "old": max(old.peak_mb for old, _ in pairs),
             "new": max(new.peak_mb for _, new in pairs),
         },
-        "speed": _speed(counted, settled, used, [new for _, new in pairs]),
+        "weights_mb": held,
+        "speed": speed,
         "around_the_networks": around,
     }
 
@@ -147,19 +162,22 @@ def _environment(changed: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _loaded(files: weights.Settings, dtype: str | None) -> tuple[Yardstick, SdxlEngine]:
-    """Both hold weights of their own: the one's LoRA is fused, the other's is not."""
-    plain = {"PLITKA_LORA": "none", "PLITKA_VAE": "base", weights.TURBO_LORA: "none"}
+def _loaded(
+    files: weights.Settings, dtype: str | None, fused: bool
+) -> tuple[Yardstick, SdxlEngine]:
+    """Both hold weights of their own."""
+    plain = {"PLITKA_VAE": "base", weights.TURBO_LORA: "none", savings.CHANNELS_LAST: "0"}
+    if not fused:
+        plain["PLITKA_LORA"] = "none"
     with _environment(plain):
-        old = yardstick.load(files.lora, files.lora_scale, dtype)
+        old = yardstick.load(None if fused else files.lora, files.lora_scale, dtype)
     return old, load_sdxl(dtype=dtype)
 
 
 def _warm_up(old: Yardstick, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
     """Everything once, in few steps: files are mapped, kernels chosen, ControlNets loaded."""
     log.info("warming up")
-    few = {"steps_preview": 2, "steps_final": 2}
-    old.make(replace(old_plan, **few), place)  # type: ignore[arg-type]
+    old.make(replace(old_plan, steps_preview=2, steps_final=2), place)
     overrides = replace(
         settled.recipe.overrides, num_inference_steps_preview=4, num_inference_steps_final=4
     )
@@ -169,7 +187,10 @@ def _warm_up(old: Yardstick, new: SdxlEngine, settled: Plan, old_plan: Plan, pla
 # Measuring
 
 
-def _measured(chosen: Device, make: Callable[[], Mapping[str, float]]) -> Run:
+def _measured(
+    chosen: Device, make: Callable[[], Mapping[str, float]], beside_mb: float = 0.0
+) -> Run:
+    """beside_mb: what weights that this run has no use for take of the device's memory."""
     _reset_peak(chosen)
     device.wait(chosen)
     start, processor = time.perf_counter(), time.process_time()
@@ -178,7 +199,7 @@ def _measured(chosen: Device, make: Callable[[], Mapping[str, float]]) -> Run:
     return Run(
         seconds=time.perf_counter() - start,
         processor_seconds=time.process_time() - processor,
-        peak_mb=_peak_mb(chosen),
+        peak_mb=_peak_mb(chosen) - (beside_mb if chosen.kind == "cuda" else 0.0),
         stages=stages,
     )
 
@@ -201,6 +222,22 @@ def _peak_mb(chosen: Device) -> float:
         lines = _STATUS.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
     return device.peak_memory_mb()
+
+
+def _held_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:
+    """MiB of all the weights of one side."""
+    beside = () if controlnets is None else controlnets.loaded.values()
+    networks = [n for n in (*pipe.components.values(), *beside, *more) if isinstance(n, Module)]
+    tensors = [t for n in networks for t in (*n.parameters(), *n.buffers())]
+    return sum({t.data_ptr(): t.nbytes for t in tensors}.values()) / 2**20
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "plitka": __version__,
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in ("torch", "diffusers", "transformers")},
+    }
 
 
 def _make(
@@ -250,19 +287,29 @@ class _Replayed:
         return self.drawn[size]
 
 
-def _around_the_networks(asked: Recipe, engine: SdxlEngine, place: Path) -> Json:
-    """Processor time of all that no network does, on this model's own pictures; the median of 5."""
-    settled = plan(asked)
-    layout = lay(asked)
+def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, Drawn], Json]:
+    """Both pictures by themselves, and how fast their steps went.
+
+    size: of the model, by which work is counted.
+    """
+    layout = lay(settled.recipe)
+    ceiling = steps.ceiling(engine.device)
+    drawn: dict[int, Drawn] = {}
+    rows: list[Json] = []
     lengths = (settled.steps_preview, settled.steps_final)
-    drawn = {
-        size: engine.draw(settled, layout, size, steps)
-        for size, steps in zip(work.SIZES, lengths, strict=True)
-    }
-    replayed = _Replayed(drawn, engine, tokens=engine.tokens)
+    for pixels, length in zip(work.SIZES, lengths, strict=True):
+        marks = steps.Marks(engine.device)
+        drawn[pixels] = engine.draw(settled, layout, pixels, length, at_step=marks.set)
+        run = work.planned_steps(settled, length, engine.savings)
+        rows += steps.rows(size, pixels, run, marks, ceiling)
+    return drawn, {"ceiling_tflop_per_second": ceiling, "steps": rows}
+
+
+def _around_the_networks(asked: Recipe, replayed: _Replayed, place: Path) -> Json:
+    """Processor time of all that no network does, on this model's own pictures; the median of 5."""
+    chosen = replayed.engine.device
     runs = [
-        _measured(engine.device, lambda: _make(asked, replayed, place, overlap=False))
-        for _ in range(5)
+        _measured(chosen, lambda: _make(asked, replayed, place, overlap=False)) for _ in range(5)
     ]
     middle = sorted(runs, key=lambda run: run.processor_seconds)[2]
     parts = {
@@ -275,24 +322,6 @@ def _around_the_networks(asked: Recipe, engine: SdxlEngine, place: Path) -> Json
         "processor_seconds": middle.processor_seconds,
         "seconds": {name: round(value, 3) for name, value in parts.items()},
         "overlapping_share": beside / sum(parts.values()),
-    }
-
-
-def _speed(size: str, settled: Plan, used: savings.Savings, runs: list[Run]) -> Json:
-    """How fast the UNet went in the final picture."""
-    steps = work.planned_steps(settled, settled.steps_final, used)
-    seconds = statistics.median(run.stages["final_denoise"] for run in runs)
-    pixels = work.SIZES[-1]
-    tflop = sum(
-        work.unet(size, pixels, step.samples, step.controlled)
-        + (work.controlnet(size, pixels, step.samples) if step.controlled else 0)
-        for step in steps
-    )
-    return {
-        "final_steps": len(steps),
-        "final_denoise_seconds": seconds,
-        "milliseconds_per_step": 1000 * seconds / len(steps),
-        "tflop_per_second": tflop / seconds,
     }
 
 

@@ -220,7 +220,7 @@ def write_network(make: Callable[[], Any], folder: Path, variant: str | None) ->
     """Weights of the usual size, as noise: what becomes of it stays finite."""
     with init_empty_weights():
         model = make()
-    model = model.to(torch.float16).to_empty(device="cpu")
+    model = model.to(torch.float16).to_empty(device=_place())
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.02)
@@ -232,14 +232,20 @@ def write_network(make: Callable[[], Any], folder: Path, variant: str | None) ->
     model.save_pretrained(folder, variant=variant, max_shard_size="20GB")
 
 
+def _place() -> str:
+    """Where random numbers are drawn: a GPU draws those of full size in seconds."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def write_lora(path: Path, modules: lora.Modules) -> None:
     """In kohya's form, on what the LoRA that Plitka was made for changes."""
     tensors: dict[str, torch.Tensor] = {}
     for module, shape in modules["unet"].items():
         if module.endswith(_ON_LORA):
             ones = [1] * (len(shape) - 2)
-            down = torch.randn(_LORA_RANK, *shape[1:], dtype=torch.float16) * 0.01
-            up = torch.randn(shape[0], _LORA_RANK, *ones, dtype=torch.float16) * 0.01
+            given: dict[str, Any] = {"dtype": torch.float16, "device": _place()}
+            down = torch.randn(_LORA_RANK, *shape[1:], **given) * 0.01
+            up = torch.randn(shape[0], _LORA_RANK, *ones, **given) * 0.01
             tensors[f"lora_unet_{module}.lora_down.weight"] = down
             tensors[f"lora_unet_{module}.lora_up.weight"] = up
             tensors[f"lora_unet_{module}.alpha"] = torch.tensor(_LORA_RANK / 2)

@@ -57,12 +57,28 @@ def _measured(told: Json) -> list[Table]:
     rest.add_section()
     rest.add_row("processor time of all", f"{around['processor_seconds']:.2f}")
     rest.add_row("share that overlaps", f"{100 * around['overlapping_share']:.0f}%")
-    speed = told["speed"]
-    rest.caption = (
-        f"Final picture: {speed['final_steps']} steps of {speed['milliseconds_per_step']:.0f} ms,"
-        f" {speed['tflop_per_second']:.2f} TFLOP a second"
+    return [runs, stages, rest, _steps(told["speed"])]
+
+
+def _steps(speed: Json) -> Table:
+    """samples: two where a step is guided."""
+    table = _table(
+        "Single steps of Plitka's, UNet and ControlNet",
+        *("pixels", "samples", "ControlNet", "ms", "TFLOP/s", "share of ceiling"),
     )
-    return [runs, stages, rest]
+    for row in speed["steps"]:
+        table.add_row(
+            str(row["pixels"]),
+            str(row["samples"]),
+            "yes" if row["controlnet"] else "no",
+            f"{row['milliseconds']:.1f}",
+            f"{row['tflop_per_second']:.2f}",
+            f"{100 * row['share_of_ceiling']:.0f}%",
+        )
+    table.caption = (
+        f"Ceiling: {speed['ceiling_tflop_per_second']:.2f} TFLOP/s, one large matrix product"
+    )
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -43,7 +43,7 @@ def prediction(size: str, settled: Plan, savings: Savings) -> Work:
     for pixels, length in zip(SIZES, (settled.steps_preview, settled.steps_final), strict=True):
         run = planned_steps(settled, length, savings)
         total += Work(
-            unet=sum(unet(size, pixels, step.samples, step.controlled) for step in run),
+            unet=sum(unet(size, pixels, step.samples) for step in run),
             controlnet=sum(controlnet(size, pixels, s.samples) for s in run if s.controlled),
             vae=decode(size, pixels)
             + (encode(size, pixels) if settled.strength is not None else 0.0),
@@ -77,16 +77,10 @@ def planned_steps(settled: Plan, length: int, savings: Savings = PLAIN) -> tuple
 
 
 @functools.cache
-def unet(size: str, pixels: int, samples: int, controlled: bool = False) -> float:
+def unet(size: str, pixels: int, samples: int) -> float:
+    """Of one step. A ControlNet's residuals are added within, and additions are not counted."""
     network = _on_meta(size, "unet")
-    given = _inputs(pixels, samples)
-    if controlled:
-        down, middle = _on_meta(size, "controlnet")(**given, **_edges(pixels, samples))
-        given |= {
-            "down_block_additional_residuals": down,
-            "mid_block_additional_residual": middle,
-        }
-    return _counted(lambda: network(**given))
+    return _counted(lambda: network(**_inputs(pixels, samples)))
 
 
 @functools.cache

@@ -1,8 +1,9 @@
 """The procedure of the system that Plitka replaces, as its description gives it.
 
 Text to image twice: the preview at 512 pixels and the final picture at 1024, every step guided, the
-LoRA beside the weights (not fused), the published VAE in float32, and no ControlNet, which the old
-system ran on top of it at any angle but 0.
+published VAE in float32, and no ControlNet, which the old system ran on top of it at any angle but
+0. The LoRA is beside the weights as diffusers loads it, or fused into them where that is asked for:
+the old system's description has the call for it.
 """
 
 import time
@@ -23,7 +24,7 @@ _NAMES = ("preview", "final")
 class Yardstick:
     pipe: Any
     device: str
-    lora_scale: float
+    attention: dict[str, float] | None  # the scale of a LoRA beside the weights
 
     def make(self, settled: Plan, folder: Path) -> dict[str, float]:
         """Draw and save both pictures; gives the seconds of each."""
@@ -39,7 +40,7 @@ class Yardstick:
                 num_inference_steps=steps,
                 guidance_scale=settled.guidance_scale,
                 generator=torch.Generator("cpu").manual_seed(settled.recipe.seed),
-                cross_attention_kwargs={"scale": self.lora_scale},
+                cross_attention_kwargs=self.attention,
             ).images[0]
             image.save(folder / f"{name}.png")
             seconds[name] = time.perf_counter() - start
@@ -47,11 +48,15 @@ class Yardstick:
 
 
 def load(lora: Path | None, lora_scale: float, dtype: str | None) -> Yardstick:
-    """By the settings in the environment, which must name no LoRA: it is loaded here, unfused."""
+    """By the settings in the environment. A LoRA that they name is fused.
+
+    lora: one to load beside the weights, instead.
+    """
     loaded = loading.load(None, dtype)
     pipe = loaded.pipe
     pipe.vae.register_to_config(force_upcast=True)  # as the published one says of itself
     pipe.set_progress_bar_config(disable=True)
-    if lora is not None:
-        pipe.load_lora_weights(lora.parent, weight_name=lora.name)
-    return Yardstick(pipe, loaded.device.name, lora_scale)
+    if lora is None:
+        return Yardstick(pipe, loaded.device.name, None)
+    pipe.load_lora_weights(lora.parent, weight_name=lora.name)
+    return Yardstick(pipe, loaded.device.name, {"scale": lora_scale})

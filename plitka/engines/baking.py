@@ -1,6 +1,5 @@
 """`python -m plitka bake`: all that setup() loads, put together once and written as one folder."""
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -92,7 +91,7 @@ def _written(
         with stages("hash"):
             snapshot.write_manifest(part, _told(held, controlnets))
         part.chmod(0o755)
-        os.replace(part, folder)  # noqa: PTH105  an empty folder may be there, and is replaced
+        part.replace(folder)  # an empty folder may be there, and is replaced
     except OSError as error:
         raise WeightsError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
@@ -112,7 +111,9 @@ def _write_models(folder: Path, pipe: Any) -> None:
         getattr(pipe, name).save_pretrained(folder / name)
     scheduler.save_pretrained(folder / "scheduler")
     parts = {**pipe.components, "scheduler": scheduler}
-    diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False).save_config(folder)
+    whole = diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False)
+    whole.register_to_config(**{snapshot.MARK: True})
+    whole.save_config(folder)
 
 
 def _copy_turbo(file: Path, folder: Path) -> None:

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from plitka.stages import log
 
+CHUNK = 77
+"""Tokens that CLIP reads at once."""
+
 _KEPT = 32  # pairs of prompts; each chunk takes 0.3 MB in half precision
 
 
@@ -35,7 +38,8 @@ class Prompts:
     is the first chunk's.
     """
 
-    def __init__(self, pipe: Any) -> None:
+    def __init__(self, pipe: Any, keep: bool = True) -> None:
+        self._kept_at_most = _KEPT if keep else 0
         self._halves = (
             (pipe.tokenizer, pipe.text_encoder),
             (pipe.tokenizer_2, pipe.text_encoder_2),
@@ -49,16 +53,17 @@ class Prompts:
         not at all for a pair that was kept.
         """
         pair = (prompt, negative)
-        if pair not in self._kept:
+        embedded = self._kept.pop(pair, None)
+        if embedded is None:
             at_work(True)
             try:
-                self._kept[pair] = self._encode(prompt, negative).to("cpu")
+                embedded = self._encode(prompt, negative).to("cpu")
             finally:
                 at_work(False)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(pair)
-        return self._kept[pair]
+        self._kept[pair] = embedded
+        while len(self._kept) > self._kept_at_most:
+            self._kept.popitem(last=False)
+        return embedded
 
     @torch.no_grad()
     def _encode(self, prompt: str, negative: str) -> Embedded:

@@ -137,34 +137,48 @@ def denoise(
         rows = slice(0, 2) if step.guided else slice(1, 2)  # of the conditional sample alone
         samples = torch.cat([latents] * step.samples)
         samples = plan.scheduler.scale_model_input(samples, timestep)
-        shared = {
-            "encoder_hidden_states": given.text[rows],
-            "added_cond_kwargs": {
-                "text_embeds": given.pooled[rows],
-                "time_ids": given.time_ids[rows],
-            },
-            "return_dict": False,
-        }
-        residuals: dict[str, Any] = {}
+        added: dict[str, Any] = {}
         if step.controlled and given.edges is not None:
-            down, middle = given.controlnet(
-                samples,
-                timestep,
-                controlnet_cond=given.edges[rows],
-                conditioning_scale=given.scale,
-                **shared,
-            )
-            residuals = {
-                "down_block_additional_residuals": down,
-                "mid_block_additional_residual": middle,
-            }
-        predicted = unet(samples, timestep, **shared, **residuals)[0]
+            edges = given.edges[rows]
+            added = residuals(given.controlnet, samples, timestep, given, rows, edges)
+        predicted = unet(samples, timestep, **_shared(given, rows), **added)[0]
         if step.guided:
             without, with_text = predicted.chunk(2)
             predicted = without + given.guidance_scale * (with_text - without)
         latents = plan.scheduler.step(predicted, timestep, latents, return_dict=False)[0]
         at_step()
     return latents
+
+
+def residuals(
+    controlnet: Any,
+    samples: Tensor,
+    timestep: Tensor,
+    given: Condition,
+    rows: slice,
+    edges: Tensor,
+) -> dict[str, Any]:
+    """What a ControlNet adds within the UNet, as the UNet takes it."""
+    down, middle = controlnet(
+        samples,
+        timestep,
+        controlnet_cond=edges,
+        conditioning_scale=given.scale,
+        **_shared(given, rows),
+    )
+    return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+
+
+def _shared(given: Condition, rows: slice) -> dict[str, Any]:
+    """What UNet and ControlNet are both told."""
+    return {
+        "encoder_hidden_states": given.text[rows],
+        "added_cond_kwargs": {
+            "text_embeds": given.pooled[rows],
+            "time_ids": given.time_ids[rows],
+        },
+        "return_dict": False,
+    }
 
 
 def decoded(vae: Any, latents: Tensor) -> Tensor:

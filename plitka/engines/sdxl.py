@@ -21,14 +21,15 @@ from torch import Tensor
 from plitka import device, logs, render, savings, weights
 from plitka.control import ControlNets, Kind
 from plitka.device import Device, MemoryPlan
-from plitka.engines import Drawn, EngineError, Guides, loading, sampling
+from plitka.engines import Drawn, EngineError, Guides, compiling, loading, sampling
+from plitka.engines.compiling import Compiled
 from plitka.engines.prompts import Embedded, Prompts
 from plitka.engines.sampling import Schedule
 from plitka.layout import Layout
 from plitka.plan import Plan
 from plitka.recipe import Recipe, RecipeError
 from plitka.savings import Step
-from plitka.stages import log
+from plitka.stages import Stages, log
 
 _TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
@@ -38,7 +39,12 @@ def load(packed: Path | str | None = None, dtype: str | None = None) -> "SdxlEng
 
     dtype: "float16", "bfloat16" or "float32", for measurements; the device decides without it.
     """
-    return SdxlEngine(loading.load(packed, dtype))
+    loaded = loading.load(packed, dtype)
+    engine = SdxlEngine(loaded)
+    seconds = loaded.stages.seconds
+    parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
+    log.info("setup took %.1f s: %s", sum(seconds.values()), parts)
+    return engine
 
 
 class SdxlEngine:
@@ -55,15 +61,14 @@ class SdxlEngine:
         self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
         self._lock = threading.Lock()
-        self._prompts = Prompts(loaded.pipe)
+        self._prompts = Prompts(loaded.pipe, loaded.savings.keep_prompts)
         self.controlnets = ControlNets(
-            load=lambda kind: loading.load_controlnet(
-                kind, loaded.controlnets[kind], self.device, self._resting
-            ),
+            load=lambda kind: self._load_controlnet(kind, loaded.controlnets[kind]),
             free=lambda: device.free_memory(self.device),
             release=lambda: device.release(self.device),
         )
         self._settle()
+        self._compiled = self._compile(loaded.stages)
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError where the recipe asks for what this engine cannot do."""
@@ -90,6 +95,26 @@ class SdxlEngine:
                 f"{self.device.title}: {device.gib(free)} of memory is free, and a picture needs"
                 f" {device.gib(least)} at the least; end what else uses it"
             )
+
+    def _load_controlnet(self, kind: Kind, text: str) -> Any:
+        network = loading.load_controlnet(kind, text, self.device, self._resting)
+        loading.lay_out(network, self.device, self.savings)
+        return network
+
+    def _compile(self, stages: Stages) -> Compiled | None:
+        """Compile where that is asked for, and networks stay where they are."""
+        backend = self.savings.compile
+        if backend is None:
+            return None
+        if self.memory_plan not in compiling.PLANS:
+            log.warning(
+                "%s: nothing is compiled with the memory plan %s, which moves the networks or cuts"
+                " pictures into tiles; take a larger card, or set it to 0",
+                *(savings.COMPILE, self.memory_plan),
+            )
+            return None
+        with stages(f"compile with {backend}"):
+            return Compiled(self.pipe, self.device, self.savings)
 
     def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         if plan.strength is None and plan.control.kind is None:
@@ -144,6 +169,9 @@ class SdxlEngine:
         while self.controlnets.evict(kept):
             pass
         before, self.memory_plan = self.memory_plan, device.step_down(self.memory_plan)
+        if self._compiled is not None and self.memory_plan not in compiling.PLANS:
+            self._compiled.drop()
+            self._compiled = None
         device.release(self.device)
         log.warning(
             "out of memory with the memory plan %s; once more with %s: %s",
@@ -179,6 +207,9 @@ class SdxlEngine:
         schedule = sampling.schedule(scheduler, asked.steps, run, self.device.name)
         scale = 0.0 if controlnet is None else plan.controlnet_scale
         steps = savings.steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
+        compiled = self._compiled if turbo is None else None  # whose hooks are not in that code
+        fits = compiled is not None and compiled.fits(embedded)
+        unet = compiled if compiled is not None and fits else self.pipe.unet
         latents = self._start(asked, schedule, given.text)
         watch.end("encode")
         with (
@@ -191,14 +222,15 @@ class SdxlEngine:
                 bar.update()
                 asked.at_step()
 
-            latents = sampling.denoise(self.pipe.unet, schedule, steps, latents, given, at_step)
+            latents = sampling.denoise(unet, schedule, steps, latents, given, at_step)
             device.wait(self.device)
         _refuse_none(latents)
         watch.end("denoise")
         with self._at_work(self.pipe.vae):
             image = _bytes(sampling.decoded(self.pipe.vae, latents))
         watch.end("decode")
-        return Drawn(image, run, self._metrics(size, steps, watch))
+        metrics = {**self._metrics(size, steps, watch), "compiled": unet is compiled}
+        return Drawn(image, run, metrics)
 
     def _start(self, asked: "_Asked", schedule: Schedule, like: Tensor) -> Tensor:
         """Latents for the first step: noise, or as much noise as it takes away over the render."""
