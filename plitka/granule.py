@@ -5,6 +5,7 @@ granule is the same thing at every picture size.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ _HEIGHT = (0.5, 1.0)  # of the radius, lowest and highest
 _RIM = 0.2  # height of the outline, where the chip is broadest, over that of the top
 _BEVEL = (0.15, 0.80)  # how far the sloping facets reach towards the apex
 _APEX_OFFSET = 0.45  # of the radius: chips are lopsided
+_INSIDE = 0.85  # how far out, on the way from the middle to the outline, an apex may lie
 _TILT = 0.24  # standard deviation of the slope at which a chip lies
 _FOLD = 0.24  # standard deviation of the slope between the two halves of the top
 
@@ -34,25 +36,28 @@ _FOLD = 0.24  # standard deviation of the slope between the two halves of the to
 class Chips:
     """N granules, each around its own centre.
 
-    outline: (N, CORNERS, 2) corners, in order.
-    facets: (N, FACETS, 4, 2) corners of the facets as seen from above; together they tile the
-        outline.
-    planes: (N, FACETS, 3) height over the plane of laying as a + b*x + c*y.
+    outline: (N, CORNERS, 2) corners, in order of their direction as seen from the apex.
+    apex: (N, 2) where the sloping facets would meet, within the outline.
+    reach: (N,) how far they do reach from the outline towards the apex, 0 to 1.
+    planes: (N, FACETS, 3) height of the facets over the plane of laying as a + b*x + c*y.
     """
 
     outline: Floats
-    facets: Floats
+    apex: Floats
+    reach: Floats
     planes: Floats
 
     def __getitem__(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> "Chips":
-        return Chips(self.outline[chosen], self.facets[chosen], self.planes[chosen])
+        return Chips(
+            self.outline[chosen], self.apex[chosen], self.reach[chosen], self.planes[chosen]
+        )
 
     def turned(self, degrees: float) -> "Chips":
         """The same chips, turned about their centres, counter-clockwise as seen."""
         turn = rotation(degrees)
         planes = self.planes.copy()
         planes[..., 1:] = self.planes[..., 1:] @ turn
-        return Chips(self.outline @ turn, self.facets @ turn, planes)
+        return Chips(self.outline @ turn, self.apex @ turn, self.reach, planes)
 
 
 def rotation(degrees: float) -> Floats:
@@ -72,23 +77,20 @@ def cut(scale: NDArray[np.float64], rng: np.random.Generator) -> Chips:
     outline = _outlines(count, rng) * scale[:, None, None]
     radius = np.sqrt(_area(outline) / np.pi)
 
-    shift = rng.uniform(-1, 1, (count, 2)) * (_APEX_OFFSET * radius)[:, None]
+    apex = rng.uniform(-1, 1, (count, 2)) * (_APEX_OFFSET * radius)[:, None]
+    apex = _drawn_in(apex, outline)
     reach = rng.uniform(*_BEVEL, count)
-    top = outline + (shift[:, None] - outline) * reach[:, None, None]
+    top = outline + (apex[:, None] - outline) * reach[:, None, None]
     tilt = rng.normal(0, _TILT, (count, 2))
     height = radius * rng.uniform(*_HEIGHT, count)
 
     following = np.roll(outline, -1, axis=1)
-    sides = np.stack([outline, following, np.roll(top, -1, axis=1), top], axis=2)
-    halves = np.stack([top[:, :4], top[:, [3, 4, 5, 0]]], axis=1)
-    facets = np.concatenate([sides, halves], axis=1)
-
     planes = np.concatenate(
-        [_side_planes(outline, following, shift, reach, height), _top_planes(top, height, rng)],
+        [_side_planes(outline, following, apex, reach, height), _top_planes(top, height, rng)],
         axis=1,
     )
     planes[..., 1:] += tilt[:, None]
-    return Chips(*(a.astype(np.float32) for a in (outline, facets, planes)))
+    return Chips(*(a.astype(np.float32) for a in (outline, apex, reach, planes)))
 
 
 def _outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -103,6 +105,26 @@ def _outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     size = np.exp(rng.normal(-(_SIZE_SPREAD**2), _SIZE_SPREAD, count))
     scale = DIAMETER * size * np.sqrt(np.pi / 4 / _area(points))
     return np.asarray(points * scale[:, None, None])
+
+
+def _drawn_in(apex: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, 2) the apexes, those outside their outline or at its very edge moved towards its middle.
+
+    On the way from the middle, the origin, to the outline they go _INSIDE at most.
+    """
+    along = np.roll(outline, -1, axis=1) - outline
+    middle = cross(along, -outline)
+    nearer = middle - cross(along, apex[:, None] - outline)
+    with np.errstate(divide="ignore"):
+        limit = np.where(nearer > 0, _INSIDE * middle / nearer, np.inf)
+    return apex * np.minimum(limit.min(axis=1), 1)[:, None]
+
+
+def cross(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+    """Cross product of vectors in the plane, (..., 2) each: positive where `other` lies clockwise
+    of `one` as seen (y runs down).
+    """
+    return np.asarray(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0])
 
 
 def _area(polygons: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import granule
+from plitka import facets, granule
 from plitka.granule import Chips, Floats
 from plitka.palette import Colour
 from plitka.recipe import Recipe
@@ -38,6 +38,7 @@ _CRUMBLING = 0.4 / 1024  # how far the edges of tiles wander, in frame sides
 _ROUGHNESS = 0.01  # how far edges wander, standard deviation in granule diameters
 _ROUGHNESS_SCALE = 0.2  # over what distance, in granule diameters
 _SUBPIXEL = 5  # fractional bits of OpenCV's polygon coordinates
+_UNIT = 1 << _SUBPIXEL
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +69,25 @@ class Layout:
         """(size, size): index of the granule seen at each pixel, NONE in the joints."""
         if self.survey is not None and size == SURVEY:
             return self.survey
-        return self.paint(self.chips.outline, np.arange(len(self.tile)), size)
+        rows, columns = (_nearest(places) for places in _strayed(self.seed, size))
+        corners = np.rint(((self.chips.outline + self.centres[:, None]) * size - 0.5) * _UNIT)
+        corners = corners.astype(np.int32)
+        if self.angle == 0:
+            painted = _fill(corners, np.arange(len(self.tile)), size)[rows, columns]
+            return _closed(painted, painted == NONE)
+        inside, tile_map = self.joints(size)
+        canvases = np.empty((4, size, size), np.int32)
+        for tile, canvas in enumerate(canvases):
+            (mine,) = np.nonzero(self.tile == tile)
+            canvas[:] = _fill(corners[mine], mine, size)
+        painted = canvases[tile_map, rows, columns]
+        painted[inside <= 0] = NONE
+        return _closed(painted, (painted == NONE) & (inside > 0))
 
     def facet_map(self, size: int) -> NDArray[np.int32]:
         """(size, size): granule index * FACETS + facet index at each pixel, NONE in the joints."""
-        count = granule.FACETS
-        return self.paint(self.chips.facets, np.arange(len(self.tile) * count), size)
+        down, right = ((places + 0.5) / size for places in _strayed(self.seed, size))
+        return facets.seen(self.chips, self.centres, self.granule_map(size), right, down, NONE)
 
     def colour_map(self, size: int) -> NDArray[np.int16]:
         """(size, size): index into `colours` at each pixel, NONE in the joints."""
@@ -88,31 +102,6 @@ class Layout:
         """
         return _joints(self.seed, self.angle, size)
 
-    def paint(
-        self, polygons: NDArray[np.float32], values: NDArray[np.intp], size: int
-    ) -> NDArray[np.int32]:
-        """Paint convex polygons, lowest granule first, each granule inside its own tile.
-
-        polygons: (N, ..., corners, 2) around their granules' centres. values: one for each
-        polygon. Gives (size, size) with NONE where nothing is painted.
-        """
-        centres = self.centres.reshape(-1, *[1] * (polygons.ndim - 2), 2)
-        corners = np.rint(((polygons + centres) * size - 0.5) * (1 << _SUBPIXEL))
-        corners = corners.astype(np.int32).reshape(len(self.tile), -1, *polygons.shape[-2:])
-        values = values.reshape(len(self.tile), -1)
-        rows, columns = _roughened(self.seed, size)
-        if self.angle == 0:
-            painted = _fill(corners, values, size)[rows, columns]
-            return _closed(painted, painted == NONE)
-        inside, tile_map = self.joints(size)
-        canvases = np.empty((4, size, size), np.int32)
-        for tile, canvas in enumerate(canvases):
-            mine = self.tile == tile
-            canvas[:] = _fill(corners[mine], values[mine], size)
-        painted = canvases[tile_map, rows, columns]
-        painted[inside <= 0] = NONE
-        return _closed(painted, (painted == NONE) & (inside > 0))
-
 
 @lru_cache(maxsize=2)  # the survey and the first picture of a layout ask for the same
 def _joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint8]]:
@@ -122,23 +111,23 @@ def _joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint
     along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
     tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
     x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
-    beside = np.maximum(TILE_CORNER - x, 0), np.maximum(TILE_CORNER - y, 0)
-    corner = (x < TILE_CORNER) & (y < TILE_CORNER)
-    inside = np.where(corner, TILE_CORNER - np.hypot(*beside), np.minimum(x, y))
+    inside = np.minimum(x, y)
+    corner = np.nonzero(np.maximum(x, y) < TILE_CORNER)
+    inside[corner] = TILE_CORNER - np.hypot(TILE_CORNER - x[corner], TILE_CORNER - y[corner])
     crumbled = _wandering((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
     return inside + _CRUMBLING * crumbled, tile
 
 
 def _fill(corners: NDArray[np.int32], values: NDArray[np.intp], size: int) -> NDArray[np.int32]:
+    """Paint convex polygons (N, corners, 2) one over another, NONE where there is none."""
     canvas = np.full((size, size), NONE, np.int32)
-    polygons = list(corners.reshape(-1, *corners.shape[-2:]))
-    for polygon, value in zip(polygons, values.ravel().tolist(), strict=True):
+    for polygon, value in zip(list(corners), values.tolist(), strict=True):
         cv2.fillConvexPoly(canvas, polygon, value, cv2.LINE_8, _SUBPIXEL)
     return canvas
 
 
-def _roughened(seed: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """(size, size) row and column of the straight-edged map that is seen at each pixel.
+def _strayed(seed: int, size: int) -> tuple[Floats, Floats]:
+    """(size, size) row and column, of the straight-edged map, that is seen at each pixel.
 
     Rubber is torn as much as cut: its edges wander a little.
     """
@@ -147,8 +136,12 @@ def _roughened(seed: int, size: int) -> tuple[NDArray[np.int32], NDArray[np.int3
     for stream, place in ((4, axis[:, None]), (5, axis[None, :])):
         stray = _wandering((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
         stray *= _ROUGHNESS * granule.DIAMETER * size
-        places.append(np.clip(np.rint(place + stray), 0, size - 1).astype(np.int32))
+        places.append(place + stray)
     return places[0], places[1]
+
+
+def _nearest(places: Floats) -> NDArray[np.int32]:
+    return np.clip(np.rint(places), 0, len(places) - 1).astype(np.int32)
 
 
 def _closed(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from plitka.granule import CORNERS, FACETS
 from plitka.layout import JOINT_WIDTH, NONE, Layout, lay
 from tests.recipes import asked
 
@@ -69,7 +70,7 @@ def test_a_change_of_shares_recolours_no_more_granules_than_it_must() -> None:
     before = lay(asked({"red": 50, "blue": 50}))
     after = lay(asked({"red": 60, "blue": 40}))
     assert np.array_equal(before.centres, after.centres)
-    assert np.array_equal(before.chips.facets, after.chips.facets)
+    assert np.array_equal(before.chips.outline, after.chips.outline)
     assert 0.08 < np.mean(before.colour_map(1024) != after.colour_map(1024)) < 0.12
 
 
@@ -95,6 +96,31 @@ def test_colours_clump_no_more_than_chance() -> None:
     pairs = np.unique(np.stack([left, right], 1)[left != right], axis=0)
     same = np.mean(layout.owner[pairs[:, 0]] == layout.owner[pairs[:, 1]])
     assert same == pytest.approx(0.3**2 + 0.7**2, abs=0.03)
+
+
+def test_facets_are_the_chip_shrunk_towards_its_apex() -> None:
+    """Each place lies in the polygon of its facet, but for a pixel at borders."""
+    layout = replace(lay(asked({"red": 50, "blue": 50}, 30)), survey=None)
+    size = 2048
+    facets, granules = layout.facet_map(size), layout.granule_map(size)
+    assert np.array_equal(facets // FACETS, granules)
+    chips = layout.chips
+    top = chips.outline + (chips.apex[:, None] - chips.outline) * chips.reach[:, None, None]
+    off = []
+    for row, column in np.random.default_rng(0).integers(0, size, (3000, 2)):
+        if granules[row, column] == NONE:
+            continue
+        chip, facet = divmod(int(facets[row, column]), FACETS)
+        if facet < CORNERS:
+            side = [facet, (facet + 1) % CORNERS]
+            corners = [*chips.outline[chip][side], *top[chip][side][::-1]]
+        else:
+            corners = [*top[chip][[0, 1, 2, 3] if facet == CORNERS else [3, 4, 5, 0]]]
+        place = (np.array([column, row]) + 0.5) / size - layout.centres[chip]
+        polygon = (np.array(corners) * size).astype(np.float32)
+        off.append(-cv2.pointPolygonTest(polygon, (place * size).tolist(), measureDist=True))
+    assert np.quantile(off, 0.95) < 1  # edges wander, and pinholes are closed
+    assert np.mean(np.array(off) < 0) > 0.8
 
 
 @pytest.mark.usefixtures("threads")
