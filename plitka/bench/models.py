@@ -25,6 +25,17 @@ _START = "<|startoftext|>"
 _WORDS = ("rubber", "tile", "red", "blue", "white", "black")  # that are one token each
 _LORA_RANK = 32
 _ON_LORA = ("to_q", "to_k", "to_v", "to_out_0", "conv2")  # as the LoRA that Plitka was made for
+_INDEX = {
+    "_class_name": "StableDiffusionXLPipeline",
+    "force_zeros_for_empty_prompt": True,
+    "scheduler": ("diffusers", "EulerDiscreteScheduler"),
+    "text_encoder": ("transformers", "CLIPTextModel"),
+    "text_encoder_2": ("transformers", "CLIPTextModelWithProjection"),
+    "tokenizer": ("transformers", "CLIPTokenizer"),
+    "tokenizer_2": ("transformers", "CLIPTokenizer"),
+    "unet": ("diffusers", "UNet2DConditionModel"),
+    "vae": ("diffusers", "AutoencoderKL"),
+}
 
 
 @dataclass(frozen=True)
@@ -165,8 +176,7 @@ def write(folder: Path, size: str) -> Files:
     for name, pad in (("tokenizer", END_MARK), ("tokenizer_2", "!")):
         write_tokenizer(files.base / name, pad)
     scheduler().save_pretrained(files.base / "scheduler")
-    index = {"_class_name": "StableDiffusionXLPipeline"}
-    (files.base / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    (files.base / "model_index.json").write_text(json.dumps(_INDEX), encoding="utf-8")
     halves = {half: 0.02 * torch.randn(2, width) for half, width in weights.WIDTHS.items()}
     save_file(halves, files.embeddings)
     write_lora(files.lora, lora.modules_of(weights.check_base(files.base)))
