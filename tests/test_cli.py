@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -146,6 +147,7 @@ def test_a_reader_that_has_seen_enough_gets_no_complaint() -> None:
 
 def test_an_interrupted_run_ends_quietly_and_leaves_no_half_picture(tmp_path: Path) -> None:
     arguments = ["make", request({"red": 100}), "-v", "--engine", "render"]
+    os.mkfifo(tmp_path / "final.part")  # which nobody reads: the run gets so far and no further
     process = subprocess.Popen(
         [sys.executable, "-m", "plitka", *arguments, "--out", str(tmp_path)],
         cwd=ROOT,
@@ -153,13 +155,15 @@ def test_an_interrupted_run_ends_quietly_and_leaves_no_half_picture(tmp_path: Pa
         text=True,
     )
     assert process.stderr is not None
-    process.stderr.readline()  # the first line of the log: it has begun
+    for line in process.stderr:
+        if line.startswith("final: "):
+            break
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
-    for file in tmp_path.iterdir():
-        assert pictures.load(file).size
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["preview.png"]
+    assert pictures.load(tmp_path / "preview.png").size
 
 
 def test_measure_keeps_the_names_that_it_was_asked_with(

@@ -10,12 +10,12 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from plitka import pictures, recipe, studio
 from plitka.engines.render import RenderEngine
 from tests.conftest import OpenHand
-from tests.designer import Hand
+from tests.designer import DRAWN_MS, Hand
 
 THREE = "#c=red:50,blue:30,white:20&angle=45&seed=7"
 GRAY = np.full((8, 8, 3), 128, np.uint8)
@@ -48,6 +48,35 @@ def test_three_colours_are_mixed_while_the_picture_and_its_shares_follow(hand: H
     assert sum(shares.values()) == pytest.approx(100)
     assert shares["blue"] == pytest.approx(shares["white"], abs=1)
     assert hand.measured() == pytest.approx(shares, abs=4)
+
+
+def test_a_hand_that_lets_go_before_anything_is_drawn_gets_the_final_picture(hand: Hand) -> None:
+    hand.open(THREE)
+    hand.page.locator("#rows input[type=range]").first.evaluate(
+        """(slider) => {
+            slider.value = 70;
+            slider.dispatchEvent(new Event("input"));
+            slider.dispatchEvent(new Event("change"));
+        }"""
+    )
+    hand.drawn()
+    assert hand.shares()["red"] == 70
+
+
+def test_a_button_that_is_held_while_texts_arrive_still_saves(hand: Hand) -> None:
+    hand.open(THREE)
+    held: list[Route] = []
+    hand.page.route("**/recipe", lambda route: held.append(route))
+    hand.page.locator("#open-share").click()
+    button = hand.page.get_by_role("button", name="Preview, 512 px", exact=True)
+    button.hover()
+    hand.page.mouse.down()
+    with hand.page.expect_response("**/recipe"):
+        held[0].continue_()
+    expect(hand.page.locator("#code")).not_to_have_value("")
+    with hand.page.expect_download(timeout=DRAWN_MS) as waiting:
+        hand.page.mouse.up()
+    assert request_in(waiting.value.path())["angle"] == 45
 
 
 def test_a_locked_share_stays_while_others_make_room(hand: Hand) -> None:

@@ -58,7 +58,7 @@ function show(next, done, kept = true) {
     clear();
   }
   fill();
-  if (other || (done && stage.kind("drawing") !== "final")) easel.draw(tile, done);
+  if (other || (done && !stage.shows("drawing", "final", link(tile)))) easel.draw(tile, done);
   if (done) look();
 }
 

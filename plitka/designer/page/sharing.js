@@ -36,7 +36,7 @@ export class Sharing {
     at("share").showModal();
     try {
       this.#texts = (await read(key(tile))).texts;
-      this.fill();
+      this.#write(); // and nothing else: a button that is made anew loses the click that is on it
     } catch (error) {
       at("share").close();
       this.#fault(error);
@@ -56,6 +56,10 @@ export class Sharing {
       }, say(`t_${text}`))));
     at("code-panel").setAttribute("aria-labelledby", `tab-${this.#text}`);
     at("code-note").textContent = say(`n_${this.#text}`);
+    this.#write();
+  }
+
+  #write() {
     at("code").value = this.#texts[this.#text] ?? "";
   }
 

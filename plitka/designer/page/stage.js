@@ -24,6 +24,9 @@ export class Stage {
 
   has = (view) => view in this.#pictures;
 
+  /** Whether the view holds a picture of this kind, of the tile with this link. */
+  shows = (view, kind, of) => this.#pictures[view]?.kind === kind && this.#pictures[view].of === of;
+
   /**
    * Put a picture on the stage. of: the link to its tile. caption: a function, for it may be said in
    * another language later.
