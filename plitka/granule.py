@@ -117,7 +117,7 @@ def _drawn_in(apex: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArra
     nearer = middle - cross(along, apex[:, None] - outline)
     with np.errstate(divide="ignore"):
         limit = np.where(nearer > 0, _INSIDE * middle / nearer, np.inf)
-    return apex * np.minimum(limit.min(axis=1), 1)[:, None]
+    return np.asarray(apex * np.minimum(limit.min(axis=1), 1)[:, None])
 
 
 def cross(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:

@@ -86,7 +86,8 @@ class Layout:
 
     def facet_map(self, size: int) -> NDArray[np.int32]:
         """(size, size): granule index * FACETS + facet index at each pixel, NONE in the joints."""
-        down, right = ((places + 0.5) / size for places in _strayed(self.seed, size))
+        half, side = np.float32(0.5), np.float32(size)
+        down, right = ((places + half) / side for places in _strayed(self.seed, size))
         return facets.seen(self.chips, self.centres, self.granule_map(size), right, down, NONE)
 
     def colour_map(self, size: int) -> NDArray[np.int16]:

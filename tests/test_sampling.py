@@ -289,10 +289,11 @@ def test_prompts_that_are_not_kept_are_encoded_each_time_to_the_same(
 
 def test_equal_settings_give_equal_files_run_to_run(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
     load_sdxl()  # for its settings
-    request = ["--color", "red=60", "--color", "white=40", "--angle", "45", "--seed", "7"]
+    steps = {"num_inference_steps_preview": 6, "num_inference_steps_final": 8}
+    tile = {**json.loads(request({"red": 60, "white": 40}, 45)), "overrides": steps}
     for name in ("one", "other"):
         out = ["--out", str(tmp_path / name)]
-        assert cli.main(["make", "--engine", "sdxl", "--quality", "preview", *request, *out]) == 0
+        assert cli.main(["make", "--engine", "sdxl", json.dumps(tile), *out]) == 0
     for kind in ("preview", "final", "colormap"):
         one, other = (tmp_path / name / f"{kind}.png" for name in ("one", "other"))
         assert one.read_bytes() == other.read_bytes()
