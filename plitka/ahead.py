@@ -1,10 +1,15 @@
-"""Work done ahead, in one thread beside the one that hands out pictures."""
+"""Work done ahead, in one thread beside the one that hands out pictures.
+
+What cancels a prediction, Cog's exception or Ctrl-C, is raised between any two bytecodes of the
+thread that waits. `concurrent.futures` and `threading.Event` wait within locks that are taken in
+Python code, and such an exception can leave one of these taken for good: the next to come waits
+forever. So threads meet here in nothing but a plain lock, a flag and a `SimpleQueue`, which are C.
+"""
 
 import contextvars
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from concurrent.futures import TimeoutError as NotYet
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -16,7 +21,43 @@ class Stopped(Exception):
     """Raised by `Ahead.go_on` in work whose result nobody waits for any more."""
 
 
-_idle: list[ThreadPoolExecutor] = []  # each has one thread, which has started
+class _Hand:
+    """A thread that does what is put into `works`, in order, for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._user: Ahead | None = None
+        self.works: SimpleQueue[Begun[Any]] = SimpleQueue()
+        threading.Thread(target=self._toil, name="plitka-ahead", daemon=True).start()
+
+    def _toil(self) -> None:
+        while True:
+            self.works.get().do()
+
+    @property
+    def free(self) -> bool:
+        """Whether its user has ended.
+
+        One that was cancelled on its very way out has not said so; but who is here has left it.
+        """
+        user = self._user
+        return user is None or user.ended or user.thread == threading.get_ident()
+
+    def taken(self, user: "Ahead") -> "_Hand":
+        before, self._user = self._user, user
+        if before is not None and before.thread == user.thread:
+            before.ended = True
+        return self
+
+
+_hands: list[_Hand] = []
+
+
+def _free() -> _Hand:
+    for hand in _hands:
+        if hand.free:
+            return hand
+    _hands.append(_Hand())
+    return _hands[-1]
 
 
 def prepare() -> None:
@@ -26,14 +67,7 @@ def prepare() -> None:
     that is just being started the number of the one that starts it, and so the exception may reach
     the new thread: that dies before it has said that it runs, and the other waits for that forever.
     """
-    if not _idle:
-        _idle.append(_started())
-
-
-def _started() -> ThreadPoolExecutor:
-    pool = ThreadPoolExecutor(1, thread_name_prefix="plitka-ahead")
-    pool.submit(int).result()
-    return pool
+    _free()
 
 
 class Ahead:
@@ -45,53 +79,78 @@ class Ahead:
 
     def __init__(self, on: bool) -> None:
         self._on = on
-        self._pool: ThreadPoolExecutor | None = None
-        self._begun: list[Future[Any]] = []
-        self._ended = threading.Event()
+        self._hand: _Hand | None = None
+        self._begun: list[Begun[Any]] = []
+        self.ended = False
+        self.thread = threading.get_ident()
 
     def __enter__(self) -> "Ahead":
         if self._on:
-            self._pool = _idle.pop() if _idle else _started()
+            self._hand = _free().taken(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._pool is None:
-            return
-        try:
-            wait([future for future in self._begun if not future.cancel()])
-        finally:
-            _idle.append(self._pool)
+        self.ended = True
+        for begun in self._begun:
+            begun.wait()
+        self._begun.clear()
 
     def start(self, work: Callable[[], T]) -> "Begun[T]":
         """Begin the work, as soon as what was started before it is done."""
-        if self._pool is None:
-            return Begun(work, None)
-        here = contextvars.copy_context()  # by which logs find their prediction
-        future = self._pool.submit(here.run, work)
-        self._begun.append(future)
-        return Begun(work, future)
+        begun = Begun(work, self)
+        if self._hand is not None:
+            self._begun.append(begun)
+            self._hand.works.put(begun)
+        return begun
 
     def go_on(self) -> None:
         """Raise Stopped where nobody waits any more: for long work to call now and then."""
-        if self._ended.is_set():
+        if self.ended:
             raise Stopped
+
+    @property
+    def on(self) -> bool:
+        """Whether another thread does the work."""
+        return self._hand is not None
 
 
 class Begun(Generic[T]):
     """Work that was started, and what comes of it."""
 
-    def __init__(self, work: Callable[[], T], future: "Future[T] | None") -> None:
+    def __init__(self, work: Callable[[], T], ahead: Ahead) -> None:
         self._work = work
-        self._future = future
+        self._ahead = ahead
+        self._here = contextvars.copy_context()  # by which logs find their prediction
+        self._made: list[T] = []
+        self._fault: BaseException | None = None
+        self._over = False
+        self._running = threading.Lock()
+        self._running.acquire()
+
+    def do(self) -> None:
+        """Do the work, if it is still wanted."""
+        try:
+            self._ahead.go_on()
+            self._made.append(self._here.run(self._work))
+        except BaseException as fault:  # noqa: BLE001  # it belongs to who asks for the result
+            self._fault = fault
+        self._over = True
+        self._running.release()
+
+    def wait(self) -> None:
+        """Wait until it is done or has failed."""
+        while not self._over:
+            if self._running.acquire(timeout=_LOOK_UP):
+                self._running.release()
 
     def result(self) -> T:
         """Wait for it. Raises what the work has raised."""
-        if self._future is None:
+        if not self._ahead.on:
             return self._work()
-        while True:
-            try:
-                return self._future.result(_LOOK_UP)
-            except NotYet:
-                if self._future.done():  # and the time-out is the work's own
-                    return self._future.result()
+        self.wait()
+        if self._fault is None:
+            return self._made[0]
+        try:
+            raise self._fault
+        finally:
+            del self  # which the fault's traceback would hold, and so itself

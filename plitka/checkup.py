@@ -53,6 +53,9 @@ def _needed(packed: Path | str | None) -> Iterator[Finding]:
     device.fraction()
     chosen = device.best()
     yield Finding("device", device.described(chosen))
+    if held.base is None or (held.checked_base is None and isinstance(held.base, Path)):
+        yield Finding("memory", "not judged before the base model is whole")
+        return
     needed = inventory.needs(held, chosen)
     try:
         plan = device.choose_plan(chosen, device.free_memory(chosen), needed)

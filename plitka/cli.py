@@ -345,7 +345,7 @@ def _make(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
-    pictures_made = studio.make(asked, engine)
+    pictures_made: Iterator[Picture] = studio.make(asked, engine)
     if not options.verbose:  # whose log lines would run into the bar
         pictures_made = _with_progress(pictures_made, len(studio.SIZES))
     for picture in pictures_made:

@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import psutil
@@ -22,6 +23,7 @@ PLANS: dict[MemoryPlan, str] = {
 }
 """From the fastest to the smallest; each also does what those before it do."""
 
+_CGROUP = Path("/sys/fs/cgroup")
 _WITHOUT_GPU: tuple[MemoryPlan, ...] = ("resident", "tiled_vae")  # memory is one there
 
 FRACTION = "PLITKA_GPU_MEMORY_FRACTION"
@@ -172,7 +174,7 @@ def fraction(env: Mapping[str, str] = os.environ) -> float:
 def free_memory(device: Device) -> int:
     """Bytes that this process can still take on the device, cached ones of its own included."""
     if device.kind != "cuda":
-        return psutil.virtual_memory().available
+        return free_main_memory()
     import torch
 
     free = torch.cuda.mem_get_info(device.name)[0]
@@ -180,6 +182,21 @@ def free_memory(device: Device) -> int:
     allocated = torch.cuda.memory_allocated(device.name)
     mine = int(fraction() * device.total) - allocated
     return max(min(free + reserved - allocated, mine), 0)
+
+
+def free_main_memory(cgroup: Path = _CGROUP) -> int:
+    """Bytes of main memory that can still be had, within the container's limit where it has one."""
+    free = psutil.virtual_memory().available
+    try:
+        limit = (cgroup / "memory.max").read_text().strip()
+        used = int((cgroup / "memory.current").read_text())
+        stat = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):
+        return free  # no second version of control groups here
+    if limit == "max":
+        return free
+    cached = int(stat.get("inactive_file", 0))  # given back under pressure
+    return min(free, max(int(limit) - used + cached, 0))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

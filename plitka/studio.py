@@ -1,7 +1,7 @@
 """The conductor: Recipe -> preview, final and colormap, each as soon as it is ready."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -52,7 +52,7 @@ def make(
     engine: Engine,
     overlap: bool | None = None,
     at_step: Callable[[Kind], None] = lambda kind: None,
-) -> Iterator[Picture]:
+) -> Generator[Picture, None, None]:
     """Make the pictures of a recipe, in order: preview, final, colormap.
 
     overlap: whether the final picture is drawn while the preview is matched and handed out;

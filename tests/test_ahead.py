@@ -1,8 +1,11 @@
 """Drawing ahead: the same pictures, and no thread that outlives its run."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -97,7 +100,7 @@ def test_a_run_that_is_closed_after_the_preview_ends_its_work_at_once() -> None:
     run = studio.make(TILE, engine, overlap=True)
     next(run)
     engine.began.wait(10)
-    run.close()  # type: ignore[attr-defined]  # it is a generator
+    run.close()
     assert not engine.at_work
 
 
@@ -127,7 +130,7 @@ def test_no_thread_is_started_while_pictures_are_made(load_sdxl: LoadSdxl) -> No
 def test_work_is_done_in_order_and_its_exceptions_are_passed_on() -> None:
     done: list[int] = []
     with Ahead(on=True) as ahead:
-        begun = [ahead.start(lambda n=n: done.append(n)) for n in range(5)]  # type: ignore[misc]
+        begun = [ahead.start(partial(done.append, n)) for n in range(5)]
         begun[-1].result()
         late = ahead.start(lambda: 1 // 0)
         with pytest.raises(ZeroDivisionError):
@@ -141,3 +144,46 @@ def test_work_is_done_in_order_and_its_exceptions_are_passed_on() -> None:
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+CANCELLED_AGAIN_AND_AGAIN = """
+import signal, sys
+from plitka.ahead import Ahead, prepare
+
+class Cancelled(Exception): ...
+
+def cancel(*_):
+    global armed
+    if armed:
+        armed = False
+        raise Cancelled
+
+def predictions():
+    while True:
+        with Ahead(on=True) as ahead:
+            ahead.start(lambda: sum(range(999))).result()
+
+prepare()
+sys.setswitchinterval(1e-5)
+armed = False
+signal.signal(signal.SIGALRM, cancel)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+for _ in range(5000):
+    try:
+        armed = True
+        predictions()
+    except Cancelled:
+        pass
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_work_can_be_cancelled_at_any_moment() -> None:
+    """What cancels may come while a lock is just being taken, and must not leave it taken."""
+    done = subprocess.run(
+        [sys.executable, "-c", CANCELLED_AGAIN_AND_AGAIN],
+        timeout=120,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from plitka import health
+from plitka import device, health
 from plitka.engines import EngineError
 from plitka.engines.render import RenderEngine
 from plitka.pictures import Outbox
@@ -20,14 +20,14 @@ def cgroup(folder: Path, limit: str, used: int, cached: int) -> Path:
 
 def test_memory_is_counted_within_the_containers_limit(tmp_path: Path) -> None:
     folder = cgroup(tmp_path, str(1000), 900, 300)
-    assert health.free_memory(folder) == 400
-    assert health.free_memory(cgroup(tmp_path, str(1000), 2000, 0)) == 0
+    assert device.free_main_memory(folder) == 400
+    assert device.free_main_memory(cgroup(tmp_path, str(1000), 2000, 0)) == 0
 
 
 def test_without_a_limit_it_is_the_machines(tmp_path: Path) -> None:
     machine = psutil.virtual_memory().available
     for folder in (tmp_path / "absent", cgroup(tmp_path, "max", 1, 1)):
-        assert health.free_memory(folder) == pytest.approx(machine, rel=0.2)
+        assert device.free_main_memory(folder) == pytest.approx(machine, rel=0.2)
 
 
 def test_an_engine_with_room_is_well_and_one_without_says_so(
@@ -35,6 +35,6 @@ def test_an_engine_with_room_is_well_and_one_without_says_so(
 ) -> None:
     outbox = Outbox()
     health.check(RenderEngine(), outbox)
-    monkeypatch.setattr(health, "free_memory", lambda: 100 * 2**20)
+    monkeypatch.setattr(device, "free_main_memory", lambda: 100 * 2**20)
     with pytest.raises(EngineError, match="memory: 100 MiB are free, and a picture needs 256"):
         health.check(RenderEngine(), outbox)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from plitka import engines, weights
+from plitka import device, engines, weights
 from plitka.cli import main
 from plitka.weights import WeightsError
 from tests.small_sdxl import SmallSdxl
@@ -131,6 +131,19 @@ def test_wrong_embeddings_have_their_sentence(
     settings(EMBEDDINGS=path)
     fails_with(sentence, path, capsys)
     loading_fails_with(sentence, path)
+
+
+def test_memory_is_not_judged_by_a_base_model_that_cannot_be_read(
+    settings: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "base.safetensors"
+    path.write_bytes(b"")
+    settings(BASE=path)
+    monkeypatch.setattr(device, "free_main_memory", lambda: 6 * 2**30)
+    fails_with("an empty file", path, capsys)
 
 
 @pytest.mark.parametrize(
