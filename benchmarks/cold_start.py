@@ -1,0 +1,139 @@
+"""Seconds of setup() with a snapshot that `bake` wrote, beside reading its files, and without one.
+
+    python -m benchmarks.cold_start [--runs 3] [--folder DIR]
+
+Writes random weights of full size in the files' real form and bakes them (17 GB in all, in a
+temporary folder, or in DIR, where they stay for the next time). Then, in turn, each in a process
+of its own and with its files in the system's cache: safetensors reads all weights of the snapshot;
+setup() loads the snapshot; setup() loads the model itself, fuses the LoRA, puts the embeddings in.
+Half precision, as on a GPU. Seconds begin after the imports and end when every page of every
+tensor has been touched, for on a CPU a file is mapped and not yet read.
+"""
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from benchmarks.report import print_table
+from plitka import device
+from plitka.bench import models
+from plitka.engines import sdxl
+from plitka.stages import Stages
+
+_PAGE = 4096  # bytes
+WAYS = ("read", "baked", "unbaked")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where to keep the weights")
+    parser.add_argument("--way", choices=WAYS, help="this one alone, here, told as JSON")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if options.way is not None:
+        print(json.dumps(_timed(options.way, options.folder)))
+    elif options.folder is not None:
+        _compare(options.folder, options.runs)
+    else:
+        with tempfile.TemporaryDirectory(prefix="plitka-cold-start-") as folder:
+            _compare(Path(folder), options.runs)
+
+
+def _compare(folder: Path, runs: int) -> None:
+    stages = Stages()
+    with stages("write random weights"):
+        made = models.write(folder, "full")
+    if not _snapshot(folder).exists():
+        with stages("bake"):
+            bake = [sys.executable, "-m", "plitka", "bake", str(_snapshot(folder))]
+            subprocess.run(bake, env={**os.environ, **made.settings()}, check=True)
+    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
+    for _ in range(runs):
+        for way in WAYS:
+            base = made.base if way == "unbaked" else _snapshot(folder)
+            _warm(base.rglob("*.safetensors"))
+            seconds[way].append(_in_a_process(way, folder))
+    reading = median(seconds["read"])
+    print_table(
+        ("way", "seconds", "least to most", "times reading"),
+        [
+            (words, f"{median(told):.2f}", f"{min(told):.2f} to {max(told):.2f}",
+             f"{median(told) / reading:.2f}")
+            for words, told in zip(
+                ("safetensors reads the snapshot", "setup() from the snapshot",
+                 "setup() from the model"), seconds.values(), strict=True)
+        ],
+    )  # fmt: skip
+    size = sum(file.stat().st_size for file in _snapshot(folder).rglob("*.safetensors"))
+    print(f"\nsnapshot: {size / 1e9:.2f} GB of weights; {device.described(device.best())}")
+
+
+def _snapshot(folder: Path) -> Path:
+    return folder / "snapshot"
+
+
+def _warm(files: Iterable[Path]) -> None:
+    for path in files:
+        with path.open("rb", buffering=0) as file:
+            while file.read(2**24):
+                pass
+
+
+def _in_a_process(way: str, folder: Path) -> float:
+    command = ["-m", "benchmarks.cold_start", "--way", way, "--folder", str(folder)]
+    done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, check=True)
+    return float(json.loads(done.stdout))
+
+
+def _timed(way: str, folder: Path) -> float:
+    ways: dict[str, Callable[[Path], Iterable[Tensor]]] = {
+        "read": _read,
+        "baked": _set_up_baked,
+        "unbaked": _set_up_unbaked,
+    }
+    if torch.cuda.is_available():
+        torch.zeros(1, device="cuda")  # the driver starts before the clock
+    begun = time.perf_counter()
+    for tensor in ways[way](folder):
+        step = _PAGE // tensor.element_size()
+        tensor.detach().flatten()[::step].sum().item()
+    return time.perf_counter() - begun
+
+
+def _read(folder: Path) -> Iterable[Tensor]:
+    place = device.best().name
+    files = sorted(_snapshot(folder).rglob("*.safetensors"))
+    return [tensor for file in files for tensor in load_file(file, device=place).values()]
+
+
+def _set_up_baked(folder: Path) -> Iterable[Tensor]:
+    os.environ["PLITKA_BASE"] = str(_snapshot(folder))
+    return _loaded()
+
+
+def _set_up_unbaked(folder: Path) -> Iterable[Tensor]:
+    os.environ.update(models.write(folder, "full").settings())
+    return _loaded()
+
+
+def _loaded() -> Iterable[Tensor]:
+    pipe = sdxl.load(dtype="float16").pipe
+    networks = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
+    return [tensor for network in networks for tensor in network.state_dict().values()]
+
+
+if __name__ == "__main__":
+    main()
