@@ -5,7 +5,7 @@ from typing import Any
 
 from cog import BasePredictor, Input, Path, streaming
 
-from plitka import __version__, ahead, engines, health, logs, pictures, recipe, studio
+from plitka import __version__, ahead, device, engines, health, logs, pictures, recipe, studio
 
 
 class Predictor(BasePredictor):
@@ -41,11 +41,14 @@ class Predictor(BasePredictor):
         self.record_metric("version", __version__)
         self.record_metric("files", folder.mark)
         told: dict[str, Any] = {}
-        for picture in studio.make(asked, self.engine):
-            file = folder.file(picture.kind)
-            pictures.save(picture.image, file, picture.record)
-            for name, value in picture.metrics.items():
-                if told.get(name) != value:
-                    self.record_metric(name, value)
-            told = picture.metrics
-            yield Path(file)
+        try:
+            for picture in studio.make(asked, self.engine):
+                file = folder.file(picture.kind)
+                pictures.save(picture.image, file, picture.record)
+                for name, value in picture.metrics.items():
+                    if told.get(name) != value:
+                        self.record_metric(name, value)
+                told = picture.metrics
+                yield Path(file)
+        finally:
+            device.trim()

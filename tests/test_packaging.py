@@ -1,7 +1,9 @@
-"""Requirements are pinned, the image holds what the tests ran on, and both READMEs say the same."""
+"""Requirements are pinned, the image holds what the tests ran on, documents hold together."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,3 +33,27 @@ def test_both_readmes_show_the_same_commands_and_what_they_print() -> None:
         return [re.sub(r"  # .*", "", block) for block in found]  # comments are translated
 
     assert blocks("README.ru.md") == blocks("README.md")
+
+
+DOCUMENTS = sorted(path for place in ("", "*/") for path in ROOT.glob(f"{place}*.md"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r'\]\(([^)\s]+)\)|src="([^"]+)"', without_code(path)):
+        place, _, heading = "".join(link).partition("#")
+        if re.match(r"\w+:", place):
+            continue  # an address elsewhere
+        target = path.parent / place if place else path
+        assert target.exists(), link
+        assert not heading or heading in headings(target), link
+
+
+def without_code(path: Path) -> str:
+    return re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def headings(path: Path) -> set[str]:
+    """As addresses of a page's parts are made of its headings: small letters and hyphens."""
+    titles = re.findall(r"^#+ (.+)$", without_code(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
