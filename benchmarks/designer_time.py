@@ -1,0 +1,66 @@
+"""Processor seconds of the pictures that the designer draws while somebody mixes a tile.
+
+    python -m benchmarks.designer_time [--runs 10]
+
+The calls are those that the page's server makes. Another mix keeps the granules and their light;
+another angle or seed lays and lights them anew.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+from benchmarks.report import print_table
+from plitka import recipe
+from plitka.designer.drawing import Easel
+from plitka.recipe import Recipe
+
+CHANGES: dict[str, Callable[[int], Recipe]] = {
+    "another mix": lambda run: _tile(share=20 + run),
+    "another angle": lambda run: _tile(angle=10 + run),
+    "another seed": lambda run: _tile(seed=100 + run),
+}
+DRAWN: dict[str, Callable[[Easel, Recipe], object]] = {
+    "512, shown while dragging": lambda easel, asked: easel.draft(asked, _go_on),
+    "512, measured": lambda easel, asked: easel.picture(asked, "preview", _go_on),
+    "1024, measured": lambda easel, asked: easel.picture(asked, "final", _go_on),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--runs", type=int, default=10)
+    runs = parser.parse_args().runs
+    rows = []
+    for change, changed in CHANGES.items():
+        cells = []
+        for draw in DRAWN.values():
+            easel = Easel()
+            draw(easel, _tile())
+            seconds = [_seconds(draw, easel, changed(run)) for run in range(runs)]
+            cells.append(f"{statistics.median(seconds):.2f} ({max(seconds):.2f})")
+        rows.append((change, *cells))
+    print_table(("", *DRAWN), rows)
+
+
+def _seconds(draw: Callable[[Easel, Recipe], object], easel: Easel, asked: Recipe) -> float:
+    begun = time.process_time()
+    draw(easel, asked)
+    return time.process_time() - begun
+
+
+def _tile(share: int = 50, angle: int = 45, seed: int = 7) -> Recipe:
+    """Three colours, one of them with this share."""
+    shares = {"dark green": share, "beige": 80 - share, "terracotta": 20}
+    colors = [{"name": name, "proportion": part} for name, part in shares.items()]
+    return recipe.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
+
+
+def _go_on() -> None:
+    """Somebody waits for every picture here."""
+
+
+if __name__ == "__main__":
+    main()
