@@ -271,10 +271,10 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     bare = _coverage(owner == 255)
     linear += _JOINT_LIGHT * bare[..., None]
     for index, colour in enumerate(layout.colours):
-        cover = _coverage(owner == index)
-        rows, columns = np.nonzero(cover)
-        ramp = _ramp(colour)
-        linear[rows, columns] += ramp[levels[rows, columns]] * cover[rows, columns, None]
+        cover = _coverage(owner == index).ravel()
+        shown = np.flatnonzero(cover)
+        light = _ramp(colour)[levels.ravel()[shown]]
+        linear.reshape(-1, 3)[shown] += light * cover[shown, None]
     tint = 1 + rng.normal(0, _TINT, (len(layout.owner) + 1, 3)).astype(np.float32)
     return np.asarray(linear * tint[granules[::2, ::2]])
 
