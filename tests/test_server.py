@@ -143,6 +143,17 @@ def test_files_of_past_predictions_do_not_pile_up(
     assert len(list(tmp_path.rglob("preview-*.png"))) <= 4
 
 
+def test_memory_of_a_tile_goes_back_to_the_system(start_server: StartServer) -> None:
+    server = start_server(PLITKA_ENGINE="render")
+    worker = server.worker()
+    before = worker.memory_info().rss
+    for _ in range(2):
+        server.predict(TILE)
+        server.settle()
+    grown = (worker.memory_info().rss - before) / 2**20
+    assert grown < 100, f"{grown:.0f} MiB"
+
+
 def test_files_are_named_after_what_they_show_and_names_never_repeat(
     start_server: StartServer, tmp_path: Path
 ) -> None:
