@@ -29,8 +29,9 @@ def main() -> None:
     lab = cielab.from_rgb(image)
     cut = segments.cut(image, lab)
     found = sorting.sort(cut, laid.colours)
-    coarse = segments.cut(image, lab, 3, laid.granule_map(SIZE))
-    pieces = granulation.join(coarse, laid.granule_map(SIZE)).number[coarse.map]
+    granules = laid.granule_map(SIZE)
+    coarse = segments.without_large(segments.cut(image, lab, 3), lab, granules)
+    pieces = granulation.join(coarse, granules).number[coarse.map]
     _save("colour-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colours))
     matched = matching.match(image, laid)
     after = segments.cut(matched, cielab.from_rgb(matched))

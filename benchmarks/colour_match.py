@@ -45,7 +45,8 @@ class Result:
     """Of one stand-in and recipe. variation, plain: total variation in points, by fidelity.measure
     and by the pixel classifier. difference: the largest CIEDE2000 of a colour's median to the
     palette. detail, all_detail: correlation of fine lightness before and after, inside granules of
-    one colour and everywhere. seconds: processor time of measure and match.
+    one colour and everywhere. seconds: processor time of matching, with what is measured
+    before and after.
     """
 
     variation: float
@@ -75,9 +76,9 @@ def main(chosen: Sequence[str]) -> None:
 
 def _matched(name: str, image: Image, laid: Layout) -> Result:
     start = time.process_time()
-    after = matching.match(image, laid)
-    measured = fidelity.measure(after, laid.colours)
+    matched = matching.matched(image, laid)
     seconds = time.process_time() - start
+    after, measured = matched.image, matched.after
     plain = 100 * fidelity.total_variation(plain_shares(after, laid.colours), laid.shares)
     inside, everywhere = _detail(name, image, after, laid.colours)
     return Result(

@@ -440,22 +440,22 @@ def _shares_of(spelt: Sequence[str]) -> list[float]:
 
 
 def _match(options: argparse.Namespace) -> None:
-    from plitka import fidelity, matching, pictures, tables
+    from plitka import matching, pictures, tables
     from plitka.layout import lay
     from plitka.studio import with_seed
 
     asked = with_seed(_request(options))
     layout = lay(asked)
     image = _square(pictures.load(options.image))
-    matched = matching.match(image, layout)
-    before, after = (fidelity.measure(one, layout.colours) for one in (image, matched))
+    matched = matching.matched(image, layout)
+    before, after = matched.before, matched.after
     names = [part.name for part in asked.shares]
     told = {
         "before": _measured_json(before, names, layout.shares),
         "after": _measured_json(after, names, layout.shares),
     }
     record = {"version": __version__, "request": asked.request(), **told}
-    pictures.save(matched, options.out, record)
+    pictures.save(matched.image, options.out, record)
     if options.json:
         _print_json({"picture": str(options.out), "seed": asked.seed, **told})
         return

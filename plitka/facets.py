@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 
 from plitka.granule import CORNERS, FACETS, Chips, Floats, cross
 
-_DIRECTIONS = (
-    256  # told apart around an apex: half a pixel at the outline of a large granule at 2048
-)
+# Told apart around an apex: half a pixel at the outline of a large granule at 2048. A power of 2.
+_DIRECTIONS = 256
 _BAND = 1 << 18  # pixels looked at together, so that they stay in the processor's cache
 
 
@@ -30,18 +29,27 @@ def seen(
     band = max(1, _BAND // granules.shape[1])
     for top in range(0, len(granules), band):
         rows = slice(top, top + band)
-        bare = granules[rows] == none
-        granule = np.where(bare, 0, granules[rows]).astype(np.intp)
+        granule = np.maximum(granules[rows], 0)
+        at = granule.astype(np.intp)
         right, down = x[rows], y[rows]
-        turn = cv2.phase(right - apex_x[granule], down - apex_y[granule]) - start[granule]
-        direction = (turn * np.float32(_DIRECTIONS / (2 * np.pi))).astype(np.intp) % _DIRECTIONS
-        side = table.ravel()[granule * _DIRECTIONS + direction]
-        at = granule * CORNERS + side
-        on_slope = slope[0][at] * right + slope[1][at] * down + slope[2][at] < 0
-        half = fold[0][granule] * right + fold[1][granule] * down + fold[2][granule] > 0
-        facet = granule * FACETS + np.where(on_slope, side, CORNERS + half)
-        facets[rows] = np.where(bare, none, facet)
+        turn = cv2.phase(right - apex_x.take(at), down - apex_y.take(at)) - start.take(at)
+        direction = (turn * np.float32(_DIRECTIONS / (2 * np.pi))).astype(np.int32)
+        direction &= _DIRECTIONS - 1
+        side = table.take(granule * np.int32(_DIRECTIONS) + direction)
+        half = _beyond(fold, at, right, down) > 0
+        on_slope = _beyond(slope, granule * np.int32(CORNERS) + side, right, down) < 0
+        facet = granule * np.int32(FACETS) + np.where(on_slope, side, CORNERS + half)
+        facets[rows] = np.where(granules[rows] == none, np.int32(none), facet)
     return facets
+
+
+def _beyond(borders: Floats, at: NDArray[np.signedinteger], right: Floats, down: Floats) -> Floats:
+    """How far places lie beyond the borders (3, M) that `at` names, see `_borders`."""
+    across, along, offset = borders
+    far = across.take(at) * right
+    far += along.take(at) * down
+    far += offset.take(at)
+    return np.asarray(far, np.float32)
 
 
 def _sides_by_direction(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
@@ -52,9 +60,10 @@ def _sides_by_direction(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
     angle = np.arctan2(spokes[..., 1], spokes[..., 0]) % (2 * np.pi)
     turns = (angle - angle[:, :1]) / (2 * np.pi) % 1
     corner = np.rint(turns * _DIRECTIONS).astype(np.intp)
-    passed = np.zeros((len(corner), _DIRECTIONS + 1), np.uint8)
-    np.add.at(passed, (np.arange(len(corner))[:, None], corner), 1)
-    side = np.cumsum(passed[:, :_DIRECTIONS], axis=1, dtype=np.uint8) - np.uint8(1)
+    cells = corner + np.arange(len(corner))[:, None] * (_DIRECTIONS + 1)
+    count = np.bincount(cells.ravel(), minlength=len(corner) * (_DIRECTIONS + 1))
+    passed = count.astype(np.uint8).reshape(len(corner), -1)[:, :_DIRECTIONS]
+    side = np.cumsum(passed, axis=1, dtype=np.uint8) - np.uint8(1)
     # Directions are cut off rather than rounded when they are looked up.
     return (angle[:, 0] - np.pi / _DIRECTIONS).astype(np.float32), side
 

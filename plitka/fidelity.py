@@ -12,7 +12,6 @@ from plitka.palette import Colour
 
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
 _SMALLEST_SIDE = 640
-_GLANCE_SIDE = 512
 _SAMPLE = 2  # every so many pixels of rows and columns make the medians
 
 
@@ -38,43 +37,55 @@ def total_variation(measured: Sequence[float], requested: Sequence[float]) -> fl
     return 0.5 * sum(abs(m - r) for m, r in zip(measured, requested, strict=True))
 
 
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What measuring sees in a picture.
+
+    image: (h, w, 3) the picture, lab: the same in L*a*b*. cut: its segments. found: which of the
+    colours they show.
+    """
+
+    image: NDArray[np.uint8]
+    lab: cielab.Floats
+    cut: segments.Segments
+    found: sorting.Sorted
+
+
 def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
     """Measure the shares of `colours` on a picture of a tile.
 
     image: (height, width, 3) RGB, 0..255.
     """
-    image = _scaled(image)
+    return told(sight(scaled(image), colours), colours)
+
+
+def scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture at the size of measuring: one at which a granule has 10 to 30 pixels across."""
+    height, width = image.shape[:2]
+    if _SMALLEST_SIDE <= max(height, width) <= _SIDE:
+        return image
+    scale = _SIDE / max(height, width)
+    size = (max(round(width * scale), 1), max(round(height * scale), 1))
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
+
+
+def sight(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Sight:
+    """The first step of `measure`, for who goes on with what it sees. image: `scaled` already."""
     lab = cielab.from_rgb(image)
     cut = segments.cut(image, lab)
-    found = sorting.sort(cut, colours)
+    return Sight(image, lab, cut, sorting.sort(cut, colours))
+
+
+def told(seen: Sight, colours: Sequence[Colour]) -> Measurement:
+    """The second step of `measure`, with the same colours."""
+    cut, found = seen.cut, seen.found
     whole = cut.area.sum()
     granules = found.owner != sorting.NOBODY
     gaps = cut.area[found.shadow].sum() / whole
     undecided = cut.area[~granules & ~found.shadow].sum() / whole
-    differences = _differences(lab, found, cut.map, colours)
+    differences = _differences(seen.lab, found, cut.map, colours)
     return Measurement(sorting.shares(found, cut), differences, float(gaps), float(undecided))
-
-
-def glance(image: NDArray[np.uint8], colours: Sequence[Colour]) -> tuple[float, ...]:
-    """The shares alone: a point or two from what `measure` finds, in a third of its time."""
-    image = _resized(image, _GLANCE_SIDE)
-    cut = segments.cut(image, cielab.from_rgb(image), reach=1)
-    return sorting.shares(sorting.sort(cut, colours), cut)
-
-
-def _scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture at a size at which a granule has some 10 to 30 pixels across."""
-    if _SMALLEST_SIDE <= max(image.shape[:2]) <= _SIDE:
-        return image
-    return _resized(image, _SIDE)
-
-
-def _resized(image: NDArray[np.uint8], longer: int) -> NDArray[np.uint8]:
-    height, width = image.shape[:2]
-    scale = longer / max(height, width)
-    size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
 def _differences(

@@ -69,26 +69,30 @@ class Layout:
         """(size, size): index of the granule seen at each pixel, NONE in the joints."""
         if self.survey is not None and size == SURVEY:
             return self.survey
-        rows, columns = (_nearest(places) for places in _strayed(self.seed, size))
+        return self._granules(size, _strayed(self.seed, size))
+
+    def _granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
+        """granule_map; `places` as _strayed gives them."""
         corners = np.rint(((self.chips.outline + self.centres[:, None]) * size - 0.5) * _UNIT)
         corners = corners.astype(np.int32)
         if self.angle == 0:
-            painted = _fill(corners, np.arange(len(self.tile)), size)[rows, columns]
+            painted = _seen_at(places, _fill(corners, np.arange(len(self.tile)), size))
             return _closed(painted, painted == NONE)
         inside, tile_map = self.joints(size)
-        canvases = np.empty((4, size, size), np.int32)
-        for tile, canvas in enumerate(canvases):
+        painted = np.full((size, size), NONE, np.int32)
+        for tile in range(4):
             (mine,) = np.nonzero(self.tile == tile)
-            canvas[:] = _fill(corners[mine], mine, size)
-        painted = canvases[tile_map, rows, columns]
-        painted[inside <= 0] = NONE
+            canvas = _seen_at(places, _fill(corners[mine], mine, size))
+            np.copyto(painted, canvas, where=(tile_map == tile) & (inside > 0))
         return _closed(painted, (painted == NONE) & (inside > 0))
 
     def facet_map(self, size: int) -> NDArray[np.int32]:
         """(size, size): granule index * FACETS + facet index at each pixel, NONE in the joints."""
+        places = _strayed(self.seed, size)
+        granules = self._granules(size, places)
         half, side = np.float32(0.5), np.float32(size)
-        down, right = ((places + half) / side for places in _strayed(self.seed, size))
-        return facets.seen(self.chips, self.centres, self.granule_map(size), right, down, NONE)
+        down, right = ((place + half) / side for place in places)
+        return facets.seen(self.chips, self.centres, granules, right, down, NONE)
 
     def colour_map(self, size: int) -> NDArray[np.int16]:
         """(size, size): index into `colours` at each pixel, NONE in the joints."""
@@ -141,13 +145,16 @@ def _strayed(seed: int, size: int) -> tuple[Floats, Floats]:
     return places[0], places[1]
 
 
-def _nearest(places: Floats) -> NDArray[np.int32]:
-    return np.clip(np.rint(places), 0, len(places) - 1).astype(np.int32)
+def _seen_at(places: tuple[Floats, Floats], painted: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The straight-edged map as it is seen at `places`, which _strayed gives."""
+    rows, columns = places
+    seen = cv2.remap(painted, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.int32)
 
 
 def _closed(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Close the few pinholes that the bed leaves with what lies beside them."""
-    rows, columns = np.nonzero(holes)
+    rows, columns = np.divmod(np.flatnonzero(holes), len(holes))
     while len(rows):
         last = len(painted) - 1
         beside = [

@@ -5,12 +5,14 @@ layout has it, under the constraint that areas meet the shares. They are then re
 their own edges: light and shade stay the picture's, as deep as the new colour makes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plitka import cielab, dealing, fidelity, recolouring, scene
+from plitka.fidelity import Measurement
 from plitka.layout import Layout
 from plitka.palette import Colour
 from plitka.scene import Scene
@@ -27,8 +29,18 @@ _LEFT = 0.02  # what may be left of the difference there
 _ALIKE = 1.0  # CIEDE2000; what a colour of the picture may keep where granules are dealt anew
 _ATTEMPTS = 3  # to give the shares; another one only where what is measured afterwards is off
 _SHALLOWER = 0.6  # times light and shade, where they hid one of two near colours
-_WELL_APART = 25.0  # CIEDE2000
 _GOOD = 0.03  # total variation that is good enough
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """image: (size, size, 3) RGB, 0..255. before, after: what was measured on the picture as it
+    was given, and on this one.
+    """
+
+    image: Image
+    before: Measurement
+    after: Measurement
 
 
 def match(image: Image, layout: Layout) -> Image:
@@ -36,36 +48,52 @@ def match(image: Image, layout: Layout) -> Image:
 
     image: (size, size, 3) RGB, 0..255: any picture, of a tile or not.
     """
+    return matched(image, layout).image
+
+
+def matched(image: Image, layout: Layout) -> Matched:
+    """`match`, with what is measured before and after: matching measures by itself anyway."""
     size = image.shape[0]
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
-    seen = scene.view(image, layout)
+    sight = fidelity.sight(fidelity.scaled(image), layout.colours)
+    before = fidelity.told(sight, layout.colours)
+    tried = list(_tried(scene.view(image, layout, sight), layout))
+    best, after = min(tried, key=lambda one: _off(one[1].shares, layout))
+    return Matched(best, before, after)
+
+
+def _tried(seen: Scene, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
+    """Pictures with the shares and colours of a layout, until one is good enough."""
     shares = np.array(layout.shares)
     shown = _shown(seen)
-    off = fidelity.total_variation(shown, layout.shares)
+    off = _off(shown, layout)
     near = off <= _NEAR
     kept = recolouring.balanced(seen, layout.colours) if near else seen.lab
     if off <= _CLOSE:
-        return cielab.to_rgb(kept)
+        balanced = cielab.to_rgb(kept)
+        yield balanced, fidelity.measure(balanced, layout.colours)
+        return
     depth = 1.0
     target = shares + (np.array(shown) - shares) * _LEFT / off if near else shares
-    best, least = image, np.inf
     for _ in range(_ATTEMPTS):
         tonings = _tonings(seen, layout, near, depth)
         owner = dealing.deal(seen, layout, tonings, target, near)
         lab = recolouring.recoloured(seen, owner, tonings, len(shares))
-        matched = cielab.to_rgb(recolouring.patched(seen, kept, owner, lab) if near else lab)
-        shown = _checked(matched, layout.colours)
-        off = fidelity.total_variation(shown, layout.shares)
-        if off < least:
-            best, least = matched, off
-        if off <= _GOOD:
-            break
+        image = cielab.to_rgb(recolouring.patched(seen, kept, owner, lab) if near else lab)
+        measured = fidelity.measure(image, layout.colours)
+        yield image, measured
+        shown = measured.shares
+        if _off(shown, layout) <= _GOOD:
+            return
         if min(shown) > 0:
             target = np.maximum(target + shares - np.array(shown), shares / 4)
         else:
             depth *= _SHALLOWER
-    return best
+
+
+def _off(shown: Sequence[float], layout: Layout) -> float:
+    return fidelity.total_variation(shown, layout.shares)
 
 
 def _shown(seen: Scene) -> tuple[float, ...]:
@@ -77,15 +105,6 @@ def _shown(seen: Scene) -> tuple[float, ...]:
     sure = found.owner != NOBODY
     shown = np.bincount(found.owner[sure], weights=area[sure], minlength=len(found.centres))
     return tuple((shown / max(shown.sum(), 1)).tolist())
-
-
-def _checked(image: Image, colours: Sequence[Colour]) -> tuple[float, ...]:
-    """The shares that a matched picture has. A glance may miss one of two near colours."""
-    labs = np.array([colour.lab for colour in colours])
-    apart = cielab.difference(labs[:, None], labs[None])[np.triu_indices(len(labs), 1)]
-    if apart.min(initial=_WELL_APART) < _WELL_APART:
-        return fidelity.measure(image, colours).shares
-    return fidelity.glance(image, colours)
 
 
 def _tonings(seen: Scene, layout: Layout, kept: bool, depth: float) -> Tonings:

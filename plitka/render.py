@@ -37,6 +37,7 @@ _TINT = 0.01  # standard deviation of linear R, G, B from granule to granule
 _LENS_BLUR = 0.38 / 1024  # in frame sides
 _CHROMA_BLUR = 0.7 / 1024  # likewise; cameras and JPEG keep colour at half of the resolution
 _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
+_BAND = 128  # rows of a picture worked on together, so that they stay in the processor's cache
 _GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
 
 # How often light has met the colour before it leaves, by the percentile of lightness: deep down
@@ -128,7 +129,7 @@ def _flattened(layout: Layout, photo: Image) -> NDArray[np.uint8]:
 def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     """(size, size) natural logarithm of the light that each pixel sends to the camera."""
     direct, sky = _facet_light(layout)
-    direct, sky = _worn(direct[facets], size), _worn(sky[facets], size)
+    direct, sky = _worn(direct, facets, size), _worn(sky, facets, size)
     relief = _blurred(_relief(layout, facets, size), _SOFTNESS)
     hidden = _occlusion(relief, size)
     shadow = _shadow(relief, size)
@@ -163,9 +164,16 @@ def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
     return np.append(direct, 0).astype(np.float32), np.append(sky, _AMBIENT).astype(np.float32)
 
 
-def _worn(light: Floats, size: int) -> Floats:
-    """Light of facets at twice the size -> at the size, the edges between facets worn round."""
-    return _blurred(_halved(light), _WEAR * granule.DIAMETER * size)
+def _worn(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
+    """(size, size) the light of facets (N,), the edges between them worn round.
+
+    facets: the map of facets at twice the size.
+    """
+    halved = np.empty((size, size), np.float32)
+    for top in range(0, size, _BAND):
+        seen = facets[2 * top : 2 * (top + _BAND)]
+        halved[top : top + _BAND] = _halved(light.take(seen))
+    return _blurred(halved, _WEAR * granule.DIAMETER * size)
 
 
 def _blurred(picture: Floats, radius: float) -> Floats:
@@ -174,8 +182,9 @@ def _blurred(picture: Floats, radius: float) -> Floats:
 
 
 def _halved(picture: Floats) -> Floats:
-    size = picture.shape[0] // 2
-    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
+    height, width = picture.shape
+    size = (width // 2, height // 2)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
@@ -190,9 +199,12 @@ def _relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     level, right, down = (_with_joint(plane) for plane in (base, planes[..., 1], planes[..., 2]))
     height = np.zeros((size, size), np.float32)
     for quarter in (0, 1):
-        seen = facets[quarter::2, quarter::2]
+        seen = facets[quarter::2, quarter::2].astype(np.intp)
         axis = (np.arange(size, dtype=np.float32) + np.float32(0.25 + quarter / 2)) / size
-        height += level[seen] + right[seen] * axis[None, :] + down[seen] * axis[:, None]
+        lifted = level.take(seen)
+        lifted += right.take(seen) * axis[None, :]
+        lifted += down.take(seen) * axis[:, None]
+        height += lifted
     return height / np.float32(2 * granule.DIAMETER)
 
 
@@ -234,9 +246,15 @@ def _worn_edges(layout: Layout, size: int) -> Floats:
     return np.asarray(np.exp(worn * (0.5 * facing - 0.25)), np.float32)
 
 
-@lru_cache(maxsize=2)  # for who turns the angle of one seed
 def _grain(seed: int, size: int) -> Floats:
     """(size, size) log brightness of small bumps under the light, the same at every size."""
+    way = cv2.INTER_AREA if size < _GRAIN_LATTICE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(_grain_lattice(seed), (size, size), interpolation=way))
+
+
+@lru_cache(maxsize=2)  # for the sizes of a prediction, and for who turns the angle of one seed
+def _grain_lattice(seed: int) -> Floats:
+    """(_GRAIN_LATTICE, _GRAIN_LATTICE) the grain of a tile."""
     rng = np.random.default_rng((seed, 2))
     nodes = _GRAIN_LATTICE
     grain = np.zeros((nodes, nodes), np.float32)
@@ -246,8 +264,7 @@ def _grain(seed: int, size: int) -> Floats:
         down, right = (cv2.Sobel(bumps, cv2.CV_32F, *way) for way in ((0, 1), (1, 0)))
         lit = right * _LIGHT[0] + down * _LIGHT[1]
         grain -= lit * np.float32(amplitude / lit.std())
-    way = cv2.INTER_AREA if size < nodes else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(grain, (size, size), interpolation=way))
+    return grain
 
 
 def _levels(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
@@ -264,23 +281,30 @@ def _levels(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
 
 
 def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uint16]) -> Floats:
-    """(size, size, 3) linear RGB. granules: the map of granules at twice the size."""
-    owner = np.append(layout.owner, np.uint8(255))[granules]
+    """(size, size) linear RGB. granules: the map of granules at twice the size."""
+    joint = len(layout.colours)
+    owner = np.append(layout.owner, np.uint8(joint)).take(granules)
+    quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
+    ramps = [_ramp(colour) for colour in layout.colours]
+    ramps.append(np.full((_LEVELS, 3), _JOINT_LIGHT, np.float32))
+    level = levels.ravel().astype(np.intp)
+    linear = np.concatenate(ramps).take(quarters[0] * np.intp(_LEVELS) + level, axis=0)
+    mixed = np.flatnonzero(np.logical_or.reduce([quarters[0] != other for other in quarters[1:]]))
+    quarters = [quarter[mixed] for quarter in quarters]
+    level = level[mixed]
+    blend = np.zeros((len(mixed), 3), np.float32)
+    for kind in (joint, *range(joint)):
+        count = np.zeros(len(mixed), np.uint8)
+        for quarter in quarters:
+            count += quarter == kind
+        shown = np.flatnonzero(count)
+        cover = count[shown, None] * np.float32(1 / len(quarters))
+        blend[shown] += ramps[kind].take(level[shown], axis=0) * cover
+    linear[mixed] = blend
     rng = np.random.default_rng((layout.seed, 3))
-    linear = np.zeros((*levels.shape, 3), np.float32)
-    bare = _coverage(owner == 255)
-    linear += _JOINT_LIGHT * bare[..., None]
-    for index, colour in enumerate(layout.colours):
-        cover = _coverage(owner == index).ravel()
-        shown = np.flatnonzero(cover)
-        light = _ramp(colour)[levels.ravel()[shown]]
-        linear.reshape(-1, 3)[shown] += light * cover[shown, None]
     tint = 1 + rng.normal(0, _TINT, (len(layout.owner) + 1, 3)).astype(np.float32)
-    return np.asarray(linear * tint[granules[::2, ::2]])
-
-
-def _coverage(mask: NDArray[np.bool_]) -> Floats:
-    return _halved(mask.astype(np.float32))
+    linear *= tint.take(granules[::2, ::2].ravel(), axis=0)
+    return np.asarray(linear.reshape(*levels.shape, 3))
 
 
 def _ramp(colour: Colour) -> Floats:

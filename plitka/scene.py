@@ -1,25 +1,23 @@
 """A picture -> what matching sees in it: its segments, and the colours that it has."""
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import cielab, palette, render, segments, sorting
+from plitka import cielab, fidelity, palette, render, segments, sorting
 from plitka.cielab import Floats
+from plitka.fidelity import Sight
 from plitka.layout import SURVEY, Layout
 from plitka.segments import Map, Segments
 from plitka.sorting import NOBODY, Sorted
 from plitka.toning import Material
 
 Image = NDArray[np.uint8]
-_Pixels = TypeVar("_Pixels", Image, Map)
 
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
 _UNEVENNESS = 0.3  # of the lightness of such a picture, what is kept
-_SIDE = 768  # pixels a side at which segments are cut; their edges are refined at full size
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 
@@ -27,7 +25,8 @@ _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statis
 class Scene:
     """lab: (size, size, 3) the picture. index: (size, size) the segment of each of its pixels.
 
-    cut: the segments, found at _SIDE pixels a side or less. granules: the layout's, there.
+    cut: the segments, found at the size of measuring; their edges are refined at the picture's.
+    granules: the layout's, there.
     found: which colours the segments show. material: (N,) index of each segment's material.
     """
 
@@ -40,26 +39,31 @@ class Scene:
     materials: tuple[Material, ...]
 
 
-def view(image: Image, layout: Layout) -> Scene:
-    """See a square picture; a flat or smooth one with a surface of the layout's granules."""
+def view(image: Image, layout: Layout, measured: Sight) -> Scene:
+    """See a square picture; a flat or smooth one with a surface of the layout's granules.
+
+    measured: what measuring the layout's colours has seen of it.
+    """
     size = len(image)
     lab = cielab.from_rgb(image)
-    if _has_no_surface(image):
+    if bare := _has_no_surface(image):
         lab = _surfaced(lab, layout)
         image = cielab.to_rgb(lab)
-    small = _resized(image, min(size, _SIDE), cv2.INTER_AREA)
-    granules = _resized(layout.granule_map(SURVEY), len(small), cv2.INTER_NEAREST)
-    cut = segments.cut(small, cielab.from_rgb(small), granules=granules)
-    index = _resized(cut.map, size, cv2.INTER_NEAREST)
-    found = sorting.sort(cut, layout.colours)
+    if bare or len(measured.image) > size:
+        small = min(image, fidelity.scaled(image), key=len)
+        measured = fidelity.sight(small, layout.colours)
+    granules = _resized(layout.granule_map(SURVEY), len(measured.image))
+    cut = segments.without_large(measured.cut, measured.lab, granules)
+    found = measured.found if cut is measured.cut else sorting.sort(cut, layout.colours)
+    index = _resized(cut.map, size)
     material, materials = _materials(lab, index, cut, found)
     return Scene(lab, index, cut, granules, found, material, materials)
 
 
-def _resized(values: _Pixels, size: int, way: int) -> _Pixels:
+def _resized(values: Map, size: int) -> Map:
     if len(values) == size:
         return values
-    return np.asarray(cv2.resize(values, (size, size), interpolation=way), values.dtype)
+    return np.asarray(cv2.resize(values, (size, size), interpolation=cv2.INTER_NEAREST), np.int32)
 
 
 def _has_no_surface(image: Image) -> bool:

@@ -33,14 +33,11 @@ class Segments:
     contrast: Floats
 
 
-def cut(
-    image: NDArray[np.uint8], lab: Floats, reach: int = 2, granules: Map | None = None
-) -> Segments:
+def cut(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
     """Cut a picture along its edges: a watershed from where it changes least.
 
     image: (h, w, 3) sRGB; lab: the same in L*a*b*. reach: pixels; one segment grows from where
-    the picture changes least within this reach. granules: (h, w), -1 for none; segments that are
-    larger than such granules are cut along them too, and a flat picture into just those.
+    the picture changes least within this reach.
     """
     smooth = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), _DENOISE), cv2.COLOR_RGB2LAB)
     steps = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
@@ -50,34 +47,35 @@ def cut(
     seeds = (contrast <= lowest + _SEED_SLACK).astype(np.uint8)
     _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)
     index = _without_borders(np.asarray(cv2.watershed(smooth, marks), np.int32))
-    if granules is not None:
-        index = _without_large(index, granules)
-    index = _numbered(index)
-    flat = index.ravel()
-    area = np.bincount(flat).astype(np.float64)
-    sums = [np.bincount(flat, weights=lab[..., axis].ravel()) for axis in range(3)]
-    return Segments(index, area, np.stack(sums, axis=1) / area[:, None], contrast)
+    return _numbered(index, lab, contrast)
 
 
-def _without_large(index: Map, granules: Map) -> Map:
-    """The map with large segments cut along granules."""
-    area = np.bincount(index.ravel())
+def without_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
+    """The segments, those that are larger than granules cut along them too, and a flat picture
+    into just those.
+
+    lab: (h, w, 3) the picture. granules: (h, w), -1 for none.
+    """
     count = int(granules.max()) + 2
-    large = area > _LARGEST * granules.size / count
+    large = segments.area > _LARGEST * granules.size / count
     if not large.any():
-        return index
+        return segments
+    index = segments.map.copy()
     place = np.flatnonzero(large[index.ravel()])
     rank = np.cumsum(large) - 1
     parts = rank[index.ravel()[place]] * count + granules.ravel()[place] + 1
-    index = index.copy()
-    index.ravel()[place] = len(area) + parts
-    return index
+    index.ravel()[place] = len(large) + parts
+    return _numbered(index, lab, segments.contrast)
 
 
-def _numbered(index: Map) -> Map:
-    """The map with its numbers made 0 and up, without gaps."""
+def _numbered(index: Map, lab: Floats, contrast: Floats) -> Segments:
+    """The segments of a map whose numbers have gaps."""
     present = np.bincount(index.ravel()) > 0
-    return np.asarray((np.cumsum(present) - 1).astype(np.int32).take(index))
+    index = np.asarray((np.cumsum(present) - 1).astype(np.int32).take(index))
+    flat = index.ravel().astype(np.intp)
+    area = np.bincount(flat).astype(np.float64)
+    sums = [np.bincount(flat, weights=lab[..., axis].ravel()) for axis in range(3)]
+    return Segments(index, area, np.stack(sums, axis=1) / area[:, None], contrast)
 
 
 def _without_borders(marks: Map) -> Map:

@@ -140,15 +140,15 @@ class _Bench:
     ) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
         """The picture, matched where it is to be, and the shares measured on it."""
         image, colours = drawn.image, self.layout.colours
-        with self.stages(f"measure_{kind}"):
-            before = after = fidelity.measure(image, colours)
-        if is_matched(self.settled, self.engine):
-            with self.stages(f"match_{kind}"):
-                image = matching.match(image, self.layout)
-            with self.stages(f"measure_matched_{kind}"):
-                after = fidelity.measure(image, colours)
-        run.drawn(kind, drawn, before.shares)
-        return image, after.shares
+        if not is_matched(self.settled, self.engine):
+            with self.stages(f"measure_{kind}"):
+                shares = fidelity.measure(image, colours).shares
+            run.drawn(kind, drawn, shares)
+            return image, shares
+        with self.stages(f"match_{kind}"):
+            matched = matching.matched(image, self.layout)
+        run.drawn(kind, drawn, matched.before.shares)
+        return matched.image, matched.after.shares
 
     def colormap(self) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
         with self.stages("colormap"):

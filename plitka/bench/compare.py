@@ -36,9 +36,7 @@ MODELS = (*models.ARCHITECTURES, OWN)
 _OVERLAPPING = (
     "guides_final",
     "colormap",
-    "measure_preview",
     "match_preview",
-    "measure_matched_preview",
     "save_preview",
 )
 
