@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from plitka import pictures, render, studio
+from plitka import device, pictures, render, studio
 from plitka.engines import Drawn, Guides
 from plitka.engines.render import RenderEngine
 from plitka.layout import Layout, lay, recoloured
@@ -52,7 +52,9 @@ class Easel:
         engine = _EaselEngine(self._picture, go_on)
         made = studio.make_one(kind, recipe, engine, self._layout(recipe, go_on))
         go_on()
-        return pictures.encoded(made.image, made.record), made.shares
+        png = pictures.encoded(made.image, made.record)
+        device.trim()  # what drafts left behind as well: they come often, and one takes little
+        return png, made.shares
 
     def _layout(self, recipe: Recipe, go_on: GoOn) -> Layout:
         laid = self._layouts.get((recipe.seed, recipe.angle), lambda: lay(recipe))
@@ -108,6 +110,7 @@ class _Kept(Generic[T]):
                 self._values.move_to_end(key)
                 return self._values[key]
         value = make()
+        device.trim()
         with self._lock:
             self._values[key] = value
             while len(self._values) > self._most:
