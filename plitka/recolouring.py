@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from plitka import cielab, toning
-from plitka.cielab import Floats
+from plitka.cielab import Doubles, Floats
 from plitka.palette import Colour
 from plitka.scene import Scene
 from plitka.toning import Material, Tonings
@@ -19,6 +20,7 @@ farther one is moved to here."""
 
 _SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
 _ENOUGH = 20_000  # pixels for a median
+_BAND = 1 << 16  # pixels worked on together, so that they stay in the processor's cache
 
 _ROUNDING = 3  # pixels of the map of segments around each over which edges are rounded
 _FLAT = 4.0  # standard deviation of L* below which there is no edge to keep to
@@ -55,53 +57,104 @@ def recoloured(scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours
     """The picture with each segment toned to its colour, softly from one to the next."""
     owners = _rounded(owner.astype(np.uint8).take(scene.cut.map), scene.lab[..., 0], colours)
     kinds = scene.material.astype(np.uint8).take(scene.index)
-    pure = np.array(cv2.split(scene.lab), np.float32).reshape(3, -1)
-    mixed = _mixed(pure, kinds, scene.materials)
-    kinds = kinds.ravel()
-    pure[:, mixed.where] = mixed.first
-    rank = np.full(len(kinds), -1, np.int32)
-    rank[mixed.where] = np.arange(len(mixed.where))
-    toned = np.zeros_like(pure)
-    for colour in np.flatnonzero(np.bincount(owners.ravel())).tolist():
-        cover = (owners == colour) * np.uint8(255)
-        cover = np.asarray(cv2.GaussianBlur(cover, (3, 3), _SOFT_EDGE), np.uint8).ravel()
-        where = np.flatnonzero(cover)
-        cover, kind, mixture = cover[where], kinds[where], rank[where]
-        shown = tonings.apply(pure.take(where, axis=1), kind, colour)
-        places = np.flatnonzero(mixture >= 0)
-        mixture = mixture[places]
-        second = mixed.second.take(mixture, axis=1)
-        second = tonings.apply(second, mixed.kind[mixture], colour)
-        blend = shown.take(places, axis=1)
-        blend += mixed.part[mixture] * (second - blend)
-        blend[0] *= 1 - mixed.contact[mixture]
-        shown[:, places] = blend
-        shown += _settling(shown, kind, cover, colour, tonings)
-        # Pixels that are of no other colour are written once; at edges, colours are summed.
-        part = cover * np.float32(1 / 255)
-        for plane, of in zip(toned, shown, strict=True):
-            plane[where] += of * part
+    lab = np.array(cv2.split(scene.lab), np.float32).reshape(3, -1)
+    mixed = _mixed(lab, kinds, scene.materials)
+    lab[:, mixed.where] = mixed.first
+    painter = _Painter(lab, kinds.ravel(), mixed, tonings)
+    toned = painter.toned(owners.ravel())
+    shifts = [
+        _settling(toned, painter.kinds, np.flatnonzero(owners == colour), colour, tonings)
+        for colour in range(colours)
+    ]
+    if np.any(shifts):
+        for plane, shift in zip(toned, np.transpose(shifts), strict=True):
+            plane += shift.take(owners.ravel())
+    _soften(toned, owners, painter, shifts)
     return np.asarray(cv2.merge(list(toned.reshape(3, *scene.index.shape))), np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class _Painter:
+    """lab: (3, n) a picture's pixels, kinds: (n,) their materials. mixed: those of two."""
+
+    lab: Floats
+    kinds: NDArray[np.uint8]
+    mixed: "_Mixed"
+    tonings: Tonings
+
+    def toned(self, colours: NDArray[np.uint8]) -> Floats:
+        """(3, n) the pixels toned to `colours` (n,)."""
+        toned = np.empty_like(self.lab)
+        for start in range(0, len(self.kinds), _BAND):
+            band = slice(start, start + _BAND)
+            toned[:, band] = self.tonings.apply(self.lab[:, band], self.kinds[band], colours[band])
+        where = self.mixed.where
+        toned[:, where] = self._blended(toned.take(where, axis=1), slice(None), colours[where])
+        return toned
+
+    def toned_at(self, where: NDArray[np.intp], colour: int) -> Floats:
+        """(3, m) the pixels `where` (m,) toned to one colour."""
+        toned = self.tonings.apply(self.lab.take(where, axis=1), self.kinds[where], colour)
+        mixture = self._rank.take(where)
+        places = np.flatnonzero(mixture >= 0)
+        toned[:, places] = self._blended(toned.take(places, axis=1), mixture[places], colour)
+        return toned
+
+    def _blended(
+        self,
+        first: Floats,
+        mixtures: NDArray[np.int32] | slice,
+        colours: NDArray[np.uint8] | int,
+    ) -> Floats:
+        """(3, m) mixtures, whose own material `first` is toned already, of both materials."""
+        mixed = self.mixed
+        second = self.tonings.apply(mixed.second[:, mixtures], mixed.kind[mixtures], colours)
+        blend = first + mixed.part[mixtures] * (second - first)
+        blend[0] *= 1 - mixed.contact[mixtures]
+        return np.asarray(blend, np.float32)
+
+    @cached_property
+    def _rank(self) -> NDArray[np.int32]:
+        """(n,) the mixture that each pixel is, -1 for none."""
+        rank = np.full(len(self.kinds), -1, np.int32)
+        rank[self.mixed.where] = np.arange(len(self.mixed.where), dtype=np.int32)
+        return rank
+
+
+def _soften(
+    toned: Floats, owners: NDArray[np.uint8], painter: _Painter, shifts: Sequence[Doubles]
+) -> None:
+    """Lead pixels beside another colour softly over to it, each in both colours."""
+    around = np.ones((3, 3), np.uint8)
+    edge = np.flatnonzero(cv2.dilate(owners, around) != cv2.erode(owners, around))
+    blend = np.zeros((3, len(edge)), np.float32)
+    for colour, shift in enumerate(shifts):
+        cover = cv2.GaussianBlur((owners == colour) * np.uint8(255), (3, 3), _SOFT_EDGE)
+        part = cover.ravel().take(edge) * np.float32(1 / 255)
+        mine = np.flatnonzero(part)
+        shown = painter.toned_at(edge[mine], colour)
+        shown += shift[:, None].astype(np.float32)
+        blend[:, mine] += shown * part[mine]
+    toned[:, edge] = blend
+
+
 def _settling(
-    shown: Floats, kinds: NDArray[np.uint8], cover: NDArray[np.uint8], colour: int, tonings: Tonings
-) -> Floats:
-    """(3, 1) what is missing to the goal of a colour's median.
+    toned: Floats, kinds: NDArray[np.uint8], mine: NDArray[np.intp], colour: int, tonings: Tonings
+) -> Doubles:
+    """(3,) what is missing to the goal of a colour's median; mine: its pixels.
 
     A material's median becomes its goal, but the granules that a colour got may be lighter or
     darker ones than most of their material, the more so the fewer they are.
     """
-    mine = np.flatnonzero(cover > 127)
     mine = mine[:: 1 + len(mine) // _ENOUGH]
     if not len(mine):
-        return np.zeros((3, 1), np.float32)
+        return np.zeros(3)
     count = np.bincount(kinds[mine], minlength=len(tonings.goals))
     goal = np.average(tonings.goals[:, colour], axis=0, weights=count)
-    median = np.median(shown[:, mine], axis=1)
+    median = np.median(toned[:, mine], axis=1)
     if cielab.difference(goal, median) <= _SETTLED:
-        return np.zeros((3, 1), np.float32)
-    return np.asarray(goal - median, np.float32)[:, None]
+        return np.zeros(3)
+    return np.asarray(goal - median, np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,17 +220,21 @@ def _rounded(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[n
     small = _scaled(light, owner.shape[0])
     mean = _box(small)
     spread = _box(np.asarray(small * small, np.float32)) - mean * mean + np.float32(_FLAT**2)
+    last = np.ones(light.shape, np.float32)  # the covers add up to 1, and so do the filtered ones
     most = np.full(light.shape, -np.inf, np.float32)
     rounded = np.zeros(light.shape, np.uint8)
-    for colour in range(colours):
+    for colour in range(colours - 1):
         cover = (owner == colour).astype(np.float32)
         around = _box(cover)
         slope = np.asarray((_box(small * cover) - mean * around) / spread, np.float32)
         level = np.asarray(around - slope * mean, np.float32)
-        here = _scaled(_box(slope), len(light)) * light + _scaled(_box(level), len(light))
-        more = here > most
-        np.copyto(most, here, where=more)
-        rounded[more] = colour
+        slope, level = (_scaled(_box(values), len(light)) for values in (slope, level))
+        slope *= light
+        slope += level
+        last -= slope
+        rounded[slope > most] = colour
+        np.maximum(most, slope, out=most)
+    rounded[last > most] = colours - 1
     return rounded
 
 

@@ -97,8 +97,8 @@ class Toning:
 class Tonings:
     """How each of M materials becomes each of K colours, laid out so that pixels are looked up.
 
-    goals: (M, K, 3). before: (2, M * steps). table: (K, 3, M * steps). keep, reach: (K, M). All as
-    Toning has them.
+    goals: (M, K, 3). before: (2, M * steps). table: (3, K * M * steps). keep, reach: (K * M,). All
+    as Toning has them.
     """
 
     goals: Floats
@@ -114,25 +114,29 @@ class Tonings:
         return Tonings(
             np.array([[one.goal for one in row] for row in tonings], np.float32),
             np.concatenate([row[0].before for row in tonings]).T.copy(),
-            np.array([np.concatenate([one.table for one in row]).T for row in by_colour]),
-            np.array([[one.keep for one in row] for row in by_colour], np.float32),
-            np.array([[one.reach for one in row] for row in by_colour], np.float32),
+            np.concatenate([one.table for row in by_colour for one in row]).T.copy(),
+            np.array([one.keep for row in by_colour for one in row], np.float32),
+            np.array([one.reach for row in by_colour for one in row], np.float32),
         )
 
-    def apply(self, lab: Floats, kinds: NDArray[np.integer], colour: int) -> Floats:
-        """(3, n) L*, a*, b* of the materials `kinds` (n,) -> (3, n) of a colour."""
+    def apply(
+        self, lab: Floats, kinds: NDArray[np.integer], colours: NDArray[np.integer] | int
+    ) -> Floats:
+        """(3, n) L*, a*, b* of the materials `kinds` (n,) -> (3, n) of `colours`, (n,) or one."""
         light, a, b = lab
-        step = (light * np.float32(_STEPS) + np.float32(0.5)).astype(np.int32)
+        step = (light * np.float32(_STEPS) + np.float32(0.5)).astype(np.intp)
         np.clip(step, 0, len(_SHADES) - 1, out=step)
-        step += kinds * np.int32(len(_SHADES))
-        stray_a = a - self.before[0].take(step)
-        stray_b = b - self.before[1].take(step)
+        pair = np.asarray(colours, np.intp) * len(self.goals) + kinds
+        before = step + kinds * np.intp(len(_SHADES))
+        step += pair * len(_SHADES)
+        stray_a = a - self.before[0].take(before)
+        stray_b = b - self.before[1].take(before)
         far = np.sqrt(stray_a * stray_a + stray_b * stray_b)
         np.maximum(far, np.float32(_NO_STRAY), out=far)
-        kept = np.minimum(self.keep[colour].take(kinds), self.reach[colour].take(kinds) / far)
+        kept = np.minimum(self.keep.take(pair), self.reach.take(pair) / far)
         toned = np.empty(lab.shape, np.float32)
-        for plane, table in zip(toned, self.table[colour], strict=True):
-            table.take(step, out=plane)
+        for plane, table in zip(toned, self.table, strict=True):
+            table.take(step, out=plane, mode="clip")  # which writes without a buffer
         toned[1] += stray_a * kept
         toned[2] += stray_b * kept
         return toned
