@@ -25,6 +25,7 @@ Image = NDArray[np.uint8]
 # than that, and to recolour 4 points of a tile changes it more than any white balance.
 _CLOSE = 0.04
 _NEAR = 0.12  # the same of a picture that keeps those that need not change
+_BALANCE = 20.0  # CIEDE2000; a colour farther off its place is another one, however it is lit
 _LEFT = 0.02  # what may be left of the difference there
 _ALIKE = 1.0  # CIEDE2000; what a colour of the picture may keep where granules are dealt anew
 _ATTEMPTS = 3  # to give the shares; another one only where what is measured afterwards is off
@@ -68,9 +69,9 @@ def _tried(seen: Scene, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
     shares = np.array(layout.shares)
     shown = _shown(seen)
     off = _off(shown, layout)
-    near = off <= _NEAR
+    near = off <= _NEAR and _is_of(seen.materials, layout.colours)
     kept = recolouring.balanced(seen, layout.colours) if near else seen.lab
-    if off <= _CLOSE:
+    if near and off <= _CLOSE:
         balanced = cielab.to_rgb(kept)
         yield balanced, fidelity.measure(balanced, layout.colours)
         return
@@ -90,6 +91,12 @@ def _tried(seen: Scene, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
             target = np.maximum(target + shares - np.array(shown), shares / 4)
         else:
             depth *= _SHALLOWER
+
+
+def _is_of(materials: Sequence[Material], colours: Sequence[Colour]) -> bool:
+    """Whether a white balance could make the colours of a picture those of the palette."""
+    own = [(each.lab, colours[each.colour].lab) for each in materials if each.colour != NOBODY]
+    return all(float(cielab.difference(*pair)) <= _BALANCE for pair in own)
 
 
 def _off(shown: Sequence[float], layout: Layout) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka import cielab, toning
-from plitka.cielab import Doubles, Floats
+from plitka.cielab import Floats
 from plitka.palette import Colour
 from plitka.scene import Scene
 from plitka.toning import Material, Tonings
@@ -62,14 +62,8 @@ def recoloured(scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours
     lab[:, mixed.where] = mixed.first
     painter = _Painter(lab, kinds.ravel(), mixed, tonings)
     toned = painter.toned(owners.ravel())
-    shifts = [
-        _settling(toned, painter.kinds, np.flatnonzero(owners == colour), colour, tonings)
-        for colour in range(colours)
-    ]
-    if np.any(shifts):
-        for plane, shift in zip(toned, np.transpose(shifts), strict=True):
-            plane += shift.take(owners.ravel())
-    _soften(toned, owners, painter, shifts)
+    _soften(toned, owners, painter, colours)
+    _settle(toned, owners, painter, colours)
     return np.asarray(cv2.merge(list(toned.reshape(3, *scene.index.shape))), np.float32)
 
 
@@ -121,40 +115,41 @@ class _Painter:
         return rank
 
 
-def _soften(
-    toned: Floats, owners: NDArray[np.uint8], painter: _Painter, shifts: Sequence[Doubles]
-) -> None:
+def _soften(toned: Floats, owners: NDArray[np.uint8], painter: _Painter, colours: int) -> None:
     """Lead pixels beside another colour softly over to it, each in both colours."""
     around = np.ones((3, 3), np.uint8)
     edge = np.flatnonzero(cv2.dilate(owners, around) != cv2.erode(owners, around))
     blend = np.zeros((3, len(edge)), np.float32)
-    for colour, shift in enumerate(shifts):
-        cover = cv2.GaussianBlur((owners == colour) * np.uint8(255), (3, 3), _SOFT_EDGE)
-        part = cover.ravel().take(edge) * np.float32(1 / 255)
+    for colour in range(colours):
+        part = _cover(owners, colour).take(edge)
         mine = np.flatnonzero(part)
-        shown = painter.toned_at(edge[mine], colour)
-        shown += shift[:, None].astype(np.float32)
-        blend[:, mine] += shown * part[mine]
+        blend[:, mine] += painter.toned_at(edge[mine], colour) * part[mine]
     toned[:, edge] = blend
 
 
-def _settling(
-    toned: Floats, kinds: NDArray[np.uint8], mine: NDArray[np.intp], colour: int, tonings: Tonings
-) -> Doubles:
-    """(3,) what is missing to the goal of a colour's median; mine: its pixels.
+def _settle(toned: Floats, owners: NDArray[np.uint8], painter: _Painter, colours: int) -> None:
+    """Shift colours whose median misses its goal to it.
 
     A material's median becomes its goal, but the granules that a colour got may be lighter or
-    darker ones than most of their material, the more so the fewer they are.
+    darker ones than most of their material, and have more edges, the more so the fewer they are.
     """
-    mine = mine[:: 1 + len(mine) // _ENOUGH]
-    if not len(mine):
-        return np.zeros(3)
-    count = np.bincount(kinds[mine], minlength=len(tonings.goals))
-    goal = np.average(tonings.goals[:, colour], axis=0, weights=count)
-    median = np.median(toned[:, mine], axis=1)
-    if cielab.difference(goal, median) <= _SETTLED:
-        return np.zeros(3)
-    return np.asarray(goal - median, np.float64)
+    goals = painter.tonings.goals
+    for colour in range(colours):
+        mine = np.flatnonzero(owners == colour)
+        mine = mine[:: 1 + len(mine) // _ENOUGH]
+        if not len(mine):
+            continue
+        count = np.bincount(painter.kinds[mine], minlength=len(goals))
+        goal = np.average(goals[:, colour], axis=0, weights=count)
+        median = np.median(toned[:, mine], axis=1)
+        if cielab.difference(goal, median) > _SETTLED:
+            toned += (goal - median)[:, None].astype(np.float32) * _cover(owners, colour)
+
+
+def _cover(owners: NDArray[np.uint8], colour: int) -> Floats:
+    """(n,) 0..1 how much of each pixel is of a colour: at its edges, a part."""
+    mine = (owners == colour).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(mine, (3, 3), _SOFT_EDGE), np.float32).ravel()
 
 
 @dataclass(frozen=True, eq=False)

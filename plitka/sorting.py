@@ -31,7 +31,9 @@ _SMALL_DRIFT = 15.0  # of a mode that is small: sheen and shade make such modes 
 _LARGE_DRIFT = 36.0  # of one that is large and of that hue: those granules in a bright exposure
 _ONE_HUE = 35.0  # degrees
 _GRAY, _VIVID = 8.0, 20.0  # C*ab: the most that a gray has, and more than what fades to one
-_FADED_DRIFT = 12.0  # of a gray, to colours that are none
+_TINTED, _LAMP_LIT = 25.0, 45.0  # C*ab: the most that light gives a gray, and that lamps do
+_LAMP_HUES = (50.0, 110.0)  # degrees
+_FADED_DRIFT = 12.0  # of a gray to colours that are none, and of those to grays
 _SMALL, _LARGE = 0.01, 0.05  # of the picture's area
 _SHALLOW_DRIFT = 7.0  # of a mode without a deep valley: only the palette makes it believable
 _SHALLOW_LEAST = 0.04
@@ -166,12 +168,17 @@ def _claims(
 
 
 def _of_one_hue(found: Modes, colours: Sequence[Colour], drift: Doubles) -> Doubles:
-    """(K, M) `drift` (M,) by hue: farther for large modes of a colour's own, less for grays."""
+    """(K, M) `drift` (M,) by hue: farther for large modes of a colour's own, less for grays that
+    are claimed by colours and the other way round.
+    """
     palette, picture = np.array([colour.lab[1:] for colour in colours]), found.lab[:, 1:]
     vivid = np.linalg.norm(palette, axis=1)[:, None], np.linalg.norm(picture, axis=1)[None]
     one = palette @ picture.T >= np.cos(np.radians(_ONE_HUE)) * vivid[0] * vivid[1]
     one &= (np.minimum(*vivid) > _GRAY) & (found.weight > _LARGE)
     faded = (vivid[0] > _VIVID) & (vivid[1] < _GRAY)
+    hue = np.degrees(np.arctan2(picture[:, 1], picture[:, 0]))
+    by_lamps = (hue > _LAMP_HUES[0]) & (hue < _LAMP_HUES[1])
+    faded |= (vivid[0] < _GRAY) & (vivid[1] > np.where(by_lamps, _LAMP_LIT, _TINTED))
     return np.where(one, _LARGE_DRIFT, np.where(faded, np.minimum(drift, _FADED_DRIFT), drift))
 
 

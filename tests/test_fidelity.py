@@ -85,6 +85,17 @@ def test_a_colour_that_was_not_looked_for_is_undecided() -> None:
     assert measured.undecided == pytest.approx(0.5 * (1 - measured.gaps), abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("vivid", "gray"), [("yellow", "white"), ("grass green", "light gray"), ("red", "gray")]
+)
+def test_no_light_makes_a_gray_as_vivid_as_a_colour(vivid: str, gray: str) -> None:
+    layout = lay(asked({"blue": 50, vivid: 50}))
+    wanted = [COLOURS.find("blue"), COLOURS.find(gray)]
+    measured = fidelity.measure(render.picture(layout, 1024), wanted)
+    assert measured.shares[0] > 0.99
+    assert measured.undecided > 0.4
+
+
 def test_where_no_colour_that_was_looked_for_is_there_all_is_undecided() -> None:
     layout = lay(asked({"red": 60, "blue": 40}, 20))
     wanted = [COLOURS.find("yellow"), COLOURS.find("white")]

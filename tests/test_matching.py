@@ -158,6 +158,19 @@ def test_no_light_outline_stays_around_granules_that_were_white() -> None:
     assert (matched.min(axis=2) > 150).mean() <= (usual.min(axis=2) > 150).mean() + 0.001
 
 
+@pytest.mark.parametrize("wanted", ["khaki", "white"])
+def test_no_colour_of_nowhere_shows_where_granules_of_another_colour_stood(wanted: str) -> None:
+    """A segment's stray pixels of its neighbours, moved as far as yellow is from white: cyan."""
+    recipe = lay(asked({"red": 30, "blue": 30, wanted: 40}, 20))
+    matched = matching.match(tile({"red": 30, "blue": 30, "yellow": 40}, size=1024), recipe)
+    lab = cielab.from_rgb(matched).reshape(-1, 3)
+    off = [
+        np.linalg.norm(lab[:, 1:] - cielab.shaded(colour.lab, lab[:, 0]), axis=1)
+        for colour in recipe.colours
+    ]
+    assert (np.min(off, axis=0) > 40).mean() < 0.0015
+
+
 @pytest.mark.parametrize(
     ("drawn", "wanted"),
     [
