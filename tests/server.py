@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,29 +54,40 @@ class CogServer:
         return body
 
     def predict(self, params_json: object, **fields: object) -> httpx.Response:
-        """Run one prediction and wait for it; a `params_json` that is no string goes as it is."""
+        """Run one prediction, once it would be taken, and wait for it.
+
+        A `params_json` that is no string goes as it is.
+        """
+        self.settle()
+        return self.request(params_json, **fields)
+
+    def request(self, params_json: object, **fields: object) -> httpx.Response:
+        """Ask for one prediction at once, whether the server is busy or not."""
         body = {"input": {"params_json": params_json}, **fields}
         return self.client.post("/predictions", json=body)
 
     def wait_for(self, status: str, seconds: float = STOP_SECONDS) -> None:
         """Wait until /health-check says `status`: READY, BUSY, UNHEALTHY and so on."""
-        deadline = time.monotonic() + seconds
-        while (now := self.health()["status"]) != status:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"the server is {now} and not {status} after {seconds} s")
-            time.sleep(POLL_SECONDS)
+        self._wait(lambda now: now == status, seconds)
 
     def settle(self) -> None:
         """Wait until a prediction would be taken: the answer of the last one comes before that."""
-        while self.health()["status"] == "BUSY":
+        self._wait(lambda now: now != "BUSY", REQUEST_SECONDS)
+
+    def _wait(self, is_wanted: Callable[[str], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_wanted(now := self.health()["status"]):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the server is still {now} after {seconds} s")
             time.sleep(POLL_SECONDS)
 
     @contextmanager
     def stream(self, params_json: str, prediction: str | None = None) -> Iterator[Iterator[Event]]:
-        """Run one prediction and read its events while it runs; leaving early cancels it.
+        """Run one prediction, once it would be taken, and read its events while it runs.
 
-        With an id in `prediction` it can be cancelled from outside, too.
+        Leaving early cancels it. With an id in `prediction` it can be cancelled from outside, too.
         """
+        self.settle()
         method = "POST" if prediction is None else "PUT"
         url = "/predictions" if prediction is None else f"/predictions/{prediction}"
         body = {"input": {"params_json": params_json}}

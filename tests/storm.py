@@ -151,7 +151,6 @@ def judged(answer: httpx.Response) -> tuple[str, str]:
 def _memory(server: CogServer) -> int:
     """Bytes that the gate, Cog's server and the worker hold, after tiles that are always alike."""
     for _ in range(3):
-        server.settle()
         server.predict(TILE)
     server.settle()
     family = [server.process, *server.process.children(recursive=True)]

@@ -38,7 +38,6 @@ def make(out: Path) -> subprocess.CompletedProcess[str]:
 
 def failed(server: CogServer, params_json: str) -> str:
     """The error of a prediction that fails, in which no traceback stands."""
-    server.settle()
     body = server.predict(params_json).json()
     assert body["status"] == "failed", body
     assert "Traceback" not in body["error"]
@@ -46,7 +45,6 @@ def failed(server: CogServer, params_json: str) -> str:
 
 
 def succeeds(server: CogServer, params_json: str = TILE) -> list[str]:
-    server.settle()
     body = server.predict(params_json).json()
     assert body["status"] == "succeeded", body.get("error")
     output: list[str] = body["output"]
@@ -152,14 +150,15 @@ def faults(
 
 def preview(server: CogServer, params_json: str) -> tuple[str, str]:
     """The preview, and the log up to it; hanging up then ends the prediction."""
-    server.wait_for("READY")
     said = ""
     with server.stream(params_json) as events:
         for event in events:
             said += event.data["data"] if event.name == "log" else ""
             if event.name == "output":
-                return event.data["chunk"], said
-    raise AssertionError(f"no preview: {event.data}")
+                break
+    assert event.name == "output", event.data
+    server.settle()
+    return event.data["chunk"], said
 
 
 def test_a_controlnet_that_turns_corrupt_fails_its_angles_until_it_is_whole_again(
@@ -187,7 +186,6 @@ def test_a_controlnet_that_turns_corrupt_fails_its_angles_until_it_is_whole_agai
         file.truncate(1000)
     assert preview(server, tile(45))[0] == steep
     weights.write_bytes(whole)
-    server.wait_for("READY")
 
 
 @pytest.mark.parametrize("module", ["unet", "vae"])
@@ -198,14 +196,12 @@ def test_out_of_memory_steps_down_once_and_twice_is_an_error_after_which_all_is_
     (orders / module).write_text("out of memory 1")
     _, said = preview(server, tile(0))
     assert "out of memory with the memory plan" in said
-    server.settle()
     (orders / module).write_text("out of memory 2")
     error = failed(server, tile(0))
     assert "EngineError: out of memory on CPU, twice" in error
     assert "take a larger device" in error
     _, said = preview(server, tile(0))
     assert "out of memory" not in said
-    server.wait_for("READY")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +212,6 @@ def test_numbers_that_are_none_are_an_error_with_its_cause_and_no_black_picture(
     faults: tuple[CogServer, Path, Path], module: str, sentence: str
 ) -> None:
     server, orders, _ = faults
-    server.wait_for("READY")
     (orders / module).write_text("nan 1")
     body = server.predict(tile(0)).json()
     assert body["status"] == "failed"
@@ -231,7 +226,6 @@ def test_numbers_that_are_none_are_an_error_with_its_cause_and_no_black_picture(
 
 def cancelled(server: CogServer, params_json: str, mark: str) -> dict[str, Any]:
     """The outcome of a prediction that is cancelled as soon as its log has `mark` in it."""
-    server.wait_for("READY")
     said = ""
     cancelled = False
     with server.stream(params_json, prediction="cancelled") as events:
@@ -278,7 +272,6 @@ def test_cancelled_in_every_stage_ten_times_in_a_row_the_sdxl_engine_goes_on(
 ) -> None:
     server, _, _ = faults
     before, _ = preview(server, tile(45))
-    server.wait_for("READY")
     for mark in SDXL_STAGES:
         outcome = cancelled(server, tile(45, final=8, strength=1), mark)
         assert outcome["status"] == "canceled", mark
@@ -321,7 +314,7 @@ def test_a_worker_killed_at_work_fails_its_prediction_and_shows_in_health(
         last = list(events)[-1]
     assert (last.data["status"], last.data["error"]) == ("failed", "Worker crashed")
     assert unhealthy(server)
-    assert server.predict(TILE).status_code == 409
+    assert server.request(TILE).status_code == 409
 
 
 @pytest.mark.parametrize("busy", [False, True])
