@@ -175,9 +175,11 @@ def _loaded(
 def _warm_up(old: Yardstick, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
     """Everything once, in few steps: files are mapped, kernels chosen, ControlNets loaded."""
     log.info("warming up")
-    old.make(replace(old_plan, steps_preview=2, steps_final=2), place)
+    old.make(replace(old_plan, steps_preview=1, steps_final=1), place)
     overrides = replace(
-        settled.recipe.overrides, num_inference_steps_preview=4, num_inference_steps_final=4
+        settled.recipe.overrides,
+        num_inference_steps_preview=min(settled.steps_preview, 4),
+        num_inference_steps_final=min(settled.steps_final, 4),
     )
     _make(replace(settled.recipe, overrides=overrides), new, place)
 
