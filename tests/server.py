@@ -48,6 +48,10 @@ class CogServer:
         """The process that runs the predictor."""
         return next(p for p in self.process.children(recursive=True) if _is_worker(p))
 
+    def family(self) -> list[psutil.Process]:
+        """The server's process and all that it started."""
+        return [self.process, *self.process.children(recursive=True)]
+
     def health(self) -> dict[str, Any]:
         """The body of /health-check: `status`, `setup` with its `logs`, `version`."""
         body: dict[str, Any] = self.client.get("/health-check").json()

@@ -66,6 +66,7 @@ class Soak:
     """What was seen, prediction by prediction."""
 
     seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)  # seconds, of the whole family
     memory: list[int] = field(default_factory=list)  # bytes resident, of the whole family
     files: int = 0  # the most at once
     folders: int = 0
@@ -78,10 +79,11 @@ def soak(server: CogServer, temporary: Path, count: int) -> Soak:
     first: dict[int, list[str]] = {}
     for number in range(count):
         place = number % CYCLE
-        start = time.perf_counter()
+        start, used = time.perf_counter(), processor_seconds(server)
         body = server.predict(made[place]).json()
         seen.seconds.append(time.perf_counter() - start)
         server.settle()
+        seen.processor.append(processor_seconds(server) - used)
         try:
             found = intact(body)
         except (OSError, ValueError) as fault:
@@ -112,8 +114,12 @@ def intact(body: Mapping[str, Any]) -> list[str]:
 
 
 def resident(server: CogServer) -> int:
-    family = [server.process, *server.process.children(recursive=True)]
-    return sum(process.memory_info().rss for process in family)
+    return sum(process.memory_info().rss for process in server.family())
+
+
+def processor_seconds(server: CogServer) -> float:
+    times = [process.cpu_times() for process in server.family()]
+    return sum(each.user + each.system for each in times)
 
 
 def summary(engine: str, count: int, seen: Soak) -> dict[str, Any]:
@@ -147,6 +153,7 @@ def summary(engine: str, count: int, seen: Soak) -> dict[str, Any]:
         "memory_growth": round(growth, 4),
         "seconds": [round(value, 3) for value in ends(seen.seconds[warm:], window)],
         "slower": round(slower, 4),
+        "processor_seconds": [round(value, 3) for value in ends(seen.processor[warm:], window)],
         "total_seconds": round(sum(seen.seconds)),
         "most_files": seen.files,
         "most_empty_folders": seen.folders,

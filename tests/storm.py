@@ -153,8 +153,7 @@ def _memory(server: CogServer) -> int:
     for _ in range(3):
         server.predict(TILE)
     server.settle()
-    family = [server.process, *server.process.children(recursive=True)]
-    return sum(process.memory_full_info().uss for process in family)
+    return sum(process.memory_full_info().uss for process in server.family())
 
 
 # What is thrown
