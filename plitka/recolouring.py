@@ -175,29 +175,29 @@ class _Mixed:
 def _mixed(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material]) -> _Mixed:
     """lab: (3, n). kinds: (h, w)."""
     around = np.ones((2 * _MIXED + 1, 2 * _MIXED + 1), np.uint8)
-    high = np.asarray(cv2.dilate(kinds, around), np.uint8).ravel()
-    low = np.asarray(cv2.erode(kinds, around), np.uint8).ravel()
-    where = np.flatnonzero(high != low)
-    own, high, low = kinds.ravel()[where], high[where], low[where]
-    other = np.where(high != own, high, low)
-    medians = np.array([each.lab for each in materials], np.float32)
-    steps = medians[None] - medians[:, None]
-    between = own * np.intp(len(materials)) + other
-    length = np.maximum((steps**2).sum(axis=2), 1).ravel().take(between)
-    along, distance = np.zeros((2, len(where)), np.float32)
-    for plane, median, step in zip(lab, medians.T, steps.reshape(-1, 3).T, strict=True):
-        off = plane.take(where) - median.take(own)
-        along += off * step.take(between)
-        distance += off * off
-    along /= length
-    part = np.clip(along, 0, 1)
-    # What is left of the distance without that part of the step, squared.
-    aside = distance / length + part * (part - 2 * along)
-    part *= np.exp(-aside / np.float32(_ASIDE**2))
+    near = [cv2.dilate((kinds == each) * np.uint8(1), around) for each in range(len(materials))]
+    where = np.flatnonzero(sum(near) > 1)
+    own, pixels = kinds.ravel()[where], lab.take(where, axis=1)
+    medians = np.array([each.lab for each in materials], np.float32).T
+    off = pixels - medians.take(own, axis=1)
+    least = np.full(len(where), np.inf, np.float32)
+    other, part = np.zeros(len(where), np.uint8), np.zeros(len(where), np.float32)
+    for kind, mask in enumerate(near):
+        at = np.flatnonzero(mask.ravel().take(where) & (own != kind))
+        steps = medians[:, kind, None] - medians
+        lengths = np.maximum((steps**2).sum(axis=0), 1)
+        step, length = steps.take(own[at], axis=1), lengths.take(own[at])
+        away = off.take(at, axis=1)
+        share = np.clip((away * step).sum(axis=0) / length, 0, 1)
+        aside = ((away - share * step) ** 2).sum(axis=0)
+        better = np.flatnonzero(aside < least.take(at))
+        best = at[better]
+        least[best], other[best] = aside[better], kind
+        part[best] = (share * np.exp(-aside / length / np.float32(_ASIDE**2)))[better]
     much = np.flatnonzero(part > _LEAST_PART)
-    where, other, between, part = where[much], other[much], between[much], part[much]
-    step = steps.reshape(-1, 3).T.take(between, axis=1)
-    first = lab.take(where, axis=1) - part * step
+    where, own, other, part = where[much], own[much], other[much], part[much]
+    step = medians.take(other, axis=1) - medians.take(own, axis=1)
+    first = pixels.take(much, axis=1) - part * step
     hidden = np.minimum(np.abs(step[0]) / np.float32(_CONTACT_STEP), 1)
     contact = np.float32(4 * _CONTACT) * hidden * part * (1 - part)
     return _Mixed(where, first, first + step, other, part, contact)
