@@ -94,6 +94,18 @@ def test_a_share_of_one_per_cent_is_given_too() -> None:
     assert shown.shares[0] == pytest.approx(0.01, abs=0.006)
 
 
+@pytest.mark.parametrize(
+    "recipe", [{"red": 10, "white": 90}, {"white": 10, "black": 90}], ids="+".join
+)
+@pytest.mark.parametrize("source", [another_recipe, flat_gray])
+def test_a_small_share_does_not_lose_to_what_is_around_it(
+    source: Callable[[str], Image], recipe: dict[str, float]
+) -> None:
+    wanted = lay(asked(recipe, 20))
+    shown = fidelity.measure(matching.match(source(""), wanted), wanted.colours)
+    assert shown.shares[0] == pytest.approx(0.1, abs=0.007)
+
+
 def test_a_recipe_of_one_colour_is_shown_alone() -> None:
     wanted = lay(asked({"turquoise": 100}))
     matched = matching.match(tile({"red": 50, "white": 50}), wanted)
@@ -169,6 +181,32 @@ def test_no_colour_of_nowhere_shows_where_granules_of_another_colour_stood(wante
         for colour in recipe.colours
     ]
     assert (np.min(off, axis=0) > 40).mean() < 0.0015
+
+
+@pytest.mark.parametrize(
+    ("shown", "recipe", "most"),
+    [
+        ({"red": 25, "blue": 25, "black": 20, "white": 30}, {"red": 60, "white": 40}, 0.006),
+        ({"red": 25, "blue": 25, "black": 20, "white": 30}, {"sand": 50, "brown": 50}, 0.006),
+        ({"white": 50, "black": 50}, {"red": 50, "blue": 50}, 0.003),
+    ],
+)
+def test_no_specks_and_no_thin_lines_are_new(
+    shown: dict[str, float], recipe: dict[str, float], most: float
+) -> None:
+    before = tile(shown, size=1024)
+    after = matching.match(before, lay(asked(recipe, 20, 3)))
+    new = (thinness(after) > 12) & (thinness(before) < 4)
+    assert new.mean() < most
+
+
+def thinness(image: Image) -> NDArray[np.float32]:
+    """By how much, in L*, a* or b*, each pixel is of something less than three pixels across."""
+    lab, square = cielab.from_rgb(image), np.ones((3, 3), np.uint8)
+    opened, closed = (
+        cv2.morphologyEx(lab, kind, square) for kind in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE)
+    )
+    return np.asarray(np.maximum(lab - opened, closed - lab).max(axis=2), np.float32)
 
 
 @pytest.mark.parametrize(
