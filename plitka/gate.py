@@ -31,6 +31,11 @@ from aiohttp import web
 Json: TypeAlias = dict[str, Any]
 
 MAX_BODY = 512 * 1024  # bytes; a request of 64 KB, each of its bytes escaped, has 400
+ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
+"""The environment in which all threads of Cog's server and its worker share one heap of the C
+library: what is freed at the end of another one is kept, up to 64 MiB each, trimmed or not.
+cog.yaml has the same."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_ALLOWED = "1 to 128 letters, digits, dots, hyphens and underscores, a letter or digit first"
 _LEAST_DISK = 64 * 2**20  # bytes; three pictures have 8 MB at most
@@ -235,7 +240,8 @@ async def serve(options: argparse.Namespace) -> int:
     port = _free_port()
     command = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
     command += ["--upload-url", options.upload_url] if options.upload_url else []
-    cog = await asyncio.create_subprocess_exec(*command, env={**os.environ, "PORT": str(port)})
+    environment = {**ONE_HEAP, **os.environ, "PORT": str(port)}
+    cog = await asyncio.create_subprocess_exec(*command, env=environment)
     ended = asyncio.create_task(cog.wait())
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

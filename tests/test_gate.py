@@ -9,7 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
+from plitka.gate import ONE_HEAP
+from script import openapi_schema
 from tests.recipes import request
 from tests.server import CogServer, cog_server
 from tests.test_server import TILE, record
@@ -34,6 +37,12 @@ def test_pictures_stream_through_it_the_preview_first(gate: CogServer) -> None:
     names = [event.name for event in seen]
     assert "log" in names[names.index("output") + 1 :]
     assert seen[-1].data["status"] == "succeeded"
+
+
+def test_the_worker_has_one_heap_with_the_gate_and_in_the_image(gate: CogServer) -> None:
+    assert gate.worker().environ().items() >= ONE_HEAP.items()
+    config = yaml.safe_load((openapi_schema.PREDICTOR.parent / "cog.yaml").read_text())
+    assert dict(line.split("=") for line in config["environment"]) == ONE_HEAP
 
 
 def test_a_recipes_faults_come_through_as_they_are(gate: CogServer) -> None:
