@@ -18,13 +18,13 @@ class Hub:
     """address: for HF_ENDPOINT. fetched: files that were asked for, as `owner/name/path`."""
 
     address: str
-    fetched: set[str] = field(default_factory=set)
+    fetched: list[str] = field(default_factory=list)
 
 
 @contextmanager
 def hub(repositories: Mapping[str, Path]) -> Iterator[Hub]:
     """Serve folders as repositories: `{"owner/name": folder}`."""
-    fetched: set[str] = set()
+    fetched: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,7 +60,7 @@ def hub(repositories: Mapping[str, Path]) -> Iterator[Hub]:
                 file = folder.joinpath(*parts[4:])
                 if file.is_file():
                     if with_body:
-                        fetched.add("/".join([*parts[:2], *parts[4:]]))
+                        fetched.append("/".join([*parts[:2], *parts[4:]]))
                     body = file.read_bytes()
                     return 200, body, {"X-Repo-Commit": COMMIT, "ETag": f'"{_digest(body)}"'}
             return 404, b"{}", {"X-Error-Code": "RepoNotFound"}

@@ -76,8 +76,9 @@ def test_by_default_the_published_repositories_are_fetched_once_and_only_what_is
         assert before.returncode == 1
         assert not published.fetched, "check fetches nothing"
 
-        first = python(["-c", LOAD, "0", "90"], small_sdxl, cache, published.address)
-        assert first.stdout == "1\n1\n", first.stderr
+        twice = python(["-c", LOAD + LOAD, "0", "90"], small_sdxl, cache, published.address)
+        assert twice.stdout == "1\n1\n" * 2, twice.stderr
+        assert len(set(published.fetched)) == len(published.fetched)
         names = {name.removeprefix(f"{weights.SDXL}/") for name in published.fetched}
         assert "unet/diffusion_pytorch_model.fp16.safetensors" in names
         assert "diffusers/controlnet-canny-sdxl-1.0/config.json" in names
