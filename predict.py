@@ -5,7 +5,12 @@ from typing import Any
 
 from cog import BasePredictor, Input, Path, streaming
 
-from plitka import __version__, ahead, device, engines, health, logs, pictures, recipe, studio
+from plitka import __version__, images, pipeline
+from plitka.engines import registry
+from plitka.engines.sdxl import device
+from plitka.request import parsing
+from plitka.runtime import background, logs
+from plitka.serving import health
 
 
 class Predictor(BasePredictor):
@@ -14,9 +19,9 @@ class Predictor(BasePredictor):
     def setup(self, weights: Path | str | None = None) -> None:
         """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
         logs.configure()
-        self.outbox = pictures.Outbox()
-        self.engine = engines.load(weights=weights)
-        ahead.prepare()
+        self.outbox = images.Outbox()
+        self.engine = registry.load(weights=weights)
+        background.prepare()
 
     def healthcheck(self) -> bool:
         """Whether the next prediction would succeed; what is raised says why not."""
@@ -34,17 +39,17 @@ class Predictor(BasePredictor):
         folder = self.outbox.folder()
         logs.begin(self.scope.context.get("prediction_id"), folder.mark)
         try:
-            asked = recipe.parse(params_json)
+            asked = parsing.parse(params_json)
             self.engine.check(asked)
-        except recipe.RecipeError as fault:
+        except parsing.RecipeError as fault:
             raise ValueError(str(fault)) from None  # its class name is part of Cog's error
         self.record_metric("version", __version__)
         self.record_metric("files", folder.mark)
         told: dict[str, Any] = {}
         try:
-            for picture in studio.make(asked, self.engine):
+            for picture in pipeline.make(asked, self.engine):
                 file = folder.file(picture.kind)
-                pictures.save(picture.image, file, picture.record)
+                images.save(picture.image, file, picture.record)
                 for name, value in picture.metrics.items():
                     if told.get(name) != value:
                         self.record_metric(name, value)

@@ -28,10 +28,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from benchmarks.report import print_table
-from plitka import device
-from plitka.bench import models
-from plitka.engines import sdxl
-from plitka.stages import Stages
+from plitka.bench import random_models
+from plitka.engines.sdxl import device, engine
+from plitka.runtime.timing import Stages
 
 _PAGE = 4096  # bytes
 WAYS = {
@@ -61,7 +60,7 @@ def main() -> None:
 def _compare(folder: Path, runs: int) -> None:
     stages = Stages()
     with stages("write random weights"):
-        made = models.write(folder, "full")
+        made = random_models.write(folder, "full")
     if not _snapshot(folder).exists():
         with stages("bake"):
             bake = [sys.executable, "-m", "plitka", "bake", str(_snapshot(folder))]
@@ -130,12 +129,12 @@ def _set_up_baked(folder: Path) -> Iterable[Tensor]:
 
 
 def _set_up_unbaked(folder: Path) -> Iterable[Tensor]:
-    os.environ.update(models.write(folder, "full").settings())
+    os.environ.update(random_models.write(folder, "full").settings())
     return _loaded()
 
 
 def _loaded() -> Iterable[Tensor]:
-    pipe = sdxl.load(dtype="float16").pipe
+    pipe = engine.load(dtype="float16").pipe
     networks = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
     return [tensor for network in networks for tensor in network.state_dict().values()]
 

@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.colour_pictures import SIZE, Image, layout
-from plitka import cielab, granulation, matching, render, segments, sorting
-from plitka.palette import Colour
+from plitka.color import cielab
+from plitka.color.palette import Colour
+from plitka.matching import match, region_merging
+from plitka.measure import classification, segmentation
+from plitka.tile import render
 
 _DOCS = Path(__file__).parent.parent / "docs"
 _RECIPE = "RED60+BLACK20+WHITE20"
@@ -27,22 +30,24 @@ def main() -> None:
     laid = layout(_RECIPE, 3)
     image = render.picture(layout(_DRAWN, 8), SIZE)
     lab = cielab.from_rgb(image)
-    cut = segments.cut(image, lab)
-    found = sorting.sort(cut, laid.colours)
+    cut = segmentation.cut(image, lab)
+    found = classification.sort(cut, laid.colours)
     granules = laid.granule_map(SIZE)
-    coarse = segments.without_large(segments.cut(image, lab, 3), lab, granules)
-    pieces = granulation.join(coarse, granules).number[coarse.map]
+    coarse = segmentation.without_large(segmentation.cut(image, lab, 3), lab, granules)
+    pieces = region_merging.join(coarse, granules).number[coarse.map]
     _save("colour-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colours))
-    matched = matching.match(image, laid)
-    after = segments.cut(matched, cielab.from_rgb(matched))
-    shown = sorting.sort(after, laid.colours)
+    matched = match.match(image, laid)
+    after = segmentation.cut(matched, cielab.from_rgb(matched))
+    shown = classification.sort(after, laid.colours)
     _save("colour-match.jpg", _outlined(image, pieces), matched, _flat(shown, after, laid.colours))
     flat = np.full_like(image, 128)
     noise = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
-    _save("colour-any.jpg", *(matching.match(one, laid) for one in (flat, noise)))
+    _save("colour-any.jpg", *(match.match(one, laid) for one in (flat, noise)))
 
 
-def _flat(found: sorting.Sorted, cut: segments.Segments, colours: tuple[Colour, ...]) -> Image:
+def _flat(
+    found: classification.Sorted, cut: segmentation.Segments, colours: tuple[Colour, ...]
+) -> Image:
     """What `measure` sees: each segment in its palette colour, nobody's in amber."""
     table = np.array([colour.srgb for colour in colours] + [_NOBODY], np.uint8)
     return np.asarray(table[found.owner][cut.map])

@@ -28,10 +28,13 @@ from benchmarks.colour_pictures import (
     rendered,
     stand_ins,
 )
-from plitka import fidelity, matching, palette, pictures
-from plitka.cielab import difference
-from plitka.layout import Layout
-from plitka.palette import Colour
+from plitka import images
+from plitka.color import palette
+from plitka.color.cielab import difference
+from plitka.color.palette import Colour
+from plitka.matching import match
+from plitka.measure import shares
+from plitka.tile.layout import Layout
 
 _SEED = 3
 _DARK = 0.4  # of the colour's median L*: left out by the pixel classifier
@@ -76,13 +79,13 @@ def main(chosen: Sequence[str]) -> None:
 
 def _matched(name: str, image: Image, laid: Layout) -> Result:
     start = time.process_time()
-    matched = matching.matched(image, laid)
+    matched = match.matched(image, laid)
     seconds = time.process_time() - start
     after, measured = matched.image, matched.after
-    plain = 100 * fidelity.total_variation(plain_shares(after, laid.colours), laid.shares)
+    plain = 100 * shares.total_variation(plain_shares(after, laid.colours), laid.shares)
     inside, everywhere = _detail(name, image, after, laid.colours)
     return Result(
-        100 * fidelity.total_variation(measured.shares, laid.shares),
+        100 * shares.total_variation(measured.shares, laid.shares),
         plain,
         max((d for d in measured.differences if d is not None), default=0.0),
         inside,
@@ -109,9 +112,9 @@ def _unchanged() -> None:
     """What matching changes on pictures that show their recipe already."""
     for recipe in RECIPES[::3]:
         image = rendered(recipe, 7)
-        change = np.abs(matching.match(image, layout(recipe, 7)).astype(int) - image).mean()
-        again = matching.match(image, layout(recipe, _SEED))
-        twice = np.abs(matching.match(again, layout(recipe, _SEED)).astype(int) - again).mean()
+        change = np.abs(match.match(image, layout(recipe, 7)).astype(int) - image).mean()
+        again = match.match(image, layout(recipe, _SEED))
+        twice = np.abs(match.match(again, layout(recipe, _SEED)).astype(int) - again).mean()
         print(
             f"already shown: {recipe:34} changed by {change:.2f}, its match by {twice:.2f} of 255"
         )
@@ -131,7 +134,7 @@ class _Gaussian:
 def _fitted(colour: Colour) -> _Gaussian:
     folder = photographs()
     if folder is not None and (folder / f"{colour.code}.jpg").is_file():
-        image = pictures.load(folder / f"{colour.code}.jpg")
+        image = images.load(folder / f"{colour.code}.jpg")
     else:
         image = rendered(f"{colour.code}100", 21)
     lab = _lab(image).reshape(-1, 3)

@@ -8,7 +8,10 @@ Without photographs, renders alone are measured.
 import numpy as np
 
 from benchmarks.colour_pictures import RECIPES, labelled, layout
-from plitka import fidelity, palette, pictures, render
+from plitka import images
+from plitka.color import palette
+from plitka.measure import shares
+from plitka.tile import render
 
 
 def main() -> None:
@@ -21,7 +24,7 @@ def _photographs() -> None:
     """Mean error per colour, in points, of each mixed photograph; the groups by kind."""
     errors: dict[str, list[float]] = {"one colour": [], "black and white": [], "colours": []}
     for photo in labelled():
-        measured = fidelity.measure(pictures.load(photo.file), photo.colours)
+        measured = shares.measure(images.load(photo.file), photo.colours)
         off = 100 * (np.array(measured.shares) - photo.shares)
         error = float(np.abs(off).mean())
         codes = {colour.code for colour in photo.colours}
@@ -41,10 +44,10 @@ def _absent() -> None:
     """What a colour that is not in a photograph is said to have, for every palette colour."""
     found: list[float] = []
     for photo in labelled():
-        image = pictures.load(photo.file)
+        image = images.load(photo.file)
         for other in palette.load().colours[::5]:
             if all(_far(other.lab, colour.lab) for colour in photo.colours):
-                measured = fidelity.measure(image, [*photo.colours, other])
+                measured = shares.measure(image, [*photo.colours, other])
                 found.append(100 * measured.shares[-1])
     if found:
         more = sum(share > 1 for share in found)
@@ -52,7 +55,7 @@ def _absent() -> None:
 
 
 def _far(one: palette.Lab, other: palette.Lab) -> bool:
-    from plitka.cielab import difference
+    from plitka.color.cielab import difference
 
     # Nearer ones may well be the granules' true name: the photographs' DKGREEN is GREEN.
     return float(difference(one, other)) > 30
@@ -62,8 +65,8 @@ def _renders() -> None:
     off = []
     for recipe in RECIPES:
         laid = layout(recipe, 7)
-        measured = fidelity.measure(render.picture(laid, 1024), laid.colours)
-        variation = 100 * fidelity.total_variation(measured.shares, laid.shares)
+        measured = shares.measure(render.picture(laid, 1024), laid.colours)
+        variation = 100 * shares.total_variation(measured.shares, laid.shares)
         off.append(variation)
         print(f"render {recipe:35} total variation {variation:5.2f}")
     print(f"renders: mean {np.mean(off):.2f}, worst {max(off):.2f}")

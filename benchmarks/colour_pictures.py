@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import palette, pictures, render
-from plitka.layout import Layout, lay
-from plitka.palette import Colour
-from plitka.recipe import ColourShare, Recipe
+from plitka import images
+from plitka.color import palette
+from plitka.color.palette import Colour
+from plitka.request.parsing import ColourShare, Recipe
+from plitka.tile import render
+from plitka.tile.layout import Layout, lay
 
 Image = NDArray[np.uint8]
 
@@ -79,7 +81,7 @@ def photograph(name: str, otherwise: str) -> Image:
     folder = photographs()
     if folder is None:
         return rendered(otherwise, 11)
-    image = pictures.load(folder / name)
+    image = images.load(folder / name)
     return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks import photographs
 from benchmarks.photo_texture import own_colours, rendered
-from plitka import pictures
+from plitka import images
 
 SHOWN = (
     *("YELLOW", "GRAY", "WHITE", "DKGREEN", "LILAC", "BEIGE"),
@@ -44,7 +44,7 @@ def main() -> None:
         if photo.name in SHOWN
     ]
     rows = [np.concatenate(pairs[i : i + 2], axis=1) for i in range(0, len(pairs), 2)]
-    pictures.save(np.concatenate(rows), options.sheet, {})
+    images.save(np.concatenate(rows), options.sheet, {})
     print(options.sheet)
 
 

@@ -13,9 +13,9 @@ import time
 from collections.abc import Callable
 
 from benchmarks.report import print_table
-from plitka import recipe
-from plitka.designer.drawing import Easel
-from plitka.recipe import Recipe
+from plitka.designer.renderer import Easel
+from plitka.request import parsing
+from plitka.request.parsing import Recipe
 
 CHANGES: dict[str, Callable[[int], Recipe]] = {
     "another mix": lambda run: _tile(share=20 + run),
@@ -55,7 +55,7 @@ def _tile(share: int = 50, angle: int = 45, seed: int = 7) -> Recipe:
     """Three colours, one of them with this share."""
     shares = {"dark green": share, "beige": 80 - share, "terracotta": 20}
     colors = [{"name": name, "proportion": part} for name, part in shares.items()]
-    return recipe.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
+    return parsing.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
 
 
 def _go_on() -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from PIL import Image
 
 from benchmarks.report import print_table
-from plitka import recipe, studio
-from plitka.engines.render import RenderEngine
+from plitka import pipeline
+from plitka.engines.procedural import RenderEngine
+from plitka.request import parsing
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 QUALITY = 82  # of JPEG, 0 to 100
@@ -32,7 +33,7 @@ class Tile:
     colours: dict[str, float]
     angle: float
     seed: int
-    shown: dict[str, tuple[studio.Kind, int]]
+    shown: dict[str, tuple[pipeline.Kind, int]]
 
 
 TILES = (
@@ -70,10 +71,10 @@ TILES = (
 )
 
 
-def asked(tile: Tile) -> recipe.Recipe:
+def asked(tile: Tile) -> parsing.Recipe:
     colours = [{"name": name, "proportion": share} for name, share in tile.colours.items()]
     request = {"colors": colours, "angle": tile.angle, "seed": tile.seed}
-    return recipe.parse(json.dumps(request))
+    return parsing.parse(json.dumps(request))
 
 
 def middle(image: Image.Image, side: int) -> Image.Image:
@@ -95,7 +96,9 @@ def main() -> None:
     DOCS.mkdir(exist_ok=True)
     rows = []
     for tile in TILES:
-        made = {p.kind: Image.fromarray(p.image) for p in studio.make(asked(tile), RenderEngine())}
+        made = {
+            p.kind: Image.fromarray(p.image) for p in pipeline.make(asked(tile), RenderEngine())
+        }
         for name, (kind, side) in tile.shown.items():
             save(middle(made[kind], side), DOCS / name)
             rows.append([f"docs/{name}", f"{(DOCS / name).stat().st_size // 1000}"])

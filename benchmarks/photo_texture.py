@@ -25,7 +25,9 @@ from numpy.typing import NDArray
 from benchmarks import photographs
 from benchmarks.photographs import Photograph
 from benchmarks.report import print_table
-from plitka import layout, palette, recipe, render
+from plitka.color import palette
+from plitka.request import parsing
+from plitka.tile import layout, render
 
 SIZE = 1024
 NEAR = 1.3  # a mean distance up to this is no more than a neighbouring mixture's
@@ -69,7 +71,7 @@ def rendered(percent: Percent, seed: int, side: int) -> NDArray[np.uint8]:
         {"hex" if name.startswith("#") else "name": name, "proportion": share}
         for name, share in percent.items()
     ]
-    asked = recipe.parse(json.dumps({"colors": colours, "seed": seed}))
+    asked = parsing.parse(json.dumps({"colors": colours, "seed": seed}))
     picture = render.picture(layout.lay(asked), SIZE)
     margin = (SIZE - side) // 2
     return np.ascontiguousarray(picture[margin : margin + side, margin : margin + side, ::-1])

@@ -13,7 +13,8 @@ import numpy as np
 from benchmarks.colour_match import plain_shares
 from benchmarks.colour_pictures import RECIPES, layout
 from benchmarks.report import print_table
-from plitka import fidelity, render
+from plitka.measure import shares as fidelity
+from plitka.tile import render
 
 
 def main() -> None:

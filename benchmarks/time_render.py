@@ -16,7 +16,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.report import print_table
-from plitka import device, fidelity, granule, layout, recipe, render
+from plitka.engines.sdxl import device
+from plitka.measure import shares
+from plitka.request import parsing
+from plitka.tile import granule, layout, render
 
 SIZES = (512, 1024, 2048)  # pixels a side
 REQUEST = """{"colors": [{"name": "red", "proportion": 40}, {"name": "blue", "proportion": 30},
@@ -30,7 +33,7 @@ Cost = tuple[float, float]
 
 def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
     """What each stage costs at this size; run in a process of its own."""
-    asked = replace(recipe.parse(REQUEST), angle=angle)
+    asked = replace(parsing.parse(REQUEST), angle=angle)
     laid = layout.lay(asked)
     photo = render.picture(laid, size)
     stages: dict[str, Callable[[], object]] = {
@@ -39,7 +42,7 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
         "colormap": lambda: render.colormap(laid, size),
         "edges for Canny": lambda: render.canny(laid, photo),
         "edges for SoftEdge": lambda: render.soft_edge(laid, photo),
-        "measuring the shares": lambda: fidelity.measure(photo, laid.colours),
+        "measuring the shares": lambda: shares.measure(photo, laid.colours),
     }
     peak = device.peak_memory_mb()  # of the stages below, none needs more than the render
     found = {
@@ -52,7 +55,7 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
 def cost_of_granules(pixels: int, angle: float, runs: int) -> tuple[int, float, float]:
     """Granules seen, seconds to lay and to draw them at 1024; run in a process of its own."""
     granule.DIAMETER = pixels / 1024
-    asked = replace(recipe.parse(REQUEST), angle=angle)
+    asked = replace(parsing.parse(REQUEST), angle=angle)
     laid = layout.lay(asked)
     laying = statistics.median(_seconds(lambda: layout.lay(asked)) for _ in range(runs))
     drawing = statistics.median(_seconds(lambda: render.picture(laid, 1024)) for _ in range(runs))

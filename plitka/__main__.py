@@ -1,3 +1,3 @@
-from plitka.cli import main
+from plitka.cli.main import main
 
 raise SystemExit(main())

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, cast
 import cv2
 import pytest
 
-from plitka import engines, pictures, render
-from plitka.layout import lay
+from plitka import images
+from plitka.engines import registry
+from plitka.tile import render
+from plitka.tile.layout import lay
 from tests.recipes import asked
 from tests.server import CogServer, cog_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from plitka.engines.sdxl import SdxlEngine
+    from plitka.engines.sdxl.engine import SdxlEngine
     from tests.designer import Designer, Hand
     from tests.small_sdxl import SmallSdxl
 
@@ -63,7 +65,7 @@ def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadS
     def load(weights: Path | None = None, **changed: str | Path) -> "SdxlEngine":
         for name, value in small_sdxl.settings(**changed).items():
             monkeypatch.setenv(name, value)
-        loaded = engines.load("sdxl", weights)
+        loaded = registry.load("sdxl", weights)
         return cast("SdxlEngine", loaded)
 
     return load
@@ -73,7 +75,7 @@ def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadS
 def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of 60% red and 40% blue."""
     file = tmp_path_factory.mktemp("tile") / "tile.png"
-    pictures.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
+    images.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
     return file
 
 

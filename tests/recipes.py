@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from plitka import recipe
-from plitka.recipe import Recipe
+from plitka.request import parsing
+from plitka.request.parsing import Recipe
 
 
 def request(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> str:
@@ -14,4 +14,4 @@ def request(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> str
 
 
 def asked(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> Recipe:
-    return recipe.parse(request(shares, angle, seed))
+    return parsing.parse(request(shares, angle, seed))

@@ -130,7 +130,7 @@ def cog_server(
         **env,
     }
     with log.open("wb") as output:
-        module = "plitka.gate" if gate else "cog.server.http"
+        module = "plitka.serving.gateway" if gate else "cog.server.http"
         process = psutil.Popen(
             [sys.executable, "-m", module, "--host", "127.0.0.1", *arguments],
             cwd=folder,

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plitka import engines, studio
-from plitka.ahead import Ahead, Stopped, prepare
-from plitka.engines import Drawn, Guides
-from plitka.engines.render import RenderEngine
-from plitka.layout import Layout
-from plitka.plan import Plan
-from plitka.recipe import Overrides
+from plitka import pipeline
+from plitka.engines import registry
+from plitka.engines.procedural import RenderEngine
+from plitka.engines.registry import Drawn, Guides
+from plitka.request.parsing import Overrides
+from plitka.request.plan import Plan
+from plitka.runtime.background import Ahead, Stopped, prepare
+from plitka.tile.layout import Layout
 from tests.conftest import LoadSdxl
 from tests.recipes import asked
 
@@ -46,7 +47,7 @@ class Slow(RenderEngine):
     ) -> Drawn:
         self.at_work += 1
         try:
-            if size == studio.SIZES["final"]:
+            if size == pipeline.SIZES["final"]:
                 self.began.set()
                 if self.fault is not None:
                     raise self.fault
@@ -58,7 +59,7 @@ class Slow(RenderEngine):
 
 
 def pictures(engine: Any, overlap: bool) -> list[Any]:
-    return list(studio.make(TILE, engine, overlap))
+    return list(pipeline.make(TILE, engine, overlap))
 
 
 def test_the_render_engine_gives_the_same_pictures_and_records_with_and_without() -> None:
@@ -78,7 +79,7 @@ def test_sdxl_gives_the_same_pictures_with_and_without(load_sdxl: LoadSdxl) -> N
 
 def test_the_final_picture_is_begun_while_the_preview_is_handed_out() -> None:
     engine = Slow()
-    run = studio.make(TILE, engine, overlap=True)
+    run = pipeline.make(TILE, engine, overlap=True)
     assert next(run).kind == "preview"
     assert engine.began.wait(10)
     engine.end.set()
@@ -90,14 +91,14 @@ def test_switched_off_nothing_is_begun_before_it_is_asked_for(
 ) -> None:
     monkeypatch.setenv("PLITKA_OVERLAP", "0")
     engine = Slow()
-    run = studio.make(TILE, engine)
+    run = pipeline.make(TILE, engine)
     assert next(run).kind == "preview"
     assert not engine.began.is_set()
 
 
 def test_a_run_that_is_closed_after_the_preview_ends_its_work_at_once() -> None:
     engine = Slow()
-    run = studio.make(TILE, engine, overlap=True)
+    run = pipeline.make(TILE, engine, overlap=True)
     next(run)
     engine.began.wait(10)
     run.close()
@@ -105,10 +106,10 @@ def test_a_run_that_is_closed_after_the_preview_ends_its_work_at_once() -> None:
 
 
 def test_a_fault_of_the_final_picture_comes_after_the_preview() -> None:
-    engine = Slow(fault=engines.EngineError("the card fell out"))
-    run = studio.make(TILE, engine, overlap=True)
+    engine = Slow(fault=registry.EngineError("the card fell out"))
+    run = pipeline.make(TILE, engine, overlap=True)
     assert next(run).kind == "preview"
-    with pytest.raises(engines.EngineError, match="the card fell out"):
+    with pytest.raises(registry.EngineError, match="the card fell out"):
         next(run)
     assert not engine.at_work
 
@@ -122,7 +123,7 @@ def test_no_thread_is_started_while_pictures_are_made(load_sdxl: LoadSdxl) -> No
     engine = load_sdxl()
     prepare()
     before = threads()
-    for _ in studio.make(TILE, engine, overlap=True):
+    for _ in pipeline.make(TILE, engine, overlap=True):
         assert threads() == before
     assert threads() == before
 

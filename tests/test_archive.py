@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from plitka import archive, engines
-from plitka.weights import WeightsError
+from plitka.engines import registry
+from plitka.weights import archive
+from plitka.weights.models import WeightsError
 from tests.conftest import LoadSdxl
 
 Files = dict[str, bytes]
@@ -204,7 +205,7 @@ def test_a_lora_without_its_embeddings_is_not_mixed_with_the_default_ones(
     load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
     path = as_tar(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
-    with pytest.raises(engines.EngineError, match="which were trained together"):
+    with pytest.raises(registry.EngineError, match="which were trained together"):
         load_sdxl(path, EMBEDDINGS="")
     assert load_sdxl(path, EMBEDDINGS="none").tokens is False
 

@@ -12,12 +12,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from plitka import cli, engines, recipe
-from plitka.bench import models
-from plitka.engines import sdxl
-from plitka.layout import lay
-from plitka.plan import plan
-from plitka.weights import WeightsError
+from plitka.bench import random_models
+from plitka.cli import main
+from plitka.engines import registry
+from plitka.engines.sdxl import engine as sdxl
+from plitka.request import parsing
+from plitka.request.plan import plan
+from plitka.tile.layout import lay
+from plitka.weights.models import WeightsError
 from tests.recipes import request
 from tests.small_sdxl import SmallSdxl
 
@@ -28,7 +30,7 @@ TURBO_MODULE = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_
 def unbaked(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The settings of a model with a LoRA, embeddings, ControlNets and a turbo LoRA."""
     folder = tmp_path_factory.mktemp("unbaked")
-    made = models.write(folder, "small")
+    made = random_models.write(folder, "small")
     save_file(
         {
             f"{TURBO_MODULE}.lora_down.weight": 0.1 * torch.randn(2, 32),
@@ -47,7 +49,7 @@ def baked(unbaked: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> 
     folder: Path = tmp_path_factory.mktemp("baked") / "snapshot"
     with pytest.MonkeyPatch.context() as patched:
         _set(patched, unbaked)
-        assert cli.main(["bake", str(folder), "--controlnets", "all"]) == 0
+        assert main.main(["bake", str(folder), "--controlnets", "all"]) == 0
     return folder
 
 
@@ -69,7 +71,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def drawn(engine: Any, angle: float = 0, quality: str = "standard") -> Any:
     body = {**json.loads(request({"red": 60, "white": 40}, angle)), "quality": quality}
-    settled = plan(recipe.parse(json.dumps(body)), engine.tokens)
+    settled = plan(parsing.parse(json.dumps(body)), engine.tokens)
     return engine.draw(settled, lay(settled.recipe), 64, 4).image
 
 
@@ -113,9 +115,9 @@ def test_plan_and_check_know_a_snapshot(
     baked: Path, only: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     only(BASE=baked)
-    assert cli.main(["plan", "--color", "red=100"]) == 0
+    assert main.main(["plan", "--color", "red=100"]) == 0
     assert "<s0><s1>" in json.loads(capsys.readouterr().out)["prompt"]
-    assert cli.main(["check"]) == 0
+    assert main.main(["check"]) == 0
     said = capsys.readouterr().out
     assert "fused into the snapshot at scale 0.75" in said
     assert "all whole" in said
@@ -125,11 +127,11 @@ def test_without_lora_and_embeddings_a_snapshot_has_none(
     small_sdxl: SmallSdxl, only: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
-    assert cli.main(["bake", str(tmp_path / "plain")]) == 0
+    assert main.main(["bake", str(tmp_path / "plain")]) == 0
     only(BASE=tmp_path / "plain")
     assert not sdxl.load().tokens
     capsys.readouterr()
-    assert cli.main(["plan", "--color", "red=100"]) == 0
+    assert main.main(["plan", "--color", "red=100"]) == 0
     assert "<s0>" not in json.loads(capsys.readouterr().out)["prompt"]
 
 
@@ -146,8 +148,8 @@ def test_what_cannot_be_had_of_a_snapshot_stops_setup(
     name: str, value: str, said: str, baked: Path, only: Any
 ) -> None:
     only(BASE=baked, **{name: value})
-    with pytest.raises(engines.EngineError, match=f"^{said}[^\n]+$"):
-        engines.load("sdxl")
+    with pytest.raises(registry.EngineError, match=f"^{said}[^\n]+$"):
+        registry.load("sdxl")
 
 
 def test_packed_weights_on_top_of_a_snapshot_stop_setup(
@@ -156,8 +158,8 @@ def test_packed_weights_on_top_of_a_snapshot_stop_setup(
     shutil.copy(unbaked["PLITKA_LORA"], tmp_path)
     shutil.copy(unbaked["PLITKA_EMBEDDINGS"], tmp_path)
     only(BASE=baked)
-    with pytest.raises(engines.EngineError, match=r"^weights: given, but"):
-        engines.load("sdxl", tmp_path)
+    with pytest.raises(registry.EngineError, match=r"^weights: given, but"):
+        registry.load("sdxl", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ def test_a_damaged_snapshot_stops_setup_before_anything_is_loaded(
         manifest.write_text(json.dumps({**told, "form": 99}))
     only(BASE=copy)
     with pytest.raises(WeightsError, match=f"{copy}.*bake"):
-        engines.load("sdxl")
+        registry.load("sdxl")
 
 
 def test_check_finds_a_byte_that_has_changed(
@@ -201,7 +203,7 @@ def test_check_finds_a_byte_that_has_changed(
     content[-1] ^= 1
     weights.write_bytes(content)
     only(BASE=copy)
-    assert cli.main(["check"]) == 1
+    assert main.main(["check"]) == 1
     assert f"{weights}: damaged, not what was baked" in capsys.readouterr().out
 
 
@@ -211,7 +213,7 @@ def test_a_folder_that_is_not_empty_is_refused_and_left_alone(
 ) -> None:  # fmt: skip
     _set(monkeypatch, unbaked)
     (tmp_path / "mine.txt").write_text("mine")
-    assert cli.main(["bake", str(tmp_path)]) == 1
+    assert main.main(["bake", str(tmp_path)]) == 1
     assert capsys.readouterr().err.strip().endswith("name a new folder, or empty this one")
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -220,7 +222,7 @@ def test_a_bake_that_fails_leaves_nothing_behind(
     unbaked: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _set(monkeypatch, {**unbaked, "PLITKA_CONTROLNET_CANNY": str(tmp_path / "absent")})
-    assert cli.main(["bake", str(tmp_path / "snapshot"), "--controlnets", "canny"]) == 1
+    assert main.main(["bake", str(tmp_path / "snapshot"), "--controlnets", "canny"]) == 1
     assert not list(tmp_path.iterdir())
 
 
@@ -234,7 +236,7 @@ def test_a_snapshot_without_controlnets_takes_those_of_the_settings_or_says_whic
 ) -> None:
     plain = tmp_path / "plain"
     only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
-    assert cli.main(["bake", str(plain)]) == 0
+    assert main.main(["bake", str(plain)]) == 0
     only(BASE=plain, CONTROLNET_SOFTEDGE=small_sdxl.softedge, CONTROLNET_CANNY=tmp_path / "none")
     engine = sdxl.load()
     drawn(engine, 45)
@@ -246,5 +248,5 @@ def test_a_snapshot_is_not_baked_again(
     baked: Path, only: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     only(BASE=baked)
-    assert cli.main(["bake", str(tmp_path / "again")]) == 1
+    assert main.main(["bake", str(tmp_path / "again")]) == 1
     assert "is a baked snapshot already" in capsys.readouterr().err

@@ -11,11 +11,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from plitka import cli, recipe
-from plitka.bench import chart, compare, models, tables, work, yardstick
-from plitka.plan import Plan, plan
-from plitka.recipe import Recipe
-from plitka.savings import PLAIN, settings
+from plitka.bench import baseline, chart, compare, flops, random_models, tables
+from plitka.cli import main
+from plitka.engines.sdxl.options import PLAIN, settings
+from plitka.request import parsing
+from plitka.request.parsing import Recipe
+from plitka.request.plan import Plan, plan
 from tests.recipes import request
 
 Json = dict[str, Any]
@@ -24,7 +25,7 @@ SCALE = 0.75  # of the LoRA
 
 def asked(angle: float = 0, **overrides: object) -> Recipe:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return recipe.parse(json.dumps({**body, "overrides": overrides}))
+    return parsing.parse(json.dumps({**body, "overrides": overrides}))
 
 
 def planned(angle: float = 0, **overrides: object) -> Plan:
@@ -40,15 +41,17 @@ def planned(angle: float = 0, **overrides: object) -> Plan:
 def test_one_forward_of_the_published_configuration_is_the_published_work(
     pixels: int, of_unet: float, of_decoder: float
 ) -> None:
-    assert work.unet("full", pixels, 1) == pytest.approx(of_unet, abs=0.005)
-    assert work.decode("full", pixels) == pytest.approx(of_decoder, abs=0.05)
-    assert work.unet("full", pixels, 2) == pytest.approx(2 * work.unet("full", pixels, 1), rel=1e-3)
+    assert flops.unet("full", pixels, 1) == pytest.approx(of_unet, abs=0.005)
+    assert flops.decode("full", pixels) == pytest.approx(of_decoder, abs=0.05)
+    assert flops.unet("full", pixels, 2) == pytest.approx(
+        2 * flops.unet("full", pixels, 1), rel=1e-3
+    )
 
 
 def test_the_old_procedure_is_85_guided_steps_and_2_pictures_decoded() -> None:
-    old = work.old_prediction("full", planned())
-    unet = 2 * (35 * work.unet("full", 512, 1) + 50 * work.unet("full", 1024, 1))
-    decoded = work.decode("full", 512) + work.decode("full", 1024)
+    old = flops.old_prediction("full", planned())
+    unet = 2 * (35 * flops.unet("full", 512, 1) + 50 * flops.unet("full", 1024, 1))
+    decoded = flops.decode("full", 512) + flops.decode("full", 1024)
     assert old.unet == pytest.approx(unet, rel=1e-3)
     assert old.controlnet == 0
     assert old.vae == pytest.approx(decoded)
@@ -63,8 +66,8 @@ def test_standard_takes_half_of_the_old_unet_work_and_three_quarters_with_a_cont
 
 
 def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> None:
-    new = work.prediction("full", planned(color_control="prompt"), PLAIN)
-    old = work.old_prediction("full", planned())
+    new = flops.prediction("full", planned(color_control="prompt"), PLAIN)
+    old = flops.old_prediction("full", planned())
     assert new.denoising == pytest.approx(old.denoising)
     assert new.vae == pytest.approx(old.vae)
 
@@ -72,30 +75,30 @@ def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> No
 def test_the_steps_that_are_counted_are_those_that_the_switches_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fewer = work.prediction("small", planned(45), settings())
+    fewer = flops.prediction("small", planned(45), settings())
     monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "off")
-    every = work.prediction("small", planned(45), settings())
+    every = flops.prediction("small", planned(45), settings())
     monkeypatch.setenv("PLITKA_CONTROLNET_INTERVAL", "0,0.5")
-    half = work.prediction("small", planned(45), settings())
+    half = flops.prediction("small", planned(45), settings())
     assert fewer.unet < every.unet
     assert half.controlnet < 0.6 * every.controlnet
     assert half.unet == pytest.approx(every.unet, rel=0.01)
 
 
 def test_the_middle_model_has_50_to_100_million_parameters_in_its_unet() -> None:
-    assert 50e6 <= work.parameters("middle", "unet") <= 100e6
-    assert work.parameters("full", "unet") == 2_567_463_684  # the published one's
+    assert 50e6 <= flops.parameters("middle", "unet") <= 100e6
+    assert flops.parameters("full", "unet") == 2_567_463_684  # the published one's
 
 
 # Both sides
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> models.Files:
-    return models.write(tmp_path_factory.mktemp("bench"), "small")
+def files(tmp_path_factory: pytest.TempPathFactory) -> random_models.Files:
+    return random_models.write(tmp_path_factory.mktemp("bench"), "small")
 
 
-def test_random_weights_lie_in_the_form_of_the_published_files(files: models.Files) -> None:
+def test_random_weights_lie_in_the_form_of_the_published_files(files: random_models.Files) -> None:
     unet = files.base / "unet/diffusion_pytorch_model.fp16.safetensors"
     assert {tensor.dtype for tensor in load_file(unet).values()} == {torch.float16}
     pipe = diffusers.StableDiffusionXLPipeline.from_pretrained(files.base, variant="fp16")
@@ -104,13 +107,13 @@ def test_random_weights_lie_in_the_form_of_the_published_files(files: models.Fil
 
 
 def test_the_old_procedure_guides_every_step_with_its_lora_beside_the_weights_or_in_them(
-    files: models.Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    files: random_models.Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in files.settings().items():
         monkeypatch.setenv(name, value)
-    fused = yardstick.load(None, SCALE, None)
+    fused = baseline.load(None, SCALE, None)
     monkeypatch.setenv("PLITKA_LORA", "none")
-    beside = yardstick.load(files.lora, SCALE, None)
+    beside = baseline.load(files.lora, SCALE, None)
     assert not hasattr(fused.pipe.unet, "peft_config")
     assert beside.pipe.get_active_adapters()
     samples: list[int] = []
@@ -123,7 +126,7 @@ def test_the_old_procedure_guides_every_step_with_its_lora_beside_the_weights_or
 
 
 @pytest.fixture(scope="module")
-def told(files: models.Files) -> Json:
+def told(files: random_models.Files) -> Json:
     """Two short pairs at 45 degrees."""
     folder = files.base.parent
     short = asked(45, num_inference_steps_preview=3, num_inference_steps_final=3, strength=1)
@@ -176,7 +179,7 @@ def test_tables_and_chart_are_made_of_what_was_measured(
 def test_a_chart_of_a_kind_that_cannot_be_drawn_is_refused_before_any_work(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert cli.main(["bench", "--chart", "bench.txt"]) == cli.FAILED
+    assert main.main(["bench", "--chart", "bench.txt"]) == main.FAILED
     assert capsys.readouterr().err == (
         "--chart: got bench.txt; allowed: a file ending in .svg, .png, .pdf\n"
     )

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from plitka import palette, pictures, recipe, render
-from plitka.cli import main
-from plitka.layout import lay
+from plitka import images
+from plitka.cli.main import main
+from plitka.color import palette
+from plitka.request import parsing
+from plitka.tile import render
+from plitka.tile.layout import lay
 from tests.recipes import asked, request
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +36,7 @@ def test_make_writes_three_pictures_and_prints_the_shares(
     status, out, err = run(capsys, "make", asked, "--engine", "render", "--out", str(folder))
     assert (status, err) == (0, "")
     for name, size in (("preview", 512), ("final", 1024), ("colormap", 1024)):
-        assert pictures.load(folder / f"{name}.png").shape == (size, size, 3)
+        assert images.load(folder / f"{name}.png").shape == (size, size, 3)
         assert str(folder / f"{name}.png") in out.replace("\n", "")
     assert "black" in out
     assert "60.0%" in out
@@ -163,7 +166,7 @@ def test_an_interrupted_run_ends_quietly_and_leaves_no_half_picture(tmp_path: Pa
     assert process.returncode == 130
     assert "Traceback" not in err
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["preview.png"]
-    assert pictures.load(tmp_path / "preview.png").size
+    assert images.load(tmp_path / "preview.png").size
 
 
 def test_measure_keeps_the_names_that_it_was_asked_with(
@@ -248,7 +251,7 @@ def test_match_gives_any_picture_the_shares_asked_for(
     red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wide = tmp_path / "wide.png"
-    pictures.save(pictures.load(red_and_blue)[:512], wide, {})
+    images.save(images.load(red_and_blue)[:512], wide, {})
     matched = tmp_path / "matched.png"
     asked_for = request({"red": 20, "white": 80}, 45)
     status, out, err = run(capsys, "match", str(wide), asked_for, "--out", str(matched), "--json")
@@ -257,10 +260,10 @@ def test_match_gives_any_picture_the_shares_asked_for(
     assert (told["picture"], told["seed"]) == (str(matched), 7)
     assert told["before"]["total_variation"] > 0.3
     assert told["after"]["total_variation"] < 0.05
-    assert pictures.load(matched).shape == (512, 512, 3)
+    assert images.load(matched).shape == (512, 512, 3)
     with Image.open(matched) as picture:
         record = json.loads(picture.info["plitka"])
-    assert record["request"] == recipe.parse(asked_for).request()
+    assert record["request"] == parsing.parse(asked_for).request()
     assert record["after"] == told["after"]
     measured = json.loads(
         run(capsys, "measure", str(matched), "--colors", "red=20,white=80", "--json")[1]
@@ -370,7 +373,7 @@ def test_calibrate_writes_where_it_is_told(
     folder = tmp_path / "refs"
     (folder / "OCHRE").mkdir(parents=True)
     ochre = render.picture(lay(asked({"sand": 100})), 400)
-    pictures.save(ochre, folder / "OCHRE" / "1.png", {})
+    images.save(ochre, folder / "OCHRE" / "1.png", {})
     written = tmp_path / "ours.csv"
     status, out, err = run(capsys, "calibrate", str(folder), "--out", str(written))
     assert (status, err) == (0, "")
@@ -460,7 +463,7 @@ def test_pictures_of_equal_requests_are_equal(tmp_path: Path) -> None:
         )
     for file in ("preview.png", "final.png", "colormap.png"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-    assert np.ptp(pictures.load(tmp_path / "a" / "final.png")) > 100
+    assert np.ptp(images.load(tmp_path / "a" / "final.png")) > 100
 
 
 def test_what_cannot_be_calibrated_or_read_as_a_palette_fails_in_one_line(
@@ -481,7 +484,7 @@ def test_what_cannot_be_calibrated_or_read_as_a_palette_fails_in_one_line(
 def test_audit_does_not_print_the_palette_for_a_name_that_it_cannot_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pictures.save(np.full((64, 64, 3), 99, np.uint8), tmp_path / "holiday.png", {})
+    images.save(np.full((64, 64, 3), 99, np.uint8), tmp_path / "holiday.png", {})
     status, out, _ = run(capsys, "audit", str(tmp_path))
     assert status == 0
     assert "holiday.png" in out

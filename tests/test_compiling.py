@@ -14,13 +14,14 @@ import torch
 from safetensors.torch import save_file
 from torch._dynamo.utils import counters
 
-from plitka import engines, recipe
-from plitka.engines import loading
-from plitka.engines.loading import Loaded
-from plitka.engines.sdxl import SdxlEngine
-from plitka.layout import lay
-from plitka.plan import plan
-from plitka.savings import BACKENDS
+from plitka.engines import registry
+from plitka.engines.sdxl import loading
+from plitka.engines.sdxl.engine import SdxlEngine
+from plitka.engines.sdxl.loading import Loaded
+from plitka.engines.sdxl.options import BACKENDS
+from plitka.request import parsing
+from plitka.request.plan import plan
+from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.recipes import request
 from tests.small_sdxl import SMALL, SmallSdxl, save_controlnet
@@ -89,7 +90,7 @@ def drawn(
 ) -> Any:
     body = json.loads(request({"red": 60, "white": 40}, angle))
     overrides = {**SHORT, **over}
-    settled = plan(recipe.parse(json.dumps({**body, "quality": quality, "overrides": overrides})))
+    settled = plan(parsing.parse(json.dumps({**body, "quality": quality, "overrides": overrides})))
     return engine.draw(settled, lay(settled.recipe), size, 4)
 
 
@@ -139,7 +140,7 @@ def test_without_a_compiler_setup_fails_at_once_and_says_what_to_do(
     with (
         torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
         pytest.raises(
-            engines.EngineError, match=r"^PLITKA_COMPILE: inductor cannot [^\n]+g\+\+[^\n]+$"
+            registry.EngineError, match=r"^PLITKA_COMPILE: inductor cannot [^\n]+g\+\+[^\n]+$"
         ),
     ):
         load_sdxl()

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from plitka.control import ControlNets, Kind, choose
+from plitka.request.controlnet import ControlNets, Kind, choose
 
 
 @pytest.mark.parametrize(

@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plitka import pictures, recipe
-from plitka.designer import photograph
-from plitka.designer.faults import Fault
-from plitka.designer.photograph import Event, Photographer, Progress, SettingError, Shot
+from plitka import images
+from plitka.designer.backends import select
+from plitka.designer.backends.select import Event, Photographer, Progress, SettingError, Shot
+from plitka.designer.errors import Fault
+from plitka.request import parsing
 from tests.replicate_api import Replicate, replicate_api
 from tests.small_sdxl import SmallSdxl
 
-ASKED = recipe.parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
+ASKED = parsing.parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
 
 
-def asking(preview: int, final: int, **over: float) -> recipe.Recipe:
+def asking(preview: int, final: int, **over: float) -> parsing.Recipe:
     steps = {"num_inference_steps_preview": preview, "num_inference_steps_final": final}
-    return recipe.parse(json.dumps({**ASKED.request(), "overrides": {**steps, **over}}))
+    return parsing.parse(json.dumps({**ASKED.request(), "overrides": {**steps, **over}}))
 
 
 def test_a_photograph_in_this_program_is_made_and_ended(
@@ -30,7 +31,7 @@ def test_a_photograph_in_this_program_is_made_and_ended(
 ) -> None:
     for name, value in small_sdxl.settings().items():
         monkeypatch.setenv(name, value)
-    here = photograph.chosen({})
+    here = select.chosen({})
     asked, long = asking(2, 2), asking(2, 150, strength=1)
 
     async def both() -> tuple[list[Event], list[Event]]:
@@ -57,14 +58,14 @@ def prediction(status: str, outputs: int = 0, **more: object) -> dict[str, Any]:
 
 
 def uri(kind: str) -> str:
-    content = pictures.encoded(
+    content = images.encoded(
         np.zeros((8, 8, 3), np.uint8), {"picture": kind, "measured": {"red": 1.0}}
     )
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
 def deployment(api: Replicate) -> Photographer:
-    return photograph.chosen(
+    return select.chosen(
         {
             "PLITKA_PHOTOGRAPH": "replicate:maker/tiles",
             "REPLICATE_API_TOKEN": "r8_secret",
@@ -79,7 +80,7 @@ def is_step(event: Event, stage: str) -> bool:
 
 async def taken(
     photographer: Photographer,
-    asked: recipe.Recipe,
+    asked: parsing.Recipe,
     enough: Callable[[Event], bool] = lambda event: False,
 ) -> list[Event]:
     """What a photographer tells, until somebody has seen enough."""
@@ -151,5 +152,5 @@ def test_what_replicate_refuses_is_a_fault_with_a_name(
 )
 def test_a_wrong_setting_is_named(env: dict[str, str], word: str) -> None:
     with pytest.raises(SettingError, match=word) as caught:
-        photograph.chosen(env)
+        select.chosen(env)
     assert "secret" not in str(caught.value)

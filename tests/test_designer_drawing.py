@@ -5,15 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from plitka import layout, pictures, recipe, render, studio
-from plitka.designer.drawing import Easel
-from plitka.engines.render import RenderEngine
-from plitka.recipe import Recipe
+from plitka import images, pipeline
+from plitka.designer.renderer import Easel
+from plitka.engines.procedural import RenderEngine
+from plitka.request import parsing
+from plitka.request.parsing import Recipe
+from plitka.tile import layout, render
 
 
 def mixed(mix: dict[str, float], angle: float = 0, seed: int = 7) -> Recipe:
     colors = [{"name": name, "proportion": share} for name, share in mix.items()]
-    return recipe.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
+    return parsing.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
 
 
 def go_on() -> None:
@@ -41,7 +43,7 @@ def test_every_picture_has_the_bytes_that_the_command_line_writes() -> None:
     wanted = mixed({"terracotta": 70, "beige": 30})
     for warm in (mixed({"pink": 100}), replace(wanted, quality="high")):
         easel.picture(warm, "final", go_on)
-    for made in studio.make(wanted, RenderEngine()):
+    for made in pipeline.make(wanted, RenderEngine()):
         content, shares = easel.picture(wanted, made.kind, go_on)
-        assert content == pictures.encoded(made.image, made.record), made.kind
+        assert content == images.encoded(made.image, made.record), made.kind
         assert shares == made.shares

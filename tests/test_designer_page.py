@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Route, expect
 
-from plitka import pictures, recipe, studio
-from plitka.engines.render import RenderEngine
+from plitka import images, pipeline
+from plitka.engines.procedural import RenderEngine
+from plitka.request import parsing
 from tests.conftest import OpenHand
 from tests.designer import DRAWN_MS, Hand
 
@@ -23,14 +24,14 @@ GRAY = np.full((8, 8, 3), 128, np.uint8)
 
 def request_in(file: Path) -> dict[str, Any]:
     with Image.open(file) as picture:
-        found: dict[str, Any] = json.loads(picture.info[pictures.TEXT_KEY])["request"]
+        found: dict[str, Any] = json.loads(picture.info[images.TEXT_KEY])["request"]
     return found
 
 
 def drawn_by_the_program(request: dict[str, Any]) -> bytes:
-    making = studio.make(recipe.parse(json.dumps(request)), RenderEngine())
+    making = pipeline.make(parsing.parse(json.dumps(request)), RenderEngine())
     final = next(made for made in making if made.kind == "final")
-    return pictures.encoded(final.image, final.record)
+    return images.encoded(final.image, final.record)
 
 
 def test_three_colours_are_mixed_while_the_picture_and_its_shares_follow(hand: Hand) -> None:
@@ -252,8 +253,8 @@ def test_wrong_files_are_answered_in_words(hand: Hand) -> None:
         bare.getvalue(): "carries no recipe",
         bare.getvalue()[:40]: "damaged",
         b"\x89PNG\r\n\x1a\n" + b"\0" * 40: "damaged",
-        pictures.encoded(GRAY, {"request": {"colors": []}}): "1 to 8 colours",
-        pictures.encoded(GRAY, {"request": "of old"}): "cannot be read",
+        images.encoded(GRAY, {"request": {"colors": []}}): "1 to 8 colours",
+        images.encoded(GRAY, {"request": "of old"}): "cannot be read",
     }
     hand.open(THREE)
     for content, words in wrong.items():
@@ -338,7 +339,7 @@ def test_texts_to_share_are_requests_for_this_tile(hand: Hand) -> None:
     hand.page.locator("#open-share").click()
     code = hand.page.get_by_role("textbox", name="For programs")
     expect(code).not_to_have_value("")
-    asked = recipe.parse(code.input_value())
+    asked = parsing.parse(code.input_value())
     assert [(part.name, part.share) for part in asked.shares] == [
         ("red", 0.5), ("blue", 0.3), ("white", 0.2),
     ]  # fmt: skip

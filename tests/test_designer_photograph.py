@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from plitka import pictures
+from plitka import images
 from tests.conftest import OpenHand, StartServer
 from tests.designer import designer
 from tests.replicate_api import replicate_api
@@ -51,7 +51,7 @@ def test_a_photograph_by_a_cog_server_is_streamed_cancelled_and_taken_again(
         expect(page.locator("#caption")).to_contain_text(re.compile("^Photograph, 1024 .*seed 7"))
         assert hand.measured() == pytest.approx({"red": 60, "white": 40}, abs=6)
         with Image.open(hand.save("Photograph")) as picture:
-            assert json.loads(picture.info[pictures.TEXT_KEY])["engine"] == "sdxl"
+            assert json.loads(picture.info[images.TEXT_KEY])["engine"] == "sdxl"
         page.get_by_role("radio", name="Room").check()
         hand.drawn("room")
         hand.add("black")

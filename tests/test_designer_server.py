@@ -10,8 +10,8 @@ import httpx
 import numpy as np
 import pytest
 
-from plitka.designer import dropped, gallery, room, surface
-from plitka.designer.drawing import Easel
+from plitka.designer import gallery, png_recipe, quilting, room_view
+from plitka.designer.renderer import Easel
 from tests.designer import Designer
 
 
@@ -81,12 +81,16 @@ def test_a_floor_goes_on_over_the_borders_of_the_tile() -> None:
     """Its surface meets itself, right to left and bottom to top, as smoothly as it goes on."""
     asked = gallery.SAMPLES[0].recipe()
     png, _ = Easel().picture(asked, "final", lambda: None)
-    tile = dropped.pixels(png)
-    endless = surface.endless(tile, asked.angle, asked.seed).astype(float)
+    tile = png_recipe.pixels(png)
+    endless = quilting.endless(tile, asked.angle, asked.seed).astype(float)
     for way in (0, 1):
         steps = np.abs(endless - np.roll(endless, 1, way)).mean(axis=(1 - way, 2))
         assert steps[0] < np.quantile(steps, 0.99)
-    assert room.view(tile, asked.angle, asked.seed).shape == (room.HEIGHT, room.WIDTH, 3)
+    assert room_view.view(tile, asked.angle, asked.seed).shape == (
+        room_view.HEIGHT,
+        room_view.WIDTH,
+        3,
+    )
 
 
 def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

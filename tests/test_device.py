@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from plitka import device
-from plitka.device import Device, MemoryPlan
-from plitka.engines import EngineError
+from plitka.engines.registry import EngineError
+from plitka.engines.sdxl import device
+from plitka.engines.sdxl.device import Device, MemoryPlan
 
 GIB = 2**30
 CARD = Device("cuda:0", "Some GPU", "float16", 24 * GIB)

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from plitka import pictures
+from plitka import images
 from tests.conftest import StartServer
 from tests.server import CogServer, Event, cog_server
 from tests.small_sdxl import SmallSdxl
@@ -349,12 +349,12 @@ def test_what_a_killed_server_left_is_removed_by_the_next(
 def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "COGS_FOLDERS", tmp_path)
+    monkeypatch.setattr(images, "COGS_FOLDERS", tmp_path)
     for name in ("old", "full", "young"):
         for inner in ("inputs", "outputs"):
             (tmp_path / name / inner).mkdir(parents=True)
     (tmp_path / "full" / "outputs" / "output.json").write_text("{}")
     for name in ("old", "full"):
         os.utime(tmp_path / name, (0, 0))
-    pictures.Outbox().folder()
+    images.Outbox().folder()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "young"]

@@ -6,8 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from plitka import fidelity, palette, pictures, render
-from plitka.layout import lay
+from plitka import images
+from plitka.color import palette
+from plitka.measure import shares as fidelity
+from plitka.tile import render
+from plitka.tile.layout import lay
 from tests.recipes import asked
 
 SHARED = os.environ.get("PLITKA_SHARED")
@@ -152,7 +155,7 @@ def test_shares_are_found_on_photographs_under_the_names_of_their_labels() -> No
             if len(codes) == 1:
                 continue
             colours = [COLOURS.find(code) for code in codes]
-            shares = fidelity.measure(pictures.load(photos / row["file"]), colours).shares
+            shares = fidelity.measure(images.load(photos / row["file"]), colours).shares
             true = np.array(row["percent_true"].split("+"), float)
             errors[row["file"]] = np.abs(100 * np.array(shares) - true).mean()
     assert len(errors) > 20

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from plitka.gate import ONE_HEAP
+from plitka.serving.gateway import ONE_HEAP
 from script import openapi_schema
 from tests.recipes import request
 from tests.server import CogServer, cog_server

@@ -5,10 +5,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from plitka import device, health
-from plitka.engines import EngineError
-from plitka.engines.render import RenderEngine
-from plitka.pictures import Outbox
+from plitka.engines.procedural import RenderEngine
+from plitka.engines.registry import EngineError
+from plitka.engines.sdxl import device
+from plitka.images import Outbox
+from plitka.serving import health
 
 
 def cgroup(folder: Path, limit: str, used: int, cached: int) -> Path:

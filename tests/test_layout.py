@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from plitka.granule import CORNERS, FACETS
-from plitka.layout import JOINT_WIDTH, NONE, Layout, lay
+from plitka.tile.granule import CORNERS, FACETS
+from plitka.tile.layout import JOINT_WIDTH, NONE, Layout, lay
 from tests.recipes import asked
 
 RECIPES = [

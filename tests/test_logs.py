@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from plitka import logs
-from plitka.stages import log
+from plitka.runtime import logs
+from plitka.runtime.timing import log
 from tests.conftest import StartServer
 from tests.test_server import TILE
 

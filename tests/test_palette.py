@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from plitka import palette
-from plitka.palette import PLAIN_NAMES, UnknownColour, quoted
+from plitka.color import palette
+from plitka.color.palette import PLAIN_NAMES, UnknownColour, quoted
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from plitka.plan import plan
-from plitka.prompt import DEFAULT_NEGATIVE_PROMPT
-from plitka.recipe import parse
+from plitka.request.parsing import parse
+from plitka.request.plan import plan
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT
 
 RED = [{"name": "red", "proportion": 100}]
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from plitka.prompt import DEFAULT_NEGATIVE_PROMPT, negative_prompt, prompt
-from plitka.recipe import Recipe, parse
+from plitka.request.parsing import Recipe, parse
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, negative_prompt, prompt
 
 
 def recipe(*colours: tuple[str, float], **rest: object) -> Recipe:

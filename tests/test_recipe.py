@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.recipe import DRAW_SEED, Overrides, RecipeError, parse
+from plitka.request.parsing import DRAW_SEED, Overrides, RecipeError, parse
 
 RED = {"name": "red", "proportion": 100}
 

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from plitka import palette, render
-from plitka.layout import NONE, lay
+from plitka.color import palette
+from plitka.tile import render
+from plitka.tile.layout import NONE, lay
 from tests.recipes import asked
 
 

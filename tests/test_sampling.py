@@ -12,14 +12,16 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from plitka import cli, engines, recipe
-from plitka.bench import models
-from plitka.engines import sampling
-from plitka.engines.prompts import Embedded
-from plitka.engines.sampling import steps_run
-from plitka.layout import lay
-from plitka.plan import Plan, plan
-from plitka.savings import EVERYWHERE, PLAIN, Interval, Savings, Step, settings, steps
+from plitka.bench import random_models
+from plitka.cli import main
+from plitka.engines import registry
+from plitka.engines.sdxl import sampling
+from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Savings, Step, settings, steps
+from plitka.engines.sdxl.sampling import steps_run
+from plitka.engines.sdxl.text_encoding import Embedded
+from plitka.request import parsing
+from plitka.request.plan import Plan, plan
+from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.recipes import request
 from tests.small_sdxl import SmallSdxl
@@ -38,12 +40,12 @@ def engine(small_sdxl: SmallSdxl) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small_sdxl.settings().items():
             patch.setenv(name, value)
-        return engines.load("sdxl")
+        return registry.load("sdxl")
 
 
 def planned(angle: float = 0, **over: object) -> Plan:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return plan(recipe.parse(json.dumps({**body, "overrides": over})))
+    return plan(parsing.parse(json.dumps({**body, "overrides": over})))
 
 
 def drawn(engine: Any, settled: Plan, savings: Savings = PLAIN) -> Any:
@@ -192,9 +194,9 @@ def test_outside_its_interval_the_controlnet_is_not_called_and_the_picture_is_di
 @pytest.mark.parametrize("turbo", [False, True])
 def test_the_loop_never_waits_for_its_device(turbo: bool, engine: Any) -> None:
     """On torch's meta device whatever asks for a number (.item(), .cpu(), an if) is an error."""
-    small = models.ARCHITECTURES["small"]
+    small = random_models.ARCHITECTURES["small"]
     with torch.device("meta"):
-        unet, controlnet = models.unet(small), models.controlnet(small)
+        unet, controlnet = random_models.unet(small), random_models.controlnet(small)
         text, pooled = torch.empty(1, 77, 2048), torch.empty(1, 1280)
         latents = torch.empty(1, 4, 16, 16)
     scheduler = engine._turbo_scheduler if turbo else engine.pipe.scheduler
@@ -253,7 +255,7 @@ def test_the_switches_are_read_from_the_environment() -> None:
     ],
 )
 def test_a_switch_that_says_nothing_known_is_one_clear_error(name: str, value: str) -> None:
-    with pytest.raises(engines.EngineError, match=f"^{name}: got '{value}'; allowed: [^\n]+$"):
+    with pytest.raises(registry.EngineError, match=f"^{name}: got '{value}'; allowed: [^\n]+$"):
         settings({name: value})
 
 
@@ -293,7 +295,7 @@ def test_equal_settings_give_equal_files_run_to_run(load_sdxl: LoadSdxl, tmp_pat
     tile = {**json.loads(request({"red": 60, "white": 40}, 45)), "overrides": steps}
     for name in ("one", "other"):
         out = ["--out", str(tmp_path / name)]
-        assert cli.main(["make", "--engine", "sdxl", json.dumps(tile), *out]) == 0
+        assert main.main(["make", "--engine", "sdxl", json.dumps(tile), *out]) == 0
     for kind in ("preview", "final", "colormap"):
         one, other = (tmp_path / name / f"{kind}.png" for name in ("one", "other"))
         assert one.read_bytes() == other.read_bytes()
@@ -301,7 +303,7 @@ def test_equal_settings_give_equal_files_run_to_run(load_sdxl: LoadSdxl, tmp_pat
 
 def test_a_wrong_switch_stops_setup(load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "much")
-    with pytest.raises(engines.EngineError, match="PLITKA_GUIDANCE_INTERVAL"):
+    with pytest.raises(registry.EngineError, match="PLITKA_GUIDANCE_INTERVAL"):
         load_sdxl()
 
 

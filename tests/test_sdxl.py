@@ -15,11 +15,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from plitka import engines, recipe, studio
-from plitka.engines import Drawn
-from plitka.layout import Layout, lay
-from plitka.plan import plan
-from plitka.recipe import RecipeError
+from plitka import pipeline
+from plitka.engines import registry
+from plitka.engines.registry import Drawn
+from plitka.request import parsing
+from plitka.request.parsing import RecipeError
+from plitka.request.plan import plan
+from plitka.tile.layout import Layout, lay
 from tests import small_sdxl as small
 from tests.conftest import LoadSdxl
 from tests.recipes import asked, request
@@ -42,14 +44,14 @@ def engine(small_sdxl: SmallSdxl, module_patch: pytest.MonkeyPatch) -> Any:
     """One engine for the tests that leave it as it was."""
     for name, value in small_sdxl.settings().items():
         module_patch.setenv(name, value)
-    return engines.load("sdxl")
+    return registry.load("sdxl")
 
 
 def drawn(
     engine: Any, angle: float = 0, seed: int = 7, size: int = 128, steps: int = 4, **over: object
 ) -> Drawn:
     body = json.loads(request(SHARES, angle, seed))
-    settled = plan(recipe.parse(json.dumps({**body, "overrides": over})))
+    settled = plan(parsing.parse(json.dumps({**body, "overrides": over})))
     result: Drawn = engine.draw(settled, laid(angle, seed), size, steps)
     return result
 
@@ -122,11 +124,11 @@ def test_the_real_embeddings_are_held_exactly(load_sdxl: LoadSdxl) -> None:
 
 def test_without_embeddings_the_prompt_drops_their_tokens(load_sdxl: LoadSdxl) -> None:
     engine = load_sdxl(EMBEDDINGS="none")
-    picture = next(studio.make(quick(asked(SHARES)), engine))
+    picture = next(pipeline.make(quick(asked(SHARES)), engine))
     assert picture.record["prompt"].startswith("ohwx_rubber_tile, 60% red, 40% white")
 
 
-def quick(made: recipe.Recipe) -> recipe.Recipe:
+def quick(made: parsing.Recipe) -> parsing.Recipe:
     """The recipe with the fewest steps, for pictures of full size."""
     overrides = replace(made.overrides, num_inference_steps_preview=2, num_inference_steps_final=2)
     return replace(made, overrides=overrides)
@@ -214,11 +216,11 @@ def test_a_scale_for_the_lora_is_refused_before_anything_is_drawn(engine: Any) -
     with pytest.raises(
         RecipeError, match=r"overrides\.lora_scale: got 0\.5, but the LoRA is fused"
     ):
-        next(studio.make(recipe.parse(json.dumps(body)), engine))
+        next(pipeline.make(parsing.parse(json.dumps(body)), engine))
 
 
 def test_metrics_tell_plan_device_dtype_and_memory(engine: Any) -> None:
-    *_, last = studio.make(quick(asked(SHARES, 45)), engine)
+    *_, last = pipeline.make(quick(asked(SHARES, 45)), engine)
     final = last.metrics["drawing"]["final"]
     assert (final["device"], final["dtype"]) == ("CPU", "float32")
     assert final["memory_plan"] == "resident"
@@ -277,7 +279,7 @@ def test_a_network_that_cannot_be_loaded_fails_its_prediction_and_leaves_the_res
     load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
     engine = load_sdxl(CONTROLNET_SOFTEDGE=tmp_path / "absent")
-    with pytest.raises(engines.EngineError, match=r"absent: no such .*PLITKA_CONTROLNET_SOFTEDGE"):
+    with pytest.raises(registry.EngineError, match=r"absent: no such .*PLITKA_CONTROLNET_SOFTEDGE"):
         drawn(engine, 45)
     assert drawn(engine, 90).steps == drawn(engine, 0).steps == 2
 
@@ -357,7 +359,7 @@ def test_out_of_memory_twice_is_a_clear_error_and_the_next_prediction_works(
 ) -> None:
     engine = load_sdxl()
     full = OutOfMemory(engine.pipe.vae.decoder, times=100)
-    with pytest.raises(engines.EngineError, match=r"out of memory on CPU, twice.*larger device"):
+    with pytest.raises(registry.EngineError, match=r"out of memory on CPU, twice.*larger device"):
         drawn(engine)
     full.remove()
     assert drawn(engine).steps == 2
@@ -399,7 +401,7 @@ def test_a_picture_of_1024_is_really_decoded_in_tiles(load_sdxl: LoadSdxl) -> No
 def test_numbers_that_are_none_are_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
     engine = load_sdxl()
     engine.pipe.vae.decoder.conv_out.bias.fill_(torch.nan)
-    with pytest.raises(engines.EngineError, match=r"picture would be black.*PLITKA_VAE"):
+    with pytest.raises(registry.EngineError, match=r"picture would be black.*PLITKA_VAE"):
         drawn(engine)
 
 

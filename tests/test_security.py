@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from plitka import __version__, studio
-from plitka.engines.render import RenderEngine
-from plitka.weights import WeightsError
+from plitka import __version__, pipeline
+from plitka.engines.procedural import RenderEngine
+from plitka.weights.models import WeightsError
 from tests.conftest import LoadSdxl
 from tests.recipes import asked
 from tests.small_sdxl import SmallSdxl
@@ -100,7 +100,7 @@ def test_one_version_in_pictures_metrics_changelog_and_image() -> None:
     assert config["image"].rpartition(":")[2] == __version__
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert f"## {__version__}" in changelog
-    for picture in studio.make(asked({"red": 100}), RenderEngine()):
+    for picture in pipeline.make(asked({"red": 100}), RenderEngine()):
         assert picture.record["version"] == __version__
 
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from plitka import engines, recipe, studio
-from plitka.engines.render import RenderEngine
-from plitka.layout import lay
-from plitka.plan import plan
-from plitka.recipe import Recipe, RecipeError
+from plitka import pipeline
+from plitka.engines import registry
+from plitka.engines.procedural import RenderEngine
+from plitka.request import parsing
+from plitka.request.parsing import Recipe, RecipeError
+from plitka.request.plan import plan
+from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.recipes import request
 from tests.small_sdxl import SmallSdxl
@@ -23,7 +25,7 @@ from tests.test_sdxl_lora import Trained, kohya
 
 def asked(quality: str, angle: float = 0, **over: object) -> Recipe:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return recipe.parse(json.dumps({**body, "quality": quality, "overrides": over}))
+    return parsing.parse(json.dumps({**body, "quality": quality, "overrides": over}))
 
 
 def drawn(engine: Any, made: Recipe, steps: int = 4) -> Any:
@@ -110,7 +112,7 @@ def test_turbo_is_few_unguided_steps_of_the_schedule_that_it_was_trained_on(
 def test_a_turbo_tile_is_matched_and_measured_as_any_other(
     load_sdxl: LoadSdxl, distilled: Path
 ) -> None:
-    *_, last = studio.make(asked("turbo"), load_sdxl(TURBO_LORA=distilled))
+    *_, last = pipeline.make(asked("turbo"), load_sdxl(TURBO_LORA=distilled))
     assert last.metrics["matched"]
     assert last.metrics["steps"] == {"preview": 4, "final": 4}
     assert last.metrics["drawing"]["final"]["guided_steps"] == 0
@@ -128,11 +130,11 @@ def test_without_its_weights_turbo_is_refused_in_one_line_before_any_work(
     with pytest.raises(
         RecipeError, match=r'^quality: "turbo" needs [^\n]+PLITKA_TURBO_LORA[^\n]+$'
     ):
-        next(studio.make(asked("turbo"), load_sdxl()))
+        next(pipeline.make(asked("turbo"), load_sdxl()))
 
 
 def test_the_render_engine_draws_turbo_as_it_draws_all(load_sdxl: LoadSdxl) -> None:
-    one, other = (next(studio.make(asked(q), RenderEngine())) for q in ("turbo", "standard"))
+    one, other = (next(pipeline.make(asked(q), RenderEngine())) for q in ("turbo", "standard"))
     assert np.array_equal(one.image, other.image)
 
 
@@ -158,5 +160,5 @@ def test_a_wrong_turbo_lora_stops_setup_and_names_its_setting(
     path = tmp_path / "distilled.safetensors"
     if tensors is not None:
         save_file(tensors, path)
-    with pytest.raises(engines.EngineError, match=f"{path}.*{said}.*PLITKA_TURBO_LORA"):
+    with pytest.raises(registry.EngineError, match=f"{path}.*{said}.*PLITKA_TURBO_LORA"):
         load_sdxl(TURBO_LORA=path)

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from plitka import device, engines, weights
-from plitka.cli import main
-from plitka.weights import WeightsError
+from plitka.cli.main import main
+from plitka.engines import registry
+from plitka.engines.sdxl import device
+from plitka.weights import models
+from plitka.weights.models import WeightsError
 from tests.small_sdxl import SmallSdxl
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 8344\n"
@@ -111,8 +113,8 @@ def fails_with(sentence: str, path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def loading_fails_with(sentence: str, path: Path) -> None:
-    with pytest.raises(engines.EngineError) as fault:
-        engines.load("sdxl")
+    with pytest.raises(registry.EngineError) as fault:
+        registry.load("sdxl")
     assert sentence in str(fault.value)
     assert str(path) in str(fault.value)
     assert "Traceback" not in str(fault.value)
@@ -345,7 +347,7 @@ def test_all_faults_are_told_at_once(
 ) -> None:
     settings(LORA=tmp_path / "a.safetensors", EMBEDDINGS=tmp_path / "b.safetensors")
     with pytest.raises(WeightsError) as fault:
-        engines.load("sdxl")
+        registry.load("sdxl")
     assert [line.split(":")[0] for line in str(fault.value).splitlines()] == [
         str(tmp_path / "a.safetensors"),
         str(tmp_path / "b.safetensors"),
@@ -401,10 +403,10 @@ def test_check_of_a_wrong_setting(
 
 
 def test_the_defaults_are_the_published_repositories_and_the_files_in_model_files() -> None:
-    settings = weights.settings({})
+    settings = models.settings({})
     assert settings.base == "stabilityai/stable-diffusion-xl-base-1.0"
     assert settings.vae == "madebyollin/sdxl-vae-fp16-fix"
-    assert settings.lora == weights.ROOT / "model_files/rubber-tile-lora-v4_sdxl_lora.safetensors"
+    assert settings.lora == models.ROOT / "model_files/rubber-tile-lora-v4_sdxl_lora.safetensors"
     assert settings.lora_scale == 0.75
     assert dict(settings.controlnets) == {
         "canny": "diffusers/controlnet-canny-sdxl-1.0",
@@ -427,9 +429,9 @@ def test_of_a_repository_only_what_is_loaded_is_fetched() -> None:
         "vae/diffusion_pytorch_model.fp16.safetensors",
         "vae_1_0/diffusion_pytorch_model.safetensors",
     ]  # fmt: skip
-    from plitka.inventory import BASE_WITHOUT_VAE
+    from plitka.weights.preflight import BASE_WITHOUT_VAE
 
-    assert set(weights.chosen_files(names, BASE_WITHOUT_VAE)) == {
+    assert set(models.chosen_files(names, BASE_WITHOUT_VAE)) == {
         "model_index.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json",
         "tokenizer/merges.txt", "tokenizer_2/vocab.json", "text_encoder/config.json",
         "text_encoder/model.fp16.safetensors", "unet/config.json",

@@ -14,23 +14,25 @@ from typing import Any
 
 from torch.nn import Module
 
-from plitka import __version__, device, pictures, savings, studio, weights
-from plitka.bench import models, steps, work, yardstick
-from plitka.bench.yardstick import Yardstick
-from plitka.control import ControlNets
-from plitka.device import Device
-from plitka.engines import Drawn, Guides
-from plitka.engines.sdxl import SdxlEngine
-from plitka.engines.sdxl import load as load_sdxl
-from plitka.layout import Layout, lay
-from plitka.plan import Plan, plan
-from plitka.recipe import Recipe
-from plitka.stages import log
+from plitka import __version__, images, pipeline
+from plitka.bench import baseline, flops, random_models, step_timing
+from plitka.bench.baseline import Yardstick
+from plitka.engines.registry import Drawn, Guides
+from plitka.engines.sdxl import device, options
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.engine import SdxlEngine
+from plitka.engines.sdxl.engine import load as load_sdxl
+from plitka.request.controlnet import ControlNets
+from plitka.request.parsing import Recipe
+from plitka.request.plan import Plan, plan
+from plitka.runtime.timing import log
+from plitka.tile.layout import Layout, lay
+from plitka.weights import models as weights
 
 Json = dict[str, Any]
 
 OWN = "own"  # the weights that the settings name
-MODELS = (*models.ARCHITECTURES, OWN)
+MODELS = (*random_models.ARCHITECTURES, OWN)
 
 # What needs no result of the network at work, and so runs beside it.
 _OVERLAPPING = (
@@ -114,15 +116,15 @@ def count(asked: Recipe) -> Json:
     return {
         "quality": asked.quality,
         "angle": asked.angle,
-        "work_of_sdxl": _work("full", settled, plan(given), savings.settings()),
+        "work_of_sdxl": _work("full", settled, plan(given), options.settings()),
     }
 
 
-def _work(size: str, settled: Plan, old_plan: Plan, used: savings.Savings) -> Json:
+def _work(size: str, settled: Plan, old_plan: Plan, used: options.Savings) -> Json:
     """TFLOP of both, of Plitka's without its savings in steps, and their ratios."""
-    old = work.old_prediction(size, old_plan)
-    new = work.prediction(size, settled, used)
-    plain = work.prediction(size, settled, savings.PLAIN)
+    old = flops.old_prediction(size, old_plan)
+    new = flops.prediction(size, settled, used)
+    plain = flops.prediction(size, settled, options.PLAIN)
     return {
         "old": {"unet": old.unet, "controlnet": old.controlnet, "vae": old.vae},
         "new": {"unet": new.unet, "controlnet": new.controlnet, "vae": new.vae},
@@ -142,7 +144,7 @@ def _settings(model: str, folder: Path) -> Iterator[weights.Settings]:
         yield weights.settings()
         return
     log.info("random weights of the %s model in %s", model, folder)
-    with _environment(models.write(folder, model).settings()):
+    with _environment(random_models.write(folder, model).settings()):
         yield weights.settings()
 
 
@@ -164,11 +166,11 @@ def _loaded(
     files: weights.Settings, dtype: str | None, fused: bool
 ) -> tuple[Yardstick, SdxlEngine]:
     """Both hold weights of their own."""
-    plain = {"PLITKA_VAE": "base", weights.TURBO_LORA: "none", savings.CHANNELS_LAST: "0"}
+    plain = {"PLITKA_VAE": "base", weights.TURBO_LORA: "none", options.CHANNELS_LAST: "0"}
     if not fused:
         plain["PLITKA_LORA"] = "none"
     with _environment(plain):
-        old = yardstick.load(None if fused else files.lora, files.lora_scale, dtype)
+        old = baseline.load(None if fused else files.lora, files.lora_scale, dtype)
     return old, load_sdxl(dtype=dtype)
 
 
@@ -246,9 +248,9 @@ def _make(
     """A prediction of Plitka's with its files; gives the seconds of its stages."""
     saved: dict[str, float] = {}
     metrics: Json = {}
-    for picture in studio.make(asked, engine, overlap):
+    for picture in pipeline.make(asked, engine, overlap):
         start = time.perf_counter()
-        pictures.save(picture.image, place / f"{picture.kind}.png", picture.record)
+        images.save(picture.image, place / f"{picture.kind}.png", picture.record)
         saved[f"save_{picture.kind}"] = time.perf_counter() - start
         metrics = picture.metrics
     parts: dict[str, float] = {**metrics["seconds"], **saved}
@@ -293,15 +295,15 @@ def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, D
     size: of the model, by which work is counted.
     """
     layout = lay(settled.recipe)
-    ceiling = steps.ceiling(engine.device)
+    ceiling = step_timing.ceiling(engine.device)
     drawn: dict[int, Drawn] = {}
     rows: list[Json] = []
     lengths = (settled.steps_preview, settled.steps_final)
-    for pixels, length in zip(work.SIZES, lengths, strict=True):
-        marks = steps.Marks(engine.device)
+    for pixels, length in zip(flops.SIZES, lengths, strict=True):
+        marks = step_timing.Marks(engine.device)
         drawn[pixels] = engine.draw(settled, layout, pixels, length, at_step=marks.set)
-        run = work.planned_steps(settled, length, engine.savings)
-        rows += steps.rows(size, pixels, run, marks, ceiling)
+        run = flops.planned_steps(settled, length, engine.savings)
+        rows += step_timing.rows(size, pixels, run, marks, ceiling)
     return drawn, {"ceiling_tflop_per_second": ceiling, "steps": rows}
 
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from plitka.recipe import Recipe, parse
+from plitka.request.parsing import Recipe, parse
 
 SIZE = 256
 """Pixels a side of a sample's picture."""

@@ -26,16 +26,17 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from plitka import __version__, recipe, studio
-from plitka.ahead import Stopped
-from plitka.designer import drawing, dropped, gallery, room, sharing
-from plitka.designer.drawing import Easel, GoOn
-from plitka.designer.faults import Fault, refused
-from plitka.designer.gate import Gate, content
-from plitka.designer.photograph import Event, Photographer, Progress
+from plitka import __version__, pipeline
+from plitka.designer import gallery, png_recipe, renderer, room_view, snippets
+from plitka.designer.backends.select import Event, Photographer, Progress
+from plitka.designer.errors import Fault, refused
+from plitka.designer.middleware import Gate, content
+from plitka.designer.renderer import Easel, GoOn
 from plitka.designer.swatches import swatches
-from plitka.recipe import Recipe, RecipeError
-from plitka.studio import Kind
+from plitka.pipeline import Kind
+from plitka.request import parsing
+from plitka.request.parsing import Recipe, RecipeError
+from plitka.runtime.background import Stopped
 
 PAGE = Path(__file__).parent / "page"
 
@@ -104,11 +105,11 @@ class _Desk:
             "version": __version__,
             "swatches": [asdict(swatch) for swatch in swatches()],
             "gallery": [
-                {"code": sample.code, "recipe": sharing.written(sample.recipe())}
+                {"code": sample.code, "recipe": snippets.written(sample.recipe())}
                 for sample in gallery.SAMPLES
             ],
-            "qualities": recipe.QUALITIES,
-            "most": {"colours": recipe.MAX_COLOURS, "seed": recipe.MAX_SEED},
+            "qualities": parsing.QUALITIES,
+            "most": {"colours": parsing.MAX_COLOURS, "seed": parsing.MAX_SEED},
             "photographer": {"kind": self._photographer.kind, "title": self._photographer.title},
         }
         return JSONResponse(told)
@@ -132,7 +133,7 @@ class _Desk:
 
     async def drop(self, request: Request) -> Response:
         """The recipe in a PNG file."""
-        return JSONResponse(_told(dropped.read(await content(request, dropped.MOST_BYTES))))
+        return JSONResponse(_told(png_recipe.read(await content(request, png_recipe.MOST_BYTES))))
 
     async def draft(self, request: Request) -> Response:
         asked = await _asked(request)
@@ -142,7 +143,7 @@ class _Desk:
     async def picture(self, request: Request) -> Response:
         """A PNG file; what was measured on it is in the header Plitka-Measured."""
         kind: Kind | None = next(
-            (k for k in studio.SIZES if k == request.path_params["kind"]), None
+            (k for k in pipeline.SIZES if k == request.path_params["kind"]), None
         )
         if kind is None:
             raise HTTPException(404)
@@ -157,9 +158,9 @@ class _Desk:
     async def room(self, request: Request) -> Response:
         """The room of a recipe, or of a photograph that was taken of one."""
         if request.headers.get("content-type") == "image/png":
-            png = await content(request, dropped.MOST_BYTES)
-            asked = dropped.read(png)
-            made = await self._worked(request, lambda _: _furnished(dropped.pixels(png), asked))
+            png = await content(request, png_recipe.MOST_BYTES)
+            asked = png_recipe.read(png)
+            made = await self._worked(request, lambda _: _furnished(png_recipe.pixels(png), asked))
         else:
             asked = await _asked(request)
             made = await self._worked(request, lambda go_on: self._room(asked, go_on))
@@ -168,7 +169,7 @@ class _Desk:
     def _room(self, asked: Recipe, go_on: GoOn) -> bytes:
         png, _ = self._easel.picture(asked, "final", go_on)
         go_on()
-        return _furnished(dropped.pixels(png), asked)
+        return _furnished(png_recipe.pixels(png), asked)
 
     async def photograph(self, request: Request) -> Response:
         """Progress and pictures as they come, a JSON object on each line."""
@@ -202,18 +203,18 @@ class _Desk:
 
 async def _asked(request: Request) -> Recipe:
     """The recipe in a request, with a seed."""
-    body = await content(request, 2 * recipe.MAX_BYTES)
+    body = await content(request, 2 * parsing.MAX_BYTES)
     text = body.decode("utf-8", "replace")
-    return studio.with_seed(recipe.parse(text))
+    return pipeline.with_seed(parsing.parse(text))
 
 
 def _told(asked: Recipe) -> dict[str, Any]:
-    asked = studio.with_seed(asked)
-    return {"recipe": sharing.written(asked), "texts": sharing.texts(asked)}
+    asked = pipeline.with_seed(asked)
+    return {"recipe": snippets.written(asked), "texts": snippets.texts(asked)}
 
 
 def _furnished(image: NDArray[np.uint8], asked: Recipe) -> bytes:
-    return drawing.jpeg(room.view(image, asked.angle, asked.seed), _ROOM_QUALITY)
+    return renderer.jpeg(room_view.view(image, asked.angle, asked.seed), _ROOM_QUALITY)
 
 
 async def _lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from plitka import palette
-from plitka.palette import RGB, Colour
+from plitka.color import palette
+from plitka.color.palette import RGB, Colour
 
 _NEUTRAL = 8.5  # C* up to which an eye calls a granule white, gray or black
 _FIRST_HUE = 15.0  # degrees: reds come first, pinks and violets last

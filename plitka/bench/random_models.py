@@ -1,0 +1,313 @@
+"""SDXL with random weights, in three sizes and the files' real form: for benchmarks and tests.
+
+The classes, names, widths by which files are told apart (768, 1280, 2048), tokenizers' scheme and
+file formats are SDXL's own in every size. What such a model draws is noise; the time that it takes
+is that of a trained one.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UNet2DConditionModel
+from safetensors.torch import save_file
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+from plitka.weights import lora_keys, models
+
+END_MARK = "<|endoftext|>"
+_START = "<|startoftext|>"
+_WORDS = ("rubber", "tile", "red", "blue", "white", "black")  # that are one token each
+_LORA_RANK = 32
+_ON_LORA = ("to_q", "to_k", "to_v", "to_out_0", "conv2")  # as the LoRA that Plitka was made for
+_INDEX = {
+    "_class_name": "StableDiffusionXLPipeline",
+    "force_zeros_for_empty_prompt": True,
+    "scheduler": ("diffusers", "EulerDiscreteScheduler"),
+    "text_encoder": ("transformers", "CLIPTextModel"),
+    "text_encoder_2": ("transformers", "CLIPTextModelWithProjection"),
+    "tokenizer": ("transformers", "CLIPTokenizer"),
+    "tokenizer_2": ("transformers", "CLIPTokenizer"),
+    "unet": ("diffusers", "UNet2DConditionModel"),
+    "vae": ("diffusers", "AutoencoderKL"),
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """unet, vae: as their classes take it. text_layers: of the two encoders."""
+
+    unet: Mapping[str, Any]
+    vae: Mapping[str, Any]
+    text_layers: tuple[int, int]
+    text_intermediate: int | None  # None for four times the width, as SDXL has it
+    vocabulary: int | None  # None for just the tokens that the tokenizers here know
+    controlnet: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _unet(
+    channels: tuple[int, ...], layers: tuple[int, ...], heads: tuple[int, ...], **more: Any
+) -> dict[str, Any]:
+    return {
+        "block_out_channels": channels,
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        "transformer_layers_per_block": layers,
+        "attention_head_dim": heads,  # the number of heads, in spite of its name
+        "cross_attention_dim": models.CROSS_ATTENTION,
+        "use_linear_projection": True,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 1280 + 6 * 256,
+        "sample_size": 128,
+        **more,
+    }
+
+
+def _vae(channels: tuple[int, ...], **more: Any) -> dict[str, Any]:
+    return {
+        "block_out_channels": channels,
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "layers_per_block": 2,
+        "latent_channels": 4,
+        "sample_size": 1024,
+        "scaling_factor": 0.13025,
+        "force_upcast": False,
+        **more,
+    }
+
+
+ARCHITECTURES: Mapping[str, Architecture] = {
+    # Draws 1024 pixels in a second or two on a CPU: for tests.
+    "small": Architecture(
+        unet=_unet(
+            (16, 32, 32),
+            (1, 1, 2),
+            (1, 1, 1),
+            norm_num_groups=8,
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=1280 + 6 * 8,
+            sample_size=16,
+        ),
+        vae=_vae((8, 8, 8, 8), layers_per_block=1, norm_num_groups=4),
+        text_layers=(1, 1),
+        text_intermediate=64,
+        vocabulary=None,
+        controlnet={"conditioning_embedding_out_channels": (4, 4, 8, 8)},
+    ),
+    # SDXL's UNet at a fifth of its width, with all its layers but fewer in the widest block, and a
+    # VAE that costs as much beside it as the real one does: for measuring on a CPU.
+    "middle": Architecture(
+        unet=_unet((64, 128, 256), (1, 2, 5), (1, 2, 4)),
+        vae=_vae((24, 48, 96, 96), norm_num_groups=8),
+        text_layers=(2, 2),
+        text_intermediate=None,
+        vocabulary=None,
+        controlnet={"conditioning_embedding_out_channels": (8, 16, 24, 64)},
+    ),
+    # The published configuration of stabilityai/stable-diffusion-xl-base-1.0.
+    "full": Architecture(
+        unet=_unet((320, 640, 1280), (1, 2, 10), (5, 10, 20)),
+        vae=_vae((128, 256, 512, 512)),
+        text_layers=(12, 32),
+        text_intermediate=None,
+        vocabulary=49408,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of one model are."""
+
+    base: Path
+    canny: Path
+    softedge: Path
+    lora: Path
+    embeddings: Path
+
+    def settings(self) -> dict[str, str]:
+        """The environment that the sdxl engine loads it by."""
+        settings = {
+            "BASE": self.base,
+            "VAE": "base",
+            "LORA": self.lora,
+            "EMBEDDINGS": self.embeddings,
+            "CONTROLNET_CANNY": self.canny,
+            "CONTROLNET_SOFTEDGE": self.softedge,
+        }
+        return {f"PLITKA_{name}": str(value) for name, value in settings.items()}
+
+
+def write(folder: Path, size: str) -> Files:
+    """Write a model of this size, in half precision, unless the folder holds it already.
+
+    Each network by itself, so that no more than one is in memory.
+    """
+    control = folder / "controlnet"
+    files = Files(
+        base=folder / "base",
+        canny=control,
+        softedge=control,
+        lora=folder / "lora.safetensors",
+        embeddings=folder / "embeddings.safetensors",
+    )
+    whole = folder / f"{size}.whole"
+    if whole.exists():
+        return files
+    made = ARCHITECTURES[size]
+    torch.manual_seed(0)
+    write_network(lambda: unet(made), files.base / "unet", "fp16")
+    write_network(lambda: vae(made), files.base / "vae", "fp16")
+    write_network(lambda: controlnet(made), control, "fp16")
+    encoders: tuple[tuple[str, Any, int], ...] = (
+        ("text_encoder", CLIPTextModel, 768),
+        ("text_encoder_2", CLIPTextModelWithProjection, 1280),
+    )
+    for (name, kind, width), layers in zip(encoders, made.text_layers, strict=True):
+        config = text_config(width, layers, made.text_intermediate, made.vocabulary)
+        write_network(functools.partial(kind, config), files.base / name, "fp16")
+    for name, pad in (("tokenizer", END_MARK), ("tokenizer_2", "!")):
+        write_tokenizer(files.base / name, pad)
+    scheduler().save_pretrained(files.base / "scheduler")
+    (files.base / "model_index.json").write_text(json.dumps(_INDEX), encoding="utf-8")
+    halves = {half: 0.02 * torch.randn(2, width) for half, width in models.WIDTHS.items()}
+    save_file(halves, files.embeddings)
+    write_lora(files.lora, lora_keys.modules_of(models.check_base(files.base)))
+    whole.touch()
+    return files
+
+
+def unet(made: Architecture) -> Any:
+    return UNet2DConditionModel(**made.unet)
+
+
+def vae(made: Architecture) -> Any:
+    return AutoencoderKL(**made.vae)
+
+
+def controlnet(made: Architecture) -> Any:
+    of_unet = {k: v for k, v in made.unet.items() if k not in ("up_block_types", "sample_size")}
+    return ControlNetModel(**of_unet, **made.controlnet)
+
+
+def scheduler() -> Any:
+    """As in the real repository."""
+    return EulerDiscreteScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        steps_offset=1,
+        timestep_spacing="leading",
+    )
+
+
+def text_config(
+    width: int, layers: int, intermediate: int | None, vocabulary_size: int | None
+) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=vocabulary_size or len(vocabulary()),
+        hidden_size=width,
+        intermediate_size=intermediate or 4 * width,
+        projection_dim=width,
+        num_hidden_layers=layers,
+        num_attention_heads=width // 64,
+        max_position_embeddings=77,
+        hidden_act="quick_gelu" if width == 768 else "gelu",
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,  # as in the real files, wrong as it is
+    )
+
+
+def write_network(make: Callable[[], Any], folder: Path, variant: str | None) -> None:
+    """Weights of the usual size, as noise: what becomes of it stays finite."""
+    with init_empty_weights():
+        model = make()
+    model = model.to(torch.float16).to_empty(device=_place())
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.02)
+        else:
+            torch.nn.init.constant_(parameter, float("norm" in name and name.endswith("weight")))
+    for name, buffer in model.named_buffers():
+        if name.endswith("position_ids"):
+            buffer.copy_(torch.arange(buffer.shape[-1]))
+    model.save_pretrained(folder, variant=variant, max_shard_size="20GB")
+
+
+def _place() -> str:
+    """Where random numbers are drawn: a GPU draws those of full size in seconds."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def write_lora(path: Path, modules: lora_keys.Modules) -> None:
+    """In kohya's form, on what the LoRA that Plitka was made for changes."""
+    tensors: dict[str, torch.Tensor] = {}
+    for module, shape in modules["unet"].items():
+        if module.endswith(_ON_LORA):
+            ones = [1] * (len(shape) - 2)
+            given: dict[str, Any] = {"dtype": torch.float16, "device": _place()}
+            down = torch.randn(_LORA_RANK, *shape[1:], **given) * 0.01
+            up = torch.randn(shape[0], _LORA_RANK, *ones, **given) * 0.01
+            tensors[f"lora_unet_{module}.lora_down.weight"] = down
+            tensors[f"lora_unet_{module}.lora_up.weight"] = up
+            tensors[f"lora_unet_{module}.alpha"] = torch.tensor(_LORA_RANK / 2)
+    save_file(tensors, path)
+
+
+# Tokenizers
+
+
+@functools.cache
+def vocabulary() -> Mapping[str, int]:
+    """CLIP's scheme: bytes, bytes that end a word, what merges make, and the two marks."""
+    letters = list(_byte_letters())
+    merged = [left + right for left, right in merges()]
+    tokens = [*letters, *(letter + "</w>" for letter in letters), *merged, _START, END_MARK]
+    return {token: index for index, token in enumerate(tokens)}
+
+
+@functools.cache
+def merges() -> tuple[tuple[str, str], ...]:
+    pairs: dict[tuple[str, str], None] = {}
+    for word in _WORDS:
+        parts = [*word[:-1], word[-1] + "</w>"]
+        while len(parts) > 1:
+            pairs[parts[0], parts[1]] = None
+            parts[:2] = ["".join(parts[:2])]
+    return tuple(pairs)
+
+
+def _byte_letters() -> list[str]:
+    """The 256 printable characters that stand for bytes in GPT-2's and CLIP's vocabularies."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    other = [byte for byte in range(256) if byte not in printable]
+    return [*map(chr, printable), *(chr(256 + index) for index in range(len(other)))]
+
+
+def write_tokenizer(folder: Path, pad: str) -> Path:
+    """The files of the hub's repository: no tokenizer.json among them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = json.dumps(vocabulary(), ensure_ascii=False)
+    (folder / "vocab.json").write_text(words, encoding="utf-8")
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges())]
+    (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    marks = {"bos_token": _START, "eos_token": END_MARK, "pad_token": pad, "unk_token": END_MARK}
+    config = {
+        **marks,
+        "add_prefix_space": False,
+        "do_lower_case": True,
+        "errors": "replace",
+        "model_max_length": 77,
+        "tokenizer_class": "CLIPTokenizer",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "special_tokens_map.json").write_text(json.dumps(marks), encoding="utf-8")
+    return folder

@@ -1,0 +1,67 @@
+"""What `python -m plitka check` looks at: versions, device, memory, every file."""
+
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from plitka import __version__
+from plitka.engines.registry import EngineError
+from plitka.engines.sdxl import device
+from plitka.engines.sdxl.device import gib
+from plitka.weights import archive, models, preflight, snapshot
+from plitka.weights.preflight import Finding
+from plitka.weights.snapshot import Baked
+
+_PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
+
+
+def findings(engine: str, packed: Path | str | None) -> Iterator[Finding]:
+    """All that was found, each as soon as it is. Nothing large is loaded, nothing fetched."""
+    yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
+    if engine == "render":
+        yield Finding("engine", "render; it needs no weights and no GPU")
+        return
+    yield Finding("engine", "sdxl")
+    yield from map(_package, _PACKAGES)
+    try:
+        yield from _needed(packed)
+    except EngineError as fault:
+        yield Finding("settings", str(fault), fault=True)
+
+
+def _whole(baked: Baked) -> Finding:
+    bad = [str(file) for file in snapshot.damaged(baked)]
+    if bad:
+        verdict = f"{', '.join(bad)}: damaged, not what was baked; copy the snapshot again"
+        return Finding("snapshot", verdict, fault=True)
+    size = sum(size for size, _ in baked.files.values())
+    return Finding("snapshot", f"{baked.folder}: {len(baked.files)} files, {gib(size)}, all whole")
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, version(name))
+    except PackageNotFoundError:
+        return Finding(name, "not installed; run pip install -r requirements.txt", fault=True)
+
+
+def _needed(packed: Path | str | None) -> Iterator[Finding]:
+    with archive.opened(packed) as given:
+        held = preflight.take(models.settings(), given, controlnets=True)
+        yield from held.findings
+    if held.baked is not None:
+        yield _whole(held.baked)
+    device.fraction()
+    chosen = device.best()
+    yield Finding("device", device.described(chosen))
+    if held.base is None or (held.checked_base is None and isinstance(held.base, Path)):
+        yield Finding("memory", "not judged before the base model is whole")
+        return
+    needed = preflight.needs(held, chosen)
+    try:
+        plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
+    except EngineError as fault:
+        yield Finding("memory", str(fault), fault=True)
+        return
+    yield Finding("memory", device.planned(plan, needed))

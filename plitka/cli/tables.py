@@ -1,0 +1,132 @@
+"""What the command line found, as tables for the terminal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from plitka.color.palette import Colour
+from plitka.measure import shares as fidelity
+from plitka.measure.caption_audit import Finding
+from plitka.measure.shares import Measurement
+from plitka.request.parsing import Recipe
+
+
+def show(table: Table) -> None:
+    """Print the table as wide as the terminal, in colours where it shows them."""
+    Console(highlight=False).print(table)
+
+
+def made(asked: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Table:
+    """Requested and measured shares; what the engine drew stands beside its matched picture."""
+    before = list(metrics["total_variation_before_matching"]) if metrics["matched"] else []
+    drawn = [f"{kind.capitalize()} as drawn" for kind in before]
+    table = _table("Colour", "Requested", *drawn, *(kind.capitalize() for kind in kinds))
+    for part, measured in zip(asked.shares, metrics["colors"], strict=True):
+        shares = [measured["requested"], *(measured["before_matching"][kind] for kind in before)]
+        shares += [measured[kind] for kind in kinds]
+        table.add_row(swatch(hex_code(part.colour)), part.name, *map(percent, shares))
+    table.add_section()
+    variation = [metrics["total_variation_before_matching"][kind] for kind in before]
+    variation += [metrics["total_variation"][kind] for kind in kinds]
+    table.add_row("", "total variation", "", *map(percent, variation))
+    return table
+
+
+def measured(
+    colours: Mapping[str, Colour], found: Measurement, asked: Sequence[float] | None
+) -> Table:
+    """Shares measured on one picture, beside those asked for where there are any."""
+    table = _table("Colour", *(["Requested"] if asked else []), "Share", "CIEDE2000")
+    for place, (name, colour) in enumerate(colours.items()):
+        difference = found.differences[place]
+        table.add_row(
+            swatch(hex_code(colour)),
+            name,
+            *([percent(asked[place])] if asked else []),
+            percent(found.shares[place]),
+            "" if difference is None else f"{difference:.1f}",
+        )
+    unseen = f"{percent(found.gaps)} of the picture is gaps and deep shadow, "
+    unseen += f"{percent(found.undecided)} undecided or of other colours"
+    if asked:
+        variation = fidelity.total_variation(found.shares, asked)
+        unseen = f"total variation {percent(variation)}; {unseen}"
+    table.caption = unseen
+    return table
+
+
+def matched(asked: Recipe, before: Measurement, after: Measurement) -> Table:
+    """Shares before and after matching."""
+    table = _table("Colour", "Requested", "Before", "After")
+    for part, *shares in zip(asked.shares, before.shares, after.shares, strict=True):
+        row = map(percent, (part.share, *shares))
+        table.add_row(swatch(hex_code(part.colour)), part.name, *row)
+    table.add_section()
+    requested = [part.share for part in asked.shares]
+    off = (fidelity.total_variation(found.shares, requested) for found in (before, after))
+    table.add_row("", "total variation", "", *map(percent, off))
+    return table
+
+
+def audited(findings: Iterable[Finding]) -> Table:
+    """One row for each photograph: what its caption says, what it shows, and whether it lies."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("Photograph", overflow="fold", ratio=4)
+    table.add_column("Captioned", overflow="fold", ratio=3)
+    table.add_column("Measured", justify="right", no_wrap=True)
+    table.add_column("Off by", justify="right", no_wrap=True)
+    table.add_column("Verdict", overflow="fold", ratio=3)
+    for finding in findings:
+        said, shown, off = "", "", ""
+        if finding.caption and finding.measured and finding.total_variation is not None:
+            parts = zip(finding.caption.colours, finding.caption.percent, strict=True)
+            said = "\n".join(f"{part:g}% {colour.phrase}" for colour, part in parts)
+            shown = "\n".join(map(percent, finding.measured.shares))
+            off = percent(finding.total_variation)
+        reason = finding.reason.split(" Known: ")[0]  # the whole palette, 45 lines high
+        verdict = finding.verdict + (f": {reason}" if reason else "")
+        table.add_row(finding.file.name, said, shown, off, verdict)
+    return table
+
+
+def calibrated(rows: Iterable[Mapping[str, str]]) -> Table:
+    """The colours that were measured, as they stand in the new palette."""
+    table = _table("Code", "Phrase", "sRGB", "L*")
+    for row in rows:
+        figures = (row["median_srgb"], row["L_median"])
+        table.add_row(swatch(row["median_srgb"]), row["code"], row["caption"], *figures)
+    return table
+
+
+def palette(colours: Iterable[Colour]) -> Table:
+    """The colours that have names."""
+    table = _table("Phrase", "Code", "sRGB", "L*")
+    for colour in colours:
+        code, lightness = hex_code(colour), f"{colour.lab[0]:.0f}"
+        table.add_row(swatch(code), colour.phrase, colour.code, code, lightness)
+    return table
+
+
+def _table(*headers: str) -> Table:
+    """Room for a swatch, names, and figures, which are never cut."""
+    table = Table("", headers[0], box=box.SIMPLE_HEAD)
+    for header in headers[1:]:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+def swatch(code: str) -> Text:
+    return Text("    ", style=f"on {code}")
+
+
+def hex_code(colour: Colour) -> str:
+    red, green, blue = colour.srgb
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}%"

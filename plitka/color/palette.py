@@ -1,0 +1,259 @@
+"""The colours: their names, and what granules of each measure in photographs.
+
+Names are case-blind, take " ", "-" and "_" alike, and read "grey" as "gray". A colour
+outside the palette is given by its hex; it borrows the texture of its nearest neighbour.
+"""
+
+import csv
+import json
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
+"""The built-in palette."""
+
+OWN_FILE = PALETTE_FILE.with_name("palette.local.csv")
+"""A maker's own colours, where PLITKA_PALETTE names no other file for them."""
+
+COLUMNS = (
+    *("code", "caption", "median_srgb", "L_median", "a_median", "b_median"),
+    *("L_p5", "L_p25", "L_p75", "L_p95", "a_std", "b_std", "measured_from"),
+)
+
+PLAIN_NAMES = (
+    *("black", "white", "red", "green", "blue", "gray"),
+    *("brown", "yellow", "orange", "purple", "pink"),
+)
+
+RGB: TypeAlias = tuple[int, int, int]
+Lab: TypeAlias = tuple[float, float, float]
+
+_HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
+_LONGEST_QUOTE = 60  # characters of a refused value that an error shows
+_LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
+
+
+class PaletteError(ValueError):
+    """A palette, or what one is to be made from, is not right; the message names the file."""
+
+
+class UnknownColour(ValueError):
+    """No colour has this name; the message says what was meant, perhaps, and what is known."""
+
+
+@dataclass(frozen=True)
+class Colour:
+    """One colour of granule. L* is 0 to 100; all L*a*b* values are CIE 1976 under D65."""
+
+    code: str  # "DKGREEN"; a free colour's is its hex in lower case, "#1e90ff"
+    phrase: str  # "dark green"; a free colour's is that of the nearest palette colour
+    srgb: RGB  # median over the photograph, 0 to 255
+    lab: Lab  # the same in L*a*b*
+    lightness: tuple[float, float, float, float, float]  # L* at percentiles 5, 25, 50, 75, 95
+    chroma_std: tuple[float, float]  # standard deviation of a* and b*
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the colour was given by its hex rather than taken from the palette."""
+        return self.code.startswith("#")
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours that have names."""
+
+    colours: tuple[Colour, ...]
+
+    def find(self, name: str) -> Colour:
+        """The colour of this name: a code ("DKGREEN") or a phrase ("dark green").
+
+        Raises UnknownColour, with the nearest name where one is near. Letters that only look
+        right (Cyrillic, full-width, zero-width characters) are not taken, but named.
+        """
+        # Before anything folds case: the Kelvin sign, for one, lowers to a plain "k".
+        if name.isascii() and (colour := self._by_key.get(name_key(name))):
+            return colour
+        raise UnknownColour(self._unknown(name))
+
+    def free(self, hex_code: str) -> Colour:
+        """The colour "#1e90ff" or "#19f", with or without "#", in either case.
+
+        Its lightness percentiles are those of the nearest palette colour, shifted to its own
+        L* and kept within 0 to 100; its spread of chroma is the neighbour's. Raises
+        UnknownColour for anything that is not such a hex.
+        """
+        match = _HEX.fullmatch(hex_code.strip())
+        if not match:
+            raise UnknownColour(
+                f'got {quoted(hex_code)}; allowed: a hex colour, "#rrggbb" or "#rgb"'
+            )
+        digits = match[1].lower()
+        if len(digits) == 3:
+            digits = "".join(digit * 2 for digit in digits)
+        srgb = _srgb(digits)
+        lab = _lab(srgb)
+        near = self.nearest(lab)
+        p5, p25, p50, p75, p95 = (
+            min(max(lightness + lab[0] - near.lightness[2], 0.0), 100.0)
+            for lightness in near.lightness
+        )
+        lightness = (p5, p25, p50, p75, p95)
+        return Colour(f"#{digits}", near.phrase, srgb, lab, lightness, near.chroma_std)
+
+    def nearest(self, lab: Lab) -> Colour:
+        """The palette colour nearest to this L*a*b* colour, by CIEDE2000."""
+        # Its import takes 75 ms, and few requests have a free colour.
+        from coloraide import Color
+
+        target = Color("lab-d65", lab)
+        return min(
+            self.colours,
+            key=lambda colour: target.delta_e(Color("lab-d65", colour.lab), method="2000"),
+        )
+
+    @cached_property
+    def _by_key(self) -> dict[str, Colour]:
+        codes = {name_key(colour.code): colour for colour in self.colours}
+        return codes | {name_key(colour.phrase): colour for colour in self.colours}
+
+    @cached_property
+    def _phrases(self) -> tuple[str, ...]:
+        """All phrases, the plain names first."""
+        return tuple(dict.fromkeys((*PLAIN_NAMES, *(colour.phrase for colour in self.colours))))
+
+    def _unknown(self, name: str) -> str:
+        foreign = _foreign_character(name)
+        likeness = unicodedata.normalize("NFKC", name[:_LONGEST_NAME])
+        likeness = likeness.encode("ascii", "ignore").decode()
+        near = nearest_name(name_key(likeness), self._by_key)
+        if near is None:
+            meant = ""
+        else:
+            colour = self._by_key[near]
+            spelling = colour.phrase if near == name_key(colour.phrase) else colour.code
+            meant = f'; did you mean "{spelling}"?'
+        known = ("" if meant else ".") + f" Known: {', '.join(self._phrases)}"
+        return f"unknown colour {quoted(name)}{foreign}{meant}{known}"
+
+
+def load(path: Path | None = None) -> Palette:
+    """The palette of a CSV file; refs/README.md tells its columns.
+
+    Without a file, the built-in palette, in which the rows of the maker's own file (see own_file)
+    take the place of those with the same code, or are added. Raises OSError for a file that
+    cannot be read and PaletteError for a row that is not a colour, or a name of two colours.
+    """
+    if path is not None:
+        return _merged((path,))
+    own = own_file()
+    return _merged((PALETTE_FILE, own)) if own else _merged((PALETTE_FILE,))
+
+
+def own_file() -> Path | None:
+    """The file of the maker's own colours: what PLITKA_PALETTE names, else OWN_FILE if there."""
+    named = os.environ.get("PLITKA_PALETTE")
+    if named:
+        return Path(named)
+    return OWN_FILE if OWN_FILE.is_file() else None
+
+
+@cache
+def _merged(paths: tuple[Path, ...]) -> Palette:
+    colours: dict[str, Colour] = {}
+    for path in paths:
+        for row in rows(path):
+            colour = _measured(row, path)
+            colours[colour.code] = colour
+    names: dict[str, str] = {}
+    for colour in colours.values():
+        for name in (colour.code, colour.phrase):
+            owner = names.setdefault(name_key(name), colour.code)
+            if owner != colour.code:
+                raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {colour.code}')
+    return Palette(tuple(colours.values()))
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a palette file, unread; lines that start with "#" are comments."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise PaletteError(f"{path}: is no text file in UTF-8") from None
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def name_key(name: str) -> str:
+    """The form in which names are compared: "Dark_Grey", "DARK-GRAY" -> "dark gray"."""
+    return re.sub(r"[ _-]+", " ", name.lower()).strip().replace("grey", "gray")
+
+
+def nearest_name(word: str, names: Iterable[str]) -> str | None:
+    """The name that a misspelt word most likely meant, or None where none is near."""
+    # Only errors need it, so only errors wait for its import (30 ms).
+    from rapidfuzz import fuzz, process
+
+    # At 55 of 100 "lime" still finds "lime green"; by 50 a word finds strangers.
+    found = process.extractOne(
+        word[:_LONGEST_NAME], list(names), processor=str.lower, scorer=fuzz.ratio, score_cutoff=55
+    )
+    return found[0] if found else None
+
+
+def quoted(value: object) -> str:
+    """A JSON value as an error shows it: short, on one line, every character visible."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    text = value if isinstance(value, str) else json.dumps(value)
+    shown = text[:_LONGEST_QUOTE] + ("…" if len(text) > _LONGEST_QUOTE else "")
+    if not isinstance(value, str):
+        return shown
+    written = json.dumps(shown, ensure_ascii=False)
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in written)
+
+
+def _foreign_character(name: str) -> str:
+    for place, character in enumerate(name, start=1):
+        if not character.isascii():
+            title = unicodedata.name(character, f"U+{ord(character):04X}")
+            return f" (its character {place} is {title})"
+    return ""
+
+
+def _measured(row: dict[str, str], path: Path) -> Colour:
+    try:
+        return Colour(
+            code=row["code"],
+            phrase=row["caption"],
+            srgb=_srgb(row["median_srgb"].removeprefix("#")),
+            lab=(float(row["L_median"]), float(row["a_median"]), float(row["b_median"])),
+            lightness=(
+                float(row["L_p5"]),
+                float(row["L_p25"]),
+                float(row["L_median"]),
+                float(row["L_p75"]),
+                float(row["L_p95"]),
+            ),
+            chroma_std=(float(row["a_std"]), float(row["b_std"])),
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise PaletteError(f"{path}: row {row.get('code')!r} is not a colour: {fault!r}") from fault
+
+
+def _srgb(digits: str) -> RGB:
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
+
+
+def _lab(srgb: RGB) -> Lab:
+    from coloraide import Color
+
+    lightness, a, b = Color("srgb", [channel / 255 for channel in srgb]).convert("lab-d65").coords()
+    return lightness, a, b

@@ -1,0 +1,25 @@
+"""What goes wrong, in a form that the page can say in the user's language."""
+
+from plitka.request.parsing import RecipeError
+
+
+class Fault(Exception):
+    """code: names the sentence in the page's dictionary. values: what the sentence speaks of.
+
+    detail: what who knows more says of it, in English; the page shows it under the sentence.
+    """
+
+    def __init__(self, code: str, detail: str = "", status: int = 400, **values: str | int) -> None:
+        super().__init__(f"{code} {values} {detail}".strip())
+        self.code = code
+        self.detail = detail
+        self.status = status
+        self.values = values
+
+    def as_json(self) -> dict[str, object]:
+        return {"fault": self.code, "detail": self.detail, "values": self.values}
+
+
+def refused(error: RecipeError) -> Fault:
+    """A request that is no recipe."""
+    return Fault("recipe", str(error), status=422)

@@ -1,0 +1,98 @@
+"""Recipe -> the ways in which others make the same tile: each a text to be pasted."""
+
+import json
+import shlex
+from collections.abc import Sequence
+
+from plitka.request.parsing import Recipe, parse
+
+_CURL_REPLICATE = """\
+curl -s https://api.replicate.com/v1/predictions \\
+  -H "Authorization: Bearer $REPLICATE_API_TOKEN" \\
+  -H 'Content-Type: application/json' -H 'Prefer: wait' \\
+  -d {body}"""
+
+_CURL = """\
+curl -s http://127.0.0.1:5000/predictions \\
+  -H 'Content-Type: application/json' \\
+  -d {body}"""
+
+_PYTHON = """\
+import json
+from pathlib import Path
+
+import replicate  # pip install "replicate<2"; the token is in REPLICATE_API_TOKEN
+
+recipe = {recipe}
+pictures = replicate.run(
+    "OWNER/plitka:VERSION", input={{"params_json": json.dumps(recipe)}}, wait=False
+)
+for kind, picture in zip(("preview", "final", "colormap"), pictures):
+    Path(f"{{kind}}.png").write_bytes(picture.read())
+"""
+
+
+def texts(recipe: Recipe) -> dict[str, str]:
+    """`params_json`, `cog`, `curl`, `curl_replicate`, `python` and `command`: texts to paste."""
+    request = written(recipe)
+    params_json = json.dumps(request, ensure_ascii=False)
+    tile = {"params_json": params_json}
+    return {
+        "params_json": params_json,
+        "cog": f"cog predict -i {shlex.quote(f'params_json={params_json}')}",
+        "curl": _CURL.format(body=_body({"input": tile})),
+        "curl_replicate": _CURL_REPLICATE.format(body=_body({"version": "VERSION", "input": tile})),
+        "python": _PYTHON.format(recipe=_python(request)),
+        "command": f"python -m plitka make {shlex.quote(params_json)} --out tile",
+    }
+
+
+def written(recipe: Recipe) -> dict[str, object]:
+    """The recipe as one would write it: shares in percent where that is exact, else in fractions.
+
+    It reads back as the very same recipe, so that its pictures have the same bytes.
+    """
+    in_percent = [_percent(part.share) for part in recipe.shares]
+    in_fractions = [part.share for part in recipe.shares]
+    request = _request(recipe, in_percent)
+    if parse(json.dumps(request)) == recipe:
+        return request
+    return _request(recipe, in_fractions)
+
+
+def _request(recipe: Recipe, proportions: Sequence[float]) -> dict[str, object]:
+    request: dict[str, object] = {
+        "colors": [
+            {"hex" if part.colour.is_free else "name": part.name, "proportion": proportion}
+            for part, proportion in zip(recipe.shares, proportions, strict=True)
+        ],
+        "angle": _short(recipe.angle),
+        "quality": recipe.quality,
+        "seed": recipe.seed,
+    }
+    overrides = recipe.request()["overrides"]
+    return {**request, "overrides": overrides} if overrides else request
+
+
+def _percent(share: float) -> float | int:
+    """A share of 0 to 1 in percent, without the dust that a product in binary leaves."""
+    return _short(round(share * 100, 9))
+
+
+def _short(number: float) -> float | int:
+    return int(number) if float(number).is_integer() else number
+
+
+def _body(body: dict[str, object]) -> str:
+    return shlex.quote(json.dumps(body, ensure_ascii=False))
+
+
+def _python(request: dict[str, object]) -> str:
+    """The request as a Python literal, a field on each line."""
+    lines = []
+    for key, value in request.items():
+        if key == "colors" and isinstance(value, list):
+            lines += ['    "colors": [', *(f"        {colour!r}," for colour in value), "    ],"]
+        else:
+            lines.append(f'    "{key}": {value!r},')
+    return "\n".join(["{", *lines, "}"])

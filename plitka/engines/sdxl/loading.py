@@ -1,0 +1,325 @@
+"""What the sdxl engine draws with: checked, fetched, loaded, and the LoRA fused into it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers.utils import logging as diffusers_logging
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers.utils import logging as transformers_logging
+
+from plitka.engines.sdxl import device, options
+from plitka.engines.sdxl.device import Device, MemoryPlan, Needs
+from plitka.engines.sdxl.lora import Adapter, halves
+from plitka.engines.sdxl.options import Savings
+from plitka.request.controlnet import Kind
+from plitka.runtime.timing import Stages, log
+from plitka.weights import archive, lora_keys, models, preflight
+from plitka.weights.lora_keys import Lora
+from plitka.weights.models import Base, Model, Remote, WeightsError
+from plitka.weights.preflight import Inventory
+
+_CLASSES: dict[str, Any] = {
+    "unet": diffusers.UNet2DConditionModel,
+    "vae": diffusers.AutoencoderKL,
+    "text_encoder": transformers.CLIPTextModel,
+    "text_encoder_2": transformers.CLIPTextModelWithProjection,
+    "controlnet": diffusers.ControlNetModel,
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """pipe: the text-to-image pipeline, whose modules all others share."""
+
+    pipe: Any
+    tokens: bool  # whether the tokenizers and encoders know <s0> and <s1>
+    device: Device
+    memory_plan: MemoryPlan
+    needs: Needs
+    controlnets: Mapping[str, str]  # kind -> folder or repository
+    savings: Savings
+    turbo: Adapter | None  # switched on for the quality `turbo`
+    turbo_scheduler: Any
+    stages: Stages  # of setup(), so far
+
+
+def load(packed: Path | str | None, dtype: str | None) -> Loaded:
+    """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
+    quiet()
+    settings, switches = models.settings(), options.settings()
+    chosen = device.best()
+    chosen = replace(chosen, dtype=dtype or chosen.dtype)
+    stages = Stages(lambda: device.memory_line(chosen))
+    with archive.opened(packed) as given:
+        with stages("check weights"):
+            held = preflight.take(settings, given)
+            refuse(held)
+        with stages("fetch weights"):
+            vae = fetch(held)
+        device.limit(chosen, switches.tf32)
+        needed = preflight.needs(held, chosen)
+        memory_plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
+        log.info("%s; %s", device.described(chosen), device.planned(memory_plan, needed))
+        place = "cpu" if memory_plan == "offload" else chosen.name
+        pipe = assemble(held, vae, chosen, place, stages)
+        for network in (pipe.unet, pipe.vae):
+            lay_out(network, chosen, switches)
+        turbo = None
+        if held.turbo is not None:
+            with stages("load turbo LoRA"):
+                turbo = Adapter(pipe.unet, held.turbo, place)
+    return Loaded(
+        pipe=pipe,
+        tokens=held.tokens,
+        device=chosen,
+        memory_plan=memory_plan,
+        needs=needed,
+        controlnets=held.settings.controlnets,
+        savings=switches,
+        turbo=turbo,
+        turbo_scheduler=_turbo_scheduler(pipe.scheduler),
+        stages=stages,
+    )
+
+
+def assemble(held: Inventory, vae: Model | None, chosen: Device, place: str, stages: Stages) -> Any:
+    """The text-to-image pipeline of what was found, with LoRA and embeddings in it."""
+    with stages("load base model"):
+        pipe = _load_base(held, vae, place, _dtype(chosen))
+    if held.lora is not None:
+        with stages("fuse LoRA"):
+            fuse(pipe, held.lora, held.settings.lora_scale)
+    if held.embeddings_path is not None:
+        with stages("load embeddings"):
+            _embed(pipe, held.embeddings_path, held.embeddings)
+    return pipe
+
+
+def quiet() -> None:
+    """What the libraries say of their loading; the stages' own lines tell it."""
+    quiet: Any = transformers_logging  # partly typed
+    quiet.set_verbosity_error()
+    quiet.disable_progress_bar()
+    diffusers_logging.set_verbosity_error()
+    diffusers_logging.disable_progress_bar()
+
+
+def refuse(held: Inventory) -> None:
+    """Raise all faults in one error; without a base model there is another engine to choose."""
+    if not held.faults:
+        return
+    lines = held.faults
+    if held.checked_base is None and not isinstance(held.base, Remote):
+        lines.append(
+            "To draw tiles without a diffusion model: PLITKA_ENGINE=render, or --engine render on"
+            " the command line"
+        )
+    raise WeightsError("\n".join(lines))
+
+
+def fetch(held: Inventory) -> Model | None:
+    """Fetch what is not here yet, and check it. Gives the VAE, unless it is the base model's."""
+    if isinstance(held.base, Remote):
+        held.base = models.fetch(held.base, "PLITKA_BASE")
+        preflight.check_base(held, held.base)
+        refuse(held)
+        if held.lora is not None and held.checked_base is not None:
+            lora_keys.check(held.lora.path, lora_keys.modules_of(held.checked_base))
+        if held.turbo is not None and held.checked_base is not None:
+            preflight.check_turbo(held.turbo.path, lora_keys.modules_of(held.checked_base))
+    if isinstance(held.configs, Remote):
+        held.configs = models.fetch(held.configs, "PLITKA_BASE")
+    if isinstance(held.vae, Remote):
+        held.vae = models.fetch(held.vae, "PLITKA_VAE")
+    return None if held.vae is None else models.check_vae(held.vae)
+
+
+def _dtype(chosen: Device) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, chosen.dtype)
+    return dtype
+
+
+# The base model
+
+
+def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtype) -> Any:
+    base = held.checked_base
+    assert base is not None
+    own = None if vae is None else _load_model("vae", vae, place, dtype)
+    if base.models:
+        pipe = _from_folder(base, own, place, dtype)
+    else:
+        pipe = _from_checkpoint(base, held.configs, own, place, dtype)
+    pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
+        pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
+    )
+    for part in _CLASSES.keys() & pipe.components.keys():
+        _own(pipe.components[part])
+    return pipe
+
+
+def _own(network: torch.nn.Module) -> None:
+    """Let go of the file: mapped weights change with it, and end the process where it is cut."""
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.device.type == "cpu":
+            tensor.data = tensor.data.clone()
+
+
+def _turbo_scheduler(scheduler: Any) -> Any:
+    """What SDXL-Lightning asks for; Hyper-SD's DDIM without noise takes the same steps."""
+    return diffusers.EulerDiscreteScheduler.from_config(
+        scheduler.config, timestep_spacing="trailing", use_karras_sigmas=False
+    )
+
+
+def _from_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
+    parts: dict[str, Any] = {
+        name: _load_model(name, model, place, dtype) for name, model in base.models.items()
+    }
+    for name in ("tokenizer", "tokenizer_2"):
+        parts[name] = _tried(
+            base.path / name,
+            partial(transformers.CLIPTokenizer.from_pretrained, base.path / name),
+        )
+    parts["scheduler"] = diffusers.EulerDiscreteScheduler.from_pretrained(
+        base.path, subfolder="scheduler"
+    )
+    if vae is not None:
+        parts["vae"] = vae
+    return diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False)
+
+
+def _from_checkpoint(
+    base: Base, configs: Path | Remote | None, vae: Any, place: str, dtype: torch.dtype
+) -> Any:
+    given = {} if vae is None else {"vae": vae}
+    pipe = _tried(
+        base.path,
+        lambda: diffusers.StableDiffusionXLPipeline.from_single_file(
+            str(base.path), config=str(configs), dtype=dtype, add_watermarker=False, **given
+        ),
+    )
+    for name, module in pipe.components.items():
+        if isinstance(module, torch.nn.Module):
+            if any(parameter.is_meta for parameter in module.parameters()):
+                raise WeightsError(
+                    f"{base.path}: lacks weights of its {name}; download the whole checkpoint again"
+                )
+            module.to(place).eval().requires_grad_(False)
+    return pipe
+
+
+def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
+    """Load one network straight onto its device. Raises WeightsError where weights are lacking."""
+    network, said = _tried(
+        model.folder,
+        lambda: _CLASSES[part].from_pretrained(
+            model.folder,
+            variant=model.variant,
+            dtype=dtype,
+            use_safetensors=True,
+            device_map=place,
+            output_loading_info=True,
+        ),
+    )
+    lacking = sorted(said["missing_keys"])
+    if lacking:
+        raise WeightsError(
+            f"{model.folder}: its weights lack {len(lacking)} tensors of the model, {lacking[0]}"
+            " among them; copy or download the folder again"
+        )
+    network.eval().requires_grad_(False)
+    return network
+
+
+def _tried(path: Path, load: Callable[[], Any]) -> Any:
+    """What `load` gives; a fault of the files that the checks could not see, with their path."""
+    try:
+        return load()
+    except NotImplementedError as error:  # torch's: it cannot move a tensor that got no numbers
+        raise WeightsError(
+            f"{path}: its weights lack tensors of the model that its config.json describes; copy"
+            " or download the folder again"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        if device.is_out_of_memory(error):
+            raise
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            f"{path}: cannot be loaded ({first}); copy or download it again"
+        ) from error
+
+
+def load_controlnet(kind: Kind, text: str, chosen: Device, place: str) -> Any:
+    """Load one ControlNet, from the hub where it is not here yet."""
+    setting = models.CONTROLNET_SETTINGS[kind]
+    with Stages(lambda: device.memory_line(chosen))(f"load ControlNet {kind}"):
+        found = models.find(text, setting, preflight.MODEL)
+        folder = models.fetch(found, setting) if isinstance(found, Remote) else found
+        model = models.check_controlnet(folder, setting)
+        network = _load_model("controlnet", model, place, _dtype(chosen))
+        _own(network)
+        return network
+
+
+def lay_out(network: Any, chosen: Device, switches: Savings) -> None:
+    """Put a network's weights in the order in which the device convolves fastest."""
+    if chosen.kind == "cuda" and switches.channels_last:
+        network.to(memory_format=torch.channels_last)
+
+
+# LoRA and embeddings
+
+
+@torch.no_grad()
+def fuse(pipe: Any, found: Lora, scale: float) -> None:
+    """W + scale * alpha / rank * up @ down for every module, in float32, rounded once.
+
+    The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between:
+    nothing of the LoRA is left beside the weights.
+    """
+    modules = {
+        component: {
+            name.removeprefix("text_model.").replace(".", "_"): module
+            for name, module in getattr(pipe, component).named_modules()
+        }
+        for component in ("unet", "text_encoder", "text_encoder_2")
+    }
+    with safe_open(found.path, "pt") as file:
+        for change in found.changes:
+            weight = modules[change.component][change.module].weight
+            down, up, factor = halves(file, change, weight.device)
+            fused = torch.addmm(
+                weight.float().flatten(1), up.flatten(1), down.flatten(1), alpha=scale * factor
+            )
+            fused = fused.reshape(weight.shape).to(weight.dtype)
+            if not all(torch.isfinite(end) for end in fused.aminmax()):
+                raise WeightsError(
+                    f"{found.path}: with it, {change.component} {change.module} holds numbers that"
+                    " are none or too large; take another LoRA or a smaller PLITKA_LORA_SCALE"
+                )
+            weight.copy_(fused)
+
+
+def _embed(pipe: Any, path: Path, halves: Mapping[str, str]) -> None:
+    """Give both pairs of tokenizer and encoder the tokens <s0> and <s1> with their vectors."""
+    encoders = {
+        "clip_l": (pipe.text_encoder, pipe.tokenizer),
+        "clip_g": (pipe.text_encoder_2, pipe.tokenizer_2),
+    }
+    with safe_open(path, "pt") as file:
+        for half, name in halves.items():
+            encoder, tokenizer = encoders[half]
+            vectors: Tensor = file.get_tensor(name).to(encoder.device, encoder.dtype)
+            if not torch.isfinite(vectors).all():
+                raise WeightsError(f"{path}: {name} holds numbers that are none; train it again")
+            pipe.load_textual_inversion(
+                vectors, token=list(models.TOKENS), text_encoder=encoder, tokenizer=tokenizer
+            )

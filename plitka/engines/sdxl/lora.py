@@ -1,0 +1,72 @@
+"""A LoRA that can be switched on for one picture: beside the weights, not fused into them.
+
+Fusing is inexact to undo, and a second fused UNet takes 5 GB. A distilled LoRA is switched on for a
+handful of steps only, where its own small products cost next to nothing, and switched off it leaves
+no trace: pictures of other qualities are the same to the bit.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+from torch.nn import functional
+
+from plitka.weights.lora_keys import Change, Lora
+
+
+def halves(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor, float]:
+    """down, up, and what their product is multiplied by besides the scale. In float32.
+
+    file: the LoRA's, as `safe_open` gives it.
+    """
+    down, up = (
+        file.get_tensor(name).to(device, torch.float32) for name in (change.down, change.up)
+    )
+    alpha = change.alpha
+    if isinstance(alpha, str):
+        alpha = file.get_tensor(alpha).item()
+    return down, up, change.factor(alpha)
+
+
+class Adapter(torch.nn.Module):
+    """up @ down for modules of the UNet, with scale and alpha / rank already in `up`."""
+
+    def __init__(self, unet: Any, found: Lora, device: str, scale: float = 1.0) -> None:
+        super().__init__()
+        named = {name.replace(".", "_"): module for name, module in unet.named_modules()}
+        self._targets: list[tuple[str, torch.nn.Module]] = []
+        with safe_open(found.path, "pt") as file:
+            for change in found.changes:
+                module = named[change.module]
+                down, up, factor = halves(file, change, device)
+                if module.weight.dim() == 2:
+                    down, up = down.flatten(1), up.flatten(1)
+                self.register_buffer(f"{change.module}_down", down.to(unet.dtype))
+                self.register_buffer(f"{change.module}_up", (scale * factor * up).to(unet.dtype))
+                # Not as an attribute: the module belongs to the UNet and must not move with this.
+                self._targets.append((change.module, module))
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Within the block, the UNet's modules do what their weights and the LoRA say."""
+        hooks = [
+            module.register_forward_hook(partial(self._add, name)) for name, module in self._targets
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _add(self, name: str, module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        down, up = getattr(self, f"{name}_down"), getattr(self, f"{name}_up")
+        if down.dim() == 2:
+            return output + functional.linear(functional.linear(inputs[0], down), up)
+        inner = functional.conv2d(
+            inputs[0], down, None, module.stride, module.padding, module.dilation
+        )
+        return output + functional.conv2d(inner, up)

@@ -1,0 +1,130 @@
+"""Picture + layout -> the same picture with the layout's shares and palette colours.
+
+The picture's own granules are given to colours: those whose colour is near, and that lie where the
+layout has it, under the constraint that areas meet the shares. They are then recoloured along
+their own edges: light and shade stay the picture's, as deep as the new colour makes them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.color import cielab
+from plitka.color.palette import Colour
+from plitka.matching import analysis, assignment, recolor
+from plitka.matching.analysis import Scene
+from plitka.matching.tone_curves import Material, Toning, Tonings
+from plitka.measure import shares as fidelity
+from plitka.measure.classification import NOBODY
+from plitka.measure.shares import Measurement
+from plitka.tile.layout import Layout
+
+Image = NDArray[np.uint8]
+
+# Total variation; a picture as near to its recipe keeps all its granules: measuring is no surer
+# than that, and to recolour 4 points of a tile changes it more than any white balance.
+_CLOSE = 0.04
+_NEAR = 0.12  # the same of a picture that keeps those that need not change
+_BALANCE = 20.0  # CIEDE2000; a colour farther off its place is another one, however it is lit
+_LEFT = 0.02  # what may be left of the difference there
+_ALIKE = 1.0  # CIEDE2000; what a colour of the picture may keep where granules are dealt anew
+_ATTEMPTS = 3  # to give the shares; another one only where what is measured afterwards is off
+_SHALLOWER = 0.6  # times light and shade, where they hid one of two near colours
+_GOOD = 0.03  # total variation that is good enough
+
+
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """image: (size, size, 3) RGB, 0..255. before, after: what was measured on the picture as it
+    was given, and on this one.
+    """
+
+    image: Image
+    before: Measurement
+    after: Measurement
+
+
+def match(image: Image, layout: Layout) -> Image:
+    """Give a picture the shares and colours of a layout.
+
+    image: (size, size, 3) RGB, 0..255: any picture, of a tile or not.
+    """
+    return matched(image, layout).image
+
+
+def matched(image: Image, layout: Layout) -> Matched:
+    """`match`, with what is measured before and after: matching measures by itself anyway."""
+    size = image.shape[0]
+    if image.shape != (size, size, 3):
+        raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
+    sight = fidelity.sight(fidelity.scaled(image), layout.colours)
+    before = fidelity.told(sight, layout.colours)
+    tried = list(_tried(analysis.view(image, layout, sight), layout))
+    best, after = min(tried, key=lambda one: _off(one[1].shares, layout))
+    return Matched(best, before, after)
+
+
+def _tried(seen: Scene, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
+    """Pictures with the shares and colours of a layout, until one is good enough."""
+    shares = np.array(layout.shares)
+    shown = _shown(seen)
+    off = _off(shown, layout)
+    near = off <= _NEAR and _is_of(seen.materials, layout.colours)
+    kept = recolor.balanced(seen, layout.colours) if near else seen.lab
+    if near and off <= _CLOSE:
+        balanced = cielab.to_rgb(kept)
+        yield balanced, fidelity.measure(balanced, layout.colours)
+        return
+    depth = 1.0
+    target = shares + (np.array(shown) - shares) * _LEFT / off if near else shares
+    for _ in range(_ATTEMPTS):
+        tonings = _tonings(seen, layout, near, depth)
+        owner = assignment.deal(seen, layout, tonings, target, near)
+        lab = recolor.recoloured(seen, owner, tonings, len(shares))
+        image = cielab.to_rgb(recolor.patched(seen, kept, owner, lab) if near else lab)
+        measured = fidelity.measure(image, layout.colours)
+        yield image, measured
+        shown = measured.shares
+        if _off(shown, layout) <= _GOOD:
+            return
+        if min(shown) > 0:
+            target = np.maximum(target + shares - np.array(shown), shares / 4)
+        else:
+            depth *= _SHALLOWER
+
+
+def _is_of(materials: Sequence[Material], colours: Sequence[Colour]) -> bool:
+    """Whether a white balance could make the colours of a picture those of the palette."""
+    own = [(each.lab, colours[each.colour].lab) for each in materials if each.colour != NOBODY]
+    return all(float(cielab.difference(*pair)) <= _BALANCE for pair in own)
+
+
+def _off(shown: Sequence[float], layout: Layout) -> float:
+    return fidelity.total_variation(shown, layout.shares)
+
+
+def _shown(seen: Scene) -> tuple[float, ...]:
+    """The shares; all 0 where a colour is missing or one is not of the recipe."""
+    found, area = seen.found, seen.cut.area
+    strange = found.material >= len(found.centres)
+    if not all(found.centres) or area[strange].sum() > _CLOSE * area.sum():
+        return (0.0,) * len(found.centres)
+    sure = found.owner != NOBODY
+    shown = np.bincount(found.owner[sure], weights=area[sure], minlength=len(found.centres))
+    return tuple((shown / max(shown.sum(), 1)).tolist())
+
+
+def _tonings(seen: Scene, layout: Layout, kept: bool, depth: float) -> Tonings:
+    def toning(one: Material, index: int, colour: Colour) -> Toning:
+        if kept and one.colour == index:
+            return Toning.shift(one, index, colour, recolor.ALIKE)
+        return Toning.of(one, index, layout.colours, _ALIKE, depth)
+
+    return Tonings.of(
+        [
+            [toning(one, index, colour) for index, colour in enumerate(layout.colours)]
+            for one in seen.materials
+        ]
+    )

@@ -1,0 +1,151 @@
+"""Photographs of one-colour tiles -> rows of a palette: a maker's own colours.
+
+A folder for each colour, named after its code, holds its photographs, and phrase.txt where the
+code is new and its phrase is not simply the code in lower case.
+"""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from plitka import images
+from plitka.color import cielab, palette
+from plitka.color.cielab import Floats
+from plitka.color.palette import COLUMNS, Palette, PaletteError, name_key
+from plitka.measure import color_modes, segmentation
+from plitka.measure.caption_audit import SUFFIXES
+
+_CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
+_PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
+_LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
+_MOST_PIXELS = 250_000  # of each photograph that are looked at
+_SECOND_COLOUR = 0.1  # of the area, in a mode of its own
+
+
+class CalibrationError(PaletteError):
+    """The folder cannot be a palette; the message names the file or folder and what is wrong."""
+
+
+def calibrate(folder: Path) -> list[dict[str, str]]:
+    """Measure the colours of a folder: one row of the palette for each of its folders.
+
+    Raises CalibrationError, and OSError for what cannot be read.
+    """
+    kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and _photographs(kind))
+    if not kinds:
+        raise CalibrationError(
+            f"{folder}: no photographs found; they belong in folders named after colour codes, "
+            f"{folder / 'DKGREEN' / '1.jpg'}"
+        )
+    known = palette.load()
+    phrases = {kind.name: _phrase(kind, known) for kind in kinds}
+    _check_phrases(phrases, known)
+    return [_row(kind, phrases[kind.name]) for kind in kinds]
+
+
+def write(rows: Sequence[Mapping[str, str]], file: Path) -> None:
+    """Write rows to a palette file; rows of other codes that are there already stay."""
+    kept = palette.rows(file) if file.exists() else []
+    codes = {row["code"] for row in rows}
+    merged = [*(row for row in kept if row["code"] not in codes), *rows]
+    fresh = file.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8", newline="") as out:
+        out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
+        table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
+        table.writeheader()
+        table.writerows(merged)
+    fresh.replace(file)
+
+
+def _photographs(kind: Path) -> list[Path]:
+    return sorted(file for file in kind.iterdir() if file.suffix.lower() in SUFFIXES)
+
+
+def _phrase(kind: Path, known: Palette) -> str:
+    if not _CODE.fullmatch(kind.name):
+        raise CalibrationError(
+            f"{kind}: {kind.name!r} is no colour code; a code has 2 to 16 capital letters and "
+            "digits and begins with a letter, like DKGREEN"
+        )
+    given = kind / "phrase.txt"
+    if given.is_file():
+        phrase = given.read_text(encoding="utf-8").strip()
+        if not _PHRASE.fullmatch(phrase):
+            raise CalibrationError(
+                f"{given}: {phrase!r} is no phrase; allowed: one to four words in small letters, "
+                'like "dark green"'
+            )
+        return phrase
+    for colour in known.colours:
+        if colour.code == kind.name:
+            return colour.phrase
+    return kind.name.lower()
+
+
+def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
+    """No phrase and no code may name two colours."""
+    names = {name_key(colour.code): colour.code for colour in known.colours}
+    names |= {
+        name_key(colour.phrase): colour.code
+        for colour in known.colours
+        if colour.code not in phrases
+    }
+    for code, phrase in phrases.items():
+        for name in (code, phrase):
+            owner = names.setdefault(name_key(name), code)
+            if owner != code:
+                raise CalibrationError(
+                    f'{code}: "{name}" names the colour {owner} already; give it another in '
+                    f"{code}/phrase.txt"
+                )
+
+
+def _row(kind: Path, phrase: str) -> dict[str, str]:
+    files = _photographs(kind)
+    lab = np.concatenate([_pixels(file) for file in files])
+    rgb = np.rint(255 * _encoded(np.median(cielab.to_linear(lab), axis=0))).astype(int)
+    p5, p25, p50, p75, p95 = np.percentile(lab[:, 0], (5, 25, 50, 75, 95))
+    figures = {
+        "L_median": p50,
+        "a_median": np.median(lab[:, 1]),
+        "b_median": np.median(lab[:, 2]),
+        "L_p5": p5,
+        "L_p25": p25,
+        "L_p75": p75,
+        "L_p95": p95,
+    }
+    count = len(files)
+    return {
+        "code": kind.name,
+        "caption": phrase,
+        "median_srgb": "#{:02x}{:02x}{:02x}".format(*rgb),
+        **{column: f"{figure:.1f}" for column, figure in figures.items()},
+        "a_std": f"{lab[:, 1].std():.2f}",
+        "b_std": f"{lab[:, 2].std():.2f}",
+        "measured_from": f"{count} photograph{'s' if count > 1 else ''} of a tile of this colour",
+    }
+
+
+def _pixels(file: Path) -> Floats:
+    """(n, 3) L*a*b* of a photograph's pixels, evenly chosen."""
+    image = images.load(file)
+    count = image.shape[0] * image.shape[1]
+    if count < _LEAST_PIXELS:
+        raise CalibrationError(
+            f"{file}: {image.shape[1]}x{image.shape[0]} pixels are too few; at least "
+            f"{_LEAST_PIXELS:,} are needed"
+        )
+    lab = cielab.from_rgb(image)
+    found = color_modes.find(segmentation.cut(image, lab), color_modes.COARSE)
+    if (found.weight[found.valley < color_modes.DEEP] > _SECOND_COLOUR).sum() > 1:
+        raise CalibrationError(f"{file}: shows more than one colour")
+    return lab.reshape(-1, 3)[:: max(count // _MOST_PIXELS, 1)]
+
+
+def _encoded(linear: cielab.Doubles) -> cielab.Doubles:
+    """Linear RGB to sRGB, 0 to 1 (IEC 61966-2-1)."""
+    curve = 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
+    return np.where(linear <= 0.0031308, 12.92 * linear, curve)

@@ -1,0 +1,85 @@
+"""A picture -> its segments: small areas of one colour, bounded by the picture's own edges.
+
+A granule is a handful of segments, one or two for each of its facets.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.color.cielab import Doubles, Floats
+
+Map: TypeAlias = NDArray[np.int32]
+"""(h, w): the index of the segment that each pixel belongs to."""
+
+_DENOISE = 0.8  # standard deviation in pixels; granules have 12 and more, edges stay
+_LARGEST = 3.0  # of a granule's mean visible area, for a segment where granules are given
+_SEED_SLACK = 2  # of summed 8-bit L*a*b* contrast: below the grain of a JPEG
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """map: see Map. area: (N,) pixels. lab: (N, 3) mean L*a*b*.
+
+    contrast: (h, w) how much the picture changes at each pixel, in 8-bit L*a*b* levels.
+    """
+
+    map: Map
+    area: Doubles
+    lab: Doubles
+    contrast: Floats
+
+
+def cut(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
+    """Cut a picture along its edges: a watershed from where it changes least.
+
+    image: (h, w, 3) sRGB; lab: the same in L*a*b*. reach: pixels; one segment grows from where
+    the picture changes least within this reach.
+    """
+    smooth = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), _DENOISE), cv2.COLOR_RGB2LAB)
+    steps = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    total = cv2.transform(steps.astype(np.float32), np.ones((1, 3), np.float32))
+    contrast = np.asarray(cv2.GaussianBlur(total, (0, 0), _DENOISE), np.float32)
+    lowest = cv2.erode(contrast, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    seeds = (contrast <= lowest + _SEED_SLACK).astype(np.uint8)
+    _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)
+    index = _without_borders(np.asarray(cv2.watershed(smooth, marks), np.int32))
+    return _numbered(index, lab, contrast)
+
+
+def without_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
+    """The segments, those that are larger than granules cut along them too, and a flat picture
+    into just those.
+
+    lab: (h, w, 3) the picture. granules: (h, w), -1 for none.
+    """
+    count = int(granules.max()) + 2
+    large = segments.area > _LARGEST * granules.size / count
+    if not large.any():
+        return segments
+    index = segments.map.copy()
+    place = np.flatnonzero(large[index.ravel()])
+    rank = np.cumsum(large) - 1
+    parts = rank[index.ravel()[place]] * count + granules.ravel()[place] + 1
+    index.ravel()[place] = len(large) + parts
+    return _numbered(index, lab, segments.contrast)
+
+
+def _numbered(index: Map, lab: Floats, contrast: Floats) -> Segments:
+    """The segments of a map whose numbers have gaps."""
+    present = np.bincount(index.ravel()) > 0
+    index = np.asarray((np.cumsum(present) - 1).astype(np.int32).take(index))
+    flat = index.ravel().astype(np.intp)
+    area = np.bincount(flat).astype(np.float64)
+    sums = [np.bincount(flat, weights=lab[..., axis].ravel()) for axis in range(3)]
+    return Segments(index, area, np.stack(sums, axis=1) / area[:, None], contrast)
+
+
+def _without_borders(marks: Map) -> Map:
+    """Watershed's lines (-1), one pixel broad, given to a segment beside them."""
+    line = marks < 1
+    beside = cv2.dilate(marks.astype(np.float32), np.ones((3, 3), np.uint8))
+    return np.where(line, np.maximum(beside.astype(np.int32), 0), marks)

@@ -1,0 +1,256 @@
+"""The conductor: Recipe -> preview, final and colormap, each as soon as it is ready."""
+
+import secrets
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka import __version__
+from plitka.engines.registry import Drawn, Engine, Guides
+from plitka.engines.sdxl import device, options
+from plitka.matching import match
+from plitka.measure import shares as fidelity
+from plitka.request.controlnet import ControlChoice
+from plitka.request.parsing import DRAW_SEED, MAX_SEED, Recipe
+from plitka.request.plan import Plan, plan
+from plitka.runtime.background import Ahead
+from plitka.runtime.timing import Stages, log
+from plitka.tile import render
+from plitka.tile.layout import NONE, Layout, lay
+
+Kind: TypeAlias = Literal["preview", "final", "colormap"]
+SIZES: dict[Kind, int] = {"preview": 512, "final": 1024, "colormap": 1024}  # pixels a side
+
+Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a prediction.
+
+    image: (size, size, 3) RGB, 0..255. shares: what was measured on it, in the order of the
+    recipe's colours. record: how it was made, for its PNG file; equal for equal requests.
+    metrics: what was learnt up to here, in types that Cog takes as metrics; the last picture's
+    are complete.
+    """
+
+    kind: Kind
+    image: NDArray[np.uint8]
+    shares: tuple[float, ...]
+    record: Json
+    metrics: Json
+
+
+def with_seed(recipe: Recipe) -> Recipe:
+    """The recipe with a seed drawn, where it asks for that."""
+    if recipe.seed != DRAW_SEED:
+        return recipe
+    return replace(recipe, seed=secrets.randbelow(MAX_SEED + 1))
+
+
+def make(
+    recipe: Recipe,
+    engine: Engine,
+    overlap: bool | None = None,
+    at_step: Callable[[Kind], None] = lambda kind: None,
+) -> Generator[Picture, None, None]:
+    """Make the pictures of a recipe, in order: preview, final, colormap.
+
+    overlap: whether the final picture is drawn while the preview is matched and handed out;
+    PLITKA_OVERLAP decides where it is not given. The pictures are the same.
+    at_step: is called after each denoising step of a picture, and may raise to end the run.
+    """
+    engine.check(recipe)
+    if overlap is None:
+        overlap = options.settings().overlap
+    stages = Stages()
+    settled = settle(with_seed(recipe), engine)
+    log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
+    with stages("layout"):
+        layout = lay(settled.recipe)
+    with Ahead(overlap) as ahead:
+        yield from _pictures(_Bench(settled, layout, engine, stages), ahead, at_step)
+
+
+def make_one(kind: Kind, recipe: Recipe, engine: Engine, layout: Layout) -> Picture:
+    """One of the pictures that `make` makes, of a recipe whose seed is drawn and of its layout."""
+    engine.check(recipe)
+    settled = settle(recipe, engine)
+    bench = _Bench(settled, layout, engine, Stages())
+    run = _Run(settled, engine.name, is_matched(settled, engine), bench.stages)
+    if kind == "colormap":
+        return run.picture(kind, *bench.colormap())
+    steps = settled.steps_preview if kind == "preview" else settled.steps_final
+    return run.picture(kind, *bench.finished(kind, bench.draw(kind, steps), run))
+
+
+def settle(recipe: Recipe, engine: Engine) -> Plan:
+    """The plan that an engine follows."""
+    settled = plan(recipe, engine.tokens)
+    if engine.uses_controlnet:
+        return settled
+    unused = ControlChoice(None, f"the {engine.name} engine draws without one")
+    return replace(settled, control=unused)
+
+
+def _pictures(bench: "_Bench", ahead: Ahead, at_step: Callable[[Kind], None]) -> Iterator[Picture]:
+    """What needs no result of the step before it is done ahead, while that step is at work."""
+    settled = bench.settled
+    run = _Run(settled, bench.engine.name, is_matched(settled, bench.engine), bench.stages)
+    guides = ahead.start(lambda: bench.guides("final"))
+    colormap = ahead.start(bench.colormap)
+
+    def at_final_step() -> None:
+        ahead.go_on()
+        at_step("final")
+
+    preview = bench.draw("preview", settled.steps_preview, at_step=lambda: at_step("preview"))
+    final = ahead.start(
+        lambda: bench.draw("final", settled.steps_final, guides.result(), at_final_step)
+    )
+    yield run.picture("preview", *bench.finished("preview", preview, run))
+    yield run.picture("final", *bench.finished("final", final.result(), run))
+    yield run.picture("colormap", *colormap.result())
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """The steps of one run, each a stage."""
+
+    settled: Plan
+    layout: Layout
+    engine: Engine
+    stages: Stages
+
+    def guides(self, kind: Kind) -> Guides:
+        with self.stages(f"guides_{kind}"):
+            return self.engine.guides(self.settled, self.layout, SIZES[kind])
+
+    def draw(
+        self,
+        kind: Kind,
+        steps: int,
+        guides: Guides | None = None,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> Drawn:
+        with self.stages(kind):
+            return self.engine.draw(self.settled, self.layout, SIZES[kind], steps, guides, at_step)
+
+    def finished(
+        self, kind: Kind, drawn: Drawn, run: "_Run"
+    ) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+        """The picture, matched where it is to be, and the shares measured on it."""
+        image, colours = drawn.image, self.layout.colours
+        if not is_matched(self.settled, self.engine):
+            with self.stages(f"measure_{kind}"):
+                shares = fidelity.measure(image, colours).shares
+            run.drawn(kind, drawn, shares)
+            return image, shares
+        with self.stages(f"match_{kind}"):
+            matched = match.matched(image, self.layout)
+        run.drawn(kind, drawn, matched.before.shares)
+        return matched.image, matched.after.shares
+
+    def colormap(self) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+        with self.stages("colormap"):
+            size = SIZES["colormap"]
+            return render.colormap(self.layout, size), _exact_shares(self.layout, size)
+
+
+def is_matched(settled: Plan, engine: Engine) -> bool:
+    """Whether the engine's pictures are matched to the layout: the render's are it already."""
+    return settled.color_control == "layout" and engine.name != "render"
+
+
+class _Run:
+    """What one run has learnt so far, picture by picture."""
+
+    def __init__(self, settled: Plan, engine: str, matched: bool, stages: Stages) -> None:
+        self._plan = settled
+        self._engine = engine
+        self._matched = matched
+        self._stages = stages
+        self._measured: dict[Kind, tuple[float, ...]] = {}
+        self._before: dict[Kind, tuple[float, ...]] = {}  # the same before matching
+        self._steps: Json = {}
+        self._drawn: Json = {}
+
+    def drawn(self, kind: Kind, drawn: Drawn, shares: tuple[float, ...]) -> None:
+        """Keep what the engine tells of a picture, and its shares before matching."""
+        self._before[kind] = shares
+        self._steps[kind] = drawn.steps
+        if drawn.metrics:
+            self._drawn[kind] = drawn.metrics
+
+    def picture(self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...]) -> Picture:
+        self._measured[kind] = shares
+        return Picture(kind, image, shares, self._record(kind, shares), self._metrics())
+
+    def _record(self, kind: Kind, shares: Sequence[float]) -> Json:
+        settled = self._plan
+        return {
+            "version": __version__,
+            "picture": kind,
+            "request": settled.recipe.request(),
+            "seed": settled.recipe.seed,
+            "prompt": settled.prompt,
+            "negative_prompt": settled.negative_prompt,
+            "engine": self._engine,
+            "controlnet": settled.control.kind,
+            **self._measurement(shares),
+            "matched": self._matched and kind in self._before,
+            "before_matching": self._measurement(self._before.get(kind, shares)),
+        }
+
+    def _measurement(self, shares: Sequence[float]) -> Json:
+        names = [part.name for part in self._plan.recipe.shares]
+        measured = {name: round(share, 5) for name, share in zip(names, shares, strict=True)}
+        return {"measured": measured, "total_variation": self._total_variation(shares)}
+
+    def _metrics(self) -> Json:
+        settled = self._plan
+        return {
+            "seed": settled.recipe.seed,
+            "engine": self._engine,
+            "controlnet": settled.control.kind or "none",
+            "controlnet_reason": settled.control.reason,
+            "steps": dict(self._steps),
+            **({"drawing": dict(self._drawn)} if self._drawn else {}),
+            "seconds": dict(self._stages.seconds),
+            "peak_memory_mb": device.peak_memory_mb(),
+            "colors": [
+                {
+                    "name": part.name,
+                    "requested": round(part.share, 5),
+                    **{kind: round(shares[i], 5) for kind, shares in self._measured.items()},
+                    "before_matching": {
+                        kind: round(shares[i], 5) for kind, shares in self._before.items()
+                    },
+                }
+                for i, part in enumerate(settled.recipe.shares)
+            ],
+            "total_variation": {
+                kind: self._total_variation(shares) for kind, shares in self._measured.items()
+            },
+            "total_variation_before_matching": {
+                kind: self._total_variation(shares) for kind, shares in self._before.items()
+            },
+            "matched": self._matched,
+        }
+
+    def _total_variation(self, shares: Sequence[float]) -> float:
+        requested = [part.share for part in self._plan.recipe.shares]
+        return round(fidelity.total_variation(shares, requested), 5)
+
+
+def _control(settled: Plan) -> str:
+    return f"{settled.control.kind or 'none'} ({settled.control.reason})"
+
+
+def _exact_shares(layout: Layout, size: int) -> tuple[float, ...]:
+    colours = layout.colour_map(size)
+    area = np.bincount(colours[colours != NONE], minlength=len(layout.colours))
+    return tuple((area / area.sum()).tolist())

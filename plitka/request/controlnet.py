@@ -1,0 +1,89 @@
+"""Laying angle -> which ControlNet holds the joints, and why; loads and evicts them."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from plitka.runtime.timing import log
+
+if TYPE_CHECKING:
+    from diffusers import ControlNetModel
+
+Kind: TypeAlias = Literal["canny", "softedge"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+# Joints this near to an axis (0, 90 or 180 degrees) are crisp rows and columns of pixels, which
+# suit Canny; steeper ones are stairs, which a graded edge map follows better.
+CANNY_REACH = 22.5  # degrees
+
+DEFAULT_SCALE = 0.5  # how strongly a network's residuals count, 0 to 2
+
+
+@dataclass(frozen=True)
+class ControlChoice:
+    """Which ControlNet a picture is made with, and the reason for log and metrics."""
+
+    kind: Kind | None
+    reason: str
+
+
+def choose(angle: float, forced: bool | None = None, scale: float = DEFAULT_SCALE) -> ControlChoice:
+    """The ControlNet for tiles laid at `angle` degrees, 0 to 180.
+
+    `forced` is `overrides.use_controlnet`: True and False force it on and off, None leaves it to
+    the angle. `scale` is `overrides.controlnet_scale`: at 0 a network would run for nothing.
+    """
+    if forced is False:
+        return ControlChoice(None, "forced off by use_controlnet")
+    if scale == 0:
+        return ControlChoice(None, "controlnet_scale is 0")
+    if angle % 180 == 0 and not forced:
+        return ControlChoice(None, "top view is reliable without it")
+    distance = abs((angle + 45) % 90 - 45)
+    kind: Kind = "canny" if distance <= CANNY_REACH else "softedge"
+    relation = "within" if kind == "canny" else "not within"
+    geometry = f"{angle:g} degrees is {relation} {CANNY_REACH} degrees of an axis"
+    return ControlChoice(kind, f"forced on by use_controlnet; {geometry}" if forced else geometry)
+
+
+class ControlNets:
+    """Networks that have been needed so far, each loaded once.
+
+    Under memory pressure the one that was not used longest leaves first.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Kind], "ControlNetModel"],
+        free: Callable[[], int],
+        release: Callable[[], None],
+    ) -> None:
+        """free: bytes that are free for another network; release: gives back what has left."""
+        self._load = load
+        self._free = free
+        self._release = release
+        self._loaded: OrderedDict[Kind, ControlNetModel] = OrderedDict()
+
+    @property
+    def loaded(self) -> "Mapping[Kind, ControlNetModel]":
+        """The networks in memory, the one used last at the end."""
+        return self._loaded
+
+    def get(self, kind: Kind, needed: int) -> "ControlNetModel":
+        """The network, loaded unless it is there; `needed` bytes are made free for it before."""
+        if kind not in self._loaded:
+            while self._loaded and self._free() < needed:
+                self.evict(kind)
+            self._loaded[kind] = self._load(kind)
+        self._loaded.move_to_end(kind)
+        return self._loaded[kind]
+
+    def evict(self, keep: Kind | None = None) -> Kind | None:
+        """Drop the network not used longest, except the one to keep, and say which it was."""
+        oldest = next((kind for kind in self._loaded if kind != keep), None)
+        if oldest is not None:
+            log.info("ControlNet %s leaves memory", oldest)
+            del self._loaded[oldest]
+            self._release()
+        return oldest

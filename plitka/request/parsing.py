@@ -1,0 +1,410 @@
+"""What was asked: the request `params_json` -> Recipe, or one error that names every fault."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, get_args
+
+from plitka.color import palette
+from plitka.color.palette import RGB, Colour, UnknownColour, name_key, nearest_name, quoted
+
+Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
+ColourControl: TypeAlias = Literal["layout", "prompt"]
+
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
+COLOUR_CONTROLS: tuple[ColourControl, ...] = get_args(ColourControl)
+DEFAULT_QUALITY: Quality = "standard"
+DRAW_SEED = -1  # the seed that asks for one to be drawn
+MAX_SEED = 2**32 - 1
+MAX_COLOURS = 8
+MAX_BYTES = 64 * 1024  # of a request, as UTF-8
+MAX_NEGATIVE_PROMPT = 1000  # characters
+EXAMPLE = '{"colors": [{"name": "red", "proportion": 60}, {"name": "blue", "proportion": 40}]}'
+
+# Layers around a request: JSON text, {"params_json": …}, a JSON string in that, and so on.
+_MAX_LAYERS = 8
+# A request of 64 KB can hold thousands of faults; nobody reads on after so many.
+_MAX_FAULTS = 50
+# Proportions add up to 100 or 1 within a hundredth of that; the rest is float dust (0.1 + 0.2).
+_SUM_TOLERANCE = 0.01 + 1e-9
+# A sum as near as this is exact; scaling would only stir the last digits.
+_SUM_DUST = 1e-12
+# The sum tells a percentage from a fraction and finds the wrong ones; this only keeps it finite.
+_MAX_PROPORTION = 1e9
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class RecipeError(ValueError):
+    """The request cannot be a recipe. One line for each fault: path, what it got, what may be."""
+
+
+@dataclass(frozen=True)
+class ColourShare:
+    """How much of the tile's visible area one colour covers."""
+
+    colour: Colour
+    name: str  # as written, in lower case; a code became its phrase, a free colour keeps its hex
+    share: float  # above 0; the shares of a recipe add up to 1
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the request sets in place of Plitka's own choice; None where it sets nothing."""
+
+    use_controlnet: bool | None = None
+    guidance_scale: float | None = None  # 1 to 20
+    num_inference_steps: int | None = None  # 1 to 150, of the final picture
+    num_inference_steps_preview: int | None = None  # 1 to 150
+    num_inference_steps_final: int | None = None  # 1 to 150, wins over num_inference_steps
+    negative_prompt: str | None = None
+    color_control: ColourControl | None = None
+    strength: float | None = None  # 0.05 to 1
+    controlnet_scale: float | None = None  # 0 to 2
+    lora_scale: float | None = None  # 0 to 2, where the LoRA is not fused
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A valid request: which colours, in what shares, laid at what angle, made how."""
+
+    shares: tuple[ColourShare, ...]
+    angle: float = 0.0  # degrees, 0 <= angle < 180
+    quality: Quality = DEFAULT_QUALITY
+    seed: int = DRAW_SEED  # 0 to MAX_SEED, or DRAW_SEED
+    overrides: Overrides = Overrides()
+
+    def request(self) -> dict[str, object]:
+        """The request for exactly this recipe: `parse(json.dumps(r.request())) == r`."""
+        given = {key: value for key, value in asdict(self.overrides).items() if value is not None}
+        return {
+            "colors": [
+                {"hex" if part.colour.is_free else "name": part.name, "proportion": part.share}
+                for part in self.shares
+            ],
+            "angle": self.angle,
+            "quality": self.quality,
+            "seed": self.seed,
+            "overrides": given,
+        }
+
+
+def parse(text: str) -> Recipe:
+    """Read a request: JSON text of up to MAX_BYTES.
+
+    Takes also the request wrapped in {"params_json": …}, as an object or a string, and a JSON
+    string that holds it. Raises RecipeError with all faults of the request, one on each line.
+    """
+    faults: list[str] = []
+    request = _Node(_unwrapped(text), "", faults)
+    request.expect_keys(("colors", "angle", "quality", "seed", "overrides"))
+    shares = _shares(request)
+    angle = request.optional("angle", _number(0, 180, " degrees"), 0.0)
+    quality: Quality = request.optional("quality", _QUALITY, DEFAULT_QUALITY)
+    seed = request.optional("seed", _whole(DRAW_SEED, MAX_SEED, " (-1 draws one)"), DRAW_SEED)
+    overrides = _overrides(request)
+    if faults:
+        unsaid = len(faults) - _MAX_FAULTS
+        more = [f"params_json: and {unsaid} more faults"] if unsaid > 0 else []
+        raise RecipeError("\n".join(faults[:_MAX_FAULTS] + more))
+    return Recipe(shares, angle % 180.0, quality, seed, overrides)
+
+
+# What is allowed, as errors say it
+
+_REQUEST = f"an object like {EXAMPLE}"
+_COLOUR = '{"name": "red", "proportion": 60}'
+_COLOUR_LIST = f"a list of 1 to {MAX_COLOURS} colours like [{_COLOUR}, …]"
+_COLOUR_NAME = 'a colour name like "red", "dark green" or "DKGREEN"'
+_HEX = '"#rrggbb" or "#rgb"'
+_PROPORTION = "a percentage, 0 to 100, or a fraction, 0 to 1"
+_SUM = "percentages that add up to 100 (99 to 101) or fractions that add up to 1 (0.99 to 1.01)"
+
+
+# Text -> one JSON object
+
+
+class _Object(dict[str, object]):
+    """A JSON object that remembers which of its keys came more than once."""
+
+    def __init__(self, pairs: Iterable[tuple[str, object]] = ()) -> None:
+        super().__init__()
+        self.repeated: dict[str, None] = {}  # in order of appearance
+        for key, value in pairs:
+            if key in self:
+                self.repeated[key] = None
+            self[key] = value
+
+
+def _unwrapped(text: str) -> _Object:
+    value: object = text
+    for _ in range(_MAX_LAYERS):
+        if isinstance(value, str):
+            value = _decoded(value)
+        elif isinstance(value, _Object) and "params_json" in value:
+            if len(value) > 1 or value.repeated:
+                raise RecipeError("params_json: wraps a request, so it must be the only key")
+            value = value["params_json"]
+        elif isinstance(value, _Object):
+            return value
+        else:
+            raise RecipeError(f"params_json: got {quoted(value)}; allowed: {_REQUEST}")
+    raise RecipeError(f"params_json: wrapped too often; allowed: {_REQUEST}")
+
+
+def _decoded(text: str) -> object:
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_BYTES:
+        raise RecipeError(f"params_json: got {size} bytes; allowed: up to {MAX_BYTES}")
+    text = text.removeprefix("\ufeff")
+    try:
+        return json.loads(text, object_pairs_hook=_Object, parse_int=_integer)
+    except json.JSONDecodeError as fault:
+        reason = fault.msg.removesuffix(" at").rstrip(": ")
+        near = quoted(text[max(fault.pos - 20, 0) : fault.pos + 20])
+        raise RecipeError(
+            f"params_json: not JSON ({reason} at line {fault.lineno}, column {fault.colno},"
+            f" near {near}); allowed: {_REQUEST}"
+        ) from None
+    except RecursionError:
+        raise RecipeError(f"params_json: nested too deeply; allowed: {_REQUEST}") from None
+
+
+def _integer(digits: str) -> float:
+    # int() gives up beyond 4,300 digits. No field takes such a number, and none takes infinity,
+    # which stands in so that the error still names the field.
+    return int(digits) if len(digits) <= 4000 else float(digits)
+
+
+# What a field may hold: each of these takes a JSON value and returns what it means
+
+
+class _Refused(ValueError):
+    """A field may not hold this value; the message says what it got and what is allowed."""
+
+    def __init__(self, value: object, allowed: str, meant: str | None = None) -> None:
+        hint = f'; did you mean "{meant}"? Allowed: ' if meant else "; allowed: "
+        super().__init__(f"got {quoted(value)}{hint}{allowed}")
+
+
+def _within(value: object, low: float, high: float) -> TypeGuard[float]:
+    # A bool is an int in Python. Every comparison with NaN is false.
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def _number(low: float, high: float, unit: str = "") -> Callable[[object], float]:
+    def take(value: object) -> float:
+        if _within(value, low, high):
+            return float(value)
+        raise _Refused(value, f"a number from {low} to {high}{unit}")
+
+    return take
+
+
+def _whole(low: int, high: int, note: str = "") -> Callable[[object], int]:
+    def take(value: object) -> int:
+        if _within(value, low, high) and value == int(value):
+            return int(value)
+        raise _Refused(value, f"a whole number from {low} to {high}{note}")
+
+    return take
+
+
+def _choice(options: tuple[T, ...]) -> Callable[[object], T]:
+    def take(value: object) -> T:
+        for option in options:
+            if value == option:
+                return option
+        names = [str(option) for option in options]
+        meant = nearest_name(value, names) if isinstance(value, str) else None
+        raise _Refused(value, ", ".join(names), meant)
+
+    return take
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _Refused(value, "true or false")
+
+
+def _negative_prompt(value: object) -> str:
+    allowed = f"text of up to {MAX_NEGATIVE_PROMPT} characters"
+    if not isinstance(value, str):
+        raise _Refused(value, allowed)
+    if len(value) > MAX_NEGATIVE_PROMPT:
+        raise _Refused(value, f"{allowed}, and this has {len(value)}")
+    if re.search("[\ud800-\udfff]", value):
+        raise _Refused(value, f"{allowed}, without lone surrogates (half of a character)")
+    return value
+
+
+def _object(value: object) -> _Object:
+    if isinstance(value, _Object):
+        return value
+    raise _Refused(value, 'an object like {"guidance_scale": 7}')
+
+
+def _colour_list(value: object) -> list[object]:
+    if isinstance(value, list) and 1 <= len(value) <= MAX_COLOURS:
+        return value
+    raise _Refused(value, _COLOUR_LIST)
+
+
+def _named_colour(value: object) -> tuple[Colour, str]:
+    if not isinstance(value, str):
+        raise _Refused(value, _COLOUR_NAME)
+    name = value.strip().strip(" -_")
+    if name.startswith("#"):
+        raise _Refused(value, f'{_COLOUR_NAME}; a hex goes under "hex"')
+    colour = palette.load().find(name)
+    is_phrase = name_key(name) == name_key(colour.phrase)
+    return colour, name.lower() if is_phrase else colour.phrase
+
+
+def _free_colour(value: object) -> tuple[Colour, str]:
+    if not isinstance(value, str):
+        raise _Refused(value, _HEX)
+    colour = palette.load().free(value)
+    return colour, colour.code
+
+
+def _proportion(value: object) -> float:
+    if _within(value, 0, _MAX_PROPORTION):
+        return float(value)
+    raise _Refused(value, _PROPORTION)
+
+
+_QUALITY: Callable[[object], Quality] = _choice(QUALITIES)
+_COLOUR_KEYS = {"name": _named_colour, "color": _named_colour, "hex": _free_colour}
+_PROPORTION_KEYS = {"proportion": _proportion, "percentage": _proportion, "percent": _proportion}
+_OVERRIDES: Mapping[str, Callable[[object], Any]] = {
+    "use_controlnet": _flag,
+    "guidance_scale": _number(1, 20),
+    "num_inference_steps": _whole(1, 150),
+    "num_inference_steps_preview": _whole(1, 150),
+    "num_inference_steps_final": _whole(1, 150),
+    "negative_prompt": _negative_prompt,
+    "color_control": _choice(COLOUR_CONTROLS),
+    "strength": _number(0.05, 1),
+    "controlnet_scale": _number(0, 2),
+    "lora_scale": _number(0, 2),
+}
+
+
+# One JSON object -> its fields
+
+
+@dataclass(frozen=True)
+class _Node:
+    """One object of the request, read field by field; its faults join those of the others."""
+
+    fields: _Object
+    path: str  # "" for the request itself, "colors[1]"
+    faults: list[str]
+
+    def optional(self, key: str, take: Callable[[object], T], default: D) -> T | D:
+        """The field's value; the default where it is absent or at fault."""
+        if key not in self.fields:
+            return default
+        taken = self._take(key, take, ", or leave it out" if self.fields[key] is None else "")
+        return default if taken is None else taken
+
+    def one_of(self, takes: Mapping[str, Callable[[object], T]], allowed: str) -> T | None:
+        """The value of the one key that must be given among these; None where at fault."""
+        given = [key for key in takes if key in self.fields]
+        if len(given) == 1:
+            return self._take(given[0], takes[given[0]])
+        if given:
+            self.fault(given[1], f'given beside "{given[0]}"; give one of {", ".join(takes)}')
+        else:
+            self.fault(next(iter(takes)), f"missing; allowed: {allowed}")
+        return None
+
+    def expect_keys(self, known: Iterable[str]) -> None:
+        """Unknown and repeated keys are faults."""
+        known = list(known)
+        for key in self.fields:
+            if key not in known:
+                meant = nearest_name(key, known)
+                hint = f'; did you mean "{meant}"? Known: ' if meant else "; known: "
+                self.fault(key, f"unknown key{hint}{', '.join(known)}")
+        for key in self.fields.repeated:
+            self.fault(key, "given more than once in the same object; give it once")
+
+    def fault(self, key: str, sentence: str) -> None:
+        if not re.fullmatch(r"\w{1,60}", key, re.ASCII):
+            place = f"{self.path}[{quoted(key)}]"
+        else:
+            place = f"{self.path}.{key}" if self.path else key
+        self.faults.append(f"{place}: {sentence}")
+
+    def _take(self, key: str, take: Callable[[object], T], otherwise: str = "") -> T | None:
+        try:
+            return take(self.fields[key])
+        except (_Refused, UnknownColour) as refusal:
+            self.fault(key, f"{refusal}{otherwise}")
+            return None
+
+
+def _overrides(request: _Node) -> Overrides:
+    given = request.optional("overrides", _object, _Object())
+    node = _Node(given, "overrides", request.faults)
+    node.expect_keys(_OVERRIDES)
+    return Overrides(**{key: node.optional(key, take, None) for key, take in _OVERRIDES.items()})
+
+
+# Colours and proportions -> shares
+
+
+def _shares(request: _Node) -> tuple[ColourShare, ...]:
+    entries = request.one_of({"colors": _colour_list}, _COLOUR_LIST) or []
+    colours: list[tuple[Colour, str]] = []
+    proportions: list[float] = []
+    for place, entry in enumerate(entries):
+        path = f"colors[{place}]"
+        if not isinstance(entry, _Object):
+            request.faults.append(f"{path}: {_Refused(entry, f'an object like {_COLOUR}')}")
+            continue
+        node = _Node(entry, path, request.faults)
+        node.expect_keys((*_COLOUR_KEYS, *_PROPORTION_KEYS))
+        colour = node.one_of(_COLOUR_KEYS, f'{_COLOUR_NAME}, or a "hex", {_HEX}')
+        proportion = node.one_of(_PROPORTION_KEYS, _PROPORTION)
+        colours += [colour] if colour is not None else []
+        proportions += [proportion] if proportion is not None else []
+    if not entries or len(proportions) < len(entries):
+        return ()
+    whole = _whole_of(proportions)
+    if whole is None:
+        total = math.fsum(proportions)
+        request.fault("colors", f"proportions add up to {total:.10g}; allowed: {_SUM}")
+        return ()
+    if len(colours) < len(entries):
+        return ()
+    return _merged(
+        ColourShare(colour, name, proportion / whole)
+        for (colour, name), proportion in zip(colours, proportions, strict=True)
+    )
+
+
+def _whole_of(proportions: list[float]) -> float | None:
+    """What the proportions are parts of: their sum, or None where it is not near 100 or 1."""
+    total = math.fsum(proportions)
+    for whole in (100.0, 1.0):
+        if abs(total - whole) <= whole * _SUM_TOLERANCE:
+            return whole if abs(total - whole) <= whole * _SUM_DUST else total
+    return None
+
+
+def _merged(parts: Iterable[ColourShare]) -> tuple[ColourShare, ...]:
+    """Each granule once, under its first name; those that cover nothing drop out."""
+    merged: dict[RGB, ColourShare] = {}
+    for part in parts:
+        if part.share > 0:
+            # Purple and violet are two names of the same granule: alike is what looks alike.
+            first = merged.get(part.colour.srgb, replace(part, share=0.0))
+            merged[part.colour.srgb] = replace(first, share=first.share + part.share)
+    return tuple(merged.values())

@@ -1,0 +1,30 @@
+"""Recipe -> prompt and negative prompt, in the words that the LoRA was trained on."""
+
+from plitka.request.parsing import ColourShare, Recipe
+
+DEFAULT_NEGATIVE_PROMPT = (
+    "object, blurry, worst quality, low quality, deformed, watermark, 3d render, cartoon, "
+    "abstract, smooth, flat"
+)
+
+_SUBJECT = "ohwx_rubber_tile"
+_TOKENS = "<s0><s1>"  # the textual inversion's
+_SURFACE = "photorealistic rubber tile, high quality, detailed texture"
+
+
+def prompt(recipe: Recipe, tokens: bool = True) -> str:
+    """The prompt of both pictures; without `tokens`, for a model that lacks the embeddings."""
+    subject = f"{_SUBJECT} {_TOKENS}" if tokens else _SUBJECT
+    return ", ".join([subject, *map(_words, recipe.shares), _SURFACE])
+
+
+def negative_prompt(recipe: Recipe) -> str:
+    """The request's own, which may be empty, or DEFAULT_NEGATIVE_PROMPT."""
+    own = recipe.overrides.negative_prompt
+    return DEFAULT_NEGATIVE_PROMPT if own is None else own
+
+
+def _words(part: ColourShare) -> str:
+    # Dust: 0.57 * 100 is 56.99999999999999, and that is 57%.
+    percent = int(part.share * 100 + 1e-9)
+    return f"{percent}% {part.colour.phrase if part.colour.is_free else part.name}"

@@ -1,0 +1,300 @@
+"""The gate: a small HTTP server in front of Cog's own, for requests that strangers send.
+
+    python -m plitka.serving.gateway --port 5000
+
+starts Cog's server on a port that only this machine reaches, and lets through what is a sound
+request for a prediction. Cog 0.23.1 alone takes more than that: an `id` becomes a path of folders
+that it makes, one that cannot be a folder's name stops it for good, `webhook` makes it call any
+address, and anybody may POST /shutdown. The gate also answers probes with the status that they
+read, and hands the prediction's id on to the log.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import web
+
+Json: TypeAlias = dict[str, Any]
+
+MAX_BODY = 512 * 1024  # bytes; a request of 64 KB, each of its bytes escaped, has 400
+ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
+"""The environment in which all threads of Cog's server and its worker share one heap of the C
+library: what is freed at the end of another one is kept, up to 64 MiB each, trimmed or not.
+cog.yaml has the same."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ID_ALLOWED = "1 to 128 letters, digits, dots, hyphens and underscores, a letter or digit first"
+_LEAST_DISK = 64 * 2**20  # bytes; three pictures have 8 MB at most
+_COGS_DISK = "/tmp"  # where Cog makes a folder for each prediction, whatever TMPDIR says
+_GRACE = 5.0  # seconds that a running prediction has to end after SIGTERM; then it is cancelled
+_EXIT = 5.0  # seconds for what ends then
+_PASSED_ON = ("Content-Type", "Accept", "Prefer", "traceparent", "tracestate")
+_PASSED_BACK = ("Content-Type", "Cache-Control")
+_WELL = ("READY", "BUSY")
+_DEAD = ("UNHEALTHY", "SETUP_FAILED", "DEFUNCT", "UNREACHABLE")
+
+
+class Refusal(Exception):
+    """A request that is not let through: the answer's status, and each fault with its place."""
+
+    def __init__(self, status: int, place: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = {"detail": [{"loc": list(place), "msg": message, "type": "value_error"}]}
+
+
+def checked(content: bytes, identifier: str | None, webhook_hosts: Collection[str]) -> Json:
+    """The body of a request for a prediction, with an id and the id in its context.
+
+    identifier: the one in the address, where the request is a PUT. Raises Refusal.
+    """
+    body = _object(content)
+    given = body.get("id")
+    if identifier is not None:
+        if given is not None and given != identifier:
+            raise Refusal(422, ("body", "id"), "another id than the one in the address")
+        given = identifier
+    body["id"] = _identifier(given)
+    if body.get("webhook") is not None:
+        _check_webhook(body["webhook"], webhook_hosts)
+    if "output_file_prefix" in body:
+        message = "not taken; start the gate with --upload-url to have pictures uploaded"
+        raise Refusal(422, ("body", "output_file_prefix"), message)
+    context = body.get("context") or {}
+    if not isinstance(context, dict) or not all(isinstance(v, str) for v in context.values()):
+        raise Refusal(422, ("body", "context"), "allowed: an object of texts")
+    body["context"] = {**context, "prediction_id": body["id"]}
+    return body
+
+
+def _object(content: bytes) -> Json:
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as fault:
+        reason = "nested too deeply" if isinstance(fault, RecursionError) else str(fault)
+        raise Refusal(400, ("body",), f"not JSON: {reason}") from None
+    if not isinstance(body, dict):
+        raise Refusal(422, ("body",), 'allowed: an object like {"input": {"params_json": "…"}}')
+    return body
+
+
+def _identifier(given: object) -> str:
+    if given is None:
+        return f"tile_{secrets.token_hex(8)}"
+    if isinstance(given, str) and _ID.fullmatch(given):
+        return given
+    raise Refusal(422, ("body", "id"), f"allowed: {_ID_ALLOWED}")
+
+
+def _check_webhook(given: object, hosts: Collection[str]) -> None:
+    try:
+        parts = urlsplit(given) if isinstance(given, str) else None
+        host = None if parts is None or parts.scheme not in ("http", "https") else parts.hostname
+    except ValueError:
+        host = None
+    if host is None:
+        raise Refusal(422, ("body", "webhook"), "allowed: an http or https address")
+    if host not in hosts:
+        named = ", ".join(sorted(hosts)) or "none; name them with --webhook-host"
+        message = f"this server does not call {host}; hosts that it calls: {named}"
+        raise Refusal(422, ("body", "webhook"), message)
+
+
+@dataclass
+class Gate:
+    """Passes requests on to Cog's server at `address`."""
+
+    address: str
+    webhook_hosts: Collection[str] = ()
+    _running: set[str] = field(default_factory=set)  # ids whose answer is still under way
+    _latest: str | None = None  # the last id let through, which may run without a connection
+
+    def application(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_refusals])
+        app.cleanup_ctx.append(self._connect)
+        app.on_shutdown.append(self._end_predictions)
+        app.add_routes(
+            [
+                web.get("/", self._pass),
+                web.get("/openapi.json", self._pass),
+                web.get("/health-check", self._pass),
+                web.get("/live", self._live),
+                web.get("/ready", self._ready),
+                web.post("/predictions", self._predict),
+                web.put("/predictions/{id}", self._predict),
+                web.post("/predictions/{id}/cancel", self._cancel),
+            ]
+        )
+        return app
+
+    async def _connect(self, app: web.Application) -> AsyncIterator[None]:
+        timeout = aiohttp.ClientTimeout(total=None, connect=10)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+            self._session = session
+            yield
+
+    async def _predict(self, request: web.Request) -> web.StreamResponse:
+        content = await request.read()
+        body = checked(content, request.match_info.get("id"), self.webhook_hosts)
+        if shutil.disk_usage(_COGS_DISK).free < _LEAST_DISK:
+            # Cog would fail to make the prediction's folder, and be busy ever after.
+            raise Refusal(503, ("server",), f"{_COGS_DISK} is full; free some of it")
+        self._latest = str(body["id"])
+        self._running.add(self._latest)
+        try:
+            return await self._pass(request, json.dumps(body).encode())
+        finally:
+            self._running.discard(str(body["id"]))
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        identifier = _identifier(request.match_info["id"])
+        async with self._session.post(f"{self.address}/predictions/{identifier}/cancel") as answer:
+            if answer.status == 404:
+                raise Refusal(404, ("path", "prediction_id"), "no prediction of this id is running")
+            return web.json_response(await answer.json(), status=answer.status)
+
+    async def _live(self, request: web.Request) -> web.Response:
+        """200 as long as a restart would not help: for a liveness probe."""
+        status = await self._status()
+        return web.json_response({"status": status}, status=503 if status in _DEAD else 200)
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        """200 when a prediction would be taken, now or after the one that runs."""
+        status = await self._status()
+        return web.json_response({"status": status}, status=200 if status in _WELL else 503)
+
+    async def _status(self) -> str:
+        try:
+            async with self._session.get(f"{self.address}/health-check") as answer:
+                return str((await answer.json())["status"])
+        except (aiohttp.ClientError, ValueError, KeyError):
+            return "UNREACHABLE"
+
+    async def _pass(self, request: web.Request, body: bytes | None = None) -> web.StreamResponse:
+        """Pass a request on, and its answer back piece by piece."""
+        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+        if body:
+            headers["Content-Type"] = "application/json"
+        url = f"{self.address}{request.path}"
+        try:
+            async with self._session.request(
+                request.method, url, data=body, headers=headers
+            ) as answer:
+                if answer.status >= 400 and answer.content_type != "application/json":
+                    raise Refusal(answer.status, ("body",), await answer.text())
+                known = {k: answer.headers[k] for k in _PASSED_BACK if k in answer.headers}
+                response = web.StreamResponse(status=answer.status, headers=known)
+                await response.prepare(request)
+                async for piece in answer.content.iter_any():
+                    await response.write(piece)
+                await response.write_eof()
+                return response
+        except aiohttp.ClientConnectorError:
+            raise Refusal(503, ("server",), "Cog's server is not there (yet)") from None
+
+    async def _end_predictions(self, app: web.Application) -> None:
+        """At SIGTERM: give what runs a little time, then cancel it."""
+        deadline = asyncio.get_running_loop().time() + _GRACE
+        while self._running and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.05)
+        for identifier in {*self._running, *([self._latest] if self._latest else [])}:
+            with suppress(aiohttp.ClientError):
+                await self._session.post(f"{self.address}/predictions/{identifier}/cancel")
+
+
+@web.middleware
+async def _refusals(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Every answer of the gate's own is JSON of Cog's form."""
+    try:
+        answer: web.StreamResponse = await handler(request)
+    except Refusal as refusal:
+        return _refused(refusal)
+    except web.HTTPRequestEntityTooLarge:
+        return _refused(Refusal(413, ("body",), f"too large; allowed: up to {MAX_BODY} bytes"))
+    except web.HTTPException as error:
+        return _refused(Refusal(error.status, ("path",), f"{error.reason}: {request.method}"))
+    return answer
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    return web.json_response(refusal.body, status=refusal.status)
+
+
+async def serve(options: argparse.Namespace) -> int:
+    """Run Cog's server and the gate until one of them ends. Gives the exit status."""
+    port = _free_port()
+    command = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
+    command += ["--upload-url", options.upload_url] if options.upload_url else []
+    environment = {**ONE_HEAP, **os.environ, "PORT": str(port)}
+    cog = await asyncio.create_subprocess_exec(*command, env=environment)
+    ended = asyncio.create_task(cog.wait())
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    gate = Gate(f"http://127.0.0.1:{port}", frozenset(options.webhook_host))
+    runner = web.AppRunner(
+        gate.application(), handler_cancellation=True, shutdown_timeout=_EXIT, access_log=None
+    )
+    try:
+        await runner.setup()
+        await web.TCPSite(runner, options.host, options.port).start()
+        host, bound = runner.addresses[0][:2]
+        print(f"The gate listens on http://{host}:{bound}", flush=True)
+        await asyncio.wait(
+            [ended, asyncio.create_task(told.wait())], return_when=asyncio.FIRST_COMPLETED
+        )
+        return 0 if told.is_set() else 1
+    finally:
+        await runner.cleanup()
+        if cog.returncode is None:
+            cog.terminate()
+            try:
+                await asyncio.wait_for(ended, _EXIT)
+            except TimeoutError:
+                cog.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m plitka.serving.gateway",
+        description="Serve Plitka: Cog's own server behind a gate that lets sound requests through",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    parser.add_argument(
+        "--port", type=int, default=int(os.environ.get("PORT") or 5000), help="default: PORT, 5000"
+    )
+    parser.add_argument("--upload-url", metavar="URL", help="where pictures go, with PUT")
+    parser.add_argument(
+        "--webhook-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host that requests may name as webhook; repeat for each",
+    )
+    return asyncio.run(serve(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,87 @@
+"""Which facet of its granule is seen at each place of a picture."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.tile.granule import CORNERS, FACETS, Chips, Floats, cross
+
+# Told apart around an apex: half a pixel at the outline of a large granule at 2048. A power of 2.
+_DIRECTIONS = 256
+_BAND = 1 << 18  # pixels looked at together, so that they stay in the processor's cache
+
+
+def seen(
+    chips: Chips, centres: Floats, granules: NDArray[np.int32], x: Floats, y: Floats, none: int
+) -> NDArray[np.int32]:
+    """(height, width): granule * FACETS + facet at each pixel, `none` where `granules` has it.
+
+    A chip is its outline shrunk towards the apex. So the direction from the apex tells which side
+    a place belongs to, and its distance from that side whether it lies on the slope or on the top.
+
+    granules: (height, width) index of the granule at each pixel. x, y: (height, width) its place,
+    like the chips' `centres` (N, 2) in frame sides.
+    """
+    start, table = _sides_by_direction(chips)
+    slope, fold = (plane.T.copy() for plane in _borders(chips, centres))
+    apex_x, apex_y = (chips.apex + centres).T.copy()
+    facets = np.empty_like(granules)
+    band = max(1, _BAND // granules.shape[1])
+    for top in range(0, len(granules), band):
+        rows = slice(top, top + band)
+        granule = np.maximum(granules[rows], 0)
+        at = granule.astype(np.intp)
+        right, down = x[rows], y[rows]
+        turn = cv2.phase(right - apex_x.take(at), down - apex_y.take(at)) - start.take(at)
+        direction = (turn * np.float32(_DIRECTIONS / (2 * np.pi))).astype(np.int32)
+        direction &= _DIRECTIONS - 1
+        side = table.take(granule * np.int32(_DIRECTIONS) + direction)
+        half = _beyond(fold, at, right, down) > 0
+        on_slope = _beyond(slope, granule * np.int32(CORNERS) + side, right, down) < 0
+        facet = granule * np.int32(FACETS) + np.where(on_slope, side, CORNERS + half)
+        facets[rows] = np.where(granules[rows] == none, np.int32(none), facet)
+    return facets
+
+
+def _beyond(borders: Floats, at: NDArray[np.signedinteger], right: Floats, down: Floats) -> Floats:
+    """How far places lie beyond the borders (3, M) that `at` names, see `_borders`."""
+    across, along, offset = borders
+    far = across.take(at) * right
+    far += along.take(at) * down
+    far += offset.take(at)
+    return np.asarray(far, np.float32)
+
+
+def _sides_by_direction(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
+    """(N,) radians of the direction from the apex to corner 0, and (N, _DIRECTIONS) the side that
+    is met in each direction from there on; side i lies between the corners i and i + 1.
+    """
+    spokes = chips.outline.astype(np.float64) - chips.apex[:, None]
+    angle = np.arctan2(spokes[..., 1], spokes[..., 0]) % (2 * np.pi)
+    turns = (angle - angle[:, :1]) / (2 * np.pi) % 1
+    corner = np.rint(turns * _DIRECTIONS).astype(np.intp)
+    cells = corner + np.arange(len(corner))[:, None] * (_DIRECTIONS + 1)
+    count = np.bincount(cells.ravel(), minlength=len(corner) * (_DIRECTIONS + 1))
+    passed = count.astype(np.uint8).reshape(len(corner), -1)[:, :_DIRECTIONS]
+    side = np.cumsum(passed, axis=1, dtype=np.uint8) - np.uint8(1)
+    # Directions are cut off rather than rounded when they are looked up.
+    return (angle[:, 0] - np.pi / _DIRECTIONS).astype(np.float32), side
+
+
+def _borders(chips: Chips, centres: Floats) -> tuple[Floats, Floats]:
+    """Where sloping facets end and where tops are folded, as a*x + b*y + c = 0.
+
+    Each (N * CORNERS, 3) and (N, 3): below 0 on the slope, and on the first half of the top.
+    """
+    corners = (chips.outline + centres[:, None]).astype(np.float64)
+    apex = (chips.apex + centres)[:, None].astype(np.float64)
+    along = np.roll(corners, -1, axis=1) - corners
+    height = cross(along, apex - corners)
+    slope = np.stack([-along[..., 1], along[..., 0], -cross(along, corners)], -1)
+    slope /= height[..., None]
+    slope[..., 2] -= chips.reach[:, None]
+
+    tops = corners + (apex - corners) * chips.reach[:, None, None]
+    chord = tops[:, CORNERS // 2] - tops[:, 0]
+    fold = np.stack([-chord[:, 1], chord[:, 0], -cross(chord, tops[:, 0])], -1)
+    return slope.reshape(-1, 3).astype(np.float32), fold.astype(np.float32)

@@ -1,0 +1,296 @@
+"""Recipe -> Layout: which granule lies where, over or under which others, in which colour.
+
+A layout knows no pixels: it is drawn at any size. Its arrangement is a dead-leaves one (granules
+laid one over another, only the uppermost seen; Matheron 1968, Lee, Mumford and Huang 2001), in a
+few loose layers. Colours are dealt to granules by the area that is left visible of each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.color.palette import Colour
+from plitka.request.parsing import Recipe
+from plitka.tile import facets, granule
+from plitka.tile.granule import Chips, Floats
+
+NONE = -1
+"""In maps of granules and colours: nothing lies here, it is the joint between tiles."""
+
+JOINT_WIDTH = 5 / 1024
+"""Width of the gap between two tiles, in frame sides."""
+
+TILE_CORNER = 7 / 1024
+"""Radius of a tile's corner."""
+
+SURVEY = 1024  # pixels a side at which visible areas are measured when colours are dealt
+_LAYERS = 3
+_PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
+_SCATTER = 0.7  # how far a granule strays from its place, in pitches
+_LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
+_BED = 1.8  # size of the lowest layer's granules, so that no hole is left
+_MARGIN = 1.6  # how far outside, in granule diameters, a granule may lie and still reach inside
+_CRUMBLING = 0.4 / 1024  # how far the edges of tiles wander, in frame sides
+_ROUGHNESS = 0.01  # how far edges wander, standard deviation in granule diameters
+_ROUGHNESS_SCALE = 0.2  # over what distance, in granule diameters
+_SUBPIXEL = 5  # fractional bits of OpenCV's polygon coordinates
+_UNIT = 1 << _SUBPIXEL
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Granules in order of height, lowest first.
+
+    centres: (N, 2) in frame sides, (0, 0) the frame's upper left, (1, 1) its lower right corner.
+    height: (N,) at which a granule lies, 0 (the lowest) to 1, ascending.
+    tile: (N,) which of the tiles that meet in the frame a granule belongs to.
+    lots: (N,) in 0..1, in whose order colours are dealt.
+    owner: (N,) index into `colours`.
+    survey: the granule map at SURVEY pixels a side, once it is made.
+    """
+
+    colours: tuple[Colour, ...]
+    shares: tuple[float, ...]
+    angle: float
+    seed: int
+    centres: Floats
+    height: Floats
+    tile: NDArray[np.uint8]
+    chips: Chips
+    lots: NDArray[np.float64]
+    owner: NDArray[np.uint8]
+    survey: NDArray[np.int32] | None = None
+
+    def granule_map(self, size: int) -> NDArray[np.int32]:
+        """(size, size): index of the granule seen at each pixel, NONE in the joints."""
+        if self.survey is not None and size == SURVEY:
+            return self.survey
+        return self._granules(size, _strayed(self.seed, size))
+
+    def _granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
+        """granule_map; `places` as _strayed gives them."""
+        corners = np.rint(((self.chips.outline + self.centres[:, None]) * size - 0.5) * _UNIT)
+        corners = corners.astype(np.int32)
+        if self.angle == 0:
+            painted = _seen_at(places, _fill(corners, np.arange(len(self.tile)), size))
+            return _closed(painted, painted == NONE)
+        inside, tile_map = self.joints(size)
+        painted = np.full((size, size), NONE, np.int32)
+        for tile in range(4):
+            (mine,) = np.nonzero(self.tile == tile)
+            canvas = _seen_at(places, _fill(corners[mine], mine, size))
+            np.copyto(painted, canvas, where=(tile_map == tile) & (inside > 0))
+        return _closed(painted, (painted == NONE) & (inside > 0))
+
+    def facet_map(self, size: int) -> NDArray[np.int32]:
+        """(size, size): granule index * FACETS + facet index at each pixel, NONE in the joints."""
+        places = _strayed(self.seed, size)
+        granules = self._granules(size, places)
+        half, side = np.float32(0.5), np.float32(size)
+        down, right = ((place + half) / side for place in places)
+        return facets.seen(self.chips, self.centres, granules, right, down, NONE)
+
+    def colour_map(self, size: int) -> NDArray[np.int16]:
+        """(size, size): index into `colours` at each pixel, NONE in the joints."""
+        seen = np.append(self.owner.astype(np.int16), np.int16(NONE))
+        return np.asarray(seen[self.granule_map(size)])
+
+    def joints(self, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+        """Where the four tiles that meet at the frame's centre end.
+
+        Gives, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
+        in the joint), and which tile it is on, 0 to 3. At angle 0 there is no joint to ask for.
+        """
+        return _joints(self.seed, self.angle, size)
+
+
+@lru_cache(maxsize=2)  # the survey and the first picture of a layout ask for the same
+def _joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+    axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
+    turn = granule.rotation(-angle)
+    across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
+    along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
+    tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
+    x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
+    inside = np.minimum(x, y)
+    corner = np.nonzero(np.maximum(x, y) < TILE_CORNER)
+    inside[corner] = TILE_CORNER - np.hypot(TILE_CORNER - x[corner], TILE_CORNER - y[corner])
+    crumbled = _wandering((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+    return inside + _CRUMBLING * crumbled, tile
+
+
+def _fill(corners: NDArray[np.int32], values: NDArray[np.intp], size: int) -> NDArray[np.int32]:
+    """Paint convex polygons (N, corners, 2) one over another, NONE where there is none."""
+    canvas = np.full((size, size), NONE, np.int32)
+    for polygon, value in zip(list(corners), values.tolist(), strict=True):
+        cv2.fillConvexPoly(canvas, polygon, value, cv2.LINE_8, _SUBPIXEL)
+    return canvas
+
+
+def _strayed(seed: int, size: int) -> tuple[Floats, Floats]:
+    """(size, size) row and column, of the straight-edged map, that is seen at each pixel.
+
+    Rubber is torn as much as cut: its edges wander a little.
+    """
+    axis = np.arange(size, dtype=np.float32)
+    places = []
+    for stream, place in ((4, axis[:, None]), (5, axis[None, :])):
+        stray = _wandering((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+        stray *= _ROUGHNESS * granule.DIAMETER * size
+        places.append(place + stray)
+    return places[0], places[1]
+
+
+def _seen_at(places: tuple[Floats, Floats], painted: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The straight-edged map as it is seen at `places`, which _strayed gives."""
+    rows, columns = places
+    seen = cv2.remap(painted, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(seen, np.int32)
+
+
+def _closed(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Close the few pinholes that the bed leaves with what lies beside them."""
+    rows, columns = np.divmod(np.flatnonzero(holes), len(holes))
+    while len(rows):
+        last = len(painted) - 1
+        beside = [
+            painted[np.clip(rows + down, 0, last), np.clip(columns + right, 0, last)]
+            for down, right in ((-1, 0), (0, -1), (0, 1), (1, 0))
+        ]
+        painted[rows, columns] = np.max(beside, axis=0)
+        still = painted[rows, columns] == NONE
+        if still.all():
+            raise AssertionError("a hole without any granule beside it")
+        rows, columns = rows[still], columns[still]
+    return painted
+
+
+def _wandering(seed: Sequence[int], scale: float, size: int) -> Floats:
+    """(size, size) smooth noise of standard deviation 1 or a little less.
+
+    scale: its grain, in frame sides.
+    """
+    nodes = int(1 / scale)
+    noise = np.random.default_rng(seed).standard_normal((nodes, nodes), dtype=np.float32)
+    return np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def lay(recipe: Recipe) -> Layout:
+    """Lay the recipe's granules. The recipe's seed must be drawn already (0 or more).
+
+    The same seed gives the same granules whatever the colours are, so that a change of shares
+    recolours no more of them than it must.
+    """
+    margin = _MARGIN * granule.DIAMETER
+    # A tile with a corner at the frame's centre reaches as far as the frame's own corner.
+    reach = 0.5 if recipe.angle == 0 else np.sqrt(0.5) + margin
+    places, height, chips, lots = _strewn(recipe.seed, reach + margin, granule.DIAMETER)
+
+    tile = np.zeros(len(places), np.uint8)
+    if recipe.angle != 0:
+        tile = (places[:, 0] > 0).astype(np.uint8) + 2 * (places[:, 1] > 0).astype(np.uint8)
+        places = places - np.sign(places) * margin
+    centres = places.astype(np.float32) @ granule.rotation(recipe.angle)
+    near = (np.abs(centres) < 0.5 + margin).all(axis=1)
+
+    layout = Layout(
+        colours=tuple(share.colour for share in recipe.shares),
+        shares=tuple(share.share for share in recipe.shares),
+        angle=recipe.angle,
+        seed=recipe.seed,
+        centres=centres[near] + np.float32(0.5),
+        height=height[near].astype(np.float32),
+        tile=tile[near],
+        chips=chips[near].turned(recipe.angle),
+        lots=lots[near],
+        owner=np.zeros(np.count_nonzero(near), np.uint8),
+    )
+    layout = replace(layout, survey=layout.granule_map(SURVEY))
+    area = _surveyed(layout)
+    owner = _deal(area, layout.shares, layout.lots)
+    return _uncovered(replace(layout, owner=owner), area > 0)
+
+
+def recoloured(layout: Layout, recipe: Recipe) -> Layout:
+    """The surveyed layout in the colours of another recipe with its seed and angle.
+
+    It is what `lay` gives for that recipe, without the work of laying.
+    """
+    shares = tuple(share.share for share in recipe.shares)
+    return replace(
+        layout,
+        colours=tuple(share.colour for share in recipe.shares),
+        shares=shares,
+        owner=_deal(_surveyed(layout), shares, layout.lots),
+    )
+
+
+def _surveyed(layout: Layout) -> NDArray[np.intp]:
+    """(N,) pixels of the survey on which each granule is seen."""
+    seen = layout.granule_map(SURVEY)
+    return np.bincount(seen[seen != NONE], minlength=len(layout.owner))
+
+
+def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
+    """The surveyed layout without the granules that others cover whole."""
+    numbers = np.append(np.cumsum(seen, dtype=np.int32) - 1, np.int32(NONE))
+    return replace(
+        layout,
+        centres=layout.centres[seen],
+        height=layout.height[seen],
+        tile=layout.tile[seen],
+        chips=layout.chips[seen],
+        lots=layout.lots[seen],
+        owner=layout.owner[seen],
+        survey=numbers[layout.survey],
+    )
+
+
+@lru_cache(maxsize=2)  # for who turns the angle of one seed
+def _strewn(
+    seed: int, reach: float, diameter: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Chips, NDArray[np.float64]]:
+    """Places, heights, chips and lots of granules of this diameter, see `_strew`."""
+    rng = np.random.default_rng(seed)
+    places, height, bed = _strew(reach, rng)
+    chips = granule.cut(np.where(bed, _BED, 1.0), rng)
+    return places, height, chips, rng.random(len(places))
+
+
+def _strew(
+    reach: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Strew granules over the square from -reach to reach, in layers on jittered hexagonal grids.
+
+    Gives places (N, 2), heights (N,) in 0..1 in ascending order, and which belong to the bed.
+    """
+    pitch = _PITCH * granule.DIAMETER
+    rows, columns = int(2 * reach / (pitch * np.sqrt(0.75))) + 2, int(2 * reach / pitch) + 2
+    layer, row, column = np.mgrid[0:_LAYERS, 0:rows, 0:columns].reshape(3, -1)
+    offset = rng.uniform(-pitch, 0, (_LAYERS, 2))[layer]
+    grid = np.stack([(column + row % 2 / 2) * pitch, row * pitch * np.sqrt(0.75)], -1)
+    places = grid + offset - reach + rng.uniform(-_SCATTER, _SCATTER, grid.shape) * pitch / 2
+    height = layer + rng.uniform(0, 1, layer.shape) * np.where(layer == 0, 1, _LAYER_MIX)
+    height /= _LAYERS - 1 + _LAYER_MIX
+    order = np.argsort(height, kind="stable")
+    return places[order], height[order], layer[order] == 0
+
+
+def _deal(
+    area: NDArray[np.intp], shares: Sequence[float], lots: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Deal colours to granules in the order of their lots, so that areas meet the shares.
+
+    Each colour takes the granules that follow the last one's until its area is reached, so it is
+    off by half a granule at most: 0.02 points at the survey's size.
+    """
+    order = np.argsort(lots, kind="stable")
+    middle = np.cumsum(area[order]) - area[order] / 2
+    bounds = np.cumsum(shares)[:-1] * area.sum()
+    owner = np.empty(len(area), np.uint8)
+    owner[order] = np.searchsorted(bounds, middle)
+    return owner

@@ -1,0 +1,344 @@
+"""Layout -> pictures without any model: the photograph-like render, the colormap, the edges."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.color.palette import Colour
+from plitka.tile import granule
+from plitka.tile.layout import NONE, Layout
+
+Floats = NDArray[np.float32]
+Image = NDArray[np.uint8]
+"""(size, size, 3) RGB, 0..255."""
+
+# Lengths are in granule diameters unless said otherwise. Fitted, like the shapes in granule.py,
+# to the texture of the photographs (docs/benchmarks.md).
+_LIGHT = np.array([-0.55, -0.60, 1.0], np.float32)  # towards the light: from the upper left
+_AMBIENT = 0.35  # of all light, from everywhere
+_RELIEF = 3.0  # from the lowest to the highest granule
+_OCCLUSION = ((0.07, 4.5), (0.25, 0.6))  # (radius, weight) of what surroundings take of the sky
+_RAISED = 0.2  # of the weight with which what stands out gains light
+_OCCLUDED_LIGHT = 0.5  # what share of the occlusion falls on direct light too
+_SHADOW_STEPS = (0.07, 0.16, 0.28)  # distances towards the light at which something may stand
+_SHADOW_SOFTNESS = 0.35
+_SHADOW = 0.7
+_SHEEN = 1.6
+_SHEEN_EXPONENT = 60
+_SOFTNESS = 0.5  # in pixels: keeps steps of the relief from showing as stairs
+_WEAR = 0.014  # how far edges between facets are rounded
+_GRANULE_VARIATION = 0.07  # standard deviation of log brightness from granule to granule
+_GRAIN = ((0.045, 0.08), (0.16, 0.05))  # (scale, amplitude in log brightness) of bumps
+_GLINT = 2.0  # how much rougher brightness is where a face gleams
+_TINT = 0.01  # standard deviation of linear R, G, B from granule to granule
+_LENS_BLUR = 0.38 / 1024  # in frame sides
+_CHROMA_BLUR = 0.7 / 1024  # likewise; cameras and JPEG keep colour at half of the resolution
+_TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
+_BAND = 128  # rows of a picture worked on together, so that they stay in the processor's cache
+_GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
+
+# How often light has met the colour before it leaves, by the percentile of lightness: deep down
+# it has gone from granule to granule, on a lit face some of it is sheen that never went in. The
+# power of the median's linear RGB that fits the one-colour photographs best (3.2 in a*, b* RMS).
+_BOUNCE_RANK = (0.0, 0.015, 0.065, 0.15, 0.3, 0.5, 0.7, 0.85, 0.935, 0.985, 1.0)
+_BOUNCES = (1.75, 1.65, 1.32, 1.17, 1.07, 1.0, 0.94, 0.88, 0.81, 0.68, 0.62)
+_MEDIAN_CHROMA = 1.035  # of pixels of median lightness, over the median of all pixels' chroma
+_DARKEST_CHANNEL = 0.004  # linear; a power of less than this would be noise of the photograph
+
+_LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB (IEC 61966-2-1)
+_JOINT_LIGHT = 0.010  # linear brightness of the gap between tiles
+_LEVELS = 4096  # steps of brightness in a colour's ramp
+
+_CANNY_THRESHOLDS = (40, 90)
+_SOFT_EDGE_BLUR = 1.1 / 1024  # in frame sides
+
+
+@dataclass(frozen=True, eq=False)
+class Lit:
+    """What a picture shows whatever its colours are.
+
+    granules: (2 * size, 2 * size) the map of granules. levels: (size, size), see `_levels`.
+    """
+
+    granules: NDArray[np.int32]
+    levels: NDArray[np.uint16]
+
+
+def lit(layout: Layout, size: int) -> Lit:
+    """The layout in its light: most of the work of a picture, and the same for all colours.
+
+    It is drawn at twice the size and halved, so that edges are smooth.
+    """
+    facets = layout.facet_map(2 * size)
+    levels = _levels(_exposure(layout, facets, size), facets[::2, ::2] != NONE)
+    return Lit(facets // granule.FACETS, levels)
+
+
+def picture(layout: Layout, size: int, light: Lit | None = None) -> Image:
+    """The tile as a photograph would show it.
+
+    light: what `lit` gave for these granules at this size, in whatever colours.
+    """
+    light = light or lit(layout, size)
+    linear = _develop(layout, light.granules, light.levels)
+    return _photographed(linear, size)
+
+
+def colormap(layout: Layout, size: int) -> Image:
+    """The exact layout in flat palette colours; joints in a gray that no colour has."""
+    used = {colour.srgb for colour in layout.colours}
+    joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
+    flat = np.array([colour.srgb for colour in layout.colours] + [joint], np.uint8)
+    return np.asarray(flat[layout.colour_map(size)])
+
+
+def canny(layout: Layout, photo: Image) -> Image:
+    """White one-pixel outlines of granules and joints on black, as ControlNet Canny expects."""
+    edges = cv2.Canny(_flattened(layout, photo), *_CANNY_THRESHOLDS, L2gradient=True)
+    return np.repeat(edges[..., None], 3, axis=2)
+
+
+def soft_edge(layout: Layout, photo: Image) -> Image:
+    """Soft, graded outlines on black, as ControlNet SoftEdge expects (Dexined, HED)."""
+    size = photo.shape[0]
+    flat = _flattened(layout, photo).astype(np.float32)
+    flat = _blurred(flat, _SOFT_EDGE_BLUR * size)
+    slope = np.hypot(cv2.Sobel(flat, cv2.CV_32F, 1, 0), cv2.Sobel(flat, cv2.CV_32F, 0, 1))
+    slope /= np.quantile(slope, 0.98) + 1e-6
+    edges = np.clip(255 * np.sqrt(slope) - 40, 0, 255).astype(np.uint8)
+    return np.repeat(edges[..., None], 3, axis=2)
+
+
+def _flattened(layout: Layout, photo: Image) -> NDArray[np.uint8]:
+    """(size, size) gray picture in which each granule has one brightness and joints are black.
+
+    Facets vanish in it, so that edges are outlines of granules.
+    """
+    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+    granules = layout.granule_map(photo.shape[0])
+    index = granules.ravel() + 1
+    area = np.bincount(index, minlength=len(layout.owner) + 1)
+    light = np.bincount(index, weights=gray.ravel(), minlength=len(area)) / np.maximum(area, 1)
+    light[0] = 0
+    return np.asarray(light.astype(np.uint8)[granules + 1])
+
+
+def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+    """(size, size) natural logarithm of the light that each pixel sends to the camera."""
+    direct, sky = _facet_light(layout)
+    direct, sky = _worn(direct, facets, size), _worn(sky, facets, size)
+    relief = _blurred(_relief(layout, facets, size), _SOFTNESS)
+    hidden = _occlusion(relief, size)
+    shadow = _shadow(relief, size)
+    light = sky * np.exp(-hidden)
+    light += direct * (1 - _SHADOW * shadow) * np.exp(-_OCCLUDED_LIGHT * hidden)
+    if layout.angle != 0:
+        light *= _worn_edges(layout, size)
+    exposure = np.log(np.maximum(light, 1e-3))
+    glinting = np.maximum(exposure - np.float32(np.median(exposure[::5, ::5])), 0)
+    return np.asarray(exposure + _grain(layout.seed, size) * (1 + _GLINT * glinting), np.float32)
+
+
+def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
+    """What each facet, lying free, sends of direct light and of light from everywhere.
+
+    Each (N * FACETS + 1,); the last entry, which NONE finds, stands for the joints.
+    """
+    rng = np.random.default_rng((layout.seed, 1))
+    slope = layout.chips.planes[..., 1:].reshape(-1, 2)
+    normal = np.concatenate([-slope, np.ones_like(slope[:, :1])], axis=1)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    towards = _LIGHT / np.linalg.norm(_LIGHT)
+    halfway = towards + np.array([0, 0, 1], np.float32)
+    halfway /= np.linalg.norm(halfway)
+
+    matte = (1 - _AMBIENT) * np.maximum(normal @ towards, 0)
+    sheen = _SHEEN * np.maximum(normal @ halfway, 0) ** _SHEEN_EXPONENT
+    variation = np.exp(rng.normal(0, _GRANULE_VARIATION, len(layout.owner)))
+    variation = np.repeat(variation, granule.FACETS)
+    direct = (matte + sheen) * variation
+    sky = _AMBIENT * (0.5 + 0.5 * normal[:, 2]) * variation
+    return np.append(direct, 0).astype(np.float32), np.append(sky, _AMBIENT).astype(np.float32)
+
+
+def _worn(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
+    """(size, size) the light of facets (N,), the edges between them worn round.
+
+    facets: the map of facets at twice the size.
+    """
+    halved = np.empty((size, size), np.float32)
+    for top in range(0, size, _BAND):
+        seen = facets[2 * top : 2 * (top + _BAND)]
+        halved[top : top + _BAND] = _halved(light.take(seen))
+    return _blurred(halved, _WEAR * granule.DIAMETER * size)
+
+
+def _blurred(picture: Floats, radius: float) -> Floats:
+    """The picture under a Gaussian of this standard deviation, in pixels."""
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), radius), np.float32)
+
+
+def _halved(picture: Floats) -> Floats:
+    height, width = picture.shape
+    size = (width // 2, height // 2)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+    """(size, size) height of the surface in granule diameters; joints are the ground, 0.
+
+    facets: the map of facets at twice the size; two opposite quarters of each pixel are averaged.
+    """
+    planes = layout.chips.planes
+    centres = layout.centres[:, None]
+    base = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
+    base += layout.height[:, None] * (_RELIEF * granule.DIAMETER)
+    level, right, down = (_with_joint(plane) for plane in (base, planes[..., 1], planes[..., 2]))
+    height = np.zeros((size, size), np.float32)
+    for quarter in (0, 1):
+        seen = facets[quarter::2, quarter::2].astype(np.intp)
+        axis = (np.arange(size, dtype=np.float32) + np.float32(0.25 + quarter / 2)) / size
+        lifted = level.take(seen)
+        lifted += right.take(seen) * axis[None, :]
+        lifted += down.take(seen) * axis[:, None]
+        height += lifted
+    return height / np.float32(2 * granule.DIAMETER)
+
+
+def _with_joint(of_facets: Floats) -> Floats:
+    return np.append(of_facets.ravel(), np.float32(0))
+
+
+def _occlusion(relief: Floats, size: int) -> Floats:
+    """(size, size): how much higher the surroundings of each pixel stand; below 0 it stands out."""
+    hidden = np.zeros_like(relief)
+    for radius, weight in _OCCLUSION:
+        around = _blurred(relief, radius * granule.DIAMETER * size)
+        deeper = around - relief
+        hidden += weight * np.maximum(deeper, _RAISED * deeper)
+    return hidden
+
+
+def _shadow(relief: Floats, size: int) -> Floats:
+    """(size, size) in 0..1: how far something towards the light stands in its way."""
+    aside = float(np.hypot(_LIGHT[0], _LIGHT[1]))
+    shadow = np.zeros_like(relief)
+    for distance in _SHADOW_STEPS:
+        step = distance * granule.DIAMETER * size / aside
+        move = np.array([[1, 0, -_LIGHT[0] * step], [0, 1, -_LIGHT[1] * step]], np.float32)
+        nearer = cv2.warpAffine(
+            relief, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        rise = nearer - relief - distance * float(_LIGHT[2]) / aside
+        np.maximum(shadow, np.clip(rise / _SHADOW_SOFTNESS, 0, 1), out=shadow)
+    return shadow
+
+
+def _worn_edges(layout: Layout, size: int) -> Floats:
+    """(size, size) factor on the light: tile edges turned to the light are brighter."""
+    inside, _ = layout.joints(size)
+    down, right = np.gradient(inside, 1 / size)
+    worn = np.clip(1 - inside / _TILE_EDGE, 0, 1)
+    facing = -(right * _LIGHT[0] + down * _LIGHT[1])
+    return np.asarray(np.exp(worn * (0.5 * facing - 0.25)), np.float32)
+
+
+def _grain(seed: int, size: int) -> Floats:
+    """(size, size) log brightness of small bumps under the light, the same at every size."""
+    way = cv2.INTER_AREA if size < _GRAIN_LATTICE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(_grain_lattice(seed), (size, size), interpolation=way))
+
+
+@lru_cache(maxsize=2)  # for the sizes of a prediction, and for who turns the angle of one seed
+def _grain_lattice(seed: int) -> Floats:
+    """(_GRAIN_LATTICE, _GRAIN_LATTICE) the grain of a tile."""
+    rng = np.random.default_rng((seed, 2))
+    nodes = _GRAIN_LATTICE
+    grain = np.zeros((nodes, nodes), np.float32)
+    for scale, amplitude in _GRAIN:
+        noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
+        bumps = _blurred(noise, scale * granule.DIAMETER * nodes)
+        down, right = (cv2.Sobel(bumps, cv2.CV_32F, *way) for way in ((0, 1), (1, 0)))
+        lit = right * _LIGHT[0] + down * _LIGHT[1]
+        grain -= lit * np.float32(amplitude / lit.std())
+    return grain
+
+
+def _levels(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
+    """Exposure as percentile among the tile's pixels, 0 to _LEVELS - 1.
+
+    A colour's ramp turns it into the lightness that so many pixels of its photograph have.
+    """
+    sample = exposure[::3, ::3][tile[::3, ::3]]
+    knots = np.quantile(sample, np.linspace(0, 1, 257))
+    fine = np.linspace(knots[0], knots[-1], 8 * _LEVELS)
+    percentile = np.interp(fine, knots, np.linspace(0, _LEVELS - 1, 257)).astype(np.uint16)
+    step = (exposure - knots[0]) * ((len(fine) - 1) / (knots[-1] - knots[0]))
+    return np.asarray(percentile[np.clip(step, 0, len(fine) - 1).astype(np.int32)])
+
+
+def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uint16]) -> Floats:
+    """(size, size) linear RGB. granules: the map of granules at twice the size."""
+    joint = len(layout.colours)
+    owner = np.append(layout.owner, np.uint8(joint)).take(granules)
+    quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
+    ramps = [_ramp(colour) for colour in layout.colours]
+    ramps.append(np.full((_LEVELS, 3), _JOINT_LIGHT, np.float32))
+    level = levels.ravel().astype(np.intp)
+    linear = np.concatenate(ramps).take(quarters[0] * np.intp(_LEVELS) + level, axis=0)
+    mixed = np.flatnonzero(np.logical_or.reduce([quarters[0] != other for other in quarters[1:]]))
+    quarters = [quarter[mixed] for quarter in quarters]
+    level = level[mixed]
+    blend = np.zeros((len(mixed), 3), np.float32)
+    for kind in (joint, *range(joint)):
+        count = np.zeros(len(mixed), np.uint8)
+        for quarter in quarters:
+            count += quarter == kind
+        shown = np.flatnonzero(count)
+        cover = count[shown, None] * np.float32(1 / len(quarters))
+        blend[shown] += ramps[kind].take(level[shown], axis=0) * cover
+    linear[mixed] = blend
+    rng = np.random.default_rng((layout.seed, 3))
+    tint = 1 + rng.normal(0, _TINT, (len(layout.owner) + 1, 3)).astype(np.float32)
+    linear *= tint.take(granules[::2, ::2].ravel(), axis=0)
+    return np.asarray(linear.reshape(*levels.shape, 3))
+
+
+def _ramp(colour: Colour) -> Floats:
+    """(_LEVELS, 3) linear RGB of a colour from its darkest pixel to its lightest."""
+    rank = np.linspace(0, 1, _LEVELS)
+    p5, p25, p50, p75, p95 = colour.lightness
+    knots = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
+    dark, bright = p25 - p5, p95 - p75
+    values = (p5 - dark, p5 - 0.65 * dark, p5, p25, p50, p75, p95, p95 + bright, p95 + 1.6 * bright)
+    lightness = np.interp(rank, knots, np.clip(values, 0, 100))
+    bounces = np.interp(rank, _BOUNCE_RANK, _BOUNCES)
+    lab = np.array(colour.lab, np.float32) * (1, _MEDIAN_CHROMA, _MEDIAN_CHROMA)
+    median = cv2.cvtColor(lab.astype(np.float32)[None, None], cv2.COLOR_LAB2LRGB)[0, 0]
+    linear = np.maximum(median, _DARKEST_CHANNEL) ** bounces[:, None]
+    linear *= (_luminance(lightness) / (linear @ _LUMINANCE))[:, None]
+    return np.asarray(np.clip(linear, 0, 1), np.float32)
+
+
+def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relative luminance, 0 to 1, of CIE L*."""
+    return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
+
+
+def _photographed(linear: Floats, size: int) -> Image:
+    """Linear RGB as a camera's picture shows it: a little soft, more so in colour."""
+    picture = _encode(_blurred(linear, _LENS_BLUR * size))
+    luma, *chroma = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
+    soft = [cv2.GaussianBlur(channel, (0, 0), _CHROMA_BLUR * size) for channel in chroma]
+    return np.asarray(cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB), np.uint8)
+
+
+def _encode(linear: Floats) -> Image:
+    """Linear RGB in 0..1 to sRGB bytes (IEC 61966-2-1)."""
+    value = np.linspace(0, 1, 65536)
+    curve = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
+    table = np.rint(255 * curve).astype(np.uint8)
+    return np.asarray(table[np.clip(linear * 65535, 0, 65535).astype(np.uint16)])

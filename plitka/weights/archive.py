@@ -1,0 +1,168 @@
+"""`setup(weights)`: a folder, .tar or .zip -> the LoRA and the embeddings that are in it.
+
+An archive may come from anywhere, so nothing in it is trusted: only plain files that weights can
+be are unpacked, under names of our own making, up to a number and a size.
+"""
+
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from plitka.weights import lora_keys, models
+from plitka.weights.models import WeightsError
+
+MOST_FILES = 1000
+MOST_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
+_CHUNK = 2**20
+_WEIGHTS = (".safetensors", ".pti")  # .pti: what SDXL's trainer on Replicate names embeddings
+_KEPT = (*_WEIGHTS, ".json")
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was found; None where it is not in there."""
+
+    lora: Path | None
+    embeddings: Path | None
+
+
+@contextmanager
+def opened(path: Path | str | None) -> Iterator[Packed]:
+    """The LoRA and the embeddings in a folder or an archive, unpacked while the block lasts."""
+    if path is None or str(path) == "":
+        yield Packed(None, None)
+        return
+    if str(path).startswith(("http://", "https://")):
+        raise WeightsError(
+            f"weights: {path} is an address; download it, and give the folder, .tar or .zip"
+        )
+    path = Path(path).expanduser()
+    if path.is_dir():
+        yield _found(path, path)
+        return
+    with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
+        _unpack(path, Path(name))
+        yield _found(path, Path(name))
+
+
+def _unpack(path: Path, folder: Path) -> None:
+    try:
+        if zipfile.is_zipfile(path):
+            _unpack_zip(path, folder)
+        elif tarfile.is_tarfile(path):
+            _unpack_tar(path, folder)
+        else:
+            raise WeightsError(
+                f"{path}: neither a folder nor a .tar or .zip that can be read; weights take one of"
+                " these with a LoRA and embeddings in it"
+            )
+    except WeightsError:
+        raise  # a RuntimeError, as the last one below
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file or folder; give weights that are there") from None
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be unpacked ({error}); pack it again") from None
+    except RuntimeError:  # zipfile's word for a password
+        raise WeightsError(f"{path}: locked by a password; pack it without one") from None
+
+
+def _unpack_zip(path: Path, folder: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        room = _Room(path)
+        for entry in archive.infolist():
+            kind = entry.external_attr >> 28  # the file type of Unix, 0 where it was packed without
+            room.admit(entry.filename, entry.file_size, entry.is_dir(), plain=kind in (0, 4, 8))
+            if _is_kept(entry.filename):
+                with archive.open(entry) as packed:
+                    room.copy(packed, folder, entry.filename)
+
+
+def _unpack_tar(path: Path, folder: Path) -> None:
+    with tarfile.open(path) as archive:
+        room = _Room(path)
+        for entry in archive:
+            plain = entry.isreg() or entry.isdir()
+            room.admit(entry.name, entry.size, entry.isdir(), plain=plain)
+            packed = archive.extractfile(entry) if _is_kept(entry.name) else None
+            if packed is not None:
+                with packed:
+                    room.copy(packed, folder, entry.name)
+
+
+def _is_kept(name: str) -> bool:
+    path = PurePosixPath(name)
+    hidden = any(part.startswith(("._", "__MACOSX")) for part in path.parts)
+    return path.suffix.lower() in _KEPT and not hidden
+
+
+class _Room:
+    """How much more of an archive may be unpacked; refuses what reaches out of the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._files = 0
+        self._claimed = 0
+        self._written = 0
+
+    def admit(self, name: str, size: int, is_folder: bool, plain: bool) -> None:
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if name.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]):
+            raise WeightsError(
+                f"{self._path}: {name!r} in it points out of the folder; nothing was unpacked, pack"
+                " it again with plain names"
+            )
+        if not plain:
+            raise WeightsError(
+                f"{self._path}: {name!r} in it is a link or a device; nothing was loaded, pack the"
+                " files themselves"
+            )
+        self._files += not is_folder
+        self._claimed += size
+        if self._files > MOST_FILES or self._claimed > MOST_BYTES:
+            raise self._too_large()
+
+    def copy(self, packed: IO[bytes], folder: Path, name: str) -> None:
+        """Copy one file, counting the bytes that really come: sizes in archives can lie."""
+        target = folder / f"{self._files:04}" / PurePosixPath(name).name
+        target.parent.mkdir(exist_ok=True)
+        with target.open("wb") as file:
+            while chunk := packed.read(_CHUNK):
+                self._written += len(chunk)
+                if self._written > MOST_BYTES:
+                    raise self._too_large()
+                file.write(chunk)
+
+    def _too_large(self) -> WeightsError:
+        return WeightsError(
+            f"{self._path}: holds more than {MOST_FILES:,} files or {MOST_BYTES / 2**30:g} GiB;"
+            " pack nothing but the LoRA and the embeddings"
+        )
+
+
+def _found(path: Path, folder: Path) -> Packed:
+    """Tell the files apart by what is in them, not by their names."""
+    found: dict[str, Path] = {}
+    for file in sorted(folder.rglob("*")):
+        if not file.is_file() or file.suffix.lower() not in _WEIGHTS or not _is_kept(file.name):
+            continue
+        header = models.read_header(file, "pack it again")
+        is_lora = lora_keys.is_lora(header)
+        if not is_lora and not models.is_embeddings(header):
+            continue
+        kind = "LoRA" if is_lora else "embeddings"
+        if kind in found:
+            raise WeightsError(
+                f"{path}: holds two files of a {kind}, {found[kind].name} and {file.name}; leave"
+                " one of them"
+            )
+        found[kind] = file
+    if not found:
+        raise WeightsError(
+            f"{path}: holds neither a LoRA nor embeddings as .safetensors; put them into it"
+        )
+    return Packed(found.get("LoRA"), found.get("embeddings"))
