@@ -20,12 +20,12 @@ class Predictor(BasePredictor):
         """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
         logs.configure()
         self.outbox = images.Outbox()
-        self.engine = registry.load(weights=weights)
-        background.prepare()
+        self.engine = registry.load_engine(weights=weights)
+        background.start_thread()
 
     def healthcheck(self) -> bool:
         """Whether the next prediction would succeed; what is raised says why not."""
-        health.check(self.engine, self.outbox)
+        health.check_health(self.engine, self.outbox)
         return True
 
     @streaming
@@ -37,7 +37,7 @@ class Predictor(BasePredictor):
     ) -> Iterator[Path]:
         """Make a tile's preview, final picture and colormap."""
         folder = self.outbox.folder()
-        logs.begin(self.scope.context.get("prediction_id"), folder.mark)
+        logs.set_prediction(self.scope.context.get("prediction_id"), folder.mark)
         try:
             asked = parsing.parse(params_json)
             self.engine.check(asked)
@@ -56,4 +56,4 @@ class Predictor(BasePredictor):
                 told = picture.metrics
                 yield Path(file)
         finally:
-            device.trim()
+            device.trim_heap()

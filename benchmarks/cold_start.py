@@ -60,7 +60,7 @@ def main() -> None:
 def _compare(folder: Path, runs: int) -> None:
     stages = Stages()
     with stages("write random weights"):
-        made = random_models.write(folder, "full")
+        made = random_models.write_model(folder, "full")
     if not _snapshot(folder).exists():
         with stages("bake"):
             bake = [sys.executable, "-m", "plitka", "bake", str(_snapshot(folder))]
@@ -81,7 +81,7 @@ def _compare(folder: Path, runs: int) -> None:
         ],
     )  # fmt: skip
     size = sum(file.stat().st_size for file in _snapshot(folder).rglob("*.safetensors"))
-    print(f"\nsnapshot: {size / 1e9:.2f} GB of weights; {device.described(device.best())}")
+    print(f"\nsnapshot: {size / 1e9:.2f} GB of weights; {device.describe(device.choose_device())}")
 
 
 def _snapshot(folder: Path) -> Path:
@@ -118,7 +118,7 @@ def _timed(way: str, folder: Path) -> float:
 
 
 def _mapped(folder: Path) -> Iterable[Tensor]:
-    place = device.best().name
+    place = device.choose_device().name
     files = sorted(_snapshot(folder).rglob("*.safetensors"))
     return [tensor for file in files for tensor in load_file(file, device=place).values()]
 
@@ -129,12 +129,12 @@ def _set_up_baked(folder: Path) -> Iterable[Tensor]:
 
 
 def _set_up_unbaked(folder: Path) -> Iterable[Tensor]:
-    os.environ.update(random_models.write(folder, "full").settings())
+    os.environ.update(random_models.write_model(folder, "full").settings())
     return _loaded()
 
 
 def _loaded() -> Iterable[Tensor]:
-    pipe = engine.load(dtype="float16").pipe
+    pipe = engine.load_sdxl(dtype="float16").pipe
     networks = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
     return [tensor for network in networks for tensor in network.state_dict().values()]
 

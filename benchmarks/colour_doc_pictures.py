@@ -28,25 +28,25 @@ _GAP = 12  # pixels between the parts of a picture
 
 def main() -> None:
     laid = layout(_RECIPE, 3)
-    image = render.picture(layout(_DRAWN, 8), SIZE)
-    lab = cielab.from_rgb(image)
-    cut = segmentation.cut(image, lab)
-    found = classification.sort(cut, laid.colours)
+    image = render.render_picture(layout(_DRAWN, 8), SIZE)
+    lab = cielab.rgb_to_lab(image)
+    cut = segmentation.segment(image, lab)
+    found = classification.classify(cut, laid.colours)
     granules = laid.granule_map(SIZE)
-    coarse = segmentation.without_large(segmentation.cut(image, lab, 3), lab, granules)
-    pieces = region_merging.join(coarse, granules).number[coarse.map]
+    coarse = segmentation.split_large_segments(segmentation.segment(image, lab, 3), lab, granules)
+    pieces = region_merging.merge_segments(coarse, granules).number[coarse.map]
     _save("colour-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colours))
-    matched = match.match(image, laid)
-    after = segmentation.cut(matched, cielab.from_rgb(matched))
-    shown = classification.sort(after, laid.colours)
+    matched = match.match_image(image, laid)
+    after = segmentation.segment(matched, cielab.rgb_to_lab(matched))
+    shown = classification.classify(after, laid.colours)
     _save("colour-match.jpg", _outlined(image, pieces), matched, _flat(shown, after, laid.colours))
     flat = np.full_like(image, 128)
     noise = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
-    _save("colour-any.jpg", *(match.match(one, laid) for one in (flat, noise)))
+    _save("colour-any.jpg", *(match.match_image(one, laid) for one in (flat, noise)))
 
 
 def _flat(
-    found: classification.Sorted, cut: segmentation.Segments, colours: tuple[Colour, ...]
+    found: classification.Classification, cut: segmentation.Segments, colours: tuple[Colour, ...]
 ) -> Image:
     """What `measure` sees: each segment in its palette colour, nobody's in amber."""
     table = np.array([colour.srgb for colour in colours] + [_NOBODY], np.uint8)

@@ -30,7 +30,7 @@ from benchmarks.colour_pictures import (
 )
 from plitka import images
 from plitka.color import palette
-from plitka.color.cielab import difference
+from plitka.color.cielab import ciede2000
 from plitka.color.palette import Colour
 from plitka.matching import match
 from plitka.measure import shares
@@ -79,7 +79,7 @@ def main(chosen: Sequence[str]) -> None:
 
 def _matched(name: str, image: Image, laid: Layout) -> Result:
     start = time.process_time()
-    matched = match.matched(image, laid)
+    matched = match.match(image, laid)
     seconds = time.process_time() - start
     after, measured = matched.image, matched.after
     plain = 100 * shares.total_variation(plain_shares(after, laid.colours), laid.shares)
@@ -112,9 +112,9 @@ def _unchanged() -> None:
     """What matching changes on pictures that show their recipe already."""
     for recipe in RECIPES[::3]:
         image = rendered(recipe, 7)
-        change = np.abs(match.match(image, layout(recipe, 7)).astype(int) - image).mean()
-        again = match.match(image, layout(recipe, _SEED))
-        twice = np.abs(match.match(again, layout(recipe, _SEED)).astype(int) - again).mean()
+        change = np.abs(match.match_image(image, layout(recipe, 7)).astype(int) - image).mean()
+        again = match.match_image(image, layout(recipe, _SEED))
+        twice = np.abs(match.match_image(again, layout(recipe, _SEED)).astype(int) - again).mean()
         print(
             f"already shown: {recipe:34} changed by {change:.2f}, its match by {twice:.2f} of 255"
         )
@@ -200,7 +200,7 @@ def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 def _well_separated(colours: Sequence[Colour]) -> bool:
     pairs = combinations(colours, 2)
-    return all(float(difference(a.lab, b.lab)) > _WELL_SEPARATED for a, b in pairs)
+    return all(float(ciede2000(a.lab, b.lab)) > _WELL_SEPARATED for a, b in pairs)
 
 
 if __name__ == "__main__":

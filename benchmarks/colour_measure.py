@@ -55,17 +55,17 @@ def _absent() -> None:
 
 
 def _far(one: palette.Lab, other: palette.Lab) -> bool:
-    from plitka.color.cielab import difference
+    from plitka.color.cielab import ciede2000
 
     # Nearer ones may well be the granules' true name: the photographs' DKGREEN is GREEN.
-    return float(difference(one, other)) > 30
+    return float(ciede2000(one, other)) > 30
 
 
 def _renders() -> None:
     off = []
     for recipe in RECIPES:
         laid = layout(recipe, 7)
-        measured = shares.measure(render.picture(laid, 1024), laid.colours)
+        measured = shares.measure(render.render_picture(laid, 1024), laid.colours)
         variation = 100 * shares.total_variation(measured.shares, laid.shares)
         off.append(variation)
         print(f"render {recipe:35} total variation {variation:5.2f}")

@@ -73,7 +73,7 @@ def layout(recipe: str, seed: int) -> Layout:
 
 
 def rendered(recipe: str, seed: int) -> Image:
-    return render.picture(layout(recipe, seed), SIZE)
+    return render.render_picture(layout(recipe, seed), SIZE)
 
 
 def photograph(name: str, otherwise: str) -> Image:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.report import print_table
-from plitka.designer.renderer import Easel
+from plitka.designer.renderer import Renderer
 from plitka.request import parsing
 from plitka.request.parsing import Recipe
 
@@ -22,7 +22,7 @@ CHANGES: dict[str, Callable[[int], Recipe]] = {
     "another angle": lambda run: _tile(angle=10 + run),
     "another seed": lambda run: _tile(seed=100 + run),
 }
-DRAWN: dict[str, Callable[[Easel, Recipe], object]] = {
+DRAWN: dict[str, Callable[[Renderer, Recipe], object]] = {
     "512, shown while dragging": lambda easel, asked: easel.draft(asked, _go_on),
     "512, measured": lambda easel, asked: easel.picture(asked, "preview", _go_on),
     "1024, measured": lambda easel, asked: easel.picture(asked, "final", _go_on),
@@ -37,7 +37,7 @@ def main() -> None:
     for change, changed in CHANGES.items():
         cells = []
         for draw in DRAWN.values():
-            easel = Easel()
+            easel = Renderer()
             draw(easel, _tile())
             seconds = [_seconds(draw, easel, changed(run)) for run in range(runs)]
             cells.append(f"{statistics.median(seconds):.2f} ({max(seconds):.2f})")
@@ -45,7 +45,7 @@ def main() -> None:
     print_table(("", *DRAWN), rows)
 
 
-def _seconds(draw: Callable[[Easel, Recipe], object], easel: Easel, asked: Recipe) -> float:
+def _seconds(draw: Callable[[Renderer, Recipe], object], easel: Renderer, asked: Recipe) -> float:
     begun = time.process_time()
     draw(easel, asked)
     return time.process_time() - begun

@@ -33,7 +33,7 @@ class Tile:
     colours: dict[str, float]
     angle: float
     seed: int
-    shown: dict[str, tuple[pipeline.Kind, int]]
+    shown: dict[str, tuple[pipeline.PictureKind, int]]
 
 
 TILES = (

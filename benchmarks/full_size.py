@@ -19,7 +19,7 @@ from plitka.bench import random_models
 from plitka.engines.sdxl import device
 from plitka.engines.sdxl import engine as sdxl
 from plitka.request import parsing
-from plitka.request.plan import plan
+from plitka.request.plan import make_plan
 from plitka.runtime.timing import Stages, log
 from plitka.tile.layout import lay
 
@@ -41,9 +41,9 @@ def main() -> None:
 def _run(folder: Path, size: int, steps: int) -> None:
     stages = Stages(lambda: f"peak so far {device.peak_memory_mb():,.0f} MiB")
     with stages("write random weights"):
-        os.environ.update(random_models.write(folder, "full").settings())
+        os.environ.update(random_models.write_model(folder, "full").settings())
     with stages("setup"):
-        engine = sdxl.load(dtype="bfloat16")
+        engine = sdxl.load_sdxl(dtype="bfloat16")
     for angle in (0, 45):
         request = {
             "colors": [{"name": "red", "proportion": 100}],
@@ -51,7 +51,7 @@ def _run(folder: Path, size: int, steps: int) -> None:
             "seed": 7,
             "overrides": {"strength": 1},
         }
-        settled = plan(parsing.parse(json.dumps(request)))
+        settled = make_plan(parsing.parse(json.dumps(request)))
         with stages(f"picture of {size} at {angle} degrees, {steps} steps"):
             engine.draw(settled, lay(settled.recipe), size, steps)
     log.info("peak of the process: %.1f GiB", device.peak_memory_mb() / 1024)

@@ -72,7 +72,7 @@ def rendered(percent: Percent, seed: int, side: int) -> NDArray[np.uint8]:
         for name, share in percent.items()
     ]
     asked = parsing.parse(json.dumps({"colors": colours, "seed": seed}))
-    picture = render.picture(layout.lay(asked), SIZE)
+    picture = render.render_picture(layout.lay(asked), SIZE)
     margin = (SIZE - side) // 2
     return np.ascontiguousarray(picture[margin : margin + side, margin : margin + side, ::-1])
 

@@ -24,7 +24,7 @@ def main() -> None:
     rows, off = [], []
     for recipe in RECIPES:
         laid = layout(recipe, seed)
-        found = plain_shares(render.picture(laid, 1024), laid.colours)
+        found = plain_shares(render.render_picture(laid, 1024), laid.colours)
         off.append(100 * fidelity.total_variation(found, laid.shares))
         shares = "+".join(f"{100 * share:.1f}" for share in found)
         rows.append([recipe, shares, f"{off[-1]:.1f}"])

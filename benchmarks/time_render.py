@@ -35,13 +35,13 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
     """What each stage costs at this size; run in a process of its own."""
     asked = replace(parsing.parse(REQUEST), angle=angle)
     laid = layout.lay(asked)
-    photo = render.picture(laid, size)
+    photo = render.render_picture(laid, size)
     stages: dict[str, Callable[[], object]] = {
         "layout (the same for all sizes)": lambda: layout.lay(asked),
-        "render": lambda: render.picture(laid, size),
-        "colormap": lambda: render.colormap(laid, size),
-        "edges for Canny": lambda: render.canny(laid, photo),
-        "edges for SoftEdge": lambda: render.soft_edge(laid, photo),
+        "render": lambda: render.render_picture(laid, size),
+        "colormap": lambda: render.render_colormap(laid, size),
+        "edges for Canny": lambda: render.draw_canny_edges(laid, photo),
+        "edges for SoftEdge": lambda: render.draw_soft_edges(laid, photo),
         "measuring the shares": lambda: shares.measure(photo, laid.colours),
     }
     peak = device.peak_memory_mb()  # of the stages below, none needs more than the render
@@ -58,7 +58,9 @@ def cost_of_granules(pixels: int, angle: float, runs: int) -> tuple[int, float, 
     asked = replace(parsing.parse(REQUEST), angle=angle)
     laid = layout.lay(asked)
     laying = statistics.median(_seconds(lambda: layout.lay(asked)) for _ in range(runs))
-    drawing = statistics.median(_seconds(lambda: render.picture(laid, 1024)) for _ in range(runs))
+    drawing = statistics.median(
+        _seconds(lambda: render.render_picture(laid, 1024)) for _ in range(runs)
+    )
     return len(laid.owner), laying, drawing
 
 

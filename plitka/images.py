@@ -44,7 +44,7 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
     """
     half_written = path.with_suffix(".part")
     try:
-        half_written.write_bytes(encoded(image, record))
+        half_written.write_bytes(encode_png(image, record))
         half_written.replace(path)
     except OSError as error:
         raise PictureError(
@@ -56,7 +56,7 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
             half_written.unlink()
 
 
-def encoded(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
+def encode_png(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
     """The content of the PNG file that `save` writes."""
     text = PngImagePlugin.PngInfo()
     text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))

@@ -13,16 +13,20 @@ from plitka.engines.registry import Drawn, Engine, Guides
 from plitka.engines.sdxl import device, options
 from plitka.matching import match
 from plitka.measure import shares as fidelity
-from plitka.request.controlnet import ControlChoice
+from plitka.request.controlnet import ControlNetChoice
 from plitka.request.parsing import DRAW_SEED, MAX_SEED, Recipe
-from plitka.request.plan import Plan, plan
-from plitka.runtime.background import Ahead
+from plitka.request.plan import Plan, make_plan
+from plitka.runtime.background import BackgroundWorker
 from plitka.runtime.timing import Stages, log
 from plitka.tile import render
 from plitka.tile.layout import NONE, Layout, lay
 
-Kind: TypeAlias = Literal["preview", "final", "colormap"]
-SIZES: dict[Kind, int] = {"preview": 512, "final": 1024, "colormap": 1024}  # pixels a side
+PictureKind: TypeAlias = Literal["preview", "final", "colormap"]
+PICTURE_SIZES: dict[PictureKind, int] = {
+    "preview": 512,
+    "final": 1024,
+    "colormap": 1024,
+}  # pixels a side
 
 Json: TypeAlias = dict[str, Any]
 
@@ -37,14 +41,14 @@ class Picture:
     are complete.
     """
 
-    kind: Kind
+    kind: PictureKind
     image: NDArray[np.uint8]
     shares: tuple[float, ...]
     record: Json
     metrics: Json
 
 
-def with_seed(recipe: Recipe) -> Recipe:
+def draw_seed(recipe: Recipe) -> Recipe:
     """The recipe with a seed drawn, where it asks for that."""
     if recipe.seed != DRAW_SEED:
         return recipe
@@ -55,7 +59,7 @@ def make(
     recipe: Recipe,
     engine: Engine,
     overlap: bool | None = None,
-    at_step: Callable[[Kind], None] = lambda kind: None,
+    at_step: Callable[[PictureKind], None] = lambda kind: None,
 ) -> Generator[Picture, None, None]:
     """Make the pictures of a recipe, in order: preview, final, colormap.
 
@@ -65,41 +69,43 @@ def make(
     """
     engine.check(recipe)
     if overlap is None:
-        overlap = options.settings().overlap
+        overlap = options.read_options().overlap
     stages = Stages()
-    settled = settle(with_seed(recipe), engine)
+    settled = plan_for_engine(draw_seed(recipe), engine)
     log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
     with stages("layout"):
         layout = lay(settled.recipe)
-    with Ahead(overlap) as ahead:
-        yield from _pictures(_Bench(settled, layout, engine, stages), ahead, at_step)
+    with BackgroundWorker(overlap) as ahead:
+        yield from _pictures(_Workbench(settled, layout, engine, stages), ahead, at_step)
 
 
-def make_one(kind: Kind, recipe: Recipe, engine: Engine, layout: Layout) -> Picture:
+def make_one(kind: PictureKind, recipe: Recipe, engine: Engine, layout: Layout) -> Picture:
     """One of the pictures that `make` makes, of a recipe whose seed is drawn and of its layout."""
     engine.check(recipe)
-    settled = settle(recipe, engine)
-    bench = _Bench(settled, layout, engine, Stages())
-    run = _Run(settled, engine.name, is_matched(settled, engine), bench.stages)
+    settled = plan_for_engine(recipe, engine)
+    bench = _Workbench(settled, layout, engine, Stages())
+    run = _Record(settled, engine.name, is_matched(settled, engine), bench.stages)
     if kind == "colormap":
         return run.picture(kind, *bench.colormap())
     steps = settled.steps_preview if kind == "preview" else settled.steps_final
     return run.picture(kind, *bench.finished(kind, bench.draw(kind, steps), run))
 
 
-def settle(recipe: Recipe, engine: Engine) -> Plan:
+def plan_for_engine(recipe: Recipe, engine: Engine) -> Plan:
     """The plan that an engine follows."""
-    settled = plan(recipe, engine.tokens)
+    settled = make_plan(recipe, engine.tokens)
     if engine.uses_controlnet:
         return settled
-    unused = ControlChoice(None, f"the {engine.name} engine draws without one")
+    unused = ControlNetChoice(None, f"the {engine.name} engine draws without one")
     return replace(settled, control=unused)
 
 
-def _pictures(bench: "_Bench", ahead: Ahead, at_step: Callable[[Kind], None]) -> Iterator[Picture]:
+def _pictures(
+    bench: "_Workbench", ahead: BackgroundWorker, at_step: Callable[[PictureKind], None]
+) -> Iterator[Picture]:
     """What needs no result of the step before it is done ahead, while that step is at work."""
     settled = bench.settled
-    run = _Run(settled, bench.engine.name, is_matched(settled, bench.engine), bench.stages)
+    run = _Record(settled, bench.engine.name, is_matched(settled, bench.engine), bench.stages)
     guides = ahead.start(lambda: bench.guides("final"))
     colormap = ahead.start(bench.colormap)
 
@@ -117,7 +123,7 @@ def _pictures(bench: "_Bench", ahead: Ahead, at_step: Callable[[Kind], None]) ->
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Workbench:
     """The steps of one run, each a stage."""
 
     settled: Plan
@@ -125,22 +131,24 @@ class _Bench:
     engine: Engine
     stages: Stages
 
-    def guides(self, kind: Kind) -> Guides:
+    def guides(self, kind: PictureKind) -> Guides:
         with self.stages(f"guides_{kind}"):
-            return self.engine.guides(self.settled, self.layout, SIZES[kind])
+            return self.engine.guides(self.settled, self.layout, PICTURE_SIZES[kind])
 
     def draw(
         self,
-        kind: Kind,
+        kind: PictureKind,
         steps: int,
         guides: Guides | None = None,
         at_step: Callable[[], None] = lambda: None,
     ) -> Drawn:
         with self.stages(kind):
-            return self.engine.draw(self.settled, self.layout, SIZES[kind], steps, guides, at_step)
+            return self.engine.draw(
+                self.settled, self.layout, PICTURE_SIZES[kind], steps, guides, at_step
+            )
 
     def finished(
-        self, kind: Kind, drawn: Drawn, run: "_Run"
+        self, kind: PictureKind, drawn: Drawn, run: "_Record"
     ) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
         """The picture, matched where it is to be, and the shares measured on it."""
         image, colours = drawn.image, self.layout.colours
@@ -150,14 +158,14 @@ class _Bench:
             run.drawn(kind, drawn, shares)
             return image, shares
         with self.stages(f"match_{kind}"):
-            matched = match.matched(image, self.layout)
+            matched = match.match(image, self.layout)
         run.drawn(kind, drawn, matched.before.shares)
         return matched.image, matched.after.shares
 
     def colormap(self) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
         with self.stages("colormap"):
-            size = SIZES["colormap"]
-            return render.colormap(self.layout, size), _exact_shares(self.layout, size)
+            size = PICTURE_SIZES["colormap"]
+            return render.render_colormap(self.layout, size), _exact_shares(self.layout, size)
 
 
 def is_matched(settled: Plan, engine: Engine) -> bool:
@@ -165,7 +173,7 @@ def is_matched(settled: Plan, engine: Engine) -> bool:
     return settled.color_control == "layout" and engine.name != "render"
 
 
-class _Run:
+class _Record:
     """What one run has learnt so far, picture by picture."""
 
     def __init__(self, settled: Plan, engine: str, matched: bool, stages: Stages) -> None:
@@ -173,23 +181,25 @@ class _Run:
         self._engine = engine
         self._matched = matched
         self._stages = stages
-        self._measured: dict[Kind, tuple[float, ...]] = {}
-        self._before: dict[Kind, tuple[float, ...]] = {}  # the same before matching
+        self._measured: dict[PictureKind, tuple[float, ...]] = {}
+        self._before: dict[PictureKind, tuple[float, ...]] = {}  # the same before matching
         self._steps: Json = {}
         self._drawn: Json = {}
 
-    def drawn(self, kind: Kind, drawn: Drawn, shares: tuple[float, ...]) -> None:
+    def drawn(self, kind: PictureKind, drawn: Drawn, shares: tuple[float, ...]) -> None:
         """Keep what the engine tells of a picture, and its shares before matching."""
         self._before[kind] = shares
         self._steps[kind] = drawn.steps
         if drawn.metrics:
             self._drawn[kind] = drawn.metrics
 
-    def picture(self, kind: Kind, image: NDArray[np.uint8], shares: tuple[float, ...]) -> Picture:
+    def picture(
+        self, kind: PictureKind, image: NDArray[np.uint8], shares: tuple[float, ...]
+    ) -> Picture:
         self._measured[kind] = shares
         return Picture(kind, image, shares, self._record(kind, shares), self._metrics())
 
-    def _record(self, kind: Kind, shares: Sequence[float]) -> Json:
+    def _record(self, kind: PictureKind, shares: Sequence[float]) -> Json:
         settled = self._plan
         return {
             "version": __version__,

@@ -65,7 +65,7 @@ def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadS
     def load(weights: Path | None = None, **changed: str | Path) -> "SdxlEngine":
         for name, value in small_sdxl.settings(**changed).items():
             monkeypatch.setenv(name, value)
-        loaded = registry.load("sdxl", weights)
+        loaded = registry.load_engine("sdxl", weights)
         return cast("SdxlEngine", loaded)
 
     return load
@@ -75,7 +75,7 @@ def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadS
 def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of 60% red and 40% blue."""
     file = tmp_path_factory.mktemp("tile") / "tile.png"
-    images.save(render.picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
+    images.save(render.render_picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
     return file
 
 

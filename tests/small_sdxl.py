@@ -64,13 +64,13 @@ def save_base(folder: Path, variant: str | None = "fp16") -> Path:
     """Save a pipeline in the form of the hub's repository, in half precision if `variant`."""
     torch.manual_seed(1)
     pipe = StableDiffusionXLPipeline(
-        vae=random_models.vae(SMALL),
+        vae=random_models.make_vae(SMALL),
         text_encoder=CLIPTextModel(_text_config(768)),
         text_encoder_2=CLIPTextModelWithProjection(_text_config(1280)),
         tokenizer=_tokenizer(folder / "words", pad=END_MARK),
         tokenizer_2=_tokenizer(folder / "words", pad="!"),
-        unet=random_models.unet(SMALL),
-        scheduler=random_models.scheduler(),
+        unet=random_models.make_unet(SMALL),
+        scheduler=random_models.make_scheduler(),
         add_watermarker=False,
     )
     if variant:
@@ -130,14 +130,14 @@ def _weights(folder: Path) -> dict[str, Tensor]:
 
 def save_vae(folder: Path) -> Path:
     torch.manual_seed(2)
-    random_models.vae(SMALL).save_pretrained(folder)
+    random_models.make_vae(SMALL).save_pretrained(folder)
     return folder
 
 
 def save_controlnet(folder: Path, seed: int, variant: str | None = None, unet: Any = None) -> Path:
     """A ControlNet for the base, with outputs that are not zero as those of a fresh one are."""
     torch.manual_seed(seed)
-    network = ControlNetModel.from_unet(unet or random_models.unet(SMALL), **SMALL.controlnet)
+    network = ControlNetModel.from_unet(unet or random_models.make_unet(SMALL), **SMALL.controlnet)
     for name, parameter in network.named_parameters():
         if name.startswith(("controlnet_", "controlnet_cond_embedding.conv_out")):
             torch.nn.init.normal_(parameter, std=0.2)
@@ -146,7 +146,9 @@ def save_controlnet(folder: Path, seed: int, variant: str | None = None, unet: A
 
 
 def _text_config(width: int) -> CLIPTextConfig:
-    return random_models.text_config(width, SMALL.text_layers[0], SMALL.text_intermediate, None)
+    return random_models.make_text_config(
+        width, SMALL.text_layers[0], SMALL.text_intermediate, None
+    )
 
 
 def _tokenizer(folder: Path, pad: str) -> CLIPTokenizer:

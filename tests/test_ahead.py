@@ -17,7 +17,7 @@ from plitka.engines.procedural import RenderEngine
 from plitka.engines.registry import Drawn, Guides
 from plitka.request.parsing import Overrides
 from plitka.request.plan import Plan
-from plitka.runtime.background import Ahead, Stopped, prepare
+from plitka.runtime.background import BackgroundWorker, Cancelled, start_thread
 from plitka.tile.layout import Layout
 from tests.conftest import LoadSdxl
 from tests.recipes import asked
@@ -47,7 +47,7 @@ class Slow(RenderEngine):
     ) -> Drawn:
         self.at_work += 1
         try:
-            if size == pipeline.SIZES["final"]:
+            if size == pipeline.PICTURE_SIZES["final"]:
                 self.began.set()
                 if self.fault is not None:
                     raise self.fault
@@ -121,7 +121,7 @@ def threads() -> set[int | None]:
 def test_no_thread_is_started_while_pictures_are_made(load_sdxl: LoadSdxl) -> None:
     """An exception that cancels could reach a thread that is just starting, and all would hang."""
     engine = load_sdxl()
-    prepare()
+    start_thread()
     before = threads()
     for _ in pipeline.make(TILE, engine, overlap=True):
         assert threads() == before
@@ -130,7 +130,7 @@ def test_no_thread_is_started_while_pictures_are_made(load_sdxl: LoadSdxl) -> No
 
 def test_work_is_done_in_order_and_its_exceptions_are_passed_on() -> None:
     done: list[int] = []
-    with Ahead(on=True) as ahead:
+    with BackgroundWorker(on=True) as ahead:
         begun = [ahead.start(partial(done.append, n)) for n in range(5)]
         begun[-1].result()
         late = ahead.start(lambda: 1 // 0)
@@ -139,7 +139,7 @@ def test_work_is_done_in_order_and_its_exceptions_are_passed_on() -> None:
         with pytest.raises(TimeoutError, match="its own"):
             ahead.start(lambda: _raise(TimeoutError("its own"))).result()
     assert done == [0, 1, 2, 3, 4]
-    with pytest.raises(Stopped):
+    with pytest.raises(Cancelled):
         ahead.go_on()
 
 

@@ -68,7 +68,7 @@ Pack = Callable[[Path, Files], Path]
 
 
 def refusal(path: Path | str) -> str:
-    with pytest.raises(WeightsError) as fault, archive.opened(path):
+    with pytest.raises(WeightsError) as fault, archive.open_package(path):
         pass
     assert str(path) in str(fault.value)
     return str(fault.value)
@@ -76,7 +76,7 @@ def refusal(path: Path | str) -> str:
 
 @PACKERS
 def test_lora_and_embeddings_are_found_by_what_is_in_them(pack: Pack, tmp_path: Path) -> None:
-    with archive.opened(pack(tmp_path / "weights", BOTH)) as found:
+    with archive.open_package(pack(tmp_path / "weights", BOTH)) as found:
         assert found.lora is not None
         assert found.embeddings is not None
         assert found.lora.read_bytes() == WHOLE_LORA
@@ -85,7 +85,7 @@ def test_lora_and_embeddings_are_found_by_what_is_in_them(pack: Pack, tmp_path: 
 
 @ARCHIVERS
 def test_what_was_unpacked_is_gone_afterwards(pack: Pack, tmp_path: Path) -> None:
-    with archive.opened(pack(tmp_path / "weights", BOTH)) as found:
+    with archive.open_package(pack(tmp_path / "weights", BOTH)) as found:
         assert found.lora is not None
         kept = found.lora
     assert not kept.exists()
@@ -136,14 +136,14 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 
 @ARCHIVERS
 def test_too_many_files_are_refused(pack: Pack, tmp_path: Path) -> None:
-    files = {f"{number}.txt": b"" for number in range(archive.MOST_FILES + 1)}
+    files = {f"{number}.txt": b"" for number in range(archive.MAX_FILES + 1)}
     assert "holds more than 1,000 files or 4 GiB" in refusal(pack(tmp_path / "weights", files))
 
 
 def test_a_file_that_says_it_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "weights.tar"
     entry = tarfile.TarInfo("lora.safetensors")
-    entry.size = archive.MOST_BYTES + 1
+    entry.size = archive.MAX_BYTES + 1
     path.write_bytes(entry.tobuf() + b"\0" * 4096)
     assert "holds more than" in refusal(path)
 
@@ -156,7 +156,7 @@ def test_a_bomb_that_lies_about_its_size_is_stopped(
     size = (64 * 2**20).to_bytes(4, "little")
     path.write_bytes(path.read_bytes().replace(size, (2**20).to_bytes(4, "little")))
     with pytest.raises(WeightsError, match=r"holds more than|cannot be unpacked"):
-        archive.opened(path).__enter__()
+        archive.open_package(path).__enter__()
 
 
 @pytest.mark.parametrize(

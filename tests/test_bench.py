@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 
 from plitka.bench import baseline, chart, compare, flops, random_models, tables
 from plitka.cli import main
-from plitka.engines.sdxl.options import PLAIN, settings
+from plitka.engines.sdxl.options import PLAIN, read_options
 from plitka.request import parsing
 from plitka.request.parsing import Recipe
-from plitka.request.plan import Plan, plan
+from plitka.request.plan import Plan, make_plan
 from tests.recipes import request
 
 Json = dict[str, Any]
@@ -29,7 +29,7 @@ def asked(angle: float = 0, **overrides: object) -> Recipe:
 
 
 def planned(angle: float = 0, **overrides: object) -> Plan:
-    return plan(asked(angle, **overrides))
+    return make_plan(asked(angle, **overrides))
 
 
 # Work, counted
@@ -41,24 +41,24 @@ def planned(angle: float = 0, **overrides: object) -> Plan:
 def test_one_forward_of_the_published_configuration_is_the_published_work(
     pixels: int, of_unet: float, of_decoder: float
 ) -> None:
-    assert flops.unet("full", pixels, 1) == pytest.approx(of_unet, abs=0.005)
-    assert flops.decode("full", pixels) == pytest.approx(of_decoder, abs=0.05)
-    assert flops.unet("full", pixels, 2) == pytest.approx(
-        2 * flops.unet("full", pixels, 1), rel=1e-3
+    assert flops.count_unet("full", pixels, 1) == pytest.approx(of_unet, abs=0.005)
+    assert flops.count_decode("full", pixels) == pytest.approx(of_decoder, abs=0.05)
+    assert flops.count_unet("full", pixels, 2) == pytest.approx(
+        2 * flops.count_unet("full", pixels, 1), rel=1e-3
     )
 
 
 def test_the_old_procedure_is_85_guided_steps_and_2_pictures_decoded() -> None:
-    old = flops.old_prediction("full", planned())
-    unet = 2 * (35 * flops.unet("full", 512, 1) + 50 * flops.unet("full", 1024, 1))
-    decoded = flops.decode("full", 512) + flops.decode("full", 1024)
+    old = flops.count_old_prediction("full", planned())
+    unet = 2 * (35 * flops.count_unet("full", 512, 1) + 50 * flops.count_unet("full", 1024, 1))
+    decoded = flops.count_decode("full", 512) + flops.count_decode("full", 1024)
     assert old.unet == pytest.approx(unet, rel=1e-3)
     assert old.controlnet == 0
     assert old.vae == pytest.approx(decoded)
 
 
 def test_standard_takes_half_of_the_old_unet_work_and_three_quarters_with_a_controlnet() -> None:
-    flat, turned = (compare.count(asked(angle))["work_of_sdxl"] for angle in (0, 45))
+    flat, turned = (compare.count_work(asked(angle))["work_of_sdxl"] for angle in (0, 45))
     assert flat["denoising_ratio"] <= 0.5
     assert flat["new"]["controlnet"] == 0
     assert turned["denoising_ratio"] <= 0.75
@@ -66,8 +66,8 @@ def test_standard_takes_half_of_the_old_unet_work_and_three_quarters_with_a_cont
 
 
 def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> None:
-    new = flops.prediction("full", planned(color_control="prompt"), PLAIN)
-    old = flops.old_prediction("full", planned())
+    new = flops.count_prediction("full", planned(color_control="prompt"), PLAIN)
+    old = flops.count_old_prediction("full", planned())
     assert new.denoising == pytest.approx(old.denoising)
     assert new.vae == pytest.approx(old.vae)
 
@@ -75,19 +75,19 @@ def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> No
 def test_the_steps_that_are_counted_are_those_that_the_switches_leave(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    fewer = flops.prediction("small", planned(45), settings())
+    fewer = flops.count_prediction("small", planned(45), read_options())
     monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "off")
-    every = flops.prediction("small", planned(45), settings())
+    every = flops.count_prediction("small", planned(45), read_options())
     monkeypatch.setenv("PLITKA_CONTROLNET_INTERVAL", "0,0.5")
-    half = flops.prediction("small", planned(45), settings())
+    half = flops.count_prediction("small", planned(45), read_options())
     assert fewer.unet < every.unet
     assert half.controlnet < 0.6 * every.controlnet
     assert half.unet == pytest.approx(every.unet, rel=0.01)
 
 
 def test_the_middle_model_has_50_to_100_million_parameters_in_its_unet() -> None:
-    assert 50e6 <= flops.parameters("middle", "unet") <= 100e6
-    assert flops.parameters("full", "unet") == 2_567_463_684  # the published one's
+    assert 50e6 <= flops.count_parameters("middle", "unet") <= 100e6
+    assert flops.count_parameters("full", "unet") == 2_567_463_684  # the published one's
 
 
 # Both sides
@@ -95,7 +95,7 @@ def test_the_middle_model_has_50_to_100_million_parameters_in_its_unet() -> None
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> random_models.Files:
-    return random_models.write(tmp_path_factory.mktemp("bench"), "small")
+    return random_models.write_model(tmp_path_factory.mktemp("bench"), "small")
 
 
 def test_random_weights_lie_in_the_form_of_the_published_files(files: random_models.Files) -> None:
@@ -111,9 +111,9 @@ def test_the_old_procedure_guides_every_step_with_its_lora_beside_the_weights_or
 ) -> None:
     for name, value in files.settings().items():
         monkeypatch.setenv(name, value)
-    fused = baseline.load(None, SCALE, None)
+    fused = baseline.load_baseline(None, SCALE, None)
     monkeypatch.setenv("PLITKA_LORA", "none")
-    beside = baseline.load(files.lora, SCALE, None)
+    beside = baseline.load_baseline(files.lora, SCALE, None)
     assert not hasattr(fused.pipe.unet, "peft_config")
     assert beside.pipe.get_active_adapters()
     samples: list[int] = []

@@ -34,7 +34,7 @@ def photograph(tmp_path: Path) -> Photograph:
         folder = tmp_path / code
         folder.mkdir(exist_ok=True)
         file = folder / f"{number}.png"
-        images.save(render.picture(lay(asked(shown, 20, number)), size), file, {})
+        images.save(render.render_picture(lay(asked(shown, 20, number)), size), file, {})
         if phrase is not None:
             (folder / "phrase.txt").write_text(phrase, encoding="utf-8")
         return file
@@ -43,7 +43,7 @@ def photograph(tmp_path: Path) -> Photograph:
 
 
 def difference(one: palette.Colour, other: palette.Colour) -> float:
-    return float(cielab.difference(one.lab, other.lab))
+    return float(cielab.ciede2000(one.lab, other.lab))
 
 
 @pytest.mark.parametrize("code", ["RED", "BLACK", "WHITE", "PEARL", "DKGREEN"])
@@ -52,7 +52,7 @@ def test_the_palette_gets_the_colour_that_the_photographs_show(
 ) -> None:
     photograph(code, {code: 100})
     written = tmp_path / "ours.csv"
-    palette_calibration.write(calibrate(tmp_path), written)
+    palette_calibration.write_palette(calibrate(tmp_path), written)
     (measured,) = palette.load(written).colours
     true = BUILT_IN.find(code)
     assert (measured.code, measured.phrase) == (true.code, true.phrase)
@@ -65,7 +65,7 @@ def test_a_code_may_show_another_colour_than_the_built_in_one(
     photograph: Photograph, tmp_path: Path
 ) -> None:
     photograph("RED", {"terracotta": 100})
-    palette_calibration.write(calibrate(tmp_path), tmp_path / "ours.csv")
+    palette_calibration.write_palette(calibrate(tmp_path), tmp_path / "ours.csv")
     measured = palette.load(tmp_path / "ours.csv").find("red")
     assert difference(measured, BUILT_IN.find("terracotta")) < 1.5
 
@@ -93,10 +93,10 @@ def test_a_new_code_has_the_phrase_beside_its_photographs(
 def test_colours_of_other_codes_stay_in_the_file(photograph: Photograph, tmp_path: Path) -> None:
     written = tmp_path / "ours.csv"
     photograph("ROSE", {"pink": 100})
-    palette_calibration.write(calibrate(tmp_path), written)
+    palette_calibration.write_palette(calibrate(tmp_path), written)
     photograph("OCHRE", {"sand": 100})
     (tmp_path / "ROSE" / "1.png").unlink()
-    palette_calibration.write(calibrate(tmp_path), written)
+    palette_calibration.write_palette(calibrate(tmp_path), written)
     assert [colour.code for colour in palette.load(written).colours] == ["ROSE", "OCHRE"]
     assert not list(tmp_path.glob("*.new"))
 
@@ -143,7 +143,7 @@ def test_an_own_palette_may_not_name_two_colours_alike(
 ) -> None:
     photograph("OCHRE", {"sand": 100}, phrase="warm ochre")
     ours = tmp_path / "ours.csv"
-    palette_calibration.write(calibrate(tmp_path), ours)
+    palette_calibration.write_palette(calibrate(tmp_path), ours)
     ours.write_text(ours.read_text("utf-8").replace("warm ochre", "dark green"), "utf-8")
     monkeypatch.setenv("PLITKA_PALETTE", str(ours))
     with pytest.raises(ValueError, match='"dark green" names both DKGREEN and OCHRE'):

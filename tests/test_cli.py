@@ -372,7 +372,7 @@ def test_calibrate_writes_where_it_is_told(
 ) -> None:
     folder = tmp_path / "refs"
     (folder / "OCHRE").mkdir(parents=True)
-    ochre = render.picture(lay(asked({"sand": 100})), 400)
+    ochre = render.render_picture(lay(asked({"sand": 100})), 400)
     images.save(ochre, folder / "OCHRE" / "1.png", {})
     written = tmp_path / "ours.csv"
     status, out, err = run(capsys, "calibrate", str(folder), "--out", str(written))

@@ -20,7 +20,7 @@ from plitka.engines.sdxl.engine import SdxlEngine
 from plitka.engines.sdxl.loading import Loaded
 from plitka.engines.sdxl.options import BACKENDS
 from plitka.request import parsing
-from plitka.request.plan import plan
+from plitka.request.plan import make_plan
 from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.recipes import request
@@ -90,7 +90,9 @@ def drawn(
 ) -> Any:
     body = json.loads(request({"red": 60, "white": 40}, angle))
     overrides = {**SHORT, **over}
-    settled = plan(parsing.parse(json.dumps({**body, "quality": quality, "overrides": overrides})))
+    settled = make_plan(
+        parsing.parse(json.dumps({**body, "quality": quality, "overrides": overrides}))
+    )
     return engine.draw(settled, lay(settled.recipe), size, 4)
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from plitka.request.controlnet import ControlNets, Kind, choose
+from plitka.request.controlnet import ControlNetKind, ControlNets, choose_controlnet
 
 
 @pytest.mark.parametrize(
@@ -27,29 +27,29 @@ from plitka.request.controlnet import ControlNets, Kind, choose
 def test_the_angle_chooses_canny_near_an_axis_and_softedge_between(
     angle: float, kind: str | None
 ) -> None:
-    assert choose(angle).kind == kind
+    assert choose_controlnet(angle).kind == kind
 
 
 def test_the_top_view_needs_none_and_says_so() -> None:
-    assert choose(0).reason == "top view is reliable without it"
+    assert choose_controlnet(0).reason == "top view is reliable without it"
 
 
 @pytest.mark.parametrize(("angle", "kind"), [(0, "canny"), (45, "softedge"), (90, "canny")])
 def test_it_can_be_forced_on_and_off_and_the_reason_says_so(angle: float, kind: str) -> None:
-    on, off = choose(angle, forced=True), choose(angle, forced=False)
+    on, off = choose_controlnet(angle, forced=True), choose_controlnet(angle, forced=False)
     assert (on.kind, off.kind) == (kind, None)
     assert on.reason.startswith("forced on by use_controlnet")
     assert off.reason == "forced off by use_controlnet"
 
 
 def test_the_reason_states_the_angle() -> None:
-    assert choose(100).reason == "100 degrees is within 22.5 degrees of an axis"
-    assert choose(45).reason == "45 degrees is not within 22.5 degrees of an axis"
+    assert choose_controlnet(100).reason == "100 degrees is within 22.5 degrees of an axis"
+    assert choose_controlnet(45).reason == "45 degrees is not within 22.5 degrees of an axis"
 
 
 def test_a_scale_of_0_is_none_and_says_so() -> None:
-    assert choose(45, scale=0) == choose(90, forced=True, scale=0)
-    assert choose(45, scale=0).reason == "controlnet_scale is 0"
+    assert choose_controlnet(45, scale=0) == choose_controlnet(90, forced=True, scale=0)
+    assert choose_controlnet(45, scale=0).reason == "controlnet_scale is 0"
 
 
 class Shelf:
@@ -57,10 +57,10 @@ class Shelf:
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self.loads: list[Kind] = []
+        self.loads: list[ControlNetKind] = []
         self.networks = ControlNets(self.load, self.free, lambda: None)
 
-    def load(self, kind: Kind) -> Any:
+    def load(self, kind: ControlNetKind) -> Any:
         self.loads.append(kind)
         return object()
 
@@ -93,7 +93,7 @@ def test_of_two_networks_the_one_used_longest_ago_is_evicted_first_and_the_kept_
 
 
 def test_a_network_that_failed_to_load_is_not_kept() -> None:
-    def fail(kind: Kind) -> Any:
+    def fail(kind: ControlNetKind) -> Any:
         raise OSError(kind)
 
     networks = ControlNets(fail, lambda: 9, lambda: None)

@@ -12,7 +12,7 @@ import pytest
 
 from plitka import images
 from plitka.designer.backends import select
-from plitka.designer.backends.select import Event, Photographer, Progress, SettingError, Shot
+from plitka.designer.backends.select import Backend, Event, Progress, SettingError, Shot
 from plitka.designer.errors import Fault
 from plitka.request import parsing
 from tests.replicate_api import Replicate, replicate_api
@@ -31,7 +31,7 @@ def test_a_photograph_in_this_program_is_made_and_ended(
 ) -> None:
     for name, value in small_sdxl.settings().items():
         monkeypatch.setenv(name, value)
-    here = select.chosen({})
+    here = select.select_backend({})
     asked, long = asking(2, 2), asking(2, 150, strength=1)
 
     async def both() -> tuple[list[Event], list[Event]]:
@@ -58,14 +58,14 @@ def prediction(status: str, outputs: int = 0, **more: object) -> dict[str, Any]:
 
 
 def uri(kind: str) -> str:
-    content = images.encoded(
+    content = images.encode_png(
         np.zeros((8, 8, 3), np.uint8), {"picture": kind, "measured": {"red": 1.0}}
     )
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
-def deployment(api: Replicate) -> Photographer:
-    return select.chosen(
+def deployment(api: Replicate) -> Backend:
+    return select.select_backend(
         {
             "PLITKA_PHOTOGRAPH": "replicate:maker/tiles",
             "REPLICATE_API_TOKEN": "r8_secret",
@@ -79,7 +79,7 @@ def is_step(event: Event, stage: str) -> bool:
 
 
 async def taken(
-    photographer: Photographer,
+    photographer: Backend,
     asked: parsing.Recipe,
     enough: Callable[[Event], bool] = lambda event: False,
 ) -> list[Event]:
@@ -152,5 +152,5 @@ def test_what_replicate_refuses_is_a_fault_with_a_name(
 )
 def test_a_wrong_setting_is_named(env: dict[str, str], word: str) -> None:
     with pytest.raises(SettingError, match=word) as caught:
-        select.chosen(env)
+        select.select_backend(env)
     assert "secret" not in str(caught.value)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from plitka import images, pipeline
-from plitka.designer.renderer import Easel
+from plitka.designer.renderer import Renderer
 from plitka.engines.procedural import RenderEngine
 from plitka.request import parsing
 from plitka.request.parsing import Recipe
@@ -25,7 +25,7 @@ def go_on() -> None:
 def test_a_layout_recoloured_is_the_one_that_is_laid() -> None:
     first = mixed({"red": 20, "blue": 80}, 30)
     second = mixed({"white": 50, "black": 30, "green": 20}, 30)
-    recoloured = layout.recoloured(layout.lay(first), second)
+    recoloured = layout.recolor_layout(layout.lay(first), second)
     laid = layout.lay(second)
     assert np.array_equal(recoloured.owner, laid.owner)
     assert (recoloured.colours, recoloured.shares) == (laid.colours, laid.shares)
@@ -33,17 +33,19 @@ def test_a_layout_recoloured_is_the_one_that_is_laid() -> None:
 
 def test_kept_light_gives_the_picture_that_is_drawn_afresh() -> None:
     laid = layout.lay(mixed({"red": 100}, 45))
-    light = render.lit(laid, 256)
-    other = layout.recoloured(laid, mixed({"sand": 60, "brown": 40}, 45))
-    assert np.array_equal(render.picture(other, 256, light), render.picture(other, 256))
+    light = render.compute_lighting(laid, 256)
+    other = layout.recolor_layout(laid, mixed({"sand": 60, "brown": 40}, 45))
+    assert np.array_equal(
+        render.render_picture(other, 256, light), render.render_picture(other, 256)
+    )
 
 
 def test_every_picture_has_the_bytes_that_the_command_line_writes() -> None:
-    easel = Easel()
+    easel = Renderer()
     wanted = mixed({"terracotta": 70, "beige": 30})
     for warm in (mixed({"pink": 100}), replace(wanted, quality="high")):
         easel.picture(warm, "final", go_on)
     for made in pipeline.make(wanted, RenderEngine()):
         content, shares = easel.picture(wanted, made.kind, go_on)
-        assert content == images.encoded(made.image, made.record), made.kind
+        assert content == images.encode_png(made.image, made.record), made.kind
         assert shares == made.shares

@@ -31,7 +31,7 @@ def request_in(file: Path) -> dict[str, Any]:
 def drawn_by_the_program(request: dict[str, Any]) -> bytes:
     making = pipeline.make(parsing.parse(json.dumps(request)), RenderEngine())
     final = next(made for made in making if made.kind == "final")
-    return images.encoded(final.image, final.record)
+    return images.encode_png(final.image, final.record)
 
 
 def test_three_colours_are_mixed_while_the_picture_and_its_shares_follow(hand: Hand) -> None:
@@ -253,8 +253,8 @@ def test_wrong_files_are_answered_in_words(hand: Hand) -> None:
         bare.getvalue(): "carries no recipe",
         bare.getvalue()[:40]: "damaged",
         b"\x89PNG\r\n\x1a\n" + b"\0" * 40: "damaged",
-        images.encoded(GRAY, {"request": {"colors": []}}): "1 to 8 colours",
-        images.encoded(GRAY, {"request": "of old"}): "cannot be read",
+        images.encode_png(GRAY, {"request": {"colors": []}}): "1 to 8 colours",
+        images.encode_png(GRAY, {"request": "of old"}): "cannot be read",
     }
     hand.open(THREE)
     for content, words in wrong.items():
@@ -315,7 +315,7 @@ def test_the_room_and_the_map_show_the_tile(hand: Hand) -> None:
     )
     room = Image.open(hand.save("Room"))
     assert (room.format, room.width) == ("JPEG", 1600)
-    hand.page.get_by_role("radio", name="Map").check()
+    hand.page.get_by_role("radio", name="SegmentMap").check()
     hand.drawn("colormap")
     hand.page.get_by_role("radio", name="Tile").check()
     hand.drawn()

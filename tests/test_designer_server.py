@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from plitka.designer import gallery, png_recipe, quilting, room_view
-from plitka.designer.renderer import Easel
+from plitka.designer.renderer import Renderer
 from tests.designer import Designer
 
 
@@ -80,13 +80,13 @@ def test_every_sample_of_the_gallery_is_a_picture(designing: Designer) -> None:
 def test_a_floor_goes_on_over_the_borders_of_the_tile() -> None:
     """Its surface meets itself, right to left and bottom to top, as smoothly as it goes on."""
     asked = gallery.SAMPLES[0].recipe()
-    png, _ = Easel().picture(asked, "final", lambda: None)
-    tile = png_recipe.pixels(png)
-    endless = quilting.endless(tile, asked.angle, asked.seed).astype(float)
+    png, _ = Renderer().picture(asked, "final", lambda: None)
+    tile = png_recipe.read_pixels(png)
+    endless = quilting.quilt(tile, asked.angle, asked.seed).astype(float)
     for way in (0, 1):
         steps = np.abs(endless - np.roll(endless, 1, way)).mean(axis=(1 - way, 2))
         assert steps[0] < np.quantile(steps, 0.99)
-    assert room_view.view(tile, asked.angle, asked.seed).shape == (
+    assert room_view.render_room(tile, asked.angle, asked.seed).shape == (
         room_view.HEIGHT,
         room_view.WIDTH,
         3,

@@ -28,12 +28,12 @@ SDXL = {
     ],
 )
 def test_the_fastest_plan_that_fits_is_chosen(free: int, memory_plan: MemoryPlan) -> None:
-    needed = device.needs(SDXL, "float16")
+    needed = device.compute_needs(SDXL, "float16")
     assert device.choose_plan(CARD, free * GIB, needed) == memory_plan
 
 
 def test_each_plan_needs_less_than_the_one_before() -> None:
-    needed = device.needs(SDXL, "float16")
+    needed = device.compute_needs(SDXL, "float16")
     sizes = [needed.of(plan) for plan in device.PLANS]
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 4
@@ -47,14 +47,14 @@ def test_stepping_down_goes_through_all_plans_and_ends_at_the_smallest() -> None
 
 
 def test_too_little_memory_is_an_error_that_says_what_to_do() -> None:
-    needed = device.needs(SDXL, "float16")
+    needed = device.compute_needs(SDXL, "float16")
     with pytest.raises(EngineError, match=r"Some GPU: 4\.0 GiB of memory is free.*larger device"):
         device.choose_plan(CARD, 4 * GIB, needed)
 
 
 def test_without_a_gpu_nothing_is_moved_between_devices() -> None:
     cpu = replace(CARD, name="cpu", dtype="float32")
-    needed = device.needs(SDXL, "float32")
+    needed = device.compute_needs(SDXL, "float32")
     plans = {device.choose_plan(cpu, free * GIB, needed) for free in range(20, 64)}
     assert plans == {"resident", "tiled_vae"}
 
@@ -62,9 +62,11 @@ def test_without_a_gpu_nothing_is_moved_between_devices() -> None:
 @pytest.mark.parametrize("text", ["0", "1.5", "-1", "half", "nan"])
 def test_a_wrong_fraction_is_refused(text: str) -> None:
     with pytest.raises(EngineError, match=r"PLITKA_GPU_MEMORY_FRACTION: got"):
-        device.fraction({device.FRACTION: text})
+        device.read_memory_fraction({device.FRACTION: text})
 
 
 def test_the_fraction_is_all_unless_it_is_set() -> None:
-    assert device.fraction({}) == device.fraction({device.FRACTION: ""}) == 1
-    assert device.fraction({device.FRACTION: "0.5"}) == 0.5
+    assert (
+        device.read_memory_fraction({}) == device.read_memory_fraction({device.FRACTION: ""}) == 1
+    )
+    assert device.read_memory_fraction({device.FRACTION: "0.5"}) == 0.5

@@ -30,7 +30,7 @@ COLOURS = palette.load()
 )
 def test_shares_are_measured_on_the_picture_alone(recipe: dict[str, float]) -> None:
     layout = lay(asked(recipe, 30))
-    measured = fidelity.measure(render.picture(layout, 1024), layout.colours)
+    measured = fidelity.measure(render.render_picture(layout, 1024), layout.colours)
     assert fidelity.total_variation(measured.shares, layout.shares) < 0.09
     assert sum(measured.shares) == pytest.approx(1)
     assert 0 < measured.gaps < 0.1
@@ -39,13 +39,13 @@ def test_shares_are_measured_on_the_picture_alone(recipe: dict[str, float]) -> N
 def test_a_colour_that_is_not_there_is_not_found() -> None:
     layout = lay(asked({"red": 60, "blue": 40}))
     wanted = [*layout.colours, COLOURS.find("yellow")]
-    shares = fidelity.measure(render.picture(layout, 1024), wanted).shares
+    shares = fidelity.measure(render.render_picture(layout, 1024), wanted).shares
     assert shares[2] < 0.01
 
 
 def test_a_wrong_picture_measures_wrong() -> None:
     layout = lay(asked({"red": 60, "white": 40}))
-    picture = render.picture(layout, 512)
+    picture = render.render_picture(layout, 512)
     measured = fidelity.measure(picture, [COLOURS.find("white"), COLOURS.find("red")])
     assert fidelity.total_variation(measured.shares, (0.6, 0.4)) == pytest.approx(0.2, abs=0.06)
 
@@ -67,7 +67,7 @@ def test_a_black_picture_has_no_granules_to_measure() -> None:
 )
 def test_darkness_and_a_yellow_cast_leave_the_shares_as_they_are(recipe: dict[str, float]) -> None:
     layout = lay(asked(recipe, 30))
-    picture = render.picture(layout, 1024)
+    picture = render.render_picture(layout, 1024)
     for light in ((0.75, 0.75, 0.75), (1, 0.95, 0.7)):
         lit = (picture * np.array(light)).astype(np.uint8)
         shares = fidelity.measure(lit, layout.colours).shares
@@ -78,12 +78,12 @@ def test_darkness_and_a_yellow_cast_leave_the_shares_as_they_are(recipe: dict[st
 def test_every_absent_colour_gets_next_to_nothing(absent: str) -> None:
     layout = lay(asked({"red": 60, "blue": 40}, 30))
     wanted = [*layout.colours, COLOURS.find(absent)]
-    assert fidelity.measure(render.picture(layout, 1024), wanted).shares[2] < 0.03
+    assert fidelity.measure(render.render_picture(layout, 1024), wanted).shares[2] < 0.03
 
 
 def test_a_colour_that_was_not_looked_for_is_undecided() -> None:
     layout = lay(asked({"red": 50, "blue": 50}))
-    measured = fidelity.measure(render.picture(layout, 768), layout.colours[:1])
+    measured = fidelity.measure(render.render_picture(layout, 768), layout.colours[:1])
     assert measured.shares == (1.0,)
     assert measured.undecided == pytest.approx(0.5 * (1 - measured.gaps), abs=0.1)
 
@@ -94,7 +94,7 @@ def test_a_colour_that_was_not_looked_for_is_undecided() -> None:
 def test_no_light_makes_a_gray_as_vivid_as_a_colour(vivid: str, gray: str) -> None:
     layout = lay(asked({"blue": 50, vivid: 50}))
     wanted = [COLOURS.find("blue"), COLOURS.find(gray)]
-    measured = fidelity.measure(render.picture(layout, 1024), wanted)
+    measured = fidelity.measure(render.render_picture(layout, 1024), wanted)
     assert measured.shares[0] > 0.99
     assert measured.undecided > 0.4
 
@@ -102,7 +102,7 @@ def test_no_light_makes_a_gray_as_vivid_as_a_colour(vivid: str, gray: str) -> No
 def test_where_no_colour_that_was_looked_for_is_there_all_is_undecided() -> None:
     layout = lay(asked({"red": 60, "blue": 40}, 20))
     wanted = [COLOURS.find("yellow"), COLOURS.find("white")]
-    measured = fidelity.measure(render.picture(layout, 768), wanted)
+    measured = fidelity.measure(render.render_picture(layout, 768), wanted)
     assert measured.shares == (0.0, 0.0)
     assert measured.differences == (None, None)
     assert measured.undecided > 0.9
@@ -112,7 +112,7 @@ def test_where_no_colour_that_was_looked_for_is_there_all_is_undecided() -> None
 def test_a_colour_is_not_judged_by_granules_of_colours_beside_it() -> None:
     layout = lay(asked({"blue": 60, "black": 20, "white": 20}, 20))
     wanted = [COLOURS.find("black"), COLOURS.find("white")]
-    measured = fidelity.measure(render.picture(layout, 768), wanted)
+    measured = fidelity.measure(render.render_picture(layout, 768), wanted)
     assert measured.undecided == pytest.approx(0.6, abs=0.08)
     assert all(difference is not None and difference < 5 for difference in measured.differences)
 
@@ -120,7 +120,7 @@ def test_a_colour_is_not_judged_by_granules_of_colours_beside_it() -> None:
 def test_the_difference_tells_how_far_a_colour_lies_from_the_palette() -> None:
     red = COLOURS.find("red")
     layout = lay(asked({"red": 100}))
-    picture = render.picture(layout, 768)
+    picture = render.render_picture(layout, 768)
     (near,) = fidelity.measure(picture, [red]).differences
     (far,) = fidelity.measure((0.75 * picture).astype(np.uint8), [red]).differences
     assert near is not None
@@ -132,14 +132,16 @@ def test_the_difference_tells_how_far_a_colour_lies_from_the_palette() -> None:
 @pytest.mark.parametrize("size", [256, 512, 1024, 1536])
 def test_the_size_of_the_picture_does_not_matter(size: int) -> None:
     layout = lay(asked({"red": 60, "white": 40}, 30))
-    picture = cv2.resize(render.picture(layout, 1024), (size, size), interpolation=cv2.INTER_AREA)
+    picture = cv2.resize(
+        render.render_picture(layout, 1024), (size, size), interpolation=cv2.INTER_AREA
+    )
     shares = fidelity.measure(np.asarray(picture, np.uint8), layout.colours).shares
     assert fidelity.total_variation(shares, layout.shares) < 0.05
 
 
 def test_the_order_of_the_colours_does_not_matter() -> None:
     layout = lay(asked({"red": 40, "blue": 30, "green": 20, "yellow": 10}, 30))
-    picture = render.picture(layout, 512)
+    picture = render.render_picture(layout, 512)
     forth = fidelity.measure(picture, layout.colours)
     back = fidelity.measure(picture, layout.colours[::-1])
     assert back.shares[::-1] == pytest.approx(forth.shares, abs=0.001)
@@ -168,7 +170,7 @@ def test_a_bright_exposure_of_granules_far_from_their_colour_in_the_palette_is_t
 ):
     """Mixtures for playgrounds often hold a green much lighter than the one they are named for."""
     layout = lay(asked({"blue": 60, "grass green": 30, "red": 10}, 20))
-    linear = (render.picture(layout, 768) / 255) ** 2.2 * 2.0
+    linear = (render.render_picture(layout, 768) / 255) ** 2.2 * 2.0
     bright = np.asarray(255 * np.clip(linear, 0, 1) ** (1 / 2.2), np.uint8)
     wanted = [COLOURS.find(code) for code in ("BLUE", "DKGREEN", "RED")]
     measured = fidelity.measure(bright, wanted)
@@ -177,7 +179,7 @@ def test_a_bright_exposure_of_granules_far_from_their_colour_in_the_palette_is_t
 
 @pytest.mark.parametrize("recipe", [{"gray": 100}, {"white": 60, "black": 40}], ids="+".join)
 def test_grays_are_none_of_the_colours_that_are_not_gray(recipe: dict[str, float]) -> None:
-    picture = render.picture(lay(asked(recipe)), 768)
+    picture = render.render_picture(lay(asked(recipe)), 768)
     wanted = [COLOURS.find(code) for code in ("LTGREEN", "BLUE", "YELLOW")]
     measured = fidelity.measure(picture, wanted)
     assert measured.differences == (None, None, None)

@@ -35,7 +35,7 @@ def test_an_engine_with_room_is_well_and_one_without_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox = Outbox()
-    health.check(RenderEngine(), outbox)
+    health.check_health(RenderEngine(), outbox)
     monkeypatch.setattr(device, "free_main_memory", lambda: 100 * 2**20)
     with pytest.raises(EngineError, match="memory: 100 MiB are free, and a picture needs 256"):
-        health.check(RenderEngine(), outbox)
+        health.check_health(RenderEngine(), outbox)

@@ -36,7 +36,7 @@ def test_levels_say_what_is_written(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_lines_carry_level_time_and_prediction(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.begin("tile-1", "other")
+    logs.set_prediction("tile-1", "other")
     (line,) = said(capsys, "layout", PLITKA_LOG_FORMAT="json")
     fields = json.loads(line)
     assert (fields["level"], fields["prediction"], fields["message"]) == (

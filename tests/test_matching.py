@@ -30,7 +30,7 @@ def layout(recipe: str) -> Layout:
 
 
 def tile(recipe: dict[str, float], seed: int = 8, size: int = SIZE) -> Image:
-    return render.picture(lay(asked(recipe, 20, seed)), size)
+    return render.render_picture(lay(asked(recipe, 20, seed)), size)
 
 
 @cache
@@ -84,7 +84,7 @@ def test_any_picture_gets_the_shares_and_the_colours_of_the_recipe(
     source: Callable[[str], Image], recipe: str
 ) -> None:
     wanted = layout(recipe)
-    shown = shares.measure(match.match(source(recipe), wanted), wanted.colours)
+    shown = shares.measure(match.match_image(source(recipe), wanted), wanted.colours)
     assert shares.total_variation(shown.shares, wanted.shares) < 0.05
     for difference in shown.differences:
         assert difference is not None
@@ -93,7 +93,7 @@ def test_any_picture_gets_the_shares_and_the_colours_of_the_recipe(
 
 def test_a_share_of_one_per_cent_is_given_too() -> None:
     wanted = lay(asked({"red": 1, "white": 99}, 20))
-    shown = shares.measure(match.match(tile({"red": 100}), wanted), wanted.colours)
+    shown = shares.measure(match.match_image(tile({"red": 100}), wanted), wanted.colours)
     assert shown.shares[0] == pytest.approx(0.01, abs=0.006)
 
 
@@ -105,13 +105,13 @@ def test_a_small_share_does_not_lose_to_what_is_around_it(
     source: Callable[[str], Image], recipe: dict[str, float]
 ) -> None:
     wanted = lay(asked(recipe, 20))
-    shown = shares.measure(match.match(source(""), wanted), wanted.colours)
+    shown = shares.measure(match.match_image(source(""), wanted), wanted.colours)
     assert shown.shares[0] == pytest.approx(0.1, abs=0.007)
 
 
 def test_a_recipe_of_one_colour_is_shown_alone() -> None:
     wanted = lay(asked({"turquoise": 100}))
-    matched = match.match(tile({"red": 50, "white": 50}), wanted)
+    matched = match.match_image(tile({"red": 50, "white": 50}), wanted)
     others = lay(asked({"turquoise": 50, "red": 25, "white": 25})).colours
     assert shares.measure(matched, others).shares[0] > 0.98
 
@@ -119,7 +119,7 @@ def test_a_recipe_of_one_colour_is_shown_alone() -> None:
 def test_the_colours_lie_where_the_layout_has_them() -> None:
     """The picture of a single colour leaves the choice of granules to their place alone."""
     wanted = lay(asked({"red": 50, "white": 50}, 20))
-    shown = match.match(tile({"gray": 100}), wanted).astype(int)
+    shown = match.match_image(tile({"gray": 100}), wanted).astype(int)
     is_red = shown[..., 0] - shown[..., 1] > 40
     laid = wanted.colour_map(SIZE)
     assert is_red[laid == 0].mean() > 0.6
@@ -142,15 +142,15 @@ def test_a_picture_that_shows_its_recipe_hardly_changes(
     recipe: dict[str, float], size: int
 ) -> None:
     wanted = lay(asked(recipe, 20))
-    picture = render.picture(wanted, size)
-    changed = np.abs(match.match(picture, wanted).astype(int) - picture)
+    picture = render.render_picture(wanted, size)
+    changed = np.abs(match.match_image(picture, wanted).astype(int) - picture)
     assert changed.mean() < 3
 
 
 def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not_change() -> None:
     picture = tile({"red": 52, "white": 48}, size=1024)
     wanted = lay(asked({"red": 60, "white": 40}, 20))
-    matched = match.match(picture, wanted)
+    matched = match.match_image(picture, wanted)
     changed = np.abs(matched.astype(int) - picture).max(axis=2)
     assert (changed > 20).mean() < 0.15
     shown = shares.measure(matched, wanted.colours)
@@ -159,7 +159,7 @@ def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not
 
 def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() -> None:
     wanted = lay(asked({"light green": 60, "blue": 40}, 20))
-    matched = match.match(tile({"white": 56, "black": 44}, size=1024), wanted)
+    matched = match.match_image(tile({"white": 56, "black": 44}, size=1024), wanted)
     shown = shares.measure(matched, wanted.colours)
     assert shares.total_variation(shown.shares, wanted.shares) < 0.03
     assert all(difference is not None and difference < 3 for difference in shown.differences)
@@ -168,8 +168,8 @@ def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() 
 def test_no_light_outline_stays_around_granules_that_were_white() -> None:
     """Pixels on edges are mixtures of white and black; as red, none may be lighter than red is."""
     wanted = lay(asked({"red": 60, "blue": 40}, 20))
-    matched = match.match(tile({"white": 50, "black": 50}, size=1024), wanted)
-    usual = render.picture(wanted, 1024)
+    matched = match.match_image(tile({"white": 50, "black": 50}, size=1024), wanted)
+    usual = render.render_picture(wanted, 1024)
     assert (matched.min(axis=2) > 150).mean() <= (usual.min(axis=2) > 150).mean() + 0.001
 
 
@@ -177,10 +177,10 @@ def test_no_light_outline_stays_around_granules_that_were_white() -> None:
 def test_no_colour_of_nowhere_shows_where_granules_of_another_colour_stood(wanted: str) -> None:
     """A segment's stray pixels of its neighbours, moved as far as yellow is from white: cyan."""
     recipe = lay(asked({"red": 30, "blue": 30, wanted: 40}, 20))
-    matched = match.match(tile({"red": 30, "blue": 30, "yellow": 40}, size=1024), recipe)
-    lab = cielab.from_rgb(matched).reshape(-1, 3)
+    matched = match.match_image(tile({"red": 30, "blue": 30, "yellow": 40}, size=1024), recipe)
+    lab = cielab.rgb_to_lab(matched).reshape(-1, 3)
     off = [
-        np.linalg.norm(lab[:, 1:] - cielab.shaded(colour.lab, lab[:, 0]), axis=1)
+        np.linalg.norm(lab[:, 1:] - cielab.shade(colour.lab, lab[:, 0]), axis=1)
         for colour in recipe.colours
     ]
     assert (np.min(off, axis=0) > 40).mean() < 0.0015
@@ -198,14 +198,14 @@ def test_no_specks_and_no_thin_lines_are_new(
     shown: dict[str, float], recipe: dict[str, float], most: float
 ) -> None:
     before = tile(shown, size=1024)
-    after = match.match(before, lay(asked(recipe, 20, 3)))
+    after = match.match_image(before, lay(asked(recipe, 20, 3)))
     new = (thinness(after) > 12) & (thinness(before) < 4)
     assert new.mean() < most
 
 
 def thinness(image: Image) -> NDArray[np.float32]:
     """By how much, in L*, a* or b*, each pixel is of something less than three pixels across."""
-    lab, square = cielab.from_rgb(image), np.ones((3, 3), np.uint8)
+    lab, square = cielab.rgb_to_lab(image), np.ones((3, 3), np.uint8)
     opened, closed = (
         cv2.morphologyEx(lab, kind, square) for kind in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE)
     )
@@ -226,7 +226,7 @@ def test_fine_light_and_shade_inside_granules_stay(
     drawn: dict[str, float], wanted: dict[str, float]
 ) -> None:
     before = tile(drawn, size=1024)
-    after = match.match(before, lay(asked(wanted, 20)))
+    after = match.match_image(before, lay(asked(wanted, 20)))
     inside = within(before, drawn) & within(after, wanted)
     assert inside.mean() > 0.3
     assert np.corrcoef(detail(before)[inside], detail(after)[inside])[0, 1] >= 0.92
@@ -240,7 +240,7 @@ def detail(image: Image) -> NDArray[np.float32]:
 
 def within(image: Image, recipe: dict[str, float]) -> NDArray[np.bool_]:
     """Where one colour is all around: a step between two is what was asked for, or taken away."""
-    smooth = cielab.from_rgb(np.asarray(cv2.medianBlur(image, 5), np.uint8))[..., 1:]
+    smooth = cielab.rgb_to_lab(np.asarray(cv2.medianBlur(image, 5), np.uint8))[..., 1:]
     colours = [np.array(colour.lab[1:], np.float32) for colour in lay(asked(recipe)).colours]
     off = np.stack([((smooth - colour) ** 2).sum(axis=2) for colour in colours])
     nearest = off.argmin(axis=0).astype(np.uint8)
@@ -249,7 +249,7 @@ def within(image: Image, recipe: dict[str, float]) -> NDArray[np.bool_]:
 
 
 def test_equal_pictures_are_matched_equally() -> None:
-    once, again = (match.match(white_noise(""), layout("four colours")) for _ in range(2))
+    once, again = (match.match_image(white_noise(""), layout("four colours")) for _ in range(2))
     assert once.dtype == np.uint8
     assert once.tobytes() == again.tobytes()
 
@@ -257,7 +257,7 @@ def test_equal_pictures_are_matched_equally() -> None:
 def test_the_picture_given_is_left_as_it_is() -> None:
     picture = smooth_noise("")
     before = picture.copy()
-    match.match(picture, layout("pastels"))
+    match.match_image(picture, layout("pastels"))
     assert (picture == before).all()
 
 
@@ -266,4 +266,4 @@ def test_the_picture_given_is_left_as_it_is() -> None:
 )
 def test_a_picture_that_is_not_square_rgb_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"must be square and RGB; its shape is \(64"):
-        match.match(np.zeros(shape, np.uint8), layout("four colours"))
+        match.match_image(np.zeros(shape, np.uint8), layout("four colours"))

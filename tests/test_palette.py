@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from plitka.color import palette
-from plitka.color.palette import PLAIN_NAMES, UnknownColour, quoted
+from plitka.color.palette import PLAIN_NAMES, UnknownColour, quote
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_a_broken_row_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_a_value_is_quoted_short_and_on_one_line(value: object, shown: str) -> None:
-    assert quoted(value) == shown
+    assert quote(value) == shown

@@ -3,14 +3,14 @@ import json
 import pytest
 
 from plitka.request.parsing import parse
-from plitka.request.plan import plan
+from plitka.request.plan import make_plan
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT
 
 RED = [{"name": "red", "proportion": 100}]
 
 
 def planned(**request: object) -> dict[str, object]:
-    planned = plan(parse(json.dumps({"colors": RED, **request}))).as_json()
+    planned = make_plan(parse(json.dumps({"colors": RED, **request}))).as_json()
     # What the command prints must survive JSON unchanged.
     assert json.loads(json.dumps(planned)) == planned
     return planned

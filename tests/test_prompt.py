@@ -3,7 +3,7 @@ import json
 import pytest
 
 from plitka.request.parsing import Recipe, parse
-from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, negative_prompt, prompt
+from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, build_negative_prompt, build_prompt
 
 
 def recipe(*colours: tuple[str, float], **rest: object) -> Recipe:
@@ -15,14 +15,14 @@ def recipe(*colours: tuple[str, float], **rest: object) -> Recipe:
 
 
 def test_the_prompt_is_the_one_that_the_lora_knows() -> None:
-    assert prompt(recipe(("red", 60), ("blue", 40))) == (
+    assert build_prompt(recipe(("red", 60), ("blue", 40))) == (
         "ohwx_rubber_tile <s0><s1>, 60% red, 40% blue, "
         "photorealistic rubber tile, high quality, detailed texture"
     )
 
 
 def test_without_embeddings_the_prompt_drops_their_tokens() -> None:
-    assert prompt(recipe(("red", 1)), tokens=False).startswith("ohwx_rubber_tile, 100% red, ")
+    assert build_prompt(recipe(("red", 1)), tokens=False).startswith("ohwx_rubber_tile, 100% red, ")
 
 
 @pytest.mark.parametrize(
@@ -37,22 +37,22 @@ def test_without_embeddings_the_prompt_drops_their_tokens() -> None:
 def test_a_colour_is_named_as_written_and_codes_and_hexes_by_their_phrase(
     colour: str, words: str
 ) -> None:
-    assert f", 100% {words}, photo" in prompt(recipe((colour, 100)))
+    assert f", 100% {words}, photo" in build_prompt(recipe((colour, 100)))
 
 
 @pytest.mark.parametrize("percent", range(1, 100))
 def test_a_whole_percentage_keeps_its_number(percent: int) -> None:
     for whole in (1, 100):
         shares = (percent * whole / 100, (100 - percent) * whole / 100)
-        words = prompt(recipe(("red", shares[0]), ("blue", shares[1])))
+        words = build_prompt(recipe(("red", shares[0]), ("blue", shares[1])))
         assert f", {percent}% red, {100 - percent}% blue, " in words
 
 
 def test_a_percentage_is_cut_not_rounded() -> None:
-    assert ", 33% red, 66% blue, " in prompt(recipe(("red", 1 / 3), ("blue", 2 / 3)))
+    assert ", 33% red, 66% blue, " in build_prompt(recipe(("red", 1 / 3), ("blue", 2 / 3)))
 
 
 def test_the_negative_prompt_is_the_default_unless_the_request_has_one_even_an_empty_one() -> None:
-    assert negative_prompt(recipe(("red", 1))) == DEFAULT_NEGATIVE_PROMPT
+    assert build_negative_prompt(recipe(("red", 1))) == DEFAULT_NEGATIVE_PROMPT
     own = recipe(("red", 1), overrides={"negative_prompt": ""})
-    assert negative_prompt(own) == ""
+    assert build_negative_prompt(own) == ""

@@ -17,7 +17,7 @@ def lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 def test_a_tile_of_one_colour_has_the_lightness_and_chroma_of_its_photograph(
     colour: palette.Colour,
 ) -> None:
-    picture = lab(render.picture(lay(asked({colour.code: 100})), 512))
+    picture = lab(render.render_picture(lay(asked({colour.code: 100})), 512))
     median = np.median(picture.reshape(-1, 3), axis=0)
     assert np.linalg.norm(median - colour.lab) < 4
     quartiles = np.percentile(picture[..., 0], [5, 25, 75, 95])
@@ -27,8 +27,10 @@ def test_a_tile_of_one_colour_has_the_lightness_and_chroma_of_its_photograph(
 
 def test_the_preview_is_the_final_picture_made_smaller() -> None:
     layout = lay(asked({"black": 50, "white": 50}, 30))
-    final = cv2.resize(render.picture(layout, 1024), (512, 512), interpolation=cv2.INTER_AREA)
-    preview = render.picture(layout, 512)
+    final = cv2.resize(
+        render.render_picture(layout, 1024), (512, 512), interpolation=cv2.INTER_AREA
+    )
+    preview = render.render_picture(layout, 512)
     assert np.abs(final.astype(int) - preview).mean() < 10
     assert np.corrcoef(final.ravel(), preview.ravel())[0, 1] > 0.97
 
@@ -38,7 +40,7 @@ def test_the_colormap_has_the_flat_colours_of_the_recipe_and_one_more_for_joints
     names: tuple[str, ...], angle: float
 ) -> None:
     layout = lay(asked(dict.fromkeys(names, 100 / len(names)), angle))
-    image = render.colormap(layout, 1024)
+    image = render.render_colormap(layout, 1024)
     found = {tuple(pixel) for pixel in np.unique(image.reshape(-1, 3), axis=0).tolist()}
     wanted = {colour.srgb for colour in layout.colours}
     assert wanted < found
@@ -50,8 +52,8 @@ def test_the_colormap_has_the_flat_colours_of_the_recipe_and_one_more_for_joints
 @pytest.mark.parametrize("names", [("red", "blue"), ("pearl",), ("black",)])
 def test_edge_images_show_granules_and_above_all_the_joints(names: tuple[str, ...]) -> None:
     layout = lay(asked(dict.fromkeys(names, 100 / len(names)), 45))
-    picture = render.picture(layout, 1024)
-    canny, soft = render.canny(layout, picture), render.soft_edge(layout, picture)
+    picture = render.render_picture(layout, 1024)
+    canny, soft = render.draw_canny_edges(layout, picture), render.draw_soft_edges(layout, picture)
     assert canny.shape == soft.shape == (1024, 1024, 3)
     assert set(np.unique(canny)) == {0, 255}
     assert len(np.unique(soft)) > 100
@@ -69,21 +71,23 @@ def test_the_same_layout_gives_the_same_bytes_with_any_number_of_threads() -> No
     drawn = []
     for count in (1, 2, 8):
         cv2.setNumThreads(count)
-        drawn.append(render.picture(layout, 512))
+        drawn.append(render.render_picture(layout, 512))
     assert np.array_equal(drawn[0], drawn[1])
     assert np.array_equal(drawn[0], drawn[2])
 
 
 def test_2048_works() -> None:
     layout = lay(asked({"red": 50, "white": 50}))
-    large = cv2.resize(render.picture(layout, 2048), (512, 512), interpolation=cv2.INTER_AREA)
-    small = render.picture(layout, 512)
+    large = cv2.resize(
+        render.render_picture(layout, 2048), (512, 512), interpolation=cv2.INTER_AREA
+    )
+    small = render.render_picture(layout, 512)
     assert np.corrcoef(large.ravel(), small.ravel())[0, 1] > 0.97
 
 
 def test_light_comes_from_the_upper_left() -> None:
     layout = lay(asked({"gray": 100}, 90))
-    light = lab(render.picture(layout, 1024))[..., 0]
+    light = lab(render.render_picture(layout, 1024))[..., 0]
     before, after = slice(512 - 6, 512 - 3), slice(512 + 3, 512 + 6)
     assert light[:, after].mean() > light[:, before].mean() + 5  # edges that face left
     assert light[after].mean() > light[before].mean() + 5  # and up
@@ -91,14 +95,14 @@ def test_light_comes_from_the_upper_left() -> None:
 
 def test_granules_that_lie_deeper_are_darker() -> None:
     layout = lay(asked({"beige": 100}))
-    light = lab(render.picture(layout, 1024))[..., 0]
+    light = lab(render.render_picture(layout, 1024))[..., 0]
     height = layout.height[layout.granule_map(1024)]
     low, high = np.quantile(height, [0.25, 0.75])
     assert light[height < low].mean() < light[height > high].mean() - 4
 
 
 def test_the_texture_does_not_repeat() -> None:
-    light = lab(render.picture(lay(asked({"gray": 100})), 1024))[..., 0]
+    light = lab(render.render_picture(lay(asked({"gray": 100})), 1024))[..., 0]
     spectrum = np.abs(np.fft.fft2(light - light.mean())) ** 2
     likeness = np.fft.ifft2(spectrum).real
     likeness /= likeness[0, 0]
@@ -108,7 +112,7 @@ def test_the_texture_does_not_repeat() -> None:
 
 def test_every_granule_face_has_grain_and_none_is_flat() -> None:
     layout = lay(asked({"blue": 100}))
-    light = lab(render.picture(layout, 1024))[..., 0]
+    light = lab(render.render_picture(layout, 1024))[..., 0]
     facets = layout.facet_map(1024)
     area = np.bincount(facets.ravel())
     mean = np.bincount(facets.ravel(), light.ravel()) / np.maximum(area, 1)

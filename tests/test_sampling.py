@@ -16,11 +16,19 @@ from plitka.bench import random_models
 from plitka.cli import main
 from plitka.engines import registry
 from plitka.engines.sdxl import sampling
-from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Savings, Step, settings, steps
-from plitka.engines.sdxl.sampling import steps_run
-from plitka.engines.sdxl.text_encoding import Embedded
+from plitka.engines.sdxl.options import (
+    EVERYWHERE,
+    PLAIN,
+    Interval,
+    Options,
+    Step,
+    plan_steps,
+    read_options,
+)
+from plitka.engines.sdxl.sampling import count_steps
+from plitka.engines.sdxl.text_encoding import PromptEmbeddings
 from plitka.request import parsing
-from plitka.request.plan import Plan, plan
+from plitka.request.plan import Plan, make_plan
 from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.recipes import request
@@ -40,15 +48,15 @@ def engine(small_sdxl: SmallSdxl) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small_sdxl.settings().items():
             patch.setenv(name, value)
-        return registry.load("sdxl")
+        return registry.load_engine("sdxl")
 
 
 def planned(angle: float = 0, **over: object) -> Plan:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return plan(parsing.parse(json.dumps({**body, "overrides": over})))
+    return make_plan(parsing.parse(json.dumps({**body, "overrides": over})))
 
 
-def drawn(engine: Any, settled: Plan, savings: Savings = PLAIN) -> Any:
+def drawn(engine: Any, settled: Plan, savings: Options = PLAIN) -> Any:
     engine.savings = savings
     return engine.draw(settled, lay(settled.recipe), SIZE, STEPS)
 
@@ -134,7 +142,7 @@ def test_guidance_outside_its_interval_halves_the_batch_with_a_controlnet_too(en
     settled = planned(45, strength=1)
     engine.controlnets.get("softedge", 0)
     unet, control = Calls(engine.pipe.unet), Calls(engine.controlnets.loaded["softedge"])
-    picture = drawn(engine, settled, Savings(guidance=Interval(0.28, 5.42)))
+    picture = drawn(engine, settled, Options(guidance=Interval(0.28, 5.42)))
     samples = unet.end()
     assert samples == control.end()
     assert samples == [1, 1, 2, 2, 1, 1]
@@ -143,13 +151,13 @@ def test_guidance_outside_its_interval_halves_the_batch_with_a_controlnet_too(en
 
 def test_by_default_the_start_of_the_schedule_stays_as_it_was(engine: Any) -> None:
     unet = Calls(engine.pipe.unet)
-    drawn(engine, planned(strength=1), Savings())
+    drawn(engine, planned(strength=1), Options())
     assert unet.end() == [2, 2, 2, 2, 1, 1]
 
 
 def test_unguided_steps_are_those_of_a_scale_of_1(engine: Any) -> None:
     """Never guided is what the plain pipeline draws without guidance, to rounding."""
-    never = drawn(engine, planned(45), Savings(guidance=Interval(1e6, 1e7)))
+    never = drawn(engine, planned(45), Options(guidance=Interval(1e6, 1e7)))
     without = by_diffusers(engine, planned(45, guidance_scale=1))
     assert np.array_equal(never.image, without)
 
@@ -170,7 +178,7 @@ def test_a_step_guided_or_not_sees_the_right_half(engine: Any) -> None:
         callback_on_step_end=drop,
         callback_on_step_end_tensor_inputs=["prompt_embeds", "add_text_embeds", "add_time_ids"],
     )
-    assert np.array_equal(drawn(engine, settled, Savings()).image, theirs)
+    assert np.array_equal(drawn(engine, settled, Options()).image, theirs)
 
 
 # The ControlNet in an interval
@@ -182,7 +190,7 @@ def test_outside_its_interval_the_controlnet_is_not_called_and_the_picture_is_di
     settled = planned(45, strength=1)
     theirs = by_diffusers(engine, settled, control_guidance_end=0.5)
     control = Calls(engine.controlnets.loaded["softedge"])
-    ours = drawn(engine, settled, Savings(guidance=EVERYWHERE, controlnet=Interval(0, 0.5)))
+    ours = drawn(engine, settled, Options(guidance=EVERYWHERE, controlnet=Interval(0, 0.5)))
     assert control.end() == [2, 2, 2]
     assert ours.metrics["controlnet_steps"] == 3
     assert np.array_equal(ours.image, theirs)
@@ -196,11 +204,11 @@ def test_the_loop_never_waits_for_its_device(turbo: bool, engine: Any) -> None:
     """On torch's meta device whatever asks for a number (.item(), .cpu(), an if) is an error."""
     small = random_models.ARCHITECTURES["small"]
     with torch.device("meta"):
-        unet, controlnet = random_models.unet(small), random_models.controlnet(small)
+        unet, controlnet = random_models.make_unet(small), random_models.make_controlnet(small)
         text, pooled = torch.empty(1, 77, 2048), torch.empty(1, 1280)
         latents = torch.empty(1, 4, 16, 16)
     scheduler = engine._turbo_scheduler if turbo else engine.pipe.scheduler
-    chosen = sampling.schedule(scheduler, 4, 4, "cpu")
+    chosen = sampling.make_schedule(scheduler, 4, 4, "cpu")
     scheduler.timesteps = chosen.timesteps.to("meta")  # where the device's are
     edges = np.zeros((128, 128), np.uint8)
     with torch.inference_mode():
@@ -209,8 +217,8 @@ def test_the_loop_never_waits_for_its_device(turbo: bool, engine: Any) -> None:
             replace(chosen, timesteps=scheduler.timesteps),
             [Step(guided, controlled) for guided in (True, False) for controlled in (True, False)],
             latents,
-            sampling.condition(
-                Embedded(text, text, pooled, pooled), 128, 6.5, controlnet, edges, 0.5
+            sampling.make_condition(
+                PromptEmbeddings(text, text, pooled, pooled), 128, 6.5, controlnet, edges, 0.5
             ),
             lambda: None,
         )
@@ -222,26 +230,26 @@ def test_the_loop_never_waits_for_its_device(turbo: bool, engine: Any) -> None:
 
 
 def test_steps_are_guided_between_two_noise_levels_and_controlled_in_a_part() -> None:
-    chosen = Savings(guidance=Interval(1, 10), controlnet=Interval(0.25, 1))
-    assert steps((14, 10, 3, 1), 6.5, 0.5, chosen) == (
+    chosen = Options(guidance=Interval(1, 10), controlnet=Interval(0.25, 1))
+    assert plan_steps((14, 10, 3, 1), 6.5, 0.5, chosen) == (
         Step(guided=False, controlled=False),
         Step(guided=True, controlled=True),
         Step(guided=True, controlled=True),
         Step(guided=False, controlled=True),
     )
-    assert not any(step.guided for step in steps((14, 10, 3, 1), 1, 0.5, chosen))
-    assert not any(step.controlled for step in steps((14, 10, 3, 1), 6.5, 0, chosen))
+    assert not any(step.guided for step in plan_steps((14, 10, 3, 1), 1, 0.5, chosen))
+    assert not any(step.controlled for step in plan_steps((14, 10, 3, 1), 6.5, 0, chosen))
 
 
 def test_the_switches_are_read_from_the_environment() -> None:
-    assert settings({}) == Savings()
-    assert settings({"PLITKA_GUIDANCE_INTERVAL": "0.3, 5"}).guidance == Interval(0.3, 5)
-    assert settings({"PLITKA_CONTROLNET_INTERVAL": "0,0.8"}).controlnet == Interval(0, 0.8)
+    assert read_options({}) == Options()
+    assert read_options({"PLITKA_GUIDANCE_INTERVAL": "0.3, 5"}).guidance == Interval(0.3, 5)
+    assert read_options({"PLITKA_CONTROLNET_INTERVAL": "0,0.8"}).controlnet == Interval(0, 0.8)
     off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": ""}
     switches = ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS")
-    assert settings({**off, **{f"PLITKA_{name}": "0" for name in switches}}) == PLAIN
-    assert settings({"PLITKA_COMPILE": "1"}).compile == "inductor"
-    assert settings({"PLITKA_COMPILE": "aot_eager"}).compile == "aot_eager"
+    assert read_options({**off, **{f"PLITKA_{name}": "0" for name in switches}}) == PLAIN
+    assert read_options({"PLITKA_COMPILE": "1"}).compile == "inductor"
+    assert read_options({"PLITKA_COMPILE": "aot_eager"}).compile == "aot_eager"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +264,7 @@ def test_the_switches_are_read_from_the_environment() -> None:
 )
 def test_a_switch_that_says_nothing_known_is_one_clear_error(name: str, value: str) -> None:
     with pytest.raises(registry.EngineError, match=f"^{name}: got '{value}'; allowed: [^\n]+$"):
-        settings({name: value})
+        read_options({name: value})
 
 
 def test_with_every_switch_off_an_engine_draws_what_diffusers_pipelines_draw(
@@ -311,4 +319,4 @@ def test_a_wrong_switch_stops_setup(load_sdxl: LoadSdxl, monkeypatch: pytest.Mon
     ("length", "strength", "run"), [(2, 0.05, 1), (50, 0.58, 29), (6, 1.0, 6), (6, None, 6)]
 )
 def test_steps_that_are_run(length: int, strength: float | None, run: int) -> None:
-    assert steps_run(length, strength) == run
+    assert count_steps(length, strength) == run

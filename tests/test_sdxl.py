@@ -20,7 +20,7 @@ from plitka.engines import registry
 from plitka.engines.registry import Drawn
 from plitka.request import parsing
 from plitka.request.parsing import RecipeError
-from plitka.request.plan import plan
+from plitka.request.plan import make_plan
 from plitka.tile.layout import Layout, lay
 from tests import small_sdxl as small
 from tests.conftest import LoadSdxl
@@ -44,14 +44,14 @@ def engine(small_sdxl: SmallSdxl, module_patch: pytest.MonkeyPatch) -> Any:
     """One engine for the tests that leave it as it was."""
     for name, value in small_sdxl.settings().items():
         module_patch.setenv(name, value)
-    return registry.load("sdxl")
+    return registry.load_engine("sdxl")
 
 
 def drawn(
     engine: Any, angle: float = 0, seed: int = 7, size: int = 128, steps: int = 4, **over: object
 ) -> Drawn:
     body = json.loads(request(SHARES, angle, seed))
-    settled = plan(parsing.parse(json.dumps({**body, "overrides": over})))
+    settled = make_plan(parsing.parse(json.dumps({**body, "overrides": over})))
     result: Drawn = engine.draw(settled, laid(angle, seed), size, steps)
     return result
 
@@ -107,7 +107,7 @@ def test_both_encoders_hold_exactly_the_embeddings_and_the_prompt_uses_both(
     engine = load_sdxl(EMBEDDINGS=path)
     for half, held in rows(engine).items():
         assert torch.equal(held, halves[half].float())
-    prompt = plan(asked(SHARES)).prompt
+    prompt = make_plan(asked(SHARES)).prompt
     for tokenizer in (engine.pipe.tokenizer, engine.pipe.tokenizer_2):
         ids = tokenizer(prompt).input_ids
         both = tokenizer.convert_tokens_to_ids(["<s0>", "<s1>"])

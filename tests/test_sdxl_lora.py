@@ -260,7 +260,7 @@ def test_the_published_sdxl_has_the_modules_that_a_lora_is_checked_against() -> 
             for name, module in model.named_modules()
             if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
         }
-        assert lora_keys.sdxl_modules()[component] == modules
+        assert lora_keys.list_sdxl_modules()[component] == modules
 
 
 PLACE = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"

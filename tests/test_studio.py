@@ -39,7 +39,7 @@ def test_a_picture_can_be_made_again_from_its_record() -> None:
 
 def test_a_seed_of_minus_1_is_drawn_anew_each_time() -> None:
     open_seed = replace(asked({"red": 100}), seed=-1)
-    seeds = {pipeline.with_seed(open_seed).seed for _ in range(5)}
+    seeds = {pipeline.draw_seed(open_seed).seed for _ in range(5)}
     assert len(seeds) == 5
     assert all(0 <= seed < 2**32 for seed in seeds)
 
@@ -66,10 +66,10 @@ def test_the_sdxl_engine_is_the_default_and_without_weights_says_what_to_do(
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)
     monkeypatch.setenv("PLITKA_BASE", "/absent")
     with pytest.raises(registry.EngineError, match=r"(?s)/absent: no such .*PLITKA_ENGINE=render"):
-        registry.load()
+        registry.load_engine()
 
 
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLITKA_ENGINE", "redner")
     with pytest.raises(registry.EngineError, match="'redner'; choose one of: sdxl, render"):
-        registry.load()
+        registry.load_engine()

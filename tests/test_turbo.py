@@ -15,7 +15,7 @@ from plitka.engines import registry
 from plitka.engines.procedural import RenderEngine
 from plitka.request import parsing
 from plitka.request.parsing import Recipe, RecipeError
-from plitka.request.plan import plan
+from plitka.request.plan import make_plan
 from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.recipes import request
@@ -29,7 +29,7 @@ def asked(quality: str, angle: float = 0, **over: object) -> Recipe:
 
 
 def drawn(engine: Any, made: Recipe, steps: int = 4) -> Any:
-    settled = plan(made)
+    settled = make_plan(made)
     return engine.draw(settled, lay(made), 128, steps)
 
 
@@ -77,7 +77,7 @@ def test_turbo_cancelled_leaves_nothing_switched_on(load_sdxl: LoadSdxl, distill
     def cancel() -> None:
         raise KeyboardInterrupt
 
-    settled = plan(asked("turbo"))
+    settled = make_plan(asked("turbo"))
     with pytest.raises(KeyboardInterrupt):
         engine.draw(settled, lay(settled.recipe), 128, 4, at_step=cancel)
     assert np.array_equal(drawn(engine, asked("standard")).image, plain)
@@ -101,7 +101,7 @@ def test_turbo_is_few_unguided_steps_of_the_schedule_that_it_was_trained_on(
     engine.pipe.unet.register_forward_pre_hook(
         lambda _, inputs: seen.append((len(inputs[0]), int(inputs[1])))
     )
-    settled = plan(asked("turbo", color_control="prompt"))
+    settled = make_plan(asked("turbo", color_control="prompt"))
     engine.draw(settled, lay(settled.recipe), 128, settled.steps_final)
     assert seen == [(1, t) for t in (999, 874, 749, 624, 499, 374, 249, 124)]
     seen.clear()

@@ -114,7 +114,7 @@ def fails_with(sentence: str, path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def loading_fails_with(sentence: str, path: Path) -> None:
     with pytest.raises(registry.EngineError) as fault:
-        registry.load("sdxl")
+        registry.load_engine("sdxl")
     assert sentence in str(fault.value)
     assert str(path) in str(fault.value)
     assert "Traceback" not in str(fault.value)
@@ -347,7 +347,7 @@ def test_all_faults_are_told_at_once(
 ) -> None:
     settings(LORA=tmp_path / "a.safetensors", EMBEDDINGS=tmp_path / "b.safetensors")
     with pytest.raises(WeightsError) as fault:
-        registry.load("sdxl")
+        registry.load_engine("sdxl")
     assert [line.split(":")[0] for line in str(fault.value).splitlines()] == [
         str(tmp_path / "a.safetensors"),
         str(tmp_path / "b.safetensors"),
@@ -403,7 +403,7 @@ def test_check_of_a_wrong_setting(
 
 
 def test_the_defaults_are_the_published_repositories_and_the_files_in_model_files() -> None:
-    settings = models.settings({})
+    settings = models.read_settings({})
     assert settings.base == "stabilityai/stable-diffusion-xl-base-1.0"
     assert settings.vae == "madebyollin/sdxl-vae-fp16-fix"
     assert settings.lora == models.ROOT / "model_files/rubber-tile-lora-v4_sdxl_lora.safetensors"
@@ -431,7 +431,7 @@ def test_of_a_repository_only_what_is_loaded_is_fetched() -> None:
     ]  # fmt: skip
     from plitka.weights.preflight import BASE_WITHOUT_VAE
 
-    assert set(models.chosen_files(names, BASE_WITHOUT_VAE)) == {
+    assert set(models.choose_files(names, BASE_WITHOUT_VAE)) == {
         "model_index.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json",
         "tokenizer/merges.txt", "tokenizer_2/vocab.json", "text_encoder/config.json",
         "text_encoder/model.fp16.safetensors", "unet/config.json",

@@ -21,7 +21,7 @@ _NAMES = ("preview", "final")
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class Baseline:
     pipe: Any
     device: str
     attention: dict[str, float] | None  # the scale of a LoRA beside the weights
@@ -47,7 +47,7 @@ class Yardstick:
         return seconds
 
 
-def load(lora: Path | None, lora_scale: float, dtype: str | None) -> Yardstick:
+def load_baseline(lora: Path | None, lora_scale: float, dtype: str | None) -> Baseline:
     """By the settings in the environment. A LoRA that they name is fused.
 
     lora: one to load beside the weights, instead.
@@ -57,6 +57,6 @@ def load(lora: Path | None, lora_scale: float, dtype: str | None) -> Yardstick:
     pipe.vae.register_to_config(force_upcast=True)  # as the published one says of itself
     pipe.set_progress_bar_config(disable=True)
     if lora is None:
-        return Yardstick(pipe, loaded.device.name, None)
+        return Baseline(pipe, loaded.device.name, None)
     pipe.load_lora_weights(lora.parent, weight_name=lora.name)
-    return Yardstick(pipe, loaded.device.name, {"scale": lora_scale})
+    return Baseline(pipe, loaded.device.name, {"scale": lora_scale})

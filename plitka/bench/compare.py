@@ -16,15 +16,15 @@ from torch.nn import Module
 
 from plitka import __version__, images, pipeline
 from plitka.bench import baseline, flops, random_models, step_timing
-from plitka.bench.baseline import Yardstick
+from plitka.bench.baseline import Baseline
 from plitka.engines.registry import Drawn, Guides
 from plitka.engines.sdxl import device, options
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.engine import SdxlEngine
-from plitka.engines.sdxl.engine import load as load_sdxl
+from plitka.engines.sdxl.engine import load_sdxl as load_sdxl
 from plitka.request.controlnet import ControlNets
 from plitka.request.parsing import Recipe
-from plitka.request.plan import Plan, plan
+from plitka.request.plan import Plan, make_plan
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
 from plitka.weights import models as weights
@@ -60,9 +60,9 @@ def compare(
 
     fused: whether the old procedure's LoRA is in its weights, and not beside them.
     """
-    settled = plan(asked)
+    settled = make_plan(asked)
     given = replace(settled.recipe, quality="standard") if asked.quality == "turbo" else asked
-    old_plan = plan(given)  # the old system had no turbo
+    old_plan = make_plan(given)  # the old system had no turbo
     counted = "full" if model == OWN else model
     with _settings(model, folder) as files, tempfile.TemporaryDirectory() as out:
         old, new = _loaded(files, dtype, fused)
@@ -82,7 +82,7 @@ def compare(
         drawn, speed = _drawn(counted, settled, new)
         around = _around_the_networks(asked, _Replayed(drawn, new, tokens=new.tokens), place)
         used = new.savings
-        told = device.described(new.device)
+        told = device.describe(new.device)
     return {
         "model": model,
         "device": told,
@@ -109,22 +109,22 @@ def compare(
     }
 
 
-def count(asked: Recipe) -> Json:
+def count_work(asked: Recipe) -> Json:
     """The exact work alone, on the published configuration; nothing is drawn."""
-    settled = plan(asked)
+    settled = make_plan(asked)
     given = replace(asked, quality="standard") if asked.quality == "turbo" else asked
     return {
         "quality": asked.quality,
         "angle": asked.angle,
-        "work_of_sdxl": _work("full", settled, plan(given), options.settings()),
+        "work_of_sdxl": _work("full", settled, make_plan(given), options.read_options()),
     }
 
 
-def _work(size: str, settled: Plan, old_plan: Plan, used: options.Savings) -> Json:
+def _work(size: str, settled: Plan, old_plan: Plan, used: options.Options) -> Json:
     """TFLOP of both, of Plitka's without its savings in steps, and their ratios."""
-    old = flops.old_prediction(size, old_plan)
-    new = flops.prediction(size, settled, used)
-    plain = flops.prediction(size, settled, options.PLAIN)
+    old = flops.count_old_prediction(size, old_plan)
+    new = flops.count_prediction(size, settled, used)
+    plain = flops.count_prediction(size, settled, options.PLAIN)
     return {
         "old": {"unet": old.unet, "controlnet": old.controlnet, "vae": old.vae},
         "new": {"unet": new.unet, "controlnet": new.controlnet, "vae": new.vae},
@@ -138,14 +138,14 @@ def _work(size: str, settled: Plan, old_plan: Plan, used: options.Savings) -> Js
 
 
 @contextlib.contextmanager
-def _settings(model: str, folder: Path) -> Iterator[weights.Settings]:
+def _settings(model: str, folder: Path) -> Iterator[weights.WeightsSettings]:
     """The settings of the model, in the environment as well."""
     if model == OWN:
-        yield weights.settings()
+        yield weights.read_settings()
         return
     log.info("random weights of the %s model in %s", model, folder)
-    with _environment(random_models.write(folder, model).settings()):
-        yield weights.settings()
+    with _environment(random_models.write_model(folder, model).settings()):
+        yield weights.read_settings()
 
 
 @contextlib.contextmanager
@@ -163,18 +163,18 @@ def _environment(changed: Mapping[str, str]) -> Iterator[None]:
 
 
 def _loaded(
-    files: weights.Settings, dtype: str | None, fused: bool
-) -> tuple[Yardstick, SdxlEngine]:
+    files: weights.WeightsSettings, dtype: str | None, fused: bool
+) -> tuple[Baseline, SdxlEngine]:
     """Both hold weights of their own."""
     plain = {"PLITKA_VAE": "base", weights.TURBO_LORA: "none", options.CHANNELS_LAST: "0"}
     if not fused:
         plain["PLITKA_LORA"] = "none"
     with _environment(plain):
-        old = baseline.load(None if fused else files.lora, files.lora_scale, dtype)
+        old = baseline.load_baseline(None if fused else files.lora, files.lora_scale, dtype)
     return old, load_sdxl(dtype=dtype)
 
 
-def _warm_up(old: Yardstick, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
+def _warm_up(old: Baseline, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
     """Everything once, in few steps: files are mapped, kernels chosen, ControlNets loaded."""
     log.info("warming up")
     old.make(replace(old_plan, steps_preview=1, steps_final=1), place)
@@ -194,10 +194,10 @@ def _measured(
 ) -> Run:
     """beside_mb: what weights that this run has no use for take of the device's memory."""
     _reset_peak(chosen)
-    device.wait(chosen)
+    device.synchronize(chosen)
     start, processor = time.perf_counter(), time.process_time()
     stages = make()
-    device.wait(chosen)
+    device.synchronize(chosen)
     return Run(
         seconds=time.perf_counter() - start,
         processor_seconds=time.process_time() - processor,
@@ -219,7 +219,7 @@ def _reset_peak(chosen: Device) -> None:
 def _peak_mb(chosen: Device) -> float:
     """The card's memory on CUDA; elsewhere this process's, which holds both sides' weights."""
     if chosen.kind == "cuda":
-        return device.memory_use(chosen)["gpu_peak_mb"]
+        return device.measure_memory(chosen)["gpu_peak_mb"]
     if _STATUS.exists():
         lines = _STATUS.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
@@ -295,15 +295,15 @@ def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, D
     size: of the model, by which work is counted.
     """
     layout = lay(settled.recipe)
-    ceiling = step_timing.ceiling(engine.device)
+    ceiling = step_timing.measure_ceiling(engine.device)
     drawn: dict[int, Drawn] = {}
     rows: list[Json] = []
     lengths = (settled.steps_preview, settled.steps_final)
     for pixels, length in zip(flops.SIZES, lengths, strict=True):
-        marks = step_timing.Marks(engine.device)
+        marks = step_timing.StepMarks(engine.device)
         drawn[pixels] = engine.draw(settled, layout, pixels, length, at_step=marks.set)
-        run = flops.planned_steps(settled, length, engine.savings)
-        rows += step_timing.rows(size, pixels, run, marks, ceiling)
+        run = flops.plan_picture_steps(settled, length, engine.savings)
+        rows += step_timing.summarize_steps(size, pixels, run, marks, ceiling)
     return drawn, {"ceiling_tflop_per_second": ceiling, "steps": rows}
 
 

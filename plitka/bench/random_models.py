@@ -145,7 +145,7 @@ class Files:
         return {f"PLITKA_{name}": str(value) for name, value in settings.items()}
 
 
-def write(folder: Path, size: str) -> Files:
+def write_model(folder: Path, size: str) -> Files:
     """Write a model of this size, in half precision, unless the folder holds it already.
 
     Each network by itself, so that no more than one is in memory.
@@ -163,41 +163,41 @@ def write(folder: Path, size: str) -> Files:
         return files
     made = ARCHITECTURES[size]
     torch.manual_seed(0)
-    write_network(lambda: unet(made), files.base / "unet", "fp16")
-    write_network(lambda: vae(made), files.base / "vae", "fp16")
-    write_network(lambda: controlnet(made), control, "fp16")
+    write_network(lambda: make_unet(made), files.base / "unet", "fp16")
+    write_network(lambda: make_vae(made), files.base / "vae", "fp16")
+    write_network(lambda: make_controlnet(made), control, "fp16")
     encoders: tuple[tuple[str, Any, int], ...] = (
         ("text_encoder", CLIPTextModel, 768),
         ("text_encoder_2", CLIPTextModelWithProjection, 1280),
     )
     for (name, kind, width), layers in zip(encoders, made.text_layers, strict=True):
-        config = text_config(width, layers, made.text_intermediate, made.vocabulary)
+        config = make_text_config(width, layers, made.text_intermediate, made.vocabulary)
         write_network(functools.partial(kind, config), files.base / name, "fp16")
     for name, pad in (("tokenizer", END_MARK), ("tokenizer_2", "!")):
         write_tokenizer(files.base / name, pad)
-    scheduler().save_pretrained(files.base / "scheduler")
+    make_scheduler().save_pretrained(files.base / "scheduler")
     (files.base / "model_index.json").write_text(json.dumps(_INDEX), encoding="utf-8")
     halves = {half: 0.02 * torch.randn(2, width) for half, width in models.WIDTHS.items()}
     save_file(halves, files.embeddings)
-    write_lora(files.lora, lora_keys.modules_of(models.check_base(files.base)))
+    write_lora(files.lora, lora_keys.list_modules(models.check_base(files.base)))
     whole.touch()
     return files
 
 
-def unet(made: Architecture) -> Any:
+def make_unet(made: Architecture) -> Any:
     return UNet2DConditionModel(**made.unet)
 
 
-def vae(made: Architecture) -> Any:
+def make_vae(made: Architecture) -> Any:
     return AutoencoderKL(**made.vae)
 
 
-def controlnet(made: Architecture) -> Any:
+def make_controlnet(made: Architecture) -> Any:
     of_unet = {k: v for k, v in made.unet.items() if k not in ("up_block_types", "sample_size")}
     return ControlNetModel(**of_unet, **made.controlnet)
 
 
-def scheduler() -> Any:
+def make_scheduler() -> Any:
     """As in the real repository."""
     return EulerDiscreteScheduler(
         beta_start=0.00085,
@@ -208,11 +208,11 @@ def scheduler() -> Any:
     )
 
 
-def text_config(
+def make_text_config(
     width: int, layers: int, intermediate: int | None, vocabulary_size: int | None
 ) -> CLIPTextConfig:
     return CLIPTextConfig(
-        vocab_size=vocabulary_size or len(vocabulary()),
+        vocab_size=vocabulary_size or len(make_vocabulary()),
         hidden_size=width,
         intermediate_size=intermediate or 4 * width,
         projection_dim=width,
@@ -266,16 +266,16 @@ def write_lora(path: Path, modules: lora_keys.Modules) -> None:
 
 
 @functools.cache
-def vocabulary() -> Mapping[str, int]:
+def make_vocabulary() -> Mapping[str, int]:
     """CLIP's scheme: bytes, bytes that end a word, what merges make, and the two marks."""
     letters = list(_byte_letters())
-    merged = [left + right for left, right in merges()]
+    merged = [left + right for left, right in make_merges()]
     tokens = [*letters, *(letter + "</w>" for letter in letters), *merged, _START, END_MARK]
     return {token: index for index, token in enumerate(tokens)}
 
 
 @functools.cache
-def merges() -> tuple[tuple[str, str], ...]:
+def make_merges() -> tuple[tuple[str, str], ...]:
     pairs: dict[tuple[str, str], None] = {}
     for word in _WORDS:
         parts = [*word[:-1], word[-1] + "</w>"]
@@ -295,9 +295,9 @@ def _byte_letters() -> list[str]:
 def write_tokenizer(folder: Path, pad: str) -> Path:
     """The files of the hub's repository: no tokenizer.json among them."""
     folder.mkdir(parents=True, exist_ok=True)
-    words = json.dumps(vocabulary(), ensure_ascii=False)
+    words = json.dumps(make_vocabulary(), ensure_ascii=False)
     (folder / "vocab.json").write_text(words, encoding="utf-8")
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges())]
+    lines = ["#version: 0.2", *(" ".join(pair) for pair in make_merges())]
     (folder / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     marks = {"bos_token": _START, "eos_token": END_MARK, "pad_token": pad, "unk_token": END_MARK}
     config = {

@@ -18,7 +18,7 @@ _PRODUCTS = 10
 _cuda: Any = torch.cuda  # partly typed
 
 
-class Marks:
+class StepMarks:
     """Points in the device's own time, set without waiting for it."""
 
     def __init__(self, chosen: Device) -> None:
@@ -31,19 +31,19 @@ class Marks:
             event.record()
             self._marks.append(event)
         else:
-            device.wait(self._device)
+            device.synchronize(self._device)
             self._marks.append(time.perf_counter())
 
     def seconds(self) -> list[float]:
         """Between each mark and the next."""
-        device.wait(self._device)
+        device.synchronize(self._device)
         if self._device.kind == "cuda":
             return [a.elapsed_time(b) / 1000 for a, b in pairwise(self._marks)]
         return [b - a for a, b in pairwise(self._marks)]
 
 
-def rows(
-    size: str, pixels: int, steps: Sequence[Step], marks: Marks, ceiling: float
+def summarize_steps(
+    size: str, pixels: int, steps: Sequence[Step], marks: StepMarks, ceiling: float
 ) -> list[dict[str, Any]]:
     """One row for each kind of step, medians. The first step has no mark before it.
 
@@ -54,7 +54,7 @@ def rows(
     for kind in sorted(set(steps[1:]), key=lambda step: (-step.samples, step.controlled)):
         own = [s for step, s in zip(steps[1:], seconds, strict=True) if step == kind]
         middle = statistics.median(own)
-        tflop = cost(size, pixels, kind)
+        tflop = count_step(size, pixels, kind)
         found.append(
             {
                 "pixels": pixels,
@@ -70,13 +70,13 @@ def rows(
     return found
 
 
-def cost(size: str, pixels: int, step: Step) -> float:
+def count_step(size: str, pixels: int, step: Step) -> float:
     """TFLOP of one step, its ControlNet included."""
-    unet = flops.unet(size, pixels, step.samples)
-    return unet + (flops.controlnet(size, pixels, step.samples) if step.controlled else 0.0)
+    unet = flops.count_unet(size, pixels, step.samples)
+    return unet + (flops.count_controlnet(size, pixels, step.samples) if step.controlled else 0.0)
 
 
-def ceiling(chosen: Device) -> float:
+def measure_ceiling(chosen: Device) -> float:
     """TFLOP a second of one large product of random matrices, in the type that is drawn with."""
     side = _SIDES.get(chosen.kind, 4096)
     dtype = getattr(torch, chosen.dtype)
@@ -87,7 +87,7 @@ def ceiling(chosen: Device) -> float:
 def _middle(call: Callable[[], object], chosen: Device) -> float:
     for _ in range(3):
         call()
-    marks = Marks(chosen)
+    marks = StepMarks(chosen)
     marks.set()
     for _ in range(_PRODUCTS):
         call()

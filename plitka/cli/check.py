@@ -8,15 +8,15 @@ from pathlib import Path
 from plitka import __version__
 from plitka.engines.registry import EngineError
 from plitka.engines.sdxl import device
-from plitka.engines.sdxl.device import gib
+from plitka.engines.sdxl.device import format_gib
 from plitka.weights import archive, models, preflight, snapshot
 from plitka.weights.preflight import Finding
-from plitka.weights.snapshot import Baked
+from plitka.weights.snapshot import Snapshot
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 
 
-def findings(engine: str, packed: Path | str | None) -> Iterator[Finding]:
+def find_faults(engine: str, packed: Path | str | None) -> Iterator[Finding]:
     """All that was found, each as soon as it is. Nothing large is loaded, nothing fetched."""
     yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
     if engine == "render":
@@ -30,13 +30,15 @@ def findings(engine: str, packed: Path | str | None) -> Iterator[Finding]:
         yield Finding("settings", str(fault), fault=True)
 
 
-def _whole(baked: Baked) -> Finding:
-    bad = [str(file) for file in snapshot.damaged(baked)]
+def _whole(baked: Snapshot) -> Finding:
+    bad = [str(file) for file in snapshot.list_damaged(baked)]
     if bad:
         verdict = f"{', '.join(bad)}: damaged, not what was baked; copy the snapshot again"
         return Finding("snapshot", verdict, fault=True)
     size = sum(size for size, _ in baked.files.values())
-    return Finding("snapshot", f"{baked.folder}: {len(baked.files)} files, {gib(size)}, all whole")
+    return Finding(
+        "snapshot", f"{baked.folder}: {len(baked.files)} files, {format_gib(size)}, all whole"
+    )
 
 
 def _package(name: str) -> Finding:
@@ -47,21 +49,21 @@ def _package(name: str) -> Finding:
 
 
 def _needed(packed: Path | str | None) -> Iterator[Finding]:
-    with archive.opened(packed) as given:
-        held = preflight.take(models.settings(), given, controlnets=True)
+    with archive.open_package(packed) as given:
+        held = preflight.inspect(models.read_settings(), given, controlnets=True)
         yield from held.findings
     if held.baked is not None:
         yield _whole(held.baked)
-    device.fraction()
-    chosen = device.best()
-    yield Finding("device", device.described(chosen))
+    device.read_memory_fraction()
+    chosen = device.choose_device()
+    yield Finding("device", device.describe(chosen))
     if held.base is None or (held.checked_base is None and isinstance(held.base, Path)):
         yield Finding("memory", "not judged before the base model is whole")
         return
-    needed = preflight.needs(held, chosen)
+    needed = preflight.compute_model_needs(held, chosen)
     try:
         plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
     except EngineError as fault:
         yield Finding("memory", str(fault), fault=True)
         return
-    yield Finding("memory", device.planned(plan, needed))
+    yield Finding("memory", device.describe_plan(plan, needed))

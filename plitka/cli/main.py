@@ -20,7 +20,7 @@ from plitka.color.palette import Colour, PaletteError, UnknownColour
 from plitka.engines import registry
 from plitka.request import parsing
 from plitka.request.parsing import Recipe, RecipeError
-from plitka.request.plan import plan
+from plitka.request.plan import make_plan
 from plitka.runtime import logs
 from plitka.weights import models, snapshot
 
@@ -128,7 +128,7 @@ REPLICATE_API_TOKEN), or, by default, the sdxl engine in this program.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 (it failed) or 2 (bad request)."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         logs.configure("INFO" if options.verbose else "WARNING")
         options.run(options)
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m plitka",
         description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
@@ -158,18 +158,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"Plitka {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    make = _command(commands, _make, "make a tile's preview, final picture and colormap")
+    make = _command(commands, run_make, "make a tile's preview, final picture and colormap")
     make.epilog = _MAKE_EXAMPLES
     _add_request(make)
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
     _add_engine(make)
     _add_json(make)
 
-    planned = _command(commands, _plan, "print what would be done, and generate nothing")
+    planned = _command(commands, run_plan, "print what would be done, and generate nothing")
     planned.epilog = _PLAN_EXAMPLES
     _add_request(planned)
 
-    measure = _command(commands, _measure, "measure the shares of colours on any picture")
+    measure = _command(commands, run_measure, "measure the shares of colours on any picture")
     measure.epilog = _MEASURE_EXAMPLES
     measure.add_argument("image", type=Path, metavar="IMAGE", help="photograph or render of a tile")
     measure.add_argument(
@@ -179,28 +179,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_json(measure)
 
-    matched = _command(commands, _match, "give any picture the shares and colours of a recipe")
+    matched = _command(commands, run_match, "give any picture the shares and colours of a recipe")
     matched.epilog = _MATCH_EXAMPLES
     matched.add_argument("image", type=Path, metavar="IMAGE", help="any picture")
     _add_request(matched)
     matched.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG to write")
     _add_json(matched)
 
-    audited = _command(commands, _audit, "find the photographs whose captions lie")
+    audited = _command(commands, run_audit, "find the photographs whose captions lie")
     audited.epilog = _AUDIT_EXAMPLES
     audited.add_argument("folder", type=Path, metavar="FOLDER", help="photographs with captions")
     _add_json(audited)
 
-    calibrated = _command(commands, _calibrate, "measure your own colours from photographs")
+    calibrated = _command(commands, run_calibrate, "measure your own colours from photographs")
     calibrated.epilog = _CALIBRATE_EXAMPLES
     calibrated.add_argument("folder", type=Path, metavar="FOLDER", help="one folder for each code")
     calibrated.add_argument("--out", type=Path, metavar="FILE", help="palette to write")
 
-    shown = _command(commands, _palette, "show the colours that have names")
+    shown = _command(commands, run_palette, "show the colours that have names")
     shown.epilog = _PALETTE_EXAMPLES
     _add_json(shown)
 
-    benched = _command(commands, _bench, "measure speed and work beside the old system's procedure")
+    benched = _command(
+        commands, run_bench, "measure speed and work beside the old system's procedure"
+    )
     benched.epilog = _BENCH_EXAMPLES
     benched.add_argument(
         "--model",
@@ -224,19 +226,19 @@ def _parser() -> argparse.ArgumentParser:
     benched.add_argument("--chart", type=Path, metavar="FILE", help="draw one: .svg, .png or .pdf")
     _add_json(benched)
 
-    checked = _command(commands, _check, "check that all the engine needs is there and right")
+    checked = _command(commands, run_check, "check that all the engine needs is there and right")
     checked.epilog = _CHECK_EXAMPLES
     _add_engine(checked)
     _add_weights(checked)
 
-    designed = _command(commands, _design, "mix, see, share and photograph tiles in the browser")
+    designed = _command(commands, run_design, "mix, see, share and photograph tiles in the browser")
     designed.epilog = _DESIGN_EXAMPLES
     designed.add_argument(
         "--port", type=int, default=8017, help="default: 8017; 0 takes a free one"
     )
     designed.add_argument("--open", action="store_true", help="open the page in the browser")
 
-    baked = _command(commands, _bake, "write one snapshot of all weights, ready to load")
+    baked = _command(commands, run_bake, "write one snapshot of all weights, ready to load")
     baked.epilog = _BAKE_EXAMPLES
     baked.add_argument("folder", type=Path, metavar="DIR", help="where to write; new, or empty")
     baked.add_argument(
@@ -255,7 +257,7 @@ def _command(
     summary: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(
-        run.__name__.removeprefix("_"),
+        run.__name__.removeprefix("run_"),
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -296,23 +298,23 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     spelt.add_argument("--seed", help="0 to 4294967295; -1 draws one")
 
 
-def _request(options: argparse.Namespace) -> Recipe:
+def read_request(options: argparse.Namespace) -> Recipe:
     """The recipe that the arguments ask for, as JSON or spelt without it."""
     spelt: dict[str, object] = {
-        key: _number(text)
+        key: _read_number(text)
         for key in ("angle", "quality", "seed")
         if (text := getattr(options, key)) is not None
     }
     if options.color:
-        spelt["colors"] = [_colour(text) for text in options.color]
+        spelt["colors"] = [_read_color(text) for text in options.color]
     if options.request is None:
         return parsing.parse(json.dumps(spelt))
     if spelt:
         raise RecipeError("params_json: given beside options that spell it; give one of the two")
-    return parsing.parse(_standard_input() if options.request == "-" else options.request)
+    return parsing.parse(_read_standard_input() if options.request == "-" else options.request)
 
 
-def _standard_input() -> str:
+def _read_standard_input() -> str:
     if sys.stdin is None:
         raise RecipeError("params_json: standard input is closed")
     content = sys.stdin.buffer.read(parsing.MAX_BYTES + 1)
@@ -324,15 +326,15 @@ def _standard_input() -> str:
         raise RecipeError(f"params_json: not UTF-8 text (byte {fault.start})") from None
 
 
-def _colour(text: str) -> dict[str, object]:
+def _read_color(text: str) -> dict[str, object]:
     name, equals, share = text.rpartition("=")
     if not equals:
         raise RecipeError(f"--color: got {text!r}; allowed: NAME=SHARE, such as red=60")
     key = "hex" if name.startswith("#") else "name"
-    return {key: name, "proportion": _number(share)}
+    return {key: name, "proportion": _read_number(share)}
 
 
-def _number(text: str) -> float | str:
+def _read_number(text: str) -> float | str:
     """The number that the text spells; other text as it is, for the recipe to refuse."""
     for kind in (int, float):
         try:
@@ -342,18 +344,18 @@ def _number(text: str) -> float | str:
     return text
 
 
-def _make(options: argparse.Namespace) -> None:
+def run_make(options: argparse.Namespace) -> None:
     from plitka import images, pipeline
     from plitka.cli import tables
 
-    asked = _request(options)
-    engine = registry.load(options.engine)
+    asked = read_request(options)
+    engine = registry.load_engine(options.engine)
     options.out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
     pictures_made: Iterator[Picture] = pipeline.make(asked, engine)
     if not options.verbose:  # whose log lines would run into the bar
-        pictures_made = _with_progress(pictures_made, len(pipeline.SIZES))
+        pictures_made = _with_progress(pictures_made, len(pipeline.PICTURE_SIZES))
     for picture in pictures_made:
         file = options.out / f"{picture.kind}.png"
         images.save(picture.image, file, picture.record)
@@ -362,28 +364,28 @@ def _make(options: argparse.Namespace) -> None:
     if options.json:
         _print_json({"pictures": files, **metrics})
     else:
-        tables.show(tables.made(asked, list(files), metrics))
+        tables.show(tables.tabulate_pictures(asked, list(files), metrics))
         control = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
         print(f"seed {metrics['seed']}, engine {metrics['engine']}, {control}")
         print(*files.values(), sep="\n")
 
 
-def _plan(options: argparse.Namespace) -> None:
-    tokens = snapshot.has_tokens(models.settings())
-    _print_json(plan(_request(options), tokens).as_json())
+def run_plan(options: argparse.Namespace) -> None:
+    tokens = snapshot.has_tokens(models.read_settings())
+    _print_json(make_plan(read_request(options), tokens).as_json())
 
 
-def _measure(options: argparse.Namespace) -> None:
+def run_measure(options: argparse.Namespace) -> None:
     from plitka import images
     from plitka.cli import tables
     from plitka.measure import shares as fidelity
 
-    colours, asked = _listed(options.colors)
+    colours, asked = read_colors(options.colors)
     measured = fidelity.measure(images.load(options.image), list(colours.values()))
     if options.json:
         _print_json(_measured_json(measured, list(colours), asked))
         return
-    tables.show(tables.measured(colours, measured, asked))
+    tables.show(tables.tabulate_measurement(colours, measured, asked))
 
 
 def _measured_json(
@@ -404,7 +406,7 @@ def _measured_json(
     return told
 
 
-def _listed(text: str) -> tuple[dict[str, Colour], list[float]]:
+def read_colors(text: str) -> tuple[dict[str, Colour], list[float]]:
     """Colours by the names that they were asked for by, and the shares asked for, if any."""
     known = palette.load()
     listed: dict[str, Colour] = {}
@@ -428,10 +430,10 @@ def _listed(text: str) -> tuple[dict[str, Colour], list[float]]:
         raise RecipeError(
             "--colors: some have a share and some have none; give all of them or none"
         )
-    return listed, _shares_of(spelt)
+    return listed, _read_shares(spelt)
 
 
-def _shares_of(spelt: Sequence[str]) -> list[float]:
+def _read_shares(spelt: Sequence[str]) -> list[float]:
     """Shares as the recipe takes them: percentages or fractions, scaled to add up to 1."""
     try:
         given = [float(share) for share in spelt]
@@ -447,17 +449,17 @@ def _shares_of(spelt: Sequence[str]) -> list[float]:
     return [share / total for share in given]
 
 
-def _match(options: argparse.Namespace) -> None:
+def run_match(options: argparse.Namespace) -> None:
     from plitka import images
     from plitka.cli import tables
     from plitka.matching import match
-    from plitka.pipeline import with_seed
+    from plitka.pipeline import draw_seed
     from plitka.tile.layout import lay
 
-    asked = with_seed(_request(options))
+    asked = draw_seed(read_request(options))
     layout = lay(asked)
     image = _square(images.load(options.image))
-    matched = match.matched(image, layout)
+    matched = match.match(image, layout)
     before, after = matched.before, matched.after
     names = [part.name for part in asked.shares]
     told = {
@@ -469,7 +471,7 @@ def _match(options: argparse.Namespace) -> None:
     if options.json:
         _print_json({"picture": str(options.out), "seed": asked.seed, **told})
         return
-    tables.show(tables.matched(asked, before, after))
+    tables.show(tables.tabulate_match(asked, before, after))
     print(options.out)
 
 
@@ -481,7 +483,7 @@ def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     return image[top : top + side, left : left + side]
 
 
-def _audit(options: argparse.Namespace) -> None:
+def run_audit(options: argparse.Namespace) -> None:
     from plitka.cli import tables
     from plitka.measure import caption_audit
 
@@ -491,7 +493,7 @@ def _audit(options: argparse.Namespace) -> None:
     if options.json:
         _print_json([_finding_json(finding) for finding in findings])
         return
-    tables.show(tables.audited(findings))
+    tables.show(tables.tabulate_audit(findings))
     lies = [finding.file.name for finding in findings if finding.verdict == "lies"]
     print(f"{len(lies)} of {len(findings)} captions lie" + (":" if lies else ""))
     for name in lies:
@@ -517,26 +519,26 @@ def _finding_json(finding: "Finding") -> dict[str, Any]:
     return told
 
 
-def _calibrate(options: argparse.Namespace) -> None:
+def run_calibrate(options: argparse.Namespace) -> None:
     from plitka.cli import tables
     from plitka.measure import palette_calibration
 
-    out = options.out or palette.own_file() or palette.OWN_FILE
+    out = options.out or palette.find_own_file() or palette.OWN_FILE
     rows = palette_calibration.calibrate(options.folder)
-    palette_calibration.write(rows, out)
-    tables.show(tables.calibrated(rows))
+    palette_calibration.write_palette(rows, out)
+    tables.show(tables.tabulate_calibration(rows))
     print(out)
 
 
-def _palette(options: argparse.Namespace) -> None:
+def run_palette(options: argparse.Namespace) -> None:
     from plitka.cli import tables
 
     colours = palette.load().colours
     if options.json:
-        codes = ((colour, tables.hex_code(colour)) for colour in colours)
+        codes = ((colour, tables.format_hex(colour)) for colour in colours)
         _print_json([{"code": c.code, "phrase": c.phrase, "hex": code} for c, code in codes])
     else:
-        tables.show(tables.palette(colours))
+        tables.show(tables.tabulate_palette(colours))
 
 
 def _pairs(text: str) -> int:
@@ -545,7 +547,7 @@ def _pairs(text: str) -> int:
     raise argparse.ArgumentTypeError(f"got {text!r}; allowed: 1 to 100")
 
 
-def _bench(options: argparse.Namespace) -> None:
+def run_bench(options: argparse.Namespace) -> None:
     if options.chart is not None:  # before minutes of work
         from plitka.bench import chart
 
@@ -561,7 +563,7 @@ def _bench(options: argparse.Namespace) -> None:
     from plitka.bench import compare, tables
 
     if options.count_only:
-        told = compare.count(asked)
+        told = compare.count_work(asked)
     else:
         with _weights_folder(options.folder) as folder:
             told = compare.compare(
@@ -585,23 +587,23 @@ def _weights_folder(kept: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _check(options: argparse.Namespace) -> None:
+def run_check(options: argparse.Namespace) -> None:
     from plitka.cli import check
 
     faults = 0
-    for finding in check.findings(registry.named(options.engine), options.weights):
+    for finding in check.find_faults(registry.choose_engine(options.engine), options.weights):
         print(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
         faults += finding.fault
     if faults:
         raise registry.EngineError(f"A prediction would fail: {faults} to be put right, see above.")
 
 
-def _bake(options: argparse.Namespace) -> None:
+def run_bake(options: argparse.Namespace) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from plitka.engines.sdxl import bake
     from plitka.request import controlnet
 
-    kinds = controlnet.KINDS if options.controlnets == "all" else (options.controlnets,)
+    kinds = controlnet.CONTROLNET_KINDS if options.controlnets == "all" else (options.controlnets,)
     wanted = tuple(kind for kind in kinds if kind != "none")
     made = bake.bake(options.folder, options.weights, wanted)
     size = sum(size for size, _ in made.files.values())
@@ -609,7 +611,7 @@ def _bake(options: argparse.Namespace) -> None:
     print(f"Load it with PLITKA_BASE={made.folder}")
 
 
-def _design(options: argparse.Namespace) -> None:
+def run_design(options: argparse.Namespace) -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         from plitka.designer import run as serving

@@ -20,7 +20,7 @@ def show(table: Table) -> None:
     Console(highlight=False).print(table)
 
 
-def made(asked: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Table:
+def tabulate_pictures(asked: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Table:
     """Requested and measured shares; what the engine drew stands beside its matched picture."""
     before = list(metrics["total_variation_before_matching"]) if metrics["matched"] else []
     drawn = [f"{kind.capitalize()} as drawn" for kind in before]
@@ -28,15 +28,15 @@ def made(asked: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Tab
     for part, measured in zip(asked.shares, metrics["colors"], strict=True):
         shares = [measured["requested"], *(measured["before_matching"][kind] for kind in before)]
         shares += [measured[kind] for kind in kinds]
-        table.add_row(swatch(hex_code(part.colour)), part.name, *map(percent, shares))
+        table.add_row(make_swatch(format_hex(part.colour)), part.name, *map(format_percent, shares))
     table.add_section()
     variation = [metrics["total_variation_before_matching"][kind] for kind in before]
     variation += [metrics["total_variation"][kind] for kind in kinds]
-    table.add_row("", "total variation", "", *map(percent, variation))
+    table.add_row("", "total variation", "", *map(format_percent, variation))
     return table
 
 
-def measured(
+def tabulate_measurement(
     colours: Mapping[str, Colour], found: Measurement, asked: Sequence[float] | None
 ) -> Table:
     """Shares measured on one picture, beside those asked for where there are any."""
@@ -44,35 +44,35 @@ def measured(
     for place, (name, colour) in enumerate(colours.items()):
         difference = found.differences[place]
         table.add_row(
-            swatch(hex_code(colour)),
+            make_swatch(format_hex(colour)),
             name,
-            *([percent(asked[place])] if asked else []),
-            percent(found.shares[place]),
+            *([format_percent(asked[place])] if asked else []),
+            format_percent(found.shares[place]),
             "" if difference is None else f"{difference:.1f}",
         )
-    unseen = f"{percent(found.gaps)} of the picture is gaps and deep shadow, "
-    unseen += f"{percent(found.undecided)} undecided or of other colours"
+    unseen = f"{format_percent(found.gaps)} of the picture is gaps and deep shadow, "
+    unseen += f"{format_percent(found.undecided)} undecided or of other colours"
     if asked:
         variation = fidelity.total_variation(found.shares, asked)
-        unseen = f"total variation {percent(variation)}; {unseen}"
+        unseen = f"total variation {format_percent(variation)}; {unseen}"
     table.caption = unseen
     return table
 
 
-def matched(asked: Recipe, before: Measurement, after: Measurement) -> Table:
+def tabulate_match(asked: Recipe, before: Measurement, after: Measurement) -> Table:
     """Shares before and after matching."""
     table = _table("Colour", "Requested", "Before", "After")
     for part, *shares in zip(asked.shares, before.shares, after.shares, strict=True):
-        row = map(percent, (part.share, *shares))
-        table.add_row(swatch(hex_code(part.colour)), part.name, *row)
+        row = map(format_percent, (part.share, *shares))
+        table.add_row(make_swatch(format_hex(part.colour)), part.name, *row)
     table.add_section()
     requested = [part.share for part in asked.shares]
     off = (fidelity.total_variation(found.shares, requested) for found in (before, after))
-    table.add_row("", "total variation", "", *map(percent, off))
+    table.add_row("", "total variation", "", *map(format_percent, off))
     return table
 
 
-def audited(findings: Iterable[Finding]) -> Table:
+def tabulate_audit(findings: Iterable[Finding]) -> Table:
     """One row for each photograph: what its caption says, what it shows, and whether it lies."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("Photograph", overflow="fold", ratio=4)
@@ -85,29 +85,29 @@ def audited(findings: Iterable[Finding]) -> Table:
         if finding.caption and finding.measured and finding.total_variation is not None:
             parts = zip(finding.caption.colours, finding.caption.percent, strict=True)
             said = "\n".join(f"{part:g}% {colour.phrase}" for colour, part in parts)
-            shown = "\n".join(map(percent, finding.measured.shares))
-            off = percent(finding.total_variation)
+            shown = "\n".join(map(format_percent, finding.measured.shares))
+            off = format_percent(finding.total_variation)
         reason = finding.reason.split(" Known: ")[0]  # the whole palette, 45 lines high
         verdict = finding.verdict + (f": {reason}" if reason else "")
         table.add_row(finding.file.name, said, shown, off, verdict)
     return table
 
 
-def calibrated(rows: Iterable[Mapping[str, str]]) -> Table:
+def tabulate_calibration(rows: Iterable[Mapping[str, str]]) -> Table:
     """The colours that were measured, as they stand in the new palette."""
     table = _table("Code", "Phrase", "sRGB", "L*")
     for row in rows:
         figures = (row["median_srgb"], row["L_median"])
-        table.add_row(swatch(row["median_srgb"]), row["code"], row["caption"], *figures)
+        table.add_row(make_swatch(row["median_srgb"]), row["code"], row["caption"], *figures)
     return table
 
 
-def palette(colours: Iterable[Colour]) -> Table:
+def tabulate_palette(colours: Iterable[Colour]) -> Table:
     """The colours that have names."""
     table = _table("Phrase", "Code", "sRGB", "L*")
     for colour in colours:
-        code, lightness = hex_code(colour), f"{colour.lab[0]:.0f}"
-        table.add_row(swatch(code), colour.phrase, colour.code, code, lightness)
+        code, lightness = format_hex(colour), f"{colour.lab[0]:.0f}"
+        table.add_row(make_swatch(code), colour.phrase, colour.code, code, lightness)
     return table
 
 
@@ -119,14 +119,14 @@ def _table(*headers: str) -> Table:
     return table
 
 
-def swatch(code: str) -> Text:
+def make_swatch(code: str) -> Text:
     return Text("    ", style=f"on {code}")
 
 
-def hex_code(colour: Colour) -> str:
+def format_hex(colour: Colour) -> str:
     red, green, blue = colour.srgb
     return f"#{red:02x}{green:02x}{blue:02x}"
 
 
-def percent(share: float) -> str:
+def format_percent(share: float) -> str:
     return f"{100 * share:.1f}%"

@@ -25,13 +25,13 @@ _DARKEST_CHANNEL = 0.004  # linear; powers of less are the noise of the photogra
 _DARKEST_MEDIAN = 8.0  # L*; a colour darker than this is shaded as if it were this light
 
 
-def from_rgb(image: NDArray[np.uint8]) -> Floats:
+def rgb_to_lab(image: NDArray[np.uint8]) -> Floats:
     """(h, w, 3) sRGB, 0..255 -> (h, w, 3) L*a*b*, L* 0..100."""
     pixels = np.multiply(image, np.float32(1 / 255), dtype=np.float32)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float32)
 
 
-def to_rgb(lab: Floats) -> NDArray[np.uint8]:
+def lab_to_rgb(lab: Floats) -> NDArray[np.uint8]:
     """(h, w, 3) L*a*b* -> (h, w, 3) sRGB, 0..255; what no screen shows is clipped."""
     pixels = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     return np.asarray(cv2.convertScaleAbs(np.clip(pixels, 0, 1), alpha=255))
@@ -43,14 +43,14 @@ def as_lab(lab: ArrayLike) -> Lab:
     return lightness, a, b
 
 
-def to_linear(lab: ArrayLike) -> Doubles:
+def lab_to_linear(lab: ArrayLike) -> Doubles:
     """(..., 3) L*a*b* -> (..., 3) linear sRGB."""
     colours = np.asarray(lab, np.float32)
     flat = cv2.cvtColor(colours.reshape(1, -1, 3), cv2.COLOR_LAB2LRGB)
     return np.asarray(flat.reshape(colours.shape), np.float64)
 
 
-def from_linear(linear: ArrayLike) -> Doubles:
+def linear_to_lab(linear: ArrayLike) -> Doubles:
     """(..., 3) linear sRGB -> (..., 3) L*a*b*."""
     colours = np.clip(np.asarray(linear, np.float32), 0, 1)
     flat = cv2.cvtColor(colours.reshape(1, -1, 3), cv2.COLOR_LRGB2LAB)
@@ -58,16 +58,16 @@ def from_linear(linear: ArrayLike) -> Doubles:
 
 
 @lru_cache(maxsize=256)
-def shade_curve(lab: Lab) -> Doubles:
+def compute_shade_curve(lab: Lab) -> Doubles:
     """(len(SHADES), 2) a* and b* of a granule of this colour where light and shade make it SHADES.
 
     At the colour's own L* the curve goes through it.
     """
-    median = np.maximum(to_linear(lab), _DARKEST_CHANNEL)
+    median = np.maximum(lab_to_linear(lab), _DARKEST_CHANNEL)
     relative = SHADES / max(lab[0], _DARKEST_MEDIAN)
     linear = median ** np.interp(relative, _RELATIVE_LIGHTNESS, _BOUNCES)[:, None]
     linear *= (_luminance(SHADES) / (linear @ _LUMINANCE))[:, None]
-    curve = from_linear(linear)[:, 1:]
+    curve = linear_to_lab(linear)[:, 1:]
     own = np.array([np.interp(lab[0], SHADES, curve[:, axis]) for axis in (0, 1)])
     # Where no screen shows the colour, the curve would miss it.
     stray = np.asarray(lab[1:]) - own
@@ -75,14 +75,14 @@ def shade_curve(lab: Lab) -> Doubles:
     return np.asarray(curve + fade[:, None] * stray)
 
 
-def shaded(lab: Lab, lightness: NDArray[np.floating]) -> Floats:
+def shade(lab: Lab, lightness: NDArray[np.floating]) -> Floats:
     """(..., 2) a* and b* of a granule of this colour at each `lightness`."""
-    curve = shade_curve(lab).astype(np.float32)
+    curve = compute_shade_curve(lab).astype(np.float32)
     step = np.clip(lightness * np.float32(1 / SHADES[1]) + np.float32(0.5), 0, len(SHADES) - 1)
     return np.asarray(curve[step.astype(np.int32)])
 
 
-def difference(one: ArrayLike, other: ArrayLike) -> Doubles:
+def ciede2000(one: ArrayLike, other: ArrayLike) -> Doubles:
     """CIEDE2000 between L*a*b* colours, (..., 3) each, under numpy's broadcasting."""
     lightness1, a1, b1 = np.moveaxis(np.asarray(one, np.float64), -1, 0)
     lightness2, a2, b2 = np.moveaxis(np.asarray(other, np.float64), -1, 0)

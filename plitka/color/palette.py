@@ -77,7 +77,7 @@ class Palette:
         right (Cyrillic, full-width, zero-width characters) are not taken, but named.
         """
         # Before anything folds case: the Kelvin sign, for one, lowers to a plain "k".
-        if name.isascii() and (colour := self._by_key.get(name_key(name))):
+        if name.isascii() and (colour := self._by_key.get(normalize_name(name))):
             return colour
         raise UnknownColour(self._unknown(name))
 
@@ -91,7 +91,7 @@ class Palette:
         match = _HEX.fullmatch(hex_code.strip())
         if not match:
             raise UnknownColour(
-                f'got {quoted(hex_code)}; allowed: a hex colour, "#rrggbb" or "#rgb"'
+                f'got {quote(hex_code)}; allowed: a hex colour, "#rrggbb" or "#rgb"'
             )
         digits = match[1].lower()
         if len(digits) == 3:
@@ -119,8 +119,8 @@ class Palette:
 
     @cached_property
     def _by_key(self) -> dict[str, Colour]:
-        codes = {name_key(colour.code): colour for colour in self.colours}
-        return codes | {name_key(colour.phrase): colour for colour in self.colours}
+        codes = {normalize_name(colour.code): colour for colour in self.colours}
+        return codes | {normalize_name(colour.phrase): colour for colour in self.colours}
 
     @cached_property
     def _phrases(self) -> tuple[str, ...]:
@@ -131,15 +131,15 @@ class Palette:
         foreign = _foreign_character(name)
         likeness = unicodedata.normalize("NFKC", name[:_LONGEST_NAME])
         likeness = likeness.encode("ascii", "ignore").decode()
-        near = nearest_name(name_key(likeness), self._by_key)
+        near = suggest_name(normalize_name(likeness), self._by_key)
         if near is None:
             meant = ""
         else:
             colour = self._by_key[near]
-            spelling = colour.phrase if near == name_key(colour.phrase) else colour.code
+            spelling = colour.phrase if near == normalize_name(colour.phrase) else colour.code
             meant = f'; did you mean "{spelling}"?'
         known = ("" if meant else ".") + f" Known: {', '.join(self._phrases)}"
-        return f"unknown colour {quoted(name)}{foreign}{meant}{known}"
+        return f"unknown colour {quote(name)}{foreign}{meant}{known}"
 
 
 def load(path: Path | None = None) -> Palette:
@@ -151,11 +151,11 @@ def load(path: Path | None = None) -> Palette:
     """
     if path is not None:
         return _merged((path,))
-    own = own_file()
+    own = find_own_file()
     return _merged((PALETTE_FILE, own)) if own else _merged((PALETTE_FILE,))
 
 
-def own_file() -> Path | None:
+def find_own_file() -> Path | None:
     """The file of the maker's own colours: what PLITKA_PALETTE names, else OWN_FILE if there."""
     named = os.environ.get("PLITKA_PALETTE")
     if named:
@@ -167,19 +167,19 @@ def own_file() -> Path | None:
 def _merged(paths: tuple[Path, ...]) -> Palette:
     colours: dict[str, Colour] = {}
     for path in paths:
-        for row in rows(path):
+        for row in read_rows(path):
             colour = _measured(row, path)
             colours[colour.code] = colour
     names: dict[str, str] = {}
     for colour in colours.values():
         for name in (colour.code, colour.phrase):
-            owner = names.setdefault(name_key(name), colour.code)
+            owner = names.setdefault(normalize_name(name), colour.code)
             if owner != colour.code:
                 raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {colour.code}')
     return Palette(tuple(colours.values()))
 
 
-def rows(path: Path) -> list[dict[str, str]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a palette file, unread; lines that start with "#" are comments."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -188,12 +188,12 @@ def rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def name_key(name: str) -> str:
+def normalize_name(name: str) -> str:
     """The form in which names are compared: "Dark_Grey", "DARK-GRAY" -> "dark gray"."""
     return re.sub(r"[ _-]+", " ", name.lower()).strip().replace("grey", "gray")
 
 
-def nearest_name(word: str, names: Iterable[str]) -> str | None:
+def suggest_name(word: str, names: Iterable[str]) -> str | None:
     """The name that a misspelt word most likely meant, or None where none is near."""
     # Only errors need it, so only errors wait for its import (30 ms).
     from rapidfuzz import fuzz, process
@@ -205,7 +205,7 @@ def nearest_name(word: str, names: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def quoted(value: object) -> str:
+def quote(value: object) -> str:
     """A JSON value as an error shows it: short, on one line, every character visible."""
     if isinstance(value, dict):
         return "an object"

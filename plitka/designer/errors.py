@@ -20,6 +20,6 @@ class Fault(Exception):
         return {"fault": self.code, "detail": self.detail, "values": self.values}
 
 
-def refused(error: RecipeError) -> Fault:
+def recipe_fault(error: RecipeError) -> Fault:
     """A request that is no recipe."""
     return Fault("recipe", str(error), status=422)

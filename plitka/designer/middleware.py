@@ -25,7 +25,7 @@ _HEADERS = {
 }
 
 
-class Gate:
+class OwnPagesOnly:
     """Refuses what another site's page has sent, and tells the browser to ask nobody else.
 
     A site could give its name the address 127.0.0.1, or send a form here; both would have this
@@ -62,7 +62,7 @@ def _is_own(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == host
 
 
-async def content(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
     """The body of a request. Raises Fault where it has more bytes than that."""
     received = bytearray()
     async for piece in request.stream():

@@ -17,7 +17,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SMALLEST, _LARGEST = 128, 4096  # pixels a side
 
 
-def read(content: bytes) -> Recipe:
+def read_recipe(content: bytes) -> Recipe:
     """The recipe in the text chunk of a PNG file. Only the file's head is read, no pixels.
 
     Raises Fault where the file is no PNG, or carries no recipe, or one that is none.
@@ -39,7 +39,7 @@ def read(content: bytes) -> Recipe:
     return _recorded(text)
 
 
-def pixels(content: bytes) -> NDArray[np.uint8]:
+def read_pixels(content: bytes) -> NDArray[np.uint8]:
     """(size, size, 3) RGB: the picture in a PNG file whose recipe has been read."""
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:

@@ -27,7 +27,7 @@ _EVEN = 0.2  # over what distance, in sides of the picture, brightness is made e
 _FEATHER = 0.8  # pixels over which one patch goes over into the next
 
 
-def endless(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
+def quilt(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
     """(SCALE * SIDES, the same, 3): a surface of the picture's granules, without joints.
 
     image: (size, size, 3) RGB of a tile, with joints that cross in its middle at this angle unless

@@ -14,16 +14,16 @@ from plitka import images, pipeline
 from plitka.engines.procedural import RenderEngine
 from plitka.engines.registry import Drawn, Guides
 from plitka.engines.sdxl import device
-from plitka.pipeline import Kind
+from plitka.pipeline import PictureKind
 from plitka.request.parsing import Recipe
 from plitka.request.plan import Plan
 from plitka.tile import render
-from plitka.tile.layout import Layout, lay, recoloured
+from plitka.tile.layout import Layout, lay, recolor_layout
 
-Sort: TypeAlias = Literal["draft", "preview", "final", "colormap"]
+Product: TypeAlias = Literal["draft", "preview", "final", "colormap"]
 """What may be asked for: a draft is the preview at once, not measured, as JPEG."""
 
-GoOn: TypeAlias = Callable[[], None]
+CheckCancelled: TypeAlias = Callable[[], None]
 """Called between two steps of a work; raises where nobody waits for it any more."""
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ _LIGHTS = 6  # of one seed, angle and size each; 5 MB at 512, 18 MB at 1024
 _DRAFT_QUALITY = 90
 
 
-class Easel:
+class Renderer:
     """Draws tiles with the render engine, the same to the byte as `python -m plitka make`.
 
     Seed and angle decide where granules lie and how light falls on them. Both are kept for the
@@ -41,40 +41,46 @@ class Easel:
     """
 
     def __init__(self) -> None:
-        self._layouts: _Kept[Layout] = _Kept(_LAYOUTS)
-        self._lights: _Kept[render.Lit] = _Kept(_LIGHTS)
+        self._layouts: _Cache[Layout] = _Cache(_LAYOUTS)
+        self._lights: _Cache[render.Lighting] = _Cache(_LIGHTS)
 
-    def draft(self, recipe: Recipe, go_on: GoOn, size: int = pipeline.SIZES["preview"]) -> bytes:
+    def draft(
+        self, recipe: Recipe, go_on: CheckCancelled, size: int = pipeline.PICTURE_SIZES["preview"]
+    ) -> bytes:
         """The tile as JPEG. The recipe's seed must be drawn already."""
         image = self._picture(self._layout(recipe, go_on), size, go_on)
-        return jpeg(image, _DRAFT_QUALITY)
+        return encode_jpeg(image, _DRAFT_QUALITY)
 
-    def picture(self, recipe: Recipe, kind: Kind, go_on: GoOn) -> tuple[bytes, tuple[float, ...]]:
+    def picture(
+        self, recipe: Recipe, kind: PictureKind, go_on: CheckCancelled
+    ) -> tuple[bytes, tuple[float, ...]]:
         """A PNG file and the shares measured on it. The recipe's seed must be drawn already."""
-        engine = _EaselEngine(self._picture, go_on)
+        engine = _CachingEngine(self._picture, go_on)
         made = pipeline.make_one(kind, recipe, engine, self._layout(recipe, go_on))
         go_on()
-        png = images.encoded(made.image, made.record)
-        device.trim()  # what drafts left behind as well: they come often, and one takes little
+        png = images.encode_png(made.image, made.record)
+        device.trim_heap()  # what drafts left behind as well: they come often, and one takes little
         return png, made.shares
 
-    def _layout(self, recipe: Recipe, go_on: GoOn) -> Layout:
+    def _layout(self, recipe: Recipe, go_on: CheckCancelled) -> Layout:
         laid = self._layouts.get((recipe.seed, recipe.angle), lambda: lay(recipe))
         go_on()
-        return recoloured(laid, recipe)
+        return recolor_layout(laid, recipe)
 
-    def _picture(self, layout: Layout, size: int, go_on: GoOn) -> NDArray[np.uint8]:
+    def _picture(self, layout: Layout, size: int, go_on: CheckCancelled) -> NDArray[np.uint8]:
         key = (layout.seed, layout.angle, size)
-        light = self._lights.get(key, lambda: render.lit(layout, size))
+        light = self._lights.get(key, lambda: render.compute_lighting(layout, size))
         go_on()
-        return render.picture(layout, size, light)
+        return render.render_picture(layout, size, light)
 
 
-class _EaselEngine(RenderEngine):
+class _CachingEngine(RenderEngine):
     """The render engine, with light that is kept."""
 
     def __init__(
-        self, picture: Callable[[Layout, int, GoOn], NDArray[np.uint8]], go_on: GoOn
+        self,
+        picture: Callable[[Layout, int, CheckCancelled], NDArray[np.uint8]],
+        go_on: CheckCancelled,
     ) -> None:
         self._picture = picture
         self._go_on = go_on
@@ -91,14 +97,14 @@ class _EaselEngine(RenderEngine):
         return Drawn(self._picture(layout, size, self._go_on), steps=0)
 
 
-def jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
+def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
     """(height, width, 3) RGB as a JPEG file, colour at full resolution."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()
 
 
-class _Kept(Generic[T]):
+class _Cache(Generic[T]):
     """The few values asked for last. Two threads may make the same one; they are equal."""
 
     def __init__(self, most: int) -> None:
@@ -112,7 +118,7 @@ class _Kept(Generic[T]):
                 self._values.move_to_end(key)
                 return self._values[key]
         value = make()
-        device.trim()
+        device.trim_heap()
         with self._lock:
             self._values[key] = value
             while len(self._values) > self._most:

@@ -29,12 +29,12 @@ _SKIRTING = np.array([0.86, 0.85, 0.83], np.float32)
 _SKIRTING_HEIGHT = 0.045  # in heights of the picture
 
 
-def view(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
+def render_room(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
     """(HEIGHT, WIDTH, 3) RGB: the room.
 
     image: (size, size, 3) RGB of a tile laid at this angle, drawn or photographed.
     """
-    texture = quilting.endless(image, angle, seed)
+    texture = quilting.quilt(image, angle, seed)
     across, along, scale = _floor()
     turn = math.radians(angle % 90)  # a square is the same after a quarter turn
     u = across * math.cos(turn) - along * math.sin(turn)

@@ -18,11 +18,11 @@ def run(port: int, show: bool) -> None:
 
     show: whether to open the page in the browser.
     """
-    photographer = select.chosen()
+    photographer = select.select_backend()
     with _bound(port) as listening:
         address = f"http://{HOST}:{listening.getsockname()[1]}/"
         settings = uvicorn.Config(
-            server.app(photographer),
+            server.make_app(photographer),
             lifespan="off",
             ws="none",
             log_level="warning",

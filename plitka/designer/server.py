@@ -28,15 +28,15 @@ from starlette.staticfiles import StaticFiles
 
 from plitka import __version__, pipeline
 from plitka.designer import gallery, png_recipe, renderer, room_view, snippets
-from plitka.designer.backends.select import Event, Photographer, Progress
-from plitka.designer.errors import Fault, refused
-from plitka.designer.middleware import Gate, content
-from plitka.designer.renderer import Easel, GoOn
-from plitka.designer.swatches import swatches
-from plitka.pipeline import Kind
+from plitka.designer.backends.select import Backend, Event, Progress
+from plitka.designer.errors import Fault, recipe_fault
+from plitka.designer.middleware import OwnPagesOnly, read_body
+from plitka.designer.renderer import CheckCancelled, Renderer
+from plitka.designer.swatches import list_swatches
+from plitka.pipeline import PictureKind
 from plitka.request import parsing
 from plitka.request.parsing import Recipe, RecipeError
-from plitka.runtime.background import Stopped
+from plitka.runtime.background import Cancelled
 
 PAGE = Path(__file__).parent / "page"
 
@@ -49,7 +49,7 @@ log = logging.getLogger("plitka")
 T = TypeVar("T")
 
 
-def app(photographer: Photographer) -> Starlette:
+def make_app(photographer: Backend) -> Starlette:
     """The server, as an ASGI application."""
     desk = _Desk(photographer)
     return Starlette(
@@ -65,12 +65,12 @@ def app(photographer: Photographer) -> Starlette:
             Route("/photograph", desk.photograph, methods=["POST"]),
             Mount("/page", _PageFiles(directory=PAGE)),
         ],
-        middleware=[Middleware(Gate)],
+        middleware=[Middleware(OwnPagesOnly)],
         exception_handlers={
             Fault: _faulty,
             RecipeError: _no_recipe,
             HTTPException: _no_such_page,
-            Stopped: _unheard,
+            Cancelled: _unheard,
             ClientDisconnect: _unheard,
             Exception: _broken,
         },
@@ -93,8 +93,8 @@ async def _front(_: Request) -> Response:
 class _Desk:
     """Answers to requests."""
 
-    def __init__(self, photographer: Photographer) -> None:
-        self._easel = Easel()
+    def __init__(self, photographer: Backend) -> None:
+        self._easel = Renderer()
         self._photographer = photographer
         self._threads = CapacityLimiter(_THREADS)
         self._samples: dict[str, bytes] = {}
@@ -103,9 +103,9 @@ class _Desk:
         """What the page has to know: colours, samples, limits, and who takes photographs."""
         told = {
             "version": __version__,
-            "swatches": [asdict(swatch) for swatch in swatches()],
+            "swatches": [asdict(swatch) for swatch in list_swatches()],
             "gallery": [
-                {"code": sample.code, "recipe": snippets.written(sample.recipe())}
+                {"code": sample.code, "recipe": snippets.write_request(sample.recipe())}
                 for sample in gallery.SAMPLES
             ],
             "qualities": parsing.QUALITIES,
@@ -133,7 +133,9 @@ class _Desk:
 
     async def drop(self, request: Request) -> Response:
         """The recipe in a PNG file."""
-        return JSONResponse(_told(png_recipe.read(await content(request, png_recipe.MOST_BYTES))))
+        return JSONResponse(
+            _told(png_recipe.read_recipe(await read_body(request, png_recipe.MOST_BYTES)))
+        )
 
     async def draft(self, request: Request) -> Response:
         asked = await _asked(request)
@@ -142,8 +144,8 @@ class _Desk:
 
     async def picture(self, request: Request) -> Response:
         """A PNG file; what was measured on it is in the header Plitka-Measured."""
-        kind: Kind | None = next(
-            (k for k in pipeline.SIZES if k == request.path_params["kind"]), None
+        kind: PictureKind | None = next(
+            (k for k in pipeline.PICTURE_SIZES if k == request.path_params["kind"]), None
         )
         if kind is None:
             raise HTTPException(404)
@@ -158,18 +160,20 @@ class _Desk:
     async def room(self, request: Request) -> Response:
         """The room of a recipe, or of a photograph that was taken of one."""
         if request.headers.get("content-type") == "image/png":
-            png = await content(request, png_recipe.MOST_BYTES)
-            asked = png_recipe.read(png)
-            made = await self._worked(request, lambda _: _furnished(png_recipe.pixels(png), asked))
+            png = await read_body(request, png_recipe.MOST_BYTES)
+            asked = png_recipe.read_recipe(png)
+            made = await self._worked(
+                request, lambda _: _furnished(png_recipe.read_pixels(png), asked)
+            )
         else:
             asked = await _asked(request)
             made = await self._worked(request, lambda go_on: self._room(asked, go_on))
         return Response(made, media_type="image/jpeg")
 
-    def _room(self, asked: Recipe, go_on: GoOn) -> bytes:
+    def _room(self, asked: Recipe, go_on: CheckCancelled) -> bytes:
         png, _ = self._easel.picture(asked, "final", go_on)
         go_on()
-        return _furnished(png_recipe.pixels(png), asked)
+        return _furnished(png_recipe.read_pixels(png), asked)
 
     async def photograph(self, request: Request) -> Response:
         """Progress and pictures as they come, a JSON object on each line."""
@@ -177,13 +181,13 @@ class _Desk:
         lines = _lines(self._photographer.photograph(asked))
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
-    async def _worked(self, request: Request, work: Callable[[GoOn], T]) -> T:
+    async def _worked(self, request: Request, work: Callable[[CheckCancelled], T]) -> T:
         """What the work gives, done in a thread. It ends early when nobody waits any more."""
         gone = threading.Event()
 
         def go_on() -> None:
             if gone.is_set():
-                raise Stopped
+                raise Cancelled
 
         def begun() -> T:
             go_on()  # the page may have gone while this waited for its turn
@@ -203,18 +207,20 @@ class _Desk:
 
 async def _asked(request: Request) -> Recipe:
     """The recipe in a request, with a seed."""
-    body = await content(request, 2 * parsing.MAX_BYTES)
+    body = await read_body(request, 2 * parsing.MAX_BYTES)
     text = body.decode("utf-8", "replace")
-    return pipeline.with_seed(parsing.parse(text))
+    return pipeline.draw_seed(parsing.parse(text))
 
 
 def _told(asked: Recipe) -> dict[str, Any]:
-    asked = pipeline.with_seed(asked)
-    return {"recipe": snippets.written(asked), "texts": snippets.texts(asked)}
+    asked = pipeline.draw_seed(asked)
+    return {"recipe": snippets.write_request(asked), "texts": snippets.write_snippets(asked)}
 
 
 def _furnished(image: NDArray[np.uint8], asked: Recipe) -> bytes:
-    return renderer.jpeg(room_view.view(image, asked.angle, asked.seed), _ROOM_QUALITY)
+    return renderer.encode_jpeg(
+        room_view.render_room(image, asked.angle, asked.seed), _ROOM_QUALITY
+    )
 
 
 async def _lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:
@@ -273,7 +279,7 @@ async def _faulty(_: Request, fault: Exception) -> Response:
 
 async def _no_recipe(request: Request, error: Exception) -> Response:
     assert isinstance(error, RecipeError)
-    return await _faulty(request, refused(error))
+    return await _faulty(request, recipe_fault(error))
 
 
 async def _no_such_page(request: Request, error: Exception) -> Response:

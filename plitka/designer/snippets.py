@@ -32,9 +32,9 @@ for kind, picture in zip(("preview", "final", "colormap"), pictures):
 """
 
 
-def texts(recipe: Recipe) -> dict[str, str]:
+def write_snippets(recipe: Recipe) -> dict[str, str]:
     """`params_json`, `cog`, `curl`, `curl_replicate`, `python` and `command`: texts to paste."""
-    request = written(recipe)
+    request = write_request(recipe)
     params_json = json.dumps(request, ensure_ascii=False)
     tile = {"params_json": params_json}
     return {
@@ -47,7 +47,7 @@ def texts(recipe: Recipe) -> dict[str, str]:
     }
 
 
-def written(recipe: Recipe) -> dict[str, object]:
+def write_request(recipe: Recipe) -> dict[str, object]:
     """The recipe as one would write it: shares in percent where that is exact, else in fractions.
 
     It reads back as the very same recipe, so that its pictures have the same bytes.

@@ -20,7 +20,7 @@ class Swatch:
     names: tuple[str, ...]
 
 
-def swatches() -> list[Swatch]:
+def list_swatches() -> list[Swatch]:
     """Neutral granules from light to dark, then all others round the circle of hues."""
     granules: dict[RGB, list[Colour]] = {}
     for colour in palette.load().colours:
@@ -30,14 +30,14 @@ def swatches() -> list[Swatch]:
         Swatch(
             first.code,
             first.phrase,
-            hex_code(first.srgb),
+            format_hex(first.srgb),
             tuple(name for alike in granules[first.srgb] for name in (alike.code, alike.phrase)),
         )
         for first in ordered
     ]
 
 
-def hex_code(srgb: RGB) -> str:
+def format_hex(srgb: RGB) -> str:
     return "#{:02x}{:02x}{:02x}".format(*srgb)
 
 

@@ -32,4 +32,4 @@ class RenderEngine:
         guides: Guides | None = None,
         at_step: Callable[[], None] = lambda: None,
     ) -> Drawn:
-        return Drawn(render.picture(layout, size), steps=0)
+        return Drawn(render.render_picture(layout, size), steps=0)

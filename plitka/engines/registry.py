@@ -86,7 +86,7 @@ class EngineError(RuntimeError):
     """The engine cannot be had; the message says what to do about it."""
 
 
-def named(name: str | None = None) -> str:
+def choose_engine(name: str | None = None) -> str:
     """The engine that is chosen: `name`, else what PLITKA_ENGINE names, else sdxl."""
     name = name or os.environ.get("PLITKA_ENGINE") or DEFAULT
     if name not in NAMES:
@@ -96,12 +96,12 @@ def named(name: str | None = None) -> str:
     return name
 
 
-def load(name: str | None = None, weights: Path | str | None = None) -> Engine:
+def load_engine(name: str | None = None, weights: Path | str | None = None) -> Engine:
     """Load the engine that is chosen. Never another one.
 
     Raises EngineError where it cannot be loaded, with the remedy.
     """
-    if named(name) == "render":
+    if choose_engine(name) == "render":
         from plitka.engines.procedural import RenderEngine
 
         return RenderEngine()
@@ -110,4 +110,4 @@ def load(name: str | None = None, weights: Path | str | None = None) -> Engine:
     with Stages()("import libraries"):
         from plitka.engines.sdxl import engine
 
-    return engine.load(weights)
+    return engine.load_sdxl(weights)

@@ -10,9 +10,9 @@ from plitka.color import cielab, palette
 from plitka.color.cielab import Floats
 from plitka.matching.tone_curves import Material
 from plitka.measure import classification, segmentation, shares
-from plitka.measure.classification import NOBODY, Sorted
-from plitka.measure.segmentation import Map, Segments
-from plitka.measure.shares import Sight
+from plitka.measure.classification import NO_COLOR, Classification
+from plitka.measure.segmentation import SegmentMap, Segments
+from plitka.measure.shares import ClassifiedImage
 from plitka.tile import render
 from plitka.tile.layout import SURVEY, Layout
 
@@ -24,7 +24,7 @@ _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statis
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class Analysis:
     """lab: (size, size, 3) the picture. index: (size, size) the segment of each of its pixels.
 
     cut: the segments, found at the size of measuring; their edges are refined at the picture's.
@@ -33,36 +33,36 @@ class Scene:
     """
 
     lab: Floats
-    index: Map
+    index: SegmentMap
     cut: Segments
-    granules: Map
-    found: Sorted
+    granules: SegmentMap
+    found: Classification
     material: NDArray[np.int64]
     materials: tuple[Material, ...]
 
 
-def view(image: Image, layout: Layout, measured: Sight) -> Scene:
+def analyze(image: Image, layout: Layout, measured: ClassifiedImage) -> Analysis:
     """See a square picture; a flat or smooth one with a surface of the layout's granules.
 
     measured: what measuring the layout's colours has seen of it.
     """
     size = len(image)
-    lab = cielab.from_rgb(image)
+    lab = cielab.rgb_to_lab(image)
     if bare := _has_no_surface(image):
         lab = _surfaced(lab, layout)
-        image = cielab.to_rgb(lab)
+        image = cielab.lab_to_rgb(lab)
     if bare or len(measured.image) > size:
-        small = min(image, shares.scaled(image), key=len)
-        measured = shares.sight(small, layout.colours)
+        small = min(image, shares.scale_for_measuring(image), key=len)
+        measured = shares.segment_and_classify(small, layout.colours)
     granules = _resized(layout.granule_map(SURVEY), len(measured.image))
-    cut = segmentation.without_large(measured.cut, measured.lab, granules)
-    found = measured.found if cut is measured.cut else classification.sort(cut, layout.colours)
+    cut = segmentation.split_large_segments(measured.cut, measured.lab, granules)
+    found = measured.found if cut is measured.cut else classification.classify(cut, layout.colours)
     index = _resized(cut.map, size)
     material, materials = _materials(lab, index, cut, found)
-    return Scene(lab, index, cut, granules, found, material, materials)
+    return Analysis(lab, index, cut, granules, found, material, materials)
 
 
-def _resized(values: Map, size: int) -> Map:
+def _resized(values: SegmentMap, size: int) -> SegmentMap:
     if len(values) == size:
         return values
     return np.asarray(cv2.resize(values, (size, size), interpolation=cv2.INTER_NEAREST), np.int32)
@@ -82,7 +82,7 @@ def _surfaced(lab: Floats, layout: Layout) -> Floats:
     """
     gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
     bare = replace(layout, colours=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
-    light = cielab.from_rgb(render.picture(bare, len(lab)))[..., 0]
+    light = cielab.rgb_to_lab(render.render_picture(bare, len(lab)))[..., 0]
     surfaced = lab.copy()
     even = np.median(lab[..., 0])
     surfaced[..., 0] = even + _UNEVENNESS * (lab[..., 0] - even)
@@ -91,7 +91,7 @@ def _surfaced(lab: Floats, layout: Layout) -> Floats:
 
 
 def _materials(
-    lab: Floats, index: Map, cut: Segments, found: Sorted
+    lab: Floats, index: SegmentMap, cut: Segments, found: Classification
 ) -> tuple[NDArray[np.int64], tuple[Material, ...]]:
     """(N,) index of each segment's material, and the materials."""
     present, material = np.unique(found.material, return_inverse=True)
@@ -104,8 +104,8 @@ def _materials(
             pixels = cut.lab[material == number].astype(np.float32)
         centre = cielab.as_lab(np.median(pixels, axis=0))
         p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
-        stray = pixels[:, 1:] - cielab.shaded(centre, pixels[:, 0])
+        stray = pixels[:, 1:] - cielab.shade(centre, pixels[:, 0])
         chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
-        colour = kind if kind < len(found.centres) else NOBODY
+        colour = kind if kind < len(found.centres) else NO_COLOR
         materials.append(Material(centre, (p5, p50, p95), chroma, colour))
     return material, tuple(materials)

@@ -10,10 +10,10 @@ from plitka.color import cielab
 from plitka.color.cielab import Doubles
 from plitka.color.palette import Colour
 from plitka.matching import optimal_transport, region_merging
-from plitka.matching.analysis import Scene
-from plitka.matching.tone_curves import Material, Tonings
+from plitka.matching.analysis import Analysis
+from plitka.matching.tone_curves import Material, ToneCurves
 from plitka.measure import classification
-from plitka.measure.classification import NOBODY
+from plitka.measure.classification import NO_COLOR
 from plitka.tile.layout import Layout
 
 _PLACE = 0.8  # what it costs to lie elsewhere than in the layout
@@ -23,8 +23,8 @@ _EXACT = 0.008  # sum of differences to the shares; what is foreseen is no surer
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
 
 
-def deal(
-    scene: Scene, layout: Layout, tonings: Tonings, shares: Doubles, kept: bool
+def assign_colors(
+    scene: Analysis, layout: Layout, tonings: ToneCurves, shares: Doubles, kept: bool
 ) -> NDArray[np.int64]:
     """(N,) the colour that each segment gets, so that the colours have `shares` (K,).
 
@@ -58,19 +58,21 @@ _Deal: TypeAlias = Callable[[Doubles], NDArray[np.int64]]
 """The area that each colour shall have -> (N,) the colour of each segment."""
 
 
-def _anew(scene: Scene, layout: Layout, area: Doubles) -> _Deal:
-    pieces = region_merging.join(scene.cut, scene.granules)
+def _anew(scene: Analysis, layout: Layout, area: Doubles) -> _Deal:
+    pieces = region_merging.merge_segments(scene.cut, scene.granules)
     unlike = _summed(_unlikeness(scene, layout.colours) * scene.cut.area[:, None], pieces.number)
     whole = np.bincount(pieces.number, weights=scene.cut.area).astype(np.float64)
     bonds = optimal_transport.Bonds(len(whole), pieces.one, pieces.other, _BOND * pieces.bond)
     cost = (unlike + _PLACE * _elsewhere(scene, pieces.number, whole, layout)) / whole[:, None]
     seen = np.bincount(pieces.number, weights=area).astype(np.float64)
-    return lambda target: optimal_transport.assign(cost, seen, target, bonds)[pieces.number]
+    return lambda target: optimal_transport.assign_by_transport(cost, seen, target, bonds)[
+        pieces.number
+    ]
 
 
-def _kept(scene: Scene, layout: Layout, area: Doubles) -> _Deal:
+def _kept(scene: Analysis, layout: Layout, area: Doubles) -> _Deal:
     """Each piece keeps the colour that it shows most of, unless the shares need another."""
-    piece = region_merging.join(scene.cut, scene.granules).number
+    piece = region_merging.merge_segments(scene.cut, scene.granules).number
     shown = scene.found.nearest
     of_colour = _summed(area[:, None] * (shown[:, None] == np.arange(len(layout.colours))), piece)
     owner = of_colour.argmax(axis=1)
@@ -82,7 +84,7 @@ def _kept(scene: Scene, layout: Layout, area: Doubles) -> _Deal:
 
     def dealt(target: Doubles) -> NDArray[np.int64]:
         return np.where(
-            most, optimal_transport.repaired(owner, cost, size, target - rest)[piece], shown
+            most, optimal_transport.repair_areas(owner, cost, size, target - rest)[piece], shown
         )
 
     return dealt
@@ -93,13 +95,13 @@ def _summed(values: Doubles, piece: NDArray[np.int64]) -> Doubles:
     return np.stack([np.bincount(piece, weights=of) for of in values.T], axis=1).astype(np.float64)
 
 
-def _strangeness(scene: Scene) -> Doubles:
+def _strangeness(scene: Analysis) -> Doubles:
     """(N, K) how far each segment is from each colour as the picture has it, which all must be."""
     centres = np.array(scene.found.centres)
-    return cielab.difference(scene.cut.lab[:, None], centres[None]) / _STRANGE
+    return cielab.ciede2000(scene.cut.lab[:, None], centres[None]) / _STRANGE
 
 
-def _unlikeness(scene: Scene, colours: Sequence[Colour]) -> Doubles:
+def _unlikeness(scene: Analysis, colours: Sequence[Colour]) -> Doubles:
     """(N, K) how unlike each segment's material is to each of the palette's colours."""
     unlike = [
         [_unlike(one, index, colour) for index, colour in enumerate(colours)]
@@ -111,10 +113,10 @@ def _unlikeness(scene: Scene, colours: Sequence[Colour]) -> Doubles:
 def _unlike(material: Material, index: int, colour: Colour) -> float:
     if material.colour == index:
         return 0.0
-    return float(cielab.difference(material.lab, colour.lab)) / _STRANGE
+    return float(cielab.ciede2000(material.lab, colour.lab)) / _STRANGE
 
 
-def _elsewhere(scene: Scene, piece: NDArray[np.int64], area: Doubles, layout: Layout) -> Doubles:
+def _elsewhere(scene: Analysis, piece: NDArray[np.int64], area: Doubles, layout: Layout) -> Doubles:
     """(P, K) how much of each piece's area lies where the layout has not each colour."""
     colours = len(layout.colours)
     owners = np.append(layout.owner.astype(np.int64), colours)
@@ -124,7 +126,7 @@ def _elsewhere(scene: Scene, piece: NDArray[np.int64], area: Doubles, layout: La
 
 
 def _foreseen(
-    scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours: tuple[Colour, ...]
+    scene: Analysis, owner: NDArray[np.int64], tonings: ToneCurves, colours: tuple[Colour, ...]
 ) -> Doubles:
     """(K,) the shares that would be measured on the recoloured picture."""
     cut = scene.cut
@@ -133,7 +135,7 @@ def _foreseen(
         mine = np.flatnonzero(owner == colour)
         lab[mine] = tonings.apply(lab[mine].T, scene.material[mine], colour).T
     centres = tuple(colour.lab for colour in colours)
-    seen = classification.sort_by(lab.astype(np.float64), cut.area, colours, centres).owner
-    sure = seen != NOBODY
+    seen = classification.classify_by(lab.astype(np.float64), cut.area, colours, centres).owner
+    sure = seen != NO_COLOR
     area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colours))
     return np.asarray(area / max(area.sum(), 1))

@@ -14,7 +14,7 @@ _MOST_FAVOUR = 0.4  # of a cover
 _SPECK = 2 / 1024  # of the picture; as far around a pixel, most pixels have to be of its colour
 
 
-def rounded(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[np.uint8]:
+def refine_labels(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[np.uint8]:
     """The map of colours with its edges moved onto the picture's own where those are near, and
     rounded where there are none: there a segment's outline is the picture's grain. No specks, and
     each colour keeps its area.

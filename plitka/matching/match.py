@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from plitka.color import cielab
 from plitka.color.palette import Colour
 from plitka.matching import analysis, assignment, recolor
-from plitka.matching.analysis import Scene
-from plitka.matching.tone_curves import Material, Toning, Tonings
+from plitka.matching.analysis import Analysis
+from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
 from plitka.measure import shares as fidelity
-from plitka.measure.classification import NOBODY
+from plitka.measure.classification import NO_COLOR
 from plitka.measure.shares import Measurement
 from plitka.tile.layout import Layout
 
@@ -46,44 +46,44 @@ class Matched:
     after: Measurement
 
 
-def match(image: Image, layout: Layout) -> Image:
+def match_image(image: Image, layout: Layout) -> Image:
     """Give a picture the shares and colours of a layout.
 
     image: (size, size, 3) RGB, 0..255: any picture, of a tile or not.
     """
-    return matched(image, layout).image
+    return match(image, layout).image
 
 
-def matched(image: Image, layout: Layout) -> Matched:
-    """`match`, with what is measured before and after: matching measures by itself anyway."""
+def match(image: Image, layout: Layout) -> Matched:
+    """`match_image`, with what is measured before and after: matching measures by itself anyway."""
     size = image.shape[0]
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
-    sight = fidelity.sight(fidelity.scaled(image), layout.colours)
-    before = fidelity.told(sight, layout.colours)
-    tried = list(_tried(analysis.view(image, layout, sight), layout))
+    sight = fidelity.segment_and_classify(fidelity.scale_for_measuring(image), layout.colours)
+    before = fidelity.summarize(sight, layout.colours)
+    tried = list(_tried(analysis.analyze(image, layout, sight), layout))
     best, after = min(tried, key=lambda one: _off(one[1].shares, layout))
     return Matched(best, before, after)
 
 
-def _tried(seen: Scene, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
+def _tried(seen: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
     """Pictures with the shares and colours of a layout, until one is good enough."""
     shares = np.array(layout.shares)
     shown = _shown(seen)
     off = _off(shown, layout)
     near = off <= _NEAR and _is_of(seen.materials, layout.colours)
-    kept = recolor.balanced(seen, layout.colours) if near else seen.lab
+    kept = recolor.balance(seen, layout.colours) if near else seen.lab
     if near and off <= _CLOSE:
-        balanced = cielab.to_rgb(kept)
+        balanced = cielab.lab_to_rgb(kept)
         yield balanced, fidelity.measure(balanced, layout.colours)
         return
     depth = 1.0
     target = shares + (np.array(shown) - shares) * _LEFT / off if near else shares
     for _ in range(_ATTEMPTS):
         tonings = _tonings(seen, layout, near, depth)
-        owner = assignment.deal(seen, layout, tonings, target, near)
-        lab = recolor.recoloured(seen, owner, tonings, len(shares))
-        image = cielab.to_rgb(recolor.patched(seen, kept, owner, lab) if near else lab)
+        owner = assignment.assign_colors(seen, layout, tonings, target, near)
+        lab = recolor.recolor(seen, owner, tonings, len(shares))
+        image = cielab.lab_to_rgb(recolor.patch(seen, kept, owner, lab) if near else lab)
         measured = fidelity.measure(image, layout.colours)
         yield image, measured
         shown = measured.shares
@@ -97,32 +97,32 @@ def _tried(seen: Scene, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
 
 def _is_of(materials: Sequence[Material], colours: Sequence[Colour]) -> bool:
     """Whether a white balance could make the colours of a picture those of the palette."""
-    own = [(each.lab, colours[each.colour].lab) for each in materials if each.colour != NOBODY]
-    return all(float(cielab.difference(*pair)) <= _BALANCE for pair in own)
+    own = [(each.lab, colours[each.colour].lab) for each in materials if each.colour != NO_COLOR]
+    return all(float(cielab.ciede2000(*pair)) <= _BALANCE for pair in own)
 
 
 def _off(shown: Sequence[float], layout: Layout) -> float:
     return fidelity.total_variation(shown, layout.shares)
 
 
-def _shown(seen: Scene) -> tuple[float, ...]:
+def _shown(seen: Analysis) -> tuple[float, ...]:
     """The shares; all 0 where a colour is missing or one is not of the recipe."""
     found, area = seen.found, seen.cut.area
     strange = found.material >= len(found.centres)
     if not all(found.centres) or area[strange].sum() > _CLOSE * area.sum():
         return (0.0,) * len(found.centres)
-    sure = found.owner != NOBODY
+    sure = found.owner != NO_COLOR
     shown = np.bincount(found.owner[sure], weights=area[sure], minlength=len(found.centres))
     return tuple((shown / max(shown.sum(), 1)).tolist())
 
 
-def _tonings(seen: Scene, layout: Layout, kept: bool, depth: float) -> Tonings:
-    def toning(one: Material, index: int, colour: Colour) -> Toning:
+def _tonings(seen: Analysis, layout: Layout, kept: bool, depth: float) -> ToneCurves:
+    def toning(one: Material, index: int, colour: Colour) -> ToneCurve:
         if kept and one.colour == index:
-            return Toning.shift(one, index, colour, recolor.ALIKE)
-        return Toning.of(one, index, layout.colours, _ALIKE, depth)
+            return ToneCurve.shift(one, index, colour, recolor.ALIKE)
+        return ToneCurve.of(one, index, layout.colours, _ALIKE, depth)
 
-    return Tonings.of(
+    return ToneCurves.of(
         [
             [toning(one, index, colour) for index, colour in enumerate(layout.colours)]
             for one in seen.materials

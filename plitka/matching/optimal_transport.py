@@ -43,7 +43,9 @@ class Bonds:
         return np.asarray(ones + others)
 
 
-def assign(cost: Doubles, area: Doubles, target: Doubles, bonds: Bonds) -> NDArray[np.int64]:
+def assign_by_transport(
+    cost: Doubles, area: Doubles, target: Doubles, bonds: Bonds
+) -> NDArray[np.int64]:
     """(N,) the column that each of N pieces gets.
 
     cost: (N, K), of giving a unit of a piece's area to a column. area: (N,). target: (K,) the
@@ -66,10 +68,10 @@ def assign(cost: Doubles, area: Doubles, target: Doubles, bonds: Bonds) -> NDArr
             price += softness * np.clip(step, -2, 2)
             held += _DAMPING * (bonds.apart(share) / size - held)
     priced = cost + held.T - price
-    return repaired(priced.argmin(axis=1), priced, area, target)
+    return repair_areas(priced.argmin(axis=1), priced, area, target)
 
 
-def repaired(
+def repair_areas(
     owner: NDArray[np.int64], cost: Doubles, area: Doubles, target: Doubles
 ) -> NDArray[np.int64]:
     """(N,) `owner` with pieces moved, where it costs least, until the areas meet `target`."""

@@ -12,9 +12,9 @@ from plitka.color import cielab
 from plitka.color.cielab import Floats
 from plitka.color.palette import Colour
 from plitka.matching import guided_filter, tone_curves, unmixing
-from plitka.matching.analysis import Scene
-from plitka.matching.tone_curves import Tonings
-from plitka.matching.unmixing import Mixed
+from plitka.matching.analysis import Analysis
+from plitka.matching.tone_curves import ToneCurves
+from plitka.matching.unmixing import MixedPixels
 
 ALIKE = 3.0
 """CIEDE2000; a colour that the picture has and that is as near to the palette is not moved, a
@@ -28,19 +28,19 @@ _PATCHED = 4  # pixels around a segment of another colour that go with it
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
 
-def balanced(scene: Scene, colours: Sequence[Colour]) -> Floats:
+def balance(scene: Analysis, colours: Sequence[Colour]) -> Floats:
     """The picture with its own colours moved to the palette, as a white balance would."""
     shifts = np.zeros((len(scene.materials), len(colours), 3), np.float32)
     for number, one in enumerate(scene.materials):
         for index, colour in enumerate(colours):
-            goal, _ = tone_curves.goal(one, index, colour, ALIKE)
+            goal, _ = tone_curves.compute_goal(one, index, colour, ALIKE)
             shifts[number, index] = np.subtract(goal, one.lab)
     moved = shifts[scene.material, scene.found.nearest][scene.index]
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
     return np.asarray(np.clip(scene.lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
 
 
-def patched(scene: Scene, kept: Floats, owner: NDArray[np.int64], other: Floats) -> Floats:
+def patch(scene: Analysis, kept: Floats, owner: NDArray[np.int64], other: Floats) -> Floats:
     """`kept`, but `other` where a segment's owner is not what it shows already."""
     changed = (owner != scene.found.nearest).astype(np.float32)[scene.index]
     broad = cv2.dilate(changed, np.ones((2 * _PATCHED + 1, 2 * _PATCHED + 1), np.uint8))
@@ -48,14 +48,14 @@ def patched(scene: Scene, kept: Floats, owner: NDArray[np.int64], other: Floats)
     return np.asarray(kept + soft * (other - kept), np.float32)
 
 
-def recoloured(scene: Scene, owner: NDArray[np.int64], tonings: Tonings, colours: int) -> Floats:
+def recolor(scene: Analysis, owner: NDArray[np.int64], tonings: ToneCurves, colours: int) -> Floats:
     """The picture with each segment toned to its colour, softly from one to the next."""
-    owners = guided_filter.rounded(
+    owners = guided_filter.refine_labels(
         owner.astype(np.uint8).take(scene.cut.map), scene.lab[..., 0], colours
     )
     kinds = scene.material.astype(np.uint8).take(scene.index)
     lab = np.array(cv2.split(scene.lab), np.float32).reshape(3, -1)
-    mixed = unmixing.mixed(lab, kinds, scene.materials)
+    mixed = unmixing.unmix(lab, kinds, scene.materials)
     lab[:, mixed.where] = mixed.first
     painter = _Painter(lab, kinds.ravel(), mixed, tonings)
     toned = painter.toned(owners.ravel())
@@ -70,8 +70,8 @@ class _Painter:
 
     lab: Floats
     kinds: NDArray[np.uint8]
-    mixed: Mixed
-    tonings: Tonings
+    mixed: MixedPixels
+    tonings: ToneCurves
 
     def toned(self, colours: NDArray[np.uint8]) -> Floats:
         """(3, n) the pixels toned to `colours` (n,)."""
@@ -139,7 +139,7 @@ def _settle(toned: Floats, owners: NDArray[np.uint8], painter: _Painter, colours
         count = np.bincount(painter.kinds[mine], minlength=len(goals))
         goal = np.average(goals[:, colour], axis=0, weights=count)
         median = np.median(toned[:, mine], axis=1)
-        if cielab.difference(goal, median) > _SETTLED:
+        if cielab.ciede2000(goal, median) > _SETTLED:
             toned += (goal - median)[:, None].astype(np.float32) * _cover(owners, colour)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.color.cielab import Doubles
-from plitka.measure.segmentation import Map, Segments
+from plitka.measure.segmentation import SegmentMap, Segments
 
 _LARGEST_GRANULE = 1.0  # of the layout's mean granule; segments join up to this area
 _ROUNDS = 3
@@ -15,7 +15,7 @@ _LAYOUT_EDGE = 0.4  # what an edge of the layout adds to a contrast, in median c
 
 
 @dataclass(frozen=True, eq=False)
-class Pieces:
+class Regions:
     """number: (N,) the piece that each segment is a part of, 0 and up without gaps.
 
     one, other: (E,) pieces that touch. bond: (E,) the length in pixels along which they do, less
@@ -28,7 +28,7 @@ class Pieces:
     bond: Doubles
 
 
-def join(segments: Segments, granules: Map) -> Pieces:
+def merge_segments(segments: Segments, granules: SegmentMap) -> Regions:
     """Join segments into pieces of granules.
 
     Two segments join where each has its faintest edge with the other, round by round. Where the
@@ -60,7 +60,7 @@ def join(segments: Segments, granules: Map) -> Pieces:
         place, area = place[heaviest], total
         edges = _merged(number[one], number[other], edges.contrast * edges.length, edges.length)
     firm = np.exp(-_FIRMNESS * edges.contrast / usual)
-    return Pieces(group, edges.one, edges.other, edges.length * firm)
+    return Regions(group, edges.one, edges.other, edges.length * firm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +119,7 @@ def _mutual(
     return np.where(mutual, np.minimum(best, itself), itself).astype(np.int64)
 
 
-def _place(segments: Segments, granules: Map) -> NDArray[np.int64]:
+def _place(segments: Segments, granules: SegmentMap) -> NDArray[np.int64]:
     """(N,) the granule of the layout that the middle of each segment lies on."""
     height, width = granules.shape
     index = segments.map.ravel()

@@ -47,7 +47,7 @@ class Material:
 
 
 @dataclass(frozen=True, eq=False)
-class Toning:
+class ToneCurve:
     """How one material becomes one colour.
 
     before: (steps, 2) a* and b* of the material at _STEPS steps of each L*. table: (steps, 3) the
@@ -65,36 +65,36 @@ class Toning:
     @staticmethod
     def of(
         material: Material, index: int, colours: Sequence[Colour], alike: float, depth: float = 1
-    ) -> "Toning":
-        """How a material becomes colours[index]; `alike` as `goal` has it.
+    ) -> "ToneCurve":
+        """How a material becomes colours[index]; `alike` as `compute_goal` has it.
 
         depth: of light and shade; 0 is flat, 1 as deep as the palette has them.
         """
         colour = colours[index]
-        target, way = goal(material, index, colour, alike)
+        target, way = compute_goal(material, index, colour, alike)
         spread = _shading(index, colours)
         lightness = _tone_curve(_SHADES, material.light, spread, target[0], way, depth)
         usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
         stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
         keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
-        before = cielab.shaded(material.lab, _SHADES)
-        after = cielab.shaded(target, lightness)
+        before = cielab.shade(material.lab, _SHADES)
+        after = cielab.shade(target, lightness)
         table = np.column_stack([lightness, after]).astype(np.float32)
-        return Toning(before, table, target, keep, _FARTHEST * stray * usual)
+        return ToneCurve(before, table, target, keep, _FARTHEST * stray * usual)
 
     @staticmethod
-    def shift(material: Material, index: int, colour: Colour, alike: float) -> "Toning":
+    def shift(material: Material, index: int, colour: Colour, alike: float) -> "ToneCurve":
         """How a material stays what it is, but for a white balance."""
-        target, _ = goal(material, index, colour, alike)
-        before = cielab.shaded(material.lab, _SHADES)
+        target, _ = compute_goal(material, index, colour, alike)
+        before = cielab.shade(material.lab, _SHADES)
         moved = np.subtract(target, material.lab)
         table = np.column_stack([_SHADES, before]) + moved
         table[:, 0] = np.clip(table[:, 0], 0, 100)
-        return Toning(before, table.astype(np.float32), target, 1.0, _ANY)
+        return ToneCurve(before, table.astype(np.float32), target, 1.0, _ANY)
 
 
 @dataclass(frozen=True, eq=False)
-class Tonings:
+class ToneCurves:
     """How each of M materials becomes each of K colours, laid out so that pixels are looked up.
 
     goals: (M, K, 3). before: (2, M * steps). table: (3, K * M * steps). keep, reach: (K * M,). All
@@ -108,10 +108,10 @@ class Tonings:
     reach: Floats
 
     @staticmethod
-    def of(tonings: Sequence[Sequence[Toning]]) -> "Tonings":
+    def of(tonings: Sequence[Sequence[ToneCurve]]) -> "ToneCurves":
         """tonings: M times K."""
         by_colour = list(zip(*tonings, strict=True))
-        return Tonings(
+        return ToneCurves(
             np.array([[one.goal for one in row] for row in tonings], np.float32),
             np.concatenate([row[0].before for row in tonings]).T.copy(),
             np.concatenate([one.table for row in by_colour for one in row]).T.copy(),
@@ -142,13 +142,13 @@ class Tonings:
         return toned
 
 
-def goal(material: Material, index: int, colour: Colour, alike: float) -> tuple[Lab, float]:
+def compute_goal(material: Material, index: int, colour: Colour, alike: float) -> tuple[Lab, float]:
     """What the material's median becomes as colour `index`, and how much of the way to the
     palette that is.
 
     alike: CIEDE2000 that the colour's own material may keep from the palette.
     """
-    far = float(cielab.difference(material.lab, colour.lab))
+    far = float(cielab.ciede2000(material.lab, colour.lab))
     own = material.colour == index
     left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
     way = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
@@ -162,7 +162,7 @@ def _shading(index: int, colours: Sequence[Colour]) -> tuple[float, float]:
     Granules of near colours are shaded less, so that they can be told apart.
     """
     labs = np.array([colour.lab for colour in colours])
-    near = np.delete(cielab.difference(labs, labs[index]), index).min(initial=_WELL_APART)
+    near = np.delete(cielab.ciede2000(labs, labs[index]), index).min(initial=_WELL_APART)
     depth = _SHADING * max(near / _WELL_APART, _LEAST_SHADING)
     p5, _, p50, _, p95 = colours[index].lightness
     return depth * (p50 - p5), depth * (p95 - p50)

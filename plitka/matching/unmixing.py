@@ -25,7 +25,7 @@ _CONTACT_STEP = 50.0  # the L* from one material to the other hid that
 
 
 @dataclass(frozen=True, eq=False)
-class Mixed:
+class MixedPixels:
     """Pixels that may be mixtures of their own material and another beside it.
 
     where: (n,) in the flat picture. first, second: (3, n) what is mixed there, of its own
@@ -41,7 +41,7 @@ class Mixed:
     contact: Floats
 
 
-def mixed(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material]) -> Mixed:
+def unmix(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material]) -> MixedPixels:
     """What is mixed where; of the materials beside a pixel, those that explain it best.
 
     lab: (3, n) L*, a*, b* of the flat picture. kinds: (h, w) the material of each pixel.
@@ -74,7 +74,7 @@ def mixed(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material]) 
     )
     hidden = np.minimum(np.abs(step[0]) / np.float32(_CONTACT_STEP), 1)
     contact = np.float32(4 * _CONTACT) * hidden * part * (1 - part)
-    return Mixed(where, first, first + step, other, part, contact)
+    return MixedPixels(where, first, first + step, other, part, contact)
 
 
 @dataclass(frozen=True, eq=False)

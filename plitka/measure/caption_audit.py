@@ -20,11 +20,15 @@ from plitka.measure.shares import Measurement
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
 """Of files that are taken for photographs."""
 
-_LIE = 0.08  # total variation; the honest photographs have 0.05 at most, the swapped 0.10 and more
-_OTHERS = 0.15  # of the granules' area in colours that the caption does not name
-_SWAP = 0.06  # total variation within which the caption's own shares, swapped, are the truth
+_LIE_DISTANCE = (
+    0.08  # total variation; the honest photographs have 0.05 at most, the swapped 0.10 and more
+)
+_OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
+_SWAP_DISTANCE = (
+    0.06  # total variation within which the caption's own shares, swapped, are the truth
+)
 _SUM = (99.0, 101.0)  # per cent
-_MOST = 8  # colours
+_MOST_COLORS = 8  # colours
 
 _IN_NAME = re.compile(r"([A-Za-z]+?)p(\d+(?:\.\d+)?)")
 _IN_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*%\s*(?:of\s+)?([A-Za-z][A-Za-z _-]*)")
@@ -71,63 +75,63 @@ def audit(folder: Path) -> Iterator[Finding]:
     """
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES:
-            yield _audited(file)
+            yield _audit_photograph(file)
 
 
-def caption(file: Path) -> Caption:
+def read_caption(file: Path) -> Caption:
     """The caption of a photograph. Raises CaptionError where it names no shares."""
     beside = file.with_suffix(".txt")
     if beside.is_file():
-        return _of_text(beside.read_text(encoding="utf-8", errors="replace"))
-    return _of_name(file.stem)
+        return _parse_text(beside.read_text(encoding="utf-8", errors="replace"))
+    return _parse_name(file.stem)
 
 
-def _audited(file: Path) -> Finding:
+def _audit_photograph(file: Path) -> Finding:
     try:
-        said = caption(file)
+        said = read_caption(file)
     except (CaptionError, UnknownColour) as fault:
         return Finding(file, None, None, "unread", str(fault))
     measured = fidelity.measure(images.load(file), said.colours)
-    reason = _lie(said, measured)
+    reason = _find_lie(said, measured)
     return Finding(file, said, measured, "lies" if reason else "true", reason)
 
 
-def _lie(said: Caption, measured: Measurement) -> str:
+def _find_lie(said: Caption, measured: Measurement) -> str:
     """What is wrong with a caption; "" where nothing is."""
     shares = [percent / 100 for percent in said.percent]
     others = measured.undecided / max(1 - measured.gaps, 1e-9)
-    if others > _OTHERS:
+    if others > _OTHER_COLORS:
         return f"{100 * others:.0f}% of the granules show other colours"
-    if fidelity.total_variation(measured.shares, shares) <= _LIE:
+    if fidelity.total_variation(measured.shares, shares) <= _LIE_DISTANCE:
         return ""
     near = min(permutations(shares), key=lambda p: fidelity.total_variation(measured.shares, p))
-    if fidelity.total_variation(measured.shares, near) <= _SWAP:
+    if fidelity.total_variation(measured.shares, near) <= _SWAP_DISTANCE:
         parts = zip(near, said.colours, strict=True)
         return "swapped; it shows " + ", ".join(f"{100 * s:g}% {c.phrase}" for s, c in parts)
     return "other shares"
 
 
-def _of_name(stem: str) -> Caption:
+def _parse_name(stem: str) -> Caption:
     tokens = [token for token in re.split(r"[_+, ]+", stem) if token]
     while tokens and re.fullmatch(r"\(?\d+\)?", tokens[-1]):
         tokens.pop()  # "REDp60_BLUEp40_2": the second photograph of such a tile
     if len(tokens) == 1 and not _IN_NAME.fullmatch(tokens[0]):
-        return _checked([(tokens[0], 100.0)])
+        return _make_caption([(tokens[0], 100.0)])
     parts = [_IN_NAME.fullmatch(token) for token in tokens]
     read = [(part[1], float(part[2])) for part in parts if part]
     if not read or len(read) < len(parts):
         raise CaptionError("its name is no caption like REDp60_BLUEp40")
-    return _checked(read)
+    return _make_caption(read)
 
 
-def _of_text(text: str) -> Caption:
-    read = [(_known(words), float(percent)) for percent, words in _IN_TEXT.findall(text)]
+def _parse_text(text: str) -> Caption:
+    read = [(_find_known_name(words), float(percent)) for percent, words in _IN_TEXT.findall(text)]
     if not read:
         raise CaptionError('its text names no shares like "60% red, 40% blue"')
-    return _checked(read)
+    return _make_caption(read)
 
 
-def _known(words: str) -> str:
+def _find_known_name(words: str) -> str:
     """The colour that a stretch of text begins with: "dark green rubber" -> "dark green"."""
     pieces = words.split()
     for count in range(len(pieces), 0, -1):
@@ -140,7 +144,7 @@ def _known(words: str) -> str:
     return words.strip()
 
 
-def _checked(read: list[tuple[str, float]]) -> Caption:
+def _make_caption(read: list[tuple[str, float]]) -> Caption:
     shares: dict[Colour, float] = {}
     for name, percent in read:
         colour = palette.load().find(name)
@@ -149,6 +153,6 @@ def _checked(read: list[tuple[str, float]]) -> Caption:
     total = sum(shares.values())
     if not _SUM[0] <= total <= _SUM[1]:
         raise CaptionError(f"its shares add up to {total:g}%, not to 100%")
-    if len(shares) > _MOST:
-        raise CaptionError(f"it names {len(shares)} colours; at most {_MOST} are measured")
+    if len(shares) > _MOST_COLORS:
+        raise CaptionError(f"it names {len(shares)} colours; at most {_MOST_COLORS} are measured")
     return Caption(tuple(shares), tuple(100 * part / total for part in shares.values()))

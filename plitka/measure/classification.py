@@ -18,7 +18,7 @@ from plitka.measure import color_modes
 from plitka.measure.color_modes import Modes
 from plitka.measure.segmentation import Segments
 
-NOBODY = -1
+NO_COLOR = -1
 """The owner of segments that show none of the colours."""
 
 SHADOW = 0.55
@@ -53,7 +53,7 @@ _ROUNDS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Sorted:
+class Classification:
     """centres: L*a*b* of each colour as this picture shows it, None for one that it does not show.
 
     strangers: colours of the picture that are none of those looked for.
@@ -73,27 +73,27 @@ class Sorted:
     shadow: NDArray[np.bool_]
 
 
-def sort(segments: Segments, colours: Sequence[Colour]) -> Sorted:
+def classify(segments: Segments, colours: Sequence[Colour]) -> Classification:
     """Sort a picture's segments by the colours, as the picture itself shows them."""
     centres, strangers = _claims(segments, colours)
-    return sort_by(segments.lab, segments.area, colours, centres, strangers)
+    return classify_by(segments.lab, segments.area, colours, centres, strangers)
 
 
-def shares(found: Sorted, segments: Segments) -> tuple[float, ...]:
+def sum_shares(found: Classification, segments: Segments) -> tuple[float, ...]:
     """Of the area of granules, each 0 to 1, together 1 (all 0 where no granule is seen)."""
-    sure = found.owner != NOBODY
+    sure = found.owner != NO_COLOR
     count = len(found.centres)
     area = np.bincount(found.owner[sure], weights=segments.area[sure], minlength=count)
     return tuple((area / max(area.sum(), 1)).tolist())
 
 
-def sort_by(
+def classify_by(
     lab: Doubles,
     area: Doubles,
     colours: Sequence[Colour],
     centres: tuple[Lab | None, ...],
     strangers: tuple[Lab, ...] = (),
-) -> Sorted:
+) -> Classification:
     """Sort segments, (N, 3) and (N,), by colours that are known to look like `centres`."""
     shown = [index for index, centre in enumerate(centres) if centre is not None]
     looks = [centre for centre in centres if centre is not None]
@@ -101,8 +101,8 @@ def sort_by(
     looks += strangers
     lights += [_usual_light(stranger) for stranger in strangers]
     if not looks:
-        nobody = np.full(len(area), NOBODY)
-        return Sorted(centres, strangers, nobody, nobody, nobody, lab[:, 0] < _DARKEST)
+        nobody = np.full(len(area), NO_COLOR)
+        return Classification(centres, strangers, nobody, nobody, nobody, lab[:, 0] < _DARKEST)
     off = [_distance(lab, look, light) for look, light in zip(looks, lights, strict=True)]
     strangeness = np.stack(off, axis=1)
     unlikeliness = strangeness + np.log([sum(light) for light in lights])
@@ -111,15 +111,15 @@ def sort_by(
     material = number[index]
     depth = np.array([look[0] for look in looks]) * SHADOW
     if not shown:
-        nobody = np.full(len(area), NOBODY)
+        nobody = np.full(len(area), NO_COLOR)
         shadow = lab[:, 0] < np.maximum(depth[index], _DARKEST)
-        return Sorted(centres, strangers, material, nobody, nobody, shadow)
+        return Classification(centres, strangers, material, nobody, nobody, shadow)
     among = np.where(index < len(shown), index, unlikeliness[:, : len(shown)].argmin(axis=1))
     nearest = np.array(shown)[among]
     shadow = lab[:, 0] < depth[among]
     near = strangeness[np.arange(len(area)), index] < _UNLIKELY
-    owner = np.where((material == nearest) & near & ~shadow, nearest, NOBODY)
-    return Sorted(centres, strangers, material, owner, nearest, shadow)
+    owner = np.where((material == nearest) & near & ~shadow, nearest, NO_COLOR)
+    return Classification(centres, strangers, material, owner, nearest, shadow)
 
 
 def _most_likely(unlikeliness: Doubles, area: Doubles) -> NDArray[np.int64]:
@@ -139,18 +139,18 @@ def _claims(
     Each mode goes to one colour at most, so that the sum of what speaks for the claims is highest.
     Colours that find none look once more, for shallow modes near their own place in the palette.
     """
-    found = color_modes.find(segments, color_modes.COARSE)
+    found = color_modes.find_modes(segments, color_modes.COARSE)
     deep = found.valley < color_modes.DEEP
     drift = np.where(found.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
     choice = _claimed(found, colours, np.where(deep, _of_one_hue(found, colours, drift), 0))
     centres = [None if mode is None else cielab.as_lab(found.lab[mode]) for mode in choice]
     missing = [index for index, centre in enumerate(centres) if centre is None]
     if missing:
-        fine = color_modes.find(segments, color_modes.FINE)
+        fine = color_modes.find_modes(segments, color_modes.FINE)
         reach = np.where(fine.weight < _SHALLOW_LEAST, 0, _SHALLOW_DRIFT)
         for centre in centres:
             if centre is not None:
-                reach[cielab.difference(fine.lab, centre) < _DISTINCT] = 0
+                reach[cielab.ciede2000(fine.lab, centre) < _DISTINCT] = 0
                 reach[_is_shadow(fine.lab, centre)] = 0
         second = _claimed(fine, [colours[index] for index in missing], reach[None])
         for index, mode in zip(missing, second, strict=True):
@@ -185,14 +185,14 @@ def _of_one_hue(found: Modes, colours: Sequence[Colour], drift: Doubles) -> Doub
 
 def _is_shadow(lab: Doubles, centre: Lab) -> NDArray[np.bool_]:
     """(M,) whether colours (M, 3) are what `centre` looks like in deep shadow."""
-    off = np.linalg.norm(lab[:, 1:] - cielab.shaded(centre, lab[:, 0]), axis=1)
+    off = np.linalg.norm(lab[:, 1:] - cielab.shade(centre, lab[:, 0]), axis=1)
     return np.asarray((off < _CHROMA_SPREAD / 2) & (lab[:, 0] < SHADOW * centre[0]))
 
 
 def _claimed(found: Modes, colours: Sequence[Colour], reach: Doubles) -> list[int | None]:
     """The mode that each colour claims. reach: (K, M) or (1, M) CIEDE2000 within which one may."""
     palette = np.array([colour.lab for colour in colours])
-    far = cielab.difference(palette[:, None], found.lab[None])
+    far = cielab.ciede2000(palette[:, None], found.lab[None])
     worth = _LARGE_DRIFT - far + _CROWD * np.log(found.weight / found.weight.min(initial=1))
     worth += _EXPLAINED * found.weight
     worth[far > reach] = -np.inf
@@ -234,7 +234,7 @@ def _distance(lab: Doubles, centre: Lab, light: tuple[float, float]) -> Doubles:
     """
     lightness = lab[:, 0] - centre[0]
     lightness = lightness / np.where(lightness < 0, *light)
-    off = (lab[:, 1:] - cielab.shaded(centre, lab[:, 0])) / _CHROMA_SPREAD
+    off = (lab[:, 1:] - cielab.shade(centre, lab[:, 0])) / _CHROMA_SPREAD
     return np.asarray(0.5 * (off**2).sum(axis=1) + 0.5 * lightness**2)
 
 

@@ -12,7 +12,7 @@ from plitka.measure.segmentation import Segments
 
 
 @dataclass(frozen=True)
-class Look:
+class Resolution:
     """How closely to look: `blur`, standard deviations in L*, a*, b*; `purity`, the power of their
     area with which segments count: large ones are the insides of granules, small ones mixed edges.
     """
@@ -21,9 +21,9 @@ class Look:
     purity: float
 
 
-COARSE = Look((4.0, 2.0, 2.0), 1.0)
+COARSE = Resolution((4.0, 2.0, 2.0), 1.0)
 """Finds each colour of a photograph once."""
-FINE = Look((3.0, 1.6, 1.6), 2.0)
+FINE = Resolution((3.0, 1.6, 1.6), 2.0)
 """Tells near colours apart (pearl from light gray), and finds some that are none."""
 
 DEEP = 0.4
@@ -50,7 +50,7 @@ class Modes:
     valley: Doubles
 
 
-def find(segments: Segments, look: Look) -> Modes:
+def find_modes(segments: Segments, look: Resolution) -> Modes:
     """The modes of the segments' colours, each weighed by the area around it."""
     density, lowest = _density(segments, look)
     highest = _along_axes(
@@ -89,7 +89,7 @@ def _prominent(bins: NDArray[np.intp], density: Floats) -> tuple[NDArray[np.intp
     return np.array(kept).reshape(-1, 3), np.array(valleys)
 
 
-def _density(segments: Segments, look: Look) -> tuple[Floats, Doubles]:
+def _density(segments: Segments, look: Resolution) -> tuple[Floats, Doubles]:
     """The blurred histogram of where the picture has colours, and the L*a*b* of its first bin."""
     place = np.rint(segments.lab / _BIN).astype(int)
     first = place.min(axis=0) - _MARGIN

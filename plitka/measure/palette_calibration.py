@@ -14,7 +14,7 @@ import numpy as np
 from plitka import images
 from plitka.color import cielab, palette
 from plitka.color.cielab import Floats
-from plitka.color.palette import COLUMNS, Palette, PaletteError, name_key
+from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name
 from plitka.measure import color_modes, segmentation
 from plitka.measure.caption_audit import SUFFIXES
 
@@ -34,21 +34,21 @@ def calibrate(folder: Path) -> list[dict[str, str]]:
 
     Raises CalibrationError, and OSError for what cannot be read.
     """
-    kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and _photographs(kind))
+    kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and _list_photographs(kind))
     if not kinds:
         raise CalibrationError(
             f"{folder}: no photographs found; they belong in folders named after colour codes, "
             f"{folder / 'DKGREEN' / '1.jpg'}"
         )
     known = palette.load()
-    phrases = {kind.name: _phrase(kind, known) for kind in kinds}
+    phrases = {kind.name: _read_phrase(kind, known) for kind in kinds}
     _check_phrases(phrases, known)
-    return [_row(kind, phrases[kind.name]) for kind in kinds]
+    return [_measure_row(kind, phrases[kind.name]) for kind in kinds]
 
 
-def write(rows: Sequence[Mapping[str, str]], file: Path) -> None:
+def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     """Write rows to a palette file; rows of other codes that are there already stay."""
-    kept = palette.rows(file) if file.exists() else []
+    kept = palette.read_rows(file) if file.exists() else []
     codes = {row["code"] for row in rows}
     merged = [*(row for row in kept if row["code"] not in codes), *rows]
     fresh = file.with_suffix(".new")
@@ -60,11 +60,11 @@ def write(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     fresh.replace(file)
 
 
-def _photographs(kind: Path) -> list[Path]:
+def _list_photographs(kind: Path) -> list[Path]:
     return sorted(file for file in kind.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
-def _phrase(kind: Path, known: Palette) -> str:
+def _read_phrase(kind: Path, known: Palette) -> str:
     if not _CODE.fullmatch(kind.name):
         raise CalibrationError(
             f"{kind}: {kind.name!r} is no colour code; a code has 2 to 16 capital letters and "
@@ -87,15 +87,15 @@ def _phrase(kind: Path, known: Palette) -> str:
 
 def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
     """No phrase and no code may name two colours."""
-    names = {name_key(colour.code): colour.code for colour in known.colours}
+    names = {normalize_name(colour.code): colour.code for colour in known.colours}
     names |= {
-        name_key(colour.phrase): colour.code
+        normalize_name(colour.phrase): colour.code
         for colour in known.colours
         if colour.code not in phrases
     }
     for code, phrase in phrases.items():
         for name in (code, phrase):
-            owner = names.setdefault(name_key(name), code)
+            owner = names.setdefault(normalize_name(name), code)
             if owner != code:
                 raise CalibrationError(
                     f'{code}: "{name}" names the colour {owner} already; give it another in '
@@ -103,10 +103,10 @@ def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
                 )
 
 
-def _row(kind: Path, phrase: str) -> dict[str, str]:
-    files = _photographs(kind)
-    lab = np.concatenate([_pixels(file) for file in files])
-    rgb = np.rint(255 * _encoded(np.median(cielab.to_linear(lab), axis=0))).astype(int)
+def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
+    files = _list_photographs(kind)
+    lab = np.concatenate([_sample_pixels(file) for file in files])
+    rgb = np.rint(255 * _encoded(np.median(cielab.lab_to_linear(lab), axis=0))).astype(int)
     p5, p25, p50, p75, p95 = np.percentile(lab[:, 0], (5, 25, 50, 75, 95))
     figures = {
         "L_median": p50,
@@ -129,7 +129,7 @@ def _row(kind: Path, phrase: str) -> dict[str, str]:
     }
 
 
-def _pixels(file: Path) -> Floats:
+def _sample_pixels(file: Path) -> Floats:
     """(n, 3) L*a*b* of a photograph's pixels, evenly chosen."""
     image = images.load(file)
     count = image.shape[0] * image.shape[1]
@@ -138,8 +138,8 @@ def _pixels(file: Path) -> Floats:
             f"{file}: {image.shape[1]}x{image.shape[0]} pixels are too few; at least "
             f"{_LEAST_PIXELS:,} are needed"
         )
-    lab = cielab.from_rgb(image)
-    found = color_modes.find(segmentation.cut(image, lab), color_modes.COARSE)
+    lab = cielab.rgb_to_lab(image)
+    found = color_modes.find_modes(segmentation.segment(image, lab), color_modes.COARSE)
     if (found.weight[found.valley < color_modes.DEEP] > _SECOND_COLOUR).sum() > 1:
         raise CalibrationError(f"{file}: shows more than one colour")
     return lab.reshape(-1, 3)[:: max(count // _MOST_PIXELS, 1)]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from plitka.color.cielab import Doubles, Floats
 
-Map: TypeAlias = NDArray[np.int32]
+SegmentMap: TypeAlias = NDArray[np.int32]
 """(h, w): the index of the segment that each pixel belongs to."""
 
 _DENOISE = 0.8  # standard deviation in pixels; granules have 12 and more, edges stay
@@ -27,13 +27,13 @@ class Segments:
     contrast: (h, w) how much the picture changes at each pixel, in 8-bit L*a*b* levels.
     """
 
-    map: Map
+    map: SegmentMap
     area: Doubles
     lab: Doubles
     contrast: Floats
 
 
-def cut(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
+def segment(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
     """Cut a picture along its edges: a watershed from where it changes least.
 
     image: (h, w, 3) sRGB; lab: the same in L*a*b*. reach: pixels; one segment grows from where
@@ -50,7 +50,7 @@ def cut(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
     return _numbered(index, lab, contrast)
 
 
-def without_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
+def split_large_segments(segments: Segments, lab: Floats, granules: SegmentMap) -> Segments:
     """The segments, those that are larger than granules cut along them too, and a flat picture
     into just those.
 
@@ -68,7 +68,7 @@ def without_large(segments: Segments, lab: Floats, granules: Map) -> Segments:
     return _numbered(index, lab, segments.contrast)
 
 
-def _numbered(index: Map, lab: Floats, contrast: Floats) -> Segments:
+def _numbered(index: SegmentMap, lab: Floats, contrast: Floats) -> Segments:
     """The segments of a map whose numbers have gaps."""
     present = np.bincount(index.ravel()) > 0
     index = np.asarray((np.cumsum(present) - 1).astype(np.int32).take(index))
@@ -78,7 +78,7 @@ def _numbered(index: Map, lab: Floats, contrast: Floats) -> Segments:
     return Segments(index, area, np.stack(sums, axis=1) / area[:, None], contrast)
 
 
-def _without_borders(marks: Map) -> Map:
+def _without_borders(marks: SegmentMap) -> SegmentMap:
     """Watershed's lines (-1), one pixel broad, given to a segment beside them."""
     line = marks < 1
     beside = cv2.dilate(marks.astype(np.float32), np.ones((3, 3), np.uint8))

@@ -39,7 +39,7 @@ def total_variation(measured: Sequence[float], requested: Sequence[float]) -> fl
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class ClassifiedImage:
     """What measuring sees in a picture.
 
     image: (h, w, 3) the picture, lab: the same in L*a*b*. cut: its segments. found: which of the
@@ -49,7 +49,7 @@ class Sight:
     image: NDArray[np.uint8]
     lab: cielab.Floats
     cut: segmentation.Segments
-    found: classification.Sorted
+    found: classification.Classification
 
 
 def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
@@ -57,10 +57,10 @@ def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
 
     image: (height, width, 3) RGB, 0..255.
     """
-    return told(sight(scaled(image), colours), colours)
+    return summarize(segment_and_classify(scale_for_measuring(image), colours), colours)
 
 
-def scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def scale_for_measuring(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The picture at the size of measuring: one at which a granule has 10 to 30 pixels across."""
     height, width = image.shape[:2]
     if _SMALLEST_SIDE <= max(height, width) <= _SIDE:
@@ -71,30 +71,30 @@ def scaled(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
-def sight(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Sight:
-    """The first step of `measure`, for who goes on with what it sees. image: `scaled` already."""
-    lab = cielab.from_rgb(image)
-    cut = segmentation.cut(image, lab)
-    return Sight(image, lab, cut, classification.sort(cut, colours))
+def segment_and_classify(image: NDArray[np.uint8], colours: Sequence[Colour]) -> ClassifiedImage:
+    """The first step of `measure`, for who goes on with what it sees. image: `scale_for_measuring` already."""
+    lab = cielab.rgb_to_lab(image)
+    cut = segmentation.segment(image, lab)
+    return ClassifiedImage(image, lab, cut, classification.classify(cut, colours))
 
 
-def told(seen: Sight, colours: Sequence[Colour]) -> Measurement:
+def summarize(seen: ClassifiedImage, colours: Sequence[Colour]) -> Measurement:
     """The second step of `measure`, with the same colours."""
     cut, found = seen.cut, seen.found
     whole = cut.area.sum()
-    granules = found.owner != classification.NOBODY
+    granules = found.owner != classification.NO_COLOR
     gaps = cut.area[found.shadow].sum() / whole
     undecided = cut.area[~granules & ~found.shadow].sum() / whole
     differences = _differences(seen.lab, found, cut.map, colours)
     return Measurement(
-        classification.shares(found, cut), differences, float(gaps), float(undecided)
+        classification.sum_shares(found, cut), differences, float(gaps), float(undecided)
     )
 
 
 def _differences(
     lab: cielab.Floats,
-    found: classification.Sorted,
-    pixels: segmentation.Map,
+    found: classification.Classification,
+    pixels: segmentation.SegmentMap,
     colours: Sequence[Colour],
 ) -> tuple[float | None, ...]:
     """As Measurement tells. Like the palette's, the medians take in a granule's own shadows."""
@@ -107,5 +107,5 @@ def _differences(
             differences.append(None)
             continue
         median = np.median(lab[material == index], axis=0)
-        differences.append(float(cielab.difference(median, colour.lab)))
+        differences.append(float(cielab.ciede2000(median, colour.lab)))
     return tuple(differences)

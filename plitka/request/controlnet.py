@@ -10,8 +10,8 @@ from plitka.runtime.timing import log
 if TYPE_CHECKING:
     from diffusers import ControlNetModel
 
-Kind: TypeAlias = Literal["canny", "softedge"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+ControlNetKind: TypeAlias = Literal["canny", "softedge"]
+CONTROLNET_KINDS: tuple[ControlNetKind, ...] = get_args(ControlNetKind)
 
 # Joints this near to an axis (0, 90 or 180 degrees) are crisp rows and columns of pixels, which
 # suit Canny; steeper ones are stairs, which a graded edge map follows better.
@@ -21,30 +21,34 @@ DEFAULT_SCALE = 0.5  # how strongly a network's residuals count, 0 to 2
 
 
 @dataclass(frozen=True)
-class ControlChoice:
+class ControlNetChoice:
     """Which ControlNet a picture is made with, and the reason for log and metrics."""
 
-    kind: Kind | None
+    kind: ControlNetKind | None
     reason: str
 
 
-def choose(angle: float, forced: bool | None = None, scale: float = DEFAULT_SCALE) -> ControlChoice:
+def choose_controlnet(
+    angle: float, forced: bool | None = None, scale: float = DEFAULT_SCALE
+) -> ControlNetChoice:
     """The ControlNet for tiles laid at `angle` degrees, 0 to 180.
 
     `forced` is `overrides.use_controlnet`: True and False force it on and off, None leaves it to
     the angle. `scale` is `overrides.controlnet_scale`: at 0 a network would run for nothing.
     """
     if forced is False:
-        return ControlChoice(None, "forced off by use_controlnet")
+        return ControlNetChoice(None, "forced off by use_controlnet")
     if scale == 0:
-        return ControlChoice(None, "controlnet_scale is 0")
+        return ControlNetChoice(None, "controlnet_scale is 0")
     if angle % 180 == 0 and not forced:
-        return ControlChoice(None, "top view is reliable without it")
+        return ControlNetChoice(None, "top view is reliable without it")
     distance = abs((angle + 45) % 90 - 45)
-    kind: Kind = "canny" if distance <= CANNY_REACH else "softedge"
+    kind: ControlNetKind = "canny" if distance <= CANNY_REACH else "softedge"
     relation = "within" if kind == "canny" else "not within"
     geometry = f"{angle:g} degrees is {relation} {CANNY_REACH} degrees of an axis"
-    return ControlChoice(kind, f"forced on by use_controlnet; {geometry}" if forced else geometry)
+    return ControlNetChoice(
+        kind, f"forced on by use_controlnet; {geometry}" if forced else geometry
+    )
 
 
 class ControlNets:
@@ -55,7 +59,7 @@ class ControlNets:
 
     def __init__(
         self,
-        load: Callable[[Kind], "ControlNetModel"],
+        load: Callable[[ControlNetKind], "ControlNetModel"],
         free: Callable[[], int],
         release: Callable[[], None],
     ) -> None:
@@ -63,14 +67,14 @@ class ControlNets:
         self._load = load
         self._free = free
         self._release = release
-        self._loaded: OrderedDict[Kind, ControlNetModel] = OrderedDict()
+        self._loaded: OrderedDict[ControlNetKind, ControlNetModel] = OrderedDict()
 
     @property
-    def loaded(self) -> "Mapping[Kind, ControlNetModel]":
+    def loaded(self) -> "Mapping[ControlNetKind, ControlNetModel]":
         """The networks in memory, the one used last at the end."""
         return self._loaded
 
-    def get(self, kind: Kind, needed: int) -> "ControlNetModel":
+    def get(self, kind: ControlNetKind, needed: int) -> "ControlNetModel":
         """The network, loaded unless it is there; `needed` bytes are made free for it before."""
         if kind not in self._loaded:
             while self._loaded and self._free() < needed:
@@ -79,7 +83,7 @@ class ControlNets:
         self._loaded.move_to_end(kind)
         return self._loaded[kind]
 
-    def evict(self, keep: Kind | None = None) -> Kind | None:
+    def evict(self, keep: ControlNetKind | None = None) -> ControlNetKind | None:
         """Drop the network not used longest, except the one to keep, and say which it was."""
         oldest = next((kind for kind in self._loaded if kind != keep), None)
         if oldest is not None:

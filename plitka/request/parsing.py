@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, get_args
 
 from plitka.color import palette
-from plitka.color.palette import RGB, Colour, UnknownColour, name_key, nearest_name, quoted
+from plitka.color.palette import RGB, Colour, UnknownColour, normalize_name, quote, suggest_name
 
 Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
 ColourControl: TypeAlias = Literal["layout", "prompt"]
@@ -151,7 +151,7 @@ def _unwrapped(text: str) -> _Object:
         elif isinstance(value, _Object):
             return value
         else:
-            raise RecipeError(f"params_json: got {quoted(value)}; allowed: {_REQUEST}")
+            raise RecipeError(f"params_json: got {quote(value)}; allowed: {_REQUEST}")
     raise RecipeError(f"params_json: wrapped too often; allowed: {_REQUEST}")
 
 
@@ -164,7 +164,7 @@ def _decoded(text: str) -> object:
         return json.loads(text, object_pairs_hook=_Object, parse_int=_integer)
     except json.JSONDecodeError as fault:
         reason = fault.msg.removesuffix(" at").rstrip(": ")
-        near = quoted(text[max(fault.pos - 20, 0) : fault.pos + 20])
+        near = quote(text[max(fault.pos - 20, 0) : fault.pos + 20])
         raise RecipeError(
             f"params_json: not JSON ({reason} at line {fault.lineno}, column {fault.colno},"
             f" near {near}); allowed: {_REQUEST}"
@@ -187,7 +187,7 @@ class _Refused(ValueError):
 
     def __init__(self, value: object, allowed: str, meant: str | None = None) -> None:
         hint = f'; did you mean "{meant}"? Allowed: ' if meant else "; allowed: "
-        super().__init__(f"got {quoted(value)}{hint}{allowed}")
+        super().__init__(f"got {quote(value)}{hint}{allowed}")
 
 
 def _within(value: object, low: float, high: float) -> TypeGuard[float]:
@@ -219,7 +219,7 @@ def _choice(options: tuple[T, ...]) -> Callable[[object], T]:
             if value == option:
                 return option
         names = [str(option) for option in options]
-        meant = nearest_name(value, names) if isinstance(value, str) else None
+        meant = suggest_name(value, names) if isinstance(value, str) else None
         raise _Refused(value, ", ".join(names), meant)
 
     return take
@@ -261,7 +261,7 @@ def _named_colour(value: object) -> tuple[Colour, str]:
     if name.startswith("#"):
         raise _Refused(value, f'{_COLOUR_NAME}; a hex goes under "hex"')
     colour = palette.load().find(name)
-    is_phrase = name_key(name) == name_key(colour.phrase)
+    is_phrase = normalize_name(name) == normalize_name(colour.phrase)
     return colour, name.lower() if is_phrase else colour.phrase
 
 
@@ -329,7 +329,7 @@ class _Node:
         known = list(known)
         for key in self.fields:
             if key not in known:
-                meant = nearest_name(key, known)
+                meant = suggest_name(key, known)
                 hint = f'; did you mean "{meant}"? Known: ' if meant else "; known: "
                 self.fault(key, f"unknown key{hint}{', '.join(known)}")
         for key in self.fields.repeated:
@@ -337,7 +337,7 @@ class _Node:
 
     def fault(self, key: str, sentence: str) -> None:
         if not re.fullmatch(r"\w{1,60}", key, re.ASCII):
-            place = f"{self.path}[{quoted(key)}]"
+            place = f"{self.path}[{quote(key)}]"
         else:
             place = f"{self.path}.{key}" if self.path else key
         self.faults.append(f"{place}: {sentence}")

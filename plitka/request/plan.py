@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from plitka.request import controlnet, prompt
-from plitka.request.controlnet import ControlChoice
+from plitka.request.controlnet import ControlNetChoice
 from plitka.request.parsing import ColourControl, Recipe
-from plitka.request.presets import PROFILES
+from plitka.request.presets import PRESETS
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,13 @@ class Plan:
     steps_preview: int
     steps_final: int
     guidance_scale: float
-    control: ControlChoice
+    control: ControlNetChoice
     controlnet_scale: float  # 0 to 2
     color_control: ColourControl
     strength: float | None  # of image-to-image, 0.05 to 1; text-to-image has none
 
     def as_json(self) -> dict[str, object]:
-        """The plan as the `plan` command prints it, all of it JSON values.
+        """The plan as the `make_plan` command prints it, all of it JSON values.
 
         A seed of -1 stays: one is drawn when the picture is made.
         """
@@ -45,21 +45,21 @@ class Plan:
         }
 
 
-def plan(recipe: Recipe, tokens: bool = True) -> Plan:
+def make_plan(recipe: Recipe, tokens: bool = True) -> Plan:
     """Settle what the recipe leaves open: its overrides first, then its quality's profile.
 
     tokens: whether the model has the embeddings that the prompt's tokens stand for.
     """
     overrides = recipe.overrides
-    profile = PROFILES[recipe.quality]
+    profile = PRESETS[recipe.quality]
     color_control = overrides.color_control or "layout"
     scale = overrides.controlnet_scale
     controlnet_scale = controlnet.DEFAULT_SCALE if scale is None else scale
     # None of these may be 0, so `or` passes over what was not given, and over nothing else.
     return Plan(
         recipe=recipe,
-        prompt=prompt.prompt(recipe, tokens),
-        negative_prompt=prompt.negative_prompt(recipe),
+        prompt=prompt.build_prompt(recipe, tokens),
+        negative_prompt=prompt.build_negative_prompt(recipe),
         steps_preview=overrides.num_inference_steps_preview or profile.steps_preview,
         steps_final=(
             overrides.num_inference_steps_final
@@ -67,7 +67,9 @@ def plan(recipe: Recipe, tokens: bool = True) -> Plan:
             or profile.steps_final
         ),
         guidance_scale=overrides.guidance_scale or profile.guidance_scale,
-        control=controlnet.choose(recipe.angle, overrides.use_controlnet, controlnet_scale),
+        control=controlnet.choose_controlnet(
+            recipe.angle, overrides.use_controlnet, controlnet_scale
+        ),
         controlnet_scale=controlnet_scale,
         color_control=color_control,
         strength=(overrides.strength or profile.strength) if color_control == "layout" else None,

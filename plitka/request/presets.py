@@ -6,7 +6,7 @@ from plitka.request.parsing import Quality
 
 
 @dataclass(frozen=True)
-class Profile:
+class Preset:
     """What a quality stands for where the request overrides nothing."""
 
     steps_preview: int  # length of the schedule, diffusers' num_inference_steps
@@ -17,11 +17,11 @@ class Profile:
     strength: float
 
 
-PROFILES: dict[Quality, Profile] = {
-    "preview": Profile(steps_preview=35, steps_final=40, guidance_scale=6.5, strength=0.45),
-    "standard": Profile(steps_preview=35, steps_final=50, guidance_scale=6.5, strength=0.5),
-    "high": Profile(steps_preview=40, steps_final=60, guidance_scale=6.0, strength=0.55),
+PRESETS: dict[Quality, Preset] = {
+    "preview": Preset(steps_preview=35, steps_final=40, guidance_scale=6.5, strength=0.45),
+    "standard": Preset(steps_preview=35, steps_final=50, guidance_scale=6.5, strength=0.5),
+    "high": Preset(steps_preview=40, steps_final=60, guidance_scale=6.0, strength=0.55),
     # A distilled LoRA is trained for its own number of steps and for no guidance. The last half of
     # its schedule are still steps that it was trained on.
-    "turbo": Profile(steps_preview=8, steps_final=8, guidance_scale=1.0, strength=0.5),
+    "turbo": Preset(steps_preview=8, steps_final=8, guidance_scale=1.0, strength=0.5),
 }

@@ -12,13 +12,13 @@ _TOKENS = "<s0><s1>"  # the textual inversion's
 _SURFACE = "photorealistic rubber tile, high quality, detailed texture"
 
 
-def prompt(recipe: Recipe, tokens: bool = True) -> str:
+def build_prompt(recipe: Recipe, tokens: bool = True) -> str:
     """The prompt of both pictures; without `tokens`, for a model that lacks the embeddings."""
     subject = f"{_SUBJECT} {_TOKENS}" if tokens else _SUBJECT
     return ", ".join([subject, *map(_words, recipe.shares), _SURFACE])
 
 
-def negative_prompt(recipe: Recipe) -> str:
+def build_negative_prompt(recipe: Recipe) -> str:
     """The request's own, which may be empty, or DEFAULT_NEGATIVE_PROMPT."""
     own = recipe.overrides.negative_prompt
     return DEFAULT_NEGATIVE_PROMPT if own is None else own

@@ -14,19 +14,19 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-_LOOK_UP = 0.05  # seconds; what cancels a prediction can only be raised between two waits
+_POLL_SECONDS = 0.05  # seconds; what cancels a prediction can only be raised between two waits
 
 
-class Stopped(Exception):
+class Cancelled(Exception):
     """Raised by `Ahead.go_on` in work whose result nobody waits for any more."""
 
 
-class _Hand:
+class _Thread:
     """A thread that does what is put into `works`, in order, for as long as the process lives."""
 
     def __init__(self) -> None:
-        self._user: Ahead | None = None
-        self.works: SimpleQueue[Begun[Any]] = SimpleQueue()
+        self._user: BackgroundWorker | None = None
+        self.works: SimpleQueue[Future[Any]] = SimpleQueue()
         threading.Thread(target=self._toil, name="plitka-ahead", daemon=True).start()
 
     def _toil(self) -> None:
@@ -42,35 +42,35 @@ class _Hand:
         user = self._user
         return user is None or user.ended or user.thread == threading.get_ident()
 
-    def taken(self, user: "Ahead") -> "_Hand":
+    def taken(self, user: "BackgroundWorker") -> "_Thread":
         before, self._user = self._user, user
         if before is not None and before.thread == user.thread:
             before.ended = True
         return self
 
 
-_hands: list[_Hand] = []
+_threads: list[_Thread] = []
 
 
-def _free() -> _Hand:
-    for hand in _hands:
+def _find_free_thread() -> _Thread:
+    for hand in _threads:
         if hand.free:
             return hand
-    _hands.append(_Hand())
-    return _hands[-1]
+    _threads.append(_Thread())
+    return _threads[-1]
 
 
-def prepare() -> None:
+def start_thread() -> None:
     """Start the thread for what is done ahead, so that none has to start in a prediction.
 
     Cog cancels by raising an exception in the thread of the prediction. CPython 3.11 gives a thread
     that is just being started the number of the one that starts it, and so the exception may reach
     the new thread: that dies before it has said that it runs, and the other waits for that forever.
     """
-    _free()
+    _find_free_thread()
 
 
-class Ahead:
+class BackgroundWorker:
     """Runs what is started in order, one at a time; leaving the block ends it and waits for it.
 
     No work outlives the block, whatever ends it; its thread is kept for the next one. Switched
@@ -79,14 +79,14 @@ class Ahead:
 
     def __init__(self, on: bool) -> None:
         self._on = on
-        self._hand: _Hand | None = None
-        self._begun: list[Begun[Any]] = []
+        self._hand: _Thread | None = None
+        self._begun: list[Future[Any]] = []
         self.ended = False
         self.thread = threading.get_ident()
 
-    def __enter__(self) -> "Ahead":
+    def __enter__(self) -> "BackgroundWorker":
         if self._on:
-            self._hand = _free().taken(self)
+            self._hand = _find_free_thread().taken(self)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,9 +95,9 @@ class Ahead:
             begun.wait()
         self._begun.clear()
 
-    def start(self, work: Callable[[], T]) -> "Begun[T]":
+    def start(self, work: Callable[[], T]) -> "Future[T]":
         """Begin the work, as soon as what was started before it is done."""
-        begun = Begun(work, self)
+        begun = Future(work, self)
         if self._hand is not None:
             self._begun.append(begun)
             self._hand.works.put(begun)
@@ -106,7 +106,7 @@ class Ahead:
     def go_on(self) -> None:
         """Raise Stopped where nobody waits any more: for long work to call now and then."""
         if self.ended:
-            raise Stopped
+            raise Cancelled
 
     @property
     def on(self) -> bool:
@@ -114,10 +114,10 @@ class Ahead:
         return self._hand is not None
 
 
-class Begun(Generic[T]):
+class Future(Generic[T]):
     """Work that was started, and what comes of it."""
 
-    def __init__(self, work: Callable[[], T], ahead: Ahead) -> None:
+    def __init__(self, work: Callable[[], T], ahead: BackgroundWorker) -> None:
         self._work = work
         self._ahead = ahead
         self._here = contextvars.copy_context()  # by which logs find their prediction
@@ -140,7 +140,7 @@ class Begun(Generic[T]):
     def wait(self) -> None:
         """Wait until it is done or has failed."""
         while not self._over:
-            if self._running.acquire(timeout=_LOOK_UP):
+            if self._running.acquire(timeout=_POLL_SECONDS):
                 self._running.release()
 
     def result(self) -> T:

@@ -47,10 +47,10 @@ class LogError(ValueError):
 
 def configure(usual: str = "INFO", env: Mapping[str, str] = os.environ) -> None:
     """Log as the environment says, at the level `usual` where it names none. Raises LogError."""
-    level = _choice(env, LEVEL, LEVELS, usual)
-    form = _choice(env, FORMAT, FORMATS, "text")
+    level = _read_choice(env, LEVEL, LEVELS, usual)
+    form = _read_choice(env, FORMAT, FORMATS, "text")
     handler = _Handler()
-    handler.addFilter(_about_the_prediction)
+    handler.addFilter(_add_prediction)
     handler.setFormatter(_Json(env) if form == "json" else _Text(env))
     root = logging.getLogger()
     for earlier in [known for known in root.handlers if isinstance(known, _Handler)]:
@@ -65,20 +65,20 @@ def is_json(env: Mapping[str, str] = os.environ) -> bool:
     return (env.get(FORMAT) or "").lower() == "json"
 
 
-def begin(prediction: object, otherwise: str) -> None:
+def set_prediction(prediction: object, otherwise: str) -> None:
     """From here on lines are about this prediction; `otherwise` stands where it is no id."""
     is_id = isinstance(prediction, str) and _ID.fullmatch(prediction)
     PREDICTION.set(str(prediction) if is_id else otherwise)
 
 
-def without_secrets(text: str, known: tuple[str, ...] = ()) -> str:
+def hide_secrets(text: str, known: tuple[str, ...] = ()) -> str:
     """The text with `known` secrets, and what has the form of one, hidden."""
     for secret in known:
         text = text.replace(secret, _HIDDEN)
     return _SECRETS.sub(_HIDDEN, text)
 
 
-def _choice(env: Mapping[str, str], name: str, options: tuple[str, ...], usual: str) -> str:
+def _read_choice(env: Mapping[str, str], name: str, options: tuple[str, ...], usual: str) -> str:
     given = env.get(name) or usual
     for option in options:
         if given.lower() == option.lower():
@@ -86,7 +86,7 @@ def _choice(env: Mapping[str, str], name: str, options: tuple[str, ...], usual: 
     raise LogError(f"{name}: got {given!r}; allowed: {', '.join(options)}")
 
 
-def _about_the_prediction(record: logging.LogRecord) -> bool:
+def _add_prediction(record: logging.LogRecord) -> bool:
     record.prediction = PREDICTION.get()
     return True
 
@@ -98,10 +98,10 @@ class _Handler(_Stream):
 class _Text(logging.Formatter):
     def __init__(self, env: Mapping[str, str]) -> None:
         super().__init__("%(message)s")
-        self._known = _known(env)
+        self._known = _list_secrets(env)
 
     def format(self, record: logging.LogRecord) -> str:
-        return without_secrets(super().format(record), self._known)
+        return hide_secrets(super().format(record), self._known)
 
 
 class _Json(JsonFormatter):
@@ -113,13 +113,13 @@ class _Json(JsonFormatter):
         )
         self.default_time_format, self.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
         self.converter = time.gmtime
-        self._known = _known(env)
+        self._known = _list_secrets(env)
 
     def format(self, record: logging.LogRecord) -> str:
-        return without_secrets(super().format(record), self._known)
+        return hide_secrets(super().format(record), self._known)
 
 
-def _known(env: Mapping[str, str]) -> tuple[str, ...]:
+def _list_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that the environment holds."""
     named = (value for name, value in env.items() if _SECRET_NAMES.search(name))
     return tuple(value for value in named if len(value) >= _SHORTEST)

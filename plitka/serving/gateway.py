@@ -40,8 +40,10 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_ALLOWED = "1 to 128 letters, digits, dots, hyphens and underscores, a letter or digit first"
 _LEAST_DISK = 64 * 2**20  # bytes; three pictures have 8 MB at most
 _COGS_DISK = "/tmp"  # where Cog makes a folder for each prediction, whatever TMPDIR says
-_GRACE = 5.0  # seconds that a running prediction has to end after SIGTERM; then it is cancelled
-_EXIT = 5.0  # seconds for what ends then
+_GRACE_SECONDS = (
+    5.0  # seconds that a running prediction has to end after SIGTERM; then it is cancelled
+)
+_EXIT_SECONDS = 5.0  # seconds for what ends then
 _PASSED_ON = ("Content-Type", "Accept", "Prefer", "traceparent", "tracestate")
 _PASSED_BACK = ("Content-Type", "Cache-Control")
 _WELL = ("READY", "BUSY")
@@ -57,18 +59,18 @@ class Refusal(Exception):
         self.body = {"detail": [{"loc": list(place), "msg": message, "type": "value_error"}]}
 
 
-def checked(content: bytes, identifier: str | None, webhook_hosts: Collection[str]) -> Json:
+def check_request(content: bytes, identifier: str | None, webhook_hosts: Collection[str]) -> Json:
     """The body of a request for a prediction, with an id and the id in its context.
 
     identifier: the one in the address, where the request is a PUT. Raises Refusal.
     """
-    body = _object(content)
+    body = _parse_object(content)
     given = body.get("id")
     if identifier is not None:
         if given is not None and given != identifier:
             raise Refusal(422, ("body", "id"), "another id than the one in the address")
         given = identifier
-    body["id"] = _identifier(given)
+    body["id"] = _check_identifier(given)
     if body.get("webhook") is not None:
         _check_webhook(body["webhook"], webhook_hosts)
     if "output_file_prefix" in body:
@@ -81,7 +83,7 @@ def checked(content: bytes, identifier: str | None, webhook_hosts: Collection[st
     return body
 
 
-def _object(content: bytes) -> Json:
+def _parse_object(content: bytes) -> Json:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError) as fault:
@@ -92,7 +94,7 @@ def _object(content: bytes) -> Json:
     return body
 
 
-def _identifier(given: object) -> str:
+def _check_identifier(given: object) -> str:
     if given is None:
         return f"tile_{secrets.token_hex(8)}"
     if isinstance(given, str) and _ID.fullmatch(given):
@@ -115,7 +117,7 @@ def _check_webhook(given: object, hosts: Collection[str]) -> None:
 
 
 @dataclass
-class Gate:
+class Gateway:
     """Passes requests on to Cog's server at `address`."""
 
     address: str
@@ -124,7 +126,7 @@ class Gate:
     _latest: str | None = None  # the last id let through, which may run without a connection
 
     def application(self) -> web.Application:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_refusals])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_answer_refusals])
         app.cleanup_ctx.append(self._connect)
         app.on_shutdown.append(self._end_predictions)
         app.add_routes(
@@ -150,7 +152,7 @@ class Gate:
 
     async def _predict(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
-        body = checked(content, request.match_info.get("id"), self.webhook_hosts)
+        body = check_request(content, request.match_info.get("id"), self.webhook_hosts)
         if shutil.disk_usage(_COGS_DISK).free < _LEAST_DISK:
             # Cog would fail to make the prediction's folder, and be busy ever after.
             raise Refusal(503, ("server",), f"{_COGS_DISK} is full; free some of it")
@@ -162,7 +164,7 @@ class Gate:
             self._running.discard(str(body["id"]))
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        identifier = _identifier(request.match_info["id"])
+        identifier = _check_identifier(request.match_info["id"])
         async with self._session.post(f"{self.address}/predictions/{identifier}/cancel") as answer:
             if answer.status == 404:
                 raise Refusal(404, ("path", "prediction_id"), "no prediction of this id is running")
@@ -209,7 +211,7 @@ class Gate:
 
     async def _end_predictions(self, app: web.Application) -> None:
         """At SIGTERM: give what runs a little time, then cancel it."""
-        deadline = asyncio.get_running_loop().time() + _GRACE
+        deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)
         for identifier in {*self._running, *([self._latest] if self._latest else [])}:
@@ -218,20 +220,20 @@ class Gate:
 
 
 @web.middleware
-async def _refusals(request: web.Request, handler: Any) -> web.StreamResponse:
+async def _answer_refusals(request: web.Request, handler: Any) -> web.StreamResponse:
     """Every answer of the gate's own is JSON of Cog's form."""
     try:
         answer: web.StreamResponse = await handler(request)
     except Refusal as refusal:
-        return _refused(refusal)
+        return _to_response(refusal)
     except web.HTTPRequestEntityTooLarge:
-        return _refused(Refusal(413, ("body",), f"too large; allowed: up to {MAX_BODY} bytes"))
+        return _to_response(Refusal(413, ("body",), f"too large; allowed: up to {MAX_BODY} bytes"))
     except web.HTTPException as error:
-        return _refused(Refusal(error.status, ("path",), f"{error.reason}: {request.method}"))
+        return _to_response(Refusal(error.status, ("path",), f"{error.reason}: {request.method}"))
     return answer
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def _to_response(refusal: Refusal) -> web.Response:
     return web.json_response(refusal.body, status=refusal.status)
 
 
@@ -246,9 +248,12 @@ async def serve(options: argparse.Namespace) -> int:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told.set)
-    gate = Gate(f"http://127.0.0.1:{port}", frozenset(options.webhook_host))
+    gate = Gateway(f"http://127.0.0.1:{port}", frozenset(options.webhook_host))
     runner = web.AppRunner(
-        gate.application(), handler_cancellation=True, shutdown_timeout=_EXIT, access_log=None
+        gate.application(),
+        handler_cancellation=True,
+        shutdown_timeout=_EXIT_SECONDS,
+        access_log=None,
     )
     try:
         await runner.setup()
@@ -264,7 +269,7 @@ async def serve(options: argparse.Namespace) -> int:
         if cog.returncode is None:
             cog.terminate()
             try:
-                await asyncio.wait_for(ended, _EXIT)
+                await asyncio.wait_for(ended, _EXIT_SECONDS)
             except TimeoutError:
                 cog.kill()
 

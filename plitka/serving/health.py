@@ -7,7 +7,7 @@ from plitka.images import Outbox
 _LEAST_MEMORY = 256 * 2**20  # bytes; a tile of the render engine takes about 100 MiB
 
 
-def check(engine: Engine, outbox: Outbox) -> None:
+def check_health(engine: Engine, outbox: Outbox) -> None:
     """Raise EngineError or PictureError, with what is wanting."""
     outbox.check()
     free = device.free_main_memory()

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.granule import CORNERS, FACETS, Chips, Floats, cross
+from plitka.tile.granule import CORNERS, FACETS, Chips, Floats, cross_product
 
 # Told apart around an apex: half a pixel at the outline of a large granule at 2048. A power of 2.
 _DIRECTIONS = 256
 _BAND = 1 << 18  # pixels looked at together, so that they stay in the processor's cache
 
 
-def seen(
+def map_facets(
     chips: Chips, centres: Floats, granules: NDArray[np.int32], x: Floats, y: Floats, none: int
 ) -> NDArray[np.int32]:
     """(height, width): granule * FACETS + facet at each pixel, `none` where `granules` has it.
@@ -22,8 +22,8 @@ def seen(
     granules: (height, width) index of the granule at each pixel. x, y: (height, width) its place,
     like the chips' `centres` (N, 2) in frame sides.
     """
-    start, table = _sides_by_direction(chips)
-    slope, fold = (plane.T.copy() for plane in _borders(chips, centres))
+    start, table = _tabulate_sides(chips)
+    slope, fold = (plane.T.copy() for plane in _fit_borders(chips, centres))
     apex_x, apex_y = (chips.apex + centres).T.copy()
     facets = np.empty_like(granules)
     band = max(1, _BAND // granules.shape[1])
@@ -36,15 +36,17 @@ def seen(
         direction = (turn * np.float32(_DIRECTIONS / (2 * np.pi))).astype(np.int32)
         direction &= _DIRECTIONS - 1
         side = table.take(granule * np.int32(_DIRECTIONS) + direction)
-        half = _beyond(fold, at, right, down) > 0
-        on_slope = _beyond(slope, granule * np.int32(CORNERS) + side, right, down) < 0
+        half = _signed_distance(fold, at, right, down) > 0
+        on_slope = _signed_distance(slope, granule * np.int32(CORNERS) + side, right, down) < 0
         facet = granule * np.int32(FACETS) + np.where(on_slope, side, CORNERS + half)
         facets[rows] = np.where(granules[rows] == none, np.int32(none), facet)
     return facets
 
 
-def _beyond(borders: Floats, at: NDArray[np.signedinteger], right: Floats, down: Floats) -> Floats:
-    """How far places lie beyond the borders (3, M) that `at` names, see `_borders`."""
+def _signed_distance(
+    borders: Floats, at: NDArray[np.signedinteger], right: Floats, down: Floats
+) -> Floats:
+    """How far places lie beyond the borders (3, M) that `at` names, see `_fit_borders`."""
     across, along, offset = borders
     far = across.take(at) * right
     far += along.take(at) * down
@@ -52,7 +54,7 @@ def _beyond(borders: Floats, at: NDArray[np.signedinteger], right: Floats, down:
     return np.asarray(far, np.float32)
 
 
-def _sides_by_direction(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
+def _tabulate_sides(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
     """(N,) radians of the direction from the apex to corner 0, and (N, _DIRECTIONS) the side that
     is met in each direction from there on; side i lies between the corners i and i + 1.
     """
@@ -68,7 +70,7 @@ def _sides_by_direction(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
     return (angle[:, 0] - np.pi / _DIRECTIONS).astype(np.float32), side
 
 
-def _borders(chips: Chips, centres: Floats) -> tuple[Floats, Floats]:
+def _fit_borders(chips: Chips, centres: Floats) -> tuple[Floats, Floats]:
     """Where sloping facets end and where tops are folded, as a*x + b*y + c = 0.
 
     Each (N * CORNERS, 3) and (N, 3): below 0 on the slope, and on the first half of the top.
@@ -76,12 +78,12 @@ def _borders(chips: Chips, centres: Floats) -> tuple[Floats, Floats]:
     corners = (chips.outline + centres[:, None]).astype(np.float64)
     apex = (chips.apex + centres)[:, None].astype(np.float64)
     along = np.roll(corners, -1, axis=1) - corners
-    height = cross(along, apex - corners)
-    slope = np.stack([-along[..., 1], along[..., 0], -cross(along, corners)], -1)
+    height = cross_product(along, apex - corners)
+    slope = np.stack([-along[..., 1], along[..., 0], -cross_product(along, corners)], -1)
     slope /= height[..., None]
     slope[..., 2] -= chips.reach[:, None]
 
     tops = corners + (apex - corners) * chips.reach[:, None, None]
     chord = tops[:, CORNERS // 2] - tops[:, 0]
-    fold = np.stack([-chord[:, 1], chord[:, 0], -cross(chord, tops[:, 0])], -1)
+    fold = np.stack([-chord[:, 1], chord[:, 0], -cross_product(chord, tops[:, 0])], -1)
     return slope.reshape(-1, 3).astype(np.float32), fold.astype(np.float32)

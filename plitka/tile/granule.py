@@ -54,31 +54,31 @@ class Chips:
 
     def turned(self, degrees: float) -> "Chips":
         """The same chips, turned about their centres, counter-clockwise as seen."""
-        turn = rotation(degrees)
+        turn = rotation_matrix(degrees)
         planes = self.planes.copy()
         planes[..., 1:] = self.planes[..., 1:] @ turn
         return Chips(self.outline @ turn, self.apex @ turn, self.reach, planes)
 
 
-def rotation(degrees: float) -> Floats:
+def rotation_matrix(degrees: float) -> Floats:
     """(2, 2) matrix R such that `points @ R` is turned counter-clockwise as seen (y runs down)."""
     angle = np.deg2rad(degrees)
     sine, cosine = np.sin(angle), np.cos(angle)
     return np.array([[cosine, -sine], [sine, cosine]], np.float32)
 
 
-def cut(scale: NDArray[np.float64], rng: np.random.Generator) -> Chips:
+def cut_chips(scale: NDArray[np.float64], rng: np.random.Generator) -> Chips:
     """Cut one chip for each entry of `scale` (N,), which multiplies its size.
 
     A chip is a lopsided frustum: an irregular convex outline with corners on an ellipse, the same
     outline shrunk towards an apex as its top face, folded once, the whole tilted a little.
     """
     count = len(scale)
-    outline = _outlines(count, rng) * scale[:, None, None]
-    radius = np.sqrt(_area(outline) / np.pi)
+    outline = _draw_outlines(count, rng) * scale[:, None, None]
+    radius = np.sqrt(_polygon_area(outline) / np.pi)
 
     apex = rng.uniform(-1, 1, (count, 2)) * (_APEX_OFFSET * radius)[:, None]
-    apex = _drawn_in(apex, outline)
+    apex = _pull_inside(apex, outline)
     reach = rng.uniform(*_BEVEL, count)
     top = outline + (apex[:, None] - outline) * reach[:, None, None]
     tilt = rng.normal(0, _TILT, (count, 2))
@@ -86,14 +86,17 @@ def cut(scale: NDArray[np.float64], rng: np.random.Generator) -> Chips:
 
     following = np.roll(outline, -1, axis=1)
     planes = np.concatenate(
-        [_side_planes(outline, following, apex, reach, height), _top_planes(top, height, rng)],
+        [
+            _fit_side_planes(outline, following, apex, reach, height),
+            _fit_top_planes(top, height, rng),
+        ],
         axis=1,
     )
     planes[..., 1:] += tilt[:, None]
     return Chips(*(a.astype(np.float32) for a in (outline, apex, reach, planes)))
 
 
-def _outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _draw_outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     steps = np.cumsum(rng.gamma(_CORNER_REGULARITY, 1, (count, CORNERS)), axis=1)
     angles = 2 * np.pi * steps / steps[:, -1:] + rng.uniform(0, 2 * np.pi, (count, 1))
     stretch = np.exp(rng.normal(0, _ELONGATION / 2, (count, 1)))
@@ -103,36 +106,36 @@ def _outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     points -= points.mean(axis=1, keepdims=True)
 
     size = np.exp(rng.normal(-(_SIZE_SPREAD**2), _SIZE_SPREAD, count))
-    scale = DIAMETER * size * np.sqrt(np.pi / 4 / _area(points))
+    scale = DIAMETER * size * np.sqrt(np.pi / 4 / _polygon_area(points))
     return np.asarray(points * scale[:, None, None])
 
 
-def _drawn_in(apex: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pull_inside(apex: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.float64]:
     """(N, 2) the apexes, those outside their outline or at its very edge moved towards its middle.
 
     On the way from the middle, the origin, to the outline they go _INSIDE at most.
     """
     along = np.roll(outline, -1, axis=1) - outline
-    middle = cross(along, -outline)
-    nearer = middle - cross(along, apex[:, None] - outline)
+    middle = cross_product(along, -outline)
+    nearer = middle - cross_product(along, apex[:, None] - outline)
     with np.errstate(divide="ignore"):
         limit = np.where(nearer > 0, _INSIDE * middle / nearer, np.inf)
     return np.asarray(apex * np.minimum(limit.min(axis=1), 1)[:, None])
 
 
-def cross(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
+def cross_product(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     """Cross product of vectors in the plane, (..., 2) each: positive where `other` lies clockwise
     of `one` as seen (y runs down).
     """
     return np.asarray(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0])
 
 
-def _area(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
+def _polygon_area(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y = polygons[..., 0], polygons[..., 1]
     return np.asarray(0.5 * np.abs(np.sum(x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1), -1)))
 
 
-def _side_planes(
+def _fit_side_planes(
     outline: NDArray[np.float64],
     following: NDArray[np.float64],
     apex: NDArray[np.float64],
@@ -152,7 +155,7 @@ def _side_planes(
     return np.concatenate([base, gradient], -1)
 
 
-def _top_planes(
+def _fit_top_planes(
     top: NDArray[np.float64], height: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """Two planes that meet on the chord from corner 0 to corner 3 of the top face."""

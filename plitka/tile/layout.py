@@ -69,30 +69,30 @@ class Layout:
         """(size, size): index of the granule seen at each pixel, NONE in the joints."""
         if self.survey is not None and size == SURVEY:
             return self.survey
-        return self._granules(size, _strayed(self.seed, size))
+        return self._granules(size, _displace(self.seed, size))
 
     def _granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
         """granule_map; `places` as _strayed gives them."""
         corners = np.rint(((self.chips.outline + self.centres[:, None]) * size - 0.5) * _UNIT)
         corners = corners.astype(np.int32)
         if self.angle == 0:
-            painted = _seen_at(places, _fill(corners, np.arange(len(self.tile)), size))
-            return _closed(painted, painted == NONE)
+            painted = _resample(places, _paint_polygons(corners, np.arange(len(self.tile)), size))
+            return _close_holes(painted, painted == NONE)
         inside, tile_map = self.joints(size)
         painted = np.full((size, size), NONE, np.int32)
         for tile in range(4):
             (mine,) = np.nonzero(self.tile == tile)
-            canvas = _seen_at(places, _fill(corners[mine], mine, size))
+            canvas = _resample(places, _paint_polygons(corners[mine], mine, size))
             np.copyto(painted, canvas, where=(tile_map == tile) & (inside > 0))
-        return _closed(painted, (painted == NONE) & (inside > 0))
+        return _close_holes(painted, (painted == NONE) & (inside > 0))
 
     def facet_map(self, size: int) -> NDArray[np.int32]:
         """(size, size): granule index * FACETS + facet index at each pixel, NONE in the joints."""
-        places = _strayed(self.seed, size)
+        places = _displace(self.seed, size)
         granules = self._granules(size, places)
         half, side = np.float32(0.5), np.float32(size)
         down, right = ((place + half) / side for place in places)
-        return facets.seen(self.chips, self.centres, granules, right, down, NONE)
+        return facets.map_facets(self.chips, self.centres, granules, right, down, NONE)
 
     def colour_map(self, size: int) -> NDArray[np.int16]:
         """(size, size): index into `colours` at each pixel, NONE in the joints."""
@@ -105,13 +105,13 @@ class Layout:
         Gives, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
         in the joint), and which tile it is on, 0 to 3. At angle 0 there is no joint to ask for.
         """
-        return _joints(self.seed, self.angle, size)
+        return _map_joints(self.seed, self.angle, size)
 
 
 @lru_cache(maxsize=2)  # the survey and the first picture of a layout ask for the same
-def _joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+def _map_joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint8]]:
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
-    turn = granule.rotation(-angle)
+    turn = granule.rotation_matrix(-angle)
     across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
     along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
     tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
@@ -119,11 +119,13 @@ def _joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint
     inside = np.minimum(x, y)
     corner = np.nonzero(np.maximum(x, y) < TILE_CORNER)
     inside[corner] = TILE_CORNER - np.hypot(TILE_CORNER - x[corner], TILE_CORNER - y[corner])
-    crumbled = _wandering((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+    crumbled = _smooth_noise((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
     return inside + _CRUMBLING * crumbled, tile
 
 
-def _fill(corners: NDArray[np.int32], values: NDArray[np.intp], size: int) -> NDArray[np.int32]:
+def _paint_polygons(
+    corners: NDArray[np.int32], values: NDArray[np.intp], size: int
+) -> NDArray[np.int32]:
     """Paint convex polygons (N, corners, 2) one over another, NONE where there is none."""
     canvas = np.full((size, size), NONE, np.int32)
     for polygon, value in zip(list(corners), values.tolist(), strict=True):
@@ -131,7 +133,7 @@ def _fill(corners: NDArray[np.int32], values: NDArray[np.intp], size: int) -> ND
     return canvas
 
 
-def _strayed(seed: int, size: int) -> tuple[Floats, Floats]:
+def _displace(seed: int, size: int) -> tuple[Floats, Floats]:
     """(size, size) row and column, of the straight-edged map, that is seen at each pixel.
 
     Rubber is torn as much as cut: its edges wander a little.
@@ -139,20 +141,20 @@ def _strayed(seed: int, size: int) -> tuple[Floats, Floats]:
     axis = np.arange(size, dtype=np.float32)
     places = []
     for stream, place in ((4, axis[:, None]), (5, axis[None, :])):
-        stray = _wandering((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+        stray = _smooth_noise((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
         stray *= _ROUGHNESS * granule.DIAMETER * size
         places.append(place + stray)
     return places[0], places[1]
 
 
-def _seen_at(places: tuple[Floats, Floats], painted: NDArray[np.int32]) -> NDArray[np.int32]:
+def _resample(places: tuple[Floats, Floats], painted: NDArray[np.int32]) -> NDArray[np.int32]:
     """The straight-edged map as it is seen at `places`, which _strayed gives."""
     rows, columns = places
     seen = cv2.remap(painted, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.int32)
 
 
-def _closed(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.int32]:
+def _close_holes(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Close the few pinholes that the bed leaves with what lies beside them."""
     rows, columns = np.divmod(np.flatnonzero(holes), len(holes))
     while len(rows):
@@ -169,7 +171,7 @@ def _closed(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.
     return painted
 
 
-def _wandering(seed: Sequence[int], scale: float, size: int) -> Floats:
+def _smooth_noise(seed: Sequence[int], scale: float, size: int) -> Floats:
     """(size, size) smooth noise of standard deviation 1 or a little less.
 
     scale: its grain, in frame sides.
@@ -188,13 +190,13 @@ def lay(recipe: Recipe) -> Layout:
     margin = _MARGIN * granule.DIAMETER
     # A tile with a corner at the frame's centre reaches as far as the frame's own corner.
     reach = 0.5 if recipe.angle == 0 else np.sqrt(0.5) + margin
-    places, height, chips, lots = _strewn(recipe.seed, reach + margin, granule.DIAMETER)
+    places, height, chips, lots = _cut_and_strew(recipe.seed, reach + margin, granule.DIAMETER)
 
     tile = np.zeros(len(places), np.uint8)
     if recipe.angle != 0:
         tile = (places[:, 0] > 0).astype(np.uint8) + 2 * (places[:, 1] > 0).astype(np.uint8)
         places = places - np.sign(places) * margin
-    centres = places.astype(np.float32) @ granule.rotation(recipe.angle)
+    centres = places.astype(np.float32) @ granule.rotation_matrix(recipe.angle)
     near = (np.abs(centres) < 0.5 + margin).all(axis=1)
 
     layout = Layout(
@@ -210,12 +212,12 @@ def lay(recipe: Recipe) -> Layout:
         owner=np.zeros(np.count_nonzero(near), np.uint8),
     )
     layout = replace(layout, survey=layout.granule_map(SURVEY))
-    area = _surveyed(layout)
-    owner = _deal(area, layout.shares, layout.lots)
-    return _uncovered(replace(layout, owner=owner), area > 0)
+    area = _measure_visible_areas(layout)
+    owner = _deal_colors(area, layout.shares, layout.lots)
+    return _drop_covered(replace(layout, owner=owner), area > 0)
 
 
-def recoloured(layout: Layout, recipe: Recipe) -> Layout:
+def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
     """The surveyed layout in the colours of another recipe with its seed and angle.
 
     It is what `lay` gives for that recipe, without the work of laying.
@@ -225,17 +227,17 @@ def recoloured(layout: Layout, recipe: Recipe) -> Layout:
         layout,
         colours=tuple(share.colour for share in recipe.shares),
         shares=shares,
-        owner=_deal(_surveyed(layout), shares, layout.lots),
+        owner=_deal_colors(_measure_visible_areas(layout), shares, layout.lots),
     )
 
 
-def _surveyed(layout: Layout) -> NDArray[np.intp]:
+def _measure_visible_areas(layout: Layout) -> NDArray[np.intp]:
     """(N,) pixels of the survey on which each granule is seen."""
     seen = layout.granule_map(SURVEY)
     return np.bincount(seen[seen != NONE], minlength=len(layout.owner))
 
 
-def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
+def _drop_covered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
     """The surveyed layout without the granules that others cover whole."""
     numbers = np.append(np.cumsum(seen, dtype=np.int32) - 1, np.int32(NONE))
     return replace(
@@ -251,13 +253,13 @@ def _uncovered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
 
 
 @lru_cache(maxsize=2)  # for who turns the angle of one seed
-def _strewn(
+def _cut_and_strew(
     seed: int, reach: float, diameter: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], Chips, NDArray[np.float64]]:
     """Places, heights, chips and lots of granules of this diameter, see `_strew`."""
     rng = np.random.default_rng(seed)
     places, height, bed = _strew(reach, rng)
-    chips = granule.cut(np.where(bed, _BED, 1.0), rng)
+    chips = granule.cut_chips(np.where(bed, _BED, 1.0), rng)
     return places, height, chips, rng.random(len(places))
 
 
@@ -280,7 +282,7 @@ def _strew(
     return places[order], height[order], layer[order] == 0
 
 
-def _deal(
+def _deal_colors(
     area: NDArray[np.intp], shares: Sequence[float], lots: NDArray[np.float64]
 ) -> NDArray[np.uint8]:
     """Deal colours to granules in the order of their lots, so that areas meet the shares.

@@ -57,37 +57,37 @@ _SOFT_EDGE_BLUR = 1.1 / 1024  # in frame sides
 
 
 @dataclass(frozen=True, eq=False)
-class Lit:
+class Lighting:
     """What a picture shows whatever its colours are.
 
-    granules: (2 * size, 2 * size) the map of granules. levels: (size, size), see `_levels`.
+    granules: (2 * size, 2 * size) the map of granules. levels: (size, size), see `_rank_exposure`.
     """
 
     granules: NDArray[np.int32]
     levels: NDArray[np.uint16]
 
 
-def lit(layout: Layout, size: int) -> Lit:
+def compute_lighting(layout: Layout, size: int) -> Lighting:
     """The layout in its light: most of the work of a picture, and the same for all colours.
 
     It is drawn at twice the size and halved, so that edges are smooth.
     """
     facets = layout.facet_map(2 * size)
-    levels = _levels(_exposure(layout, facets, size), facets[::2, ::2] != NONE)
-    return Lit(facets // granule.FACETS, levels)
+    levels = _rank_exposure(_compute_exposure(layout, facets, size), facets[::2, ::2] != NONE)
+    return Lighting(facets // granule.FACETS, levels)
 
 
-def picture(layout: Layout, size: int, light: Lit | None = None) -> Image:
+def render_picture(layout: Layout, size: int, light: Lighting | None = None) -> Image:
     """The tile as a photograph would show it.
 
-    light: what `lit` gave for these granules at this size, in whatever colours.
+    light: what `compute_lighting` gave for these granules at this size, in whatever colours.
     """
-    light = light or lit(layout, size)
+    light = light or compute_lighting(layout, size)
     linear = _develop(layout, light.granules, light.levels)
-    return _photographed(linear, size)
+    return _photograph(linear, size)
 
 
-def colormap(layout: Layout, size: int) -> Image:
+def render_colormap(layout: Layout, size: int) -> Image:
     """The exact layout in flat palette colours; joints in a gray that no colour has."""
     used = {colour.srgb for colour in layout.colours}
     joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
@@ -95,24 +95,24 @@ def colormap(layout: Layout, size: int) -> Image:
     return np.asarray(flat[layout.colour_map(size)])
 
 
-def canny(layout: Layout, photo: Image) -> Image:
+def draw_canny_edges(layout: Layout, photo: Image) -> Image:
     """White one-pixel outlines of granules and joints on black, as ControlNet Canny expects."""
-    edges = cv2.Canny(_flattened(layout, photo), *_CANNY_THRESHOLDS, L2gradient=True)
+    edges = cv2.Canny(_flatten_granules(layout, photo), *_CANNY_THRESHOLDS, L2gradient=True)
     return np.repeat(edges[..., None], 3, axis=2)
 
 
-def soft_edge(layout: Layout, photo: Image) -> Image:
+def draw_soft_edges(layout: Layout, photo: Image) -> Image:
     """Soft, graded outlines on black, as ControlNet SoftEdge expects (Dexined, HED)."""
     size = photo.shape[0]
-    flat = _flattened(layout, photo).astype(np.float32)
-    flat = _blurred(flat, _SOFT_EDGE_BLUR * size)
+    flat = _flatten_granules(layout, photo).astype(np.float32)
+    flat = _blur(flat, _SOFT_EDGE_BLUR * size)
     slope = np.hypot(cv2.Sobel(flat, cv2.CV_32F, 1, 0), cv2.Sobel(flat, cv2.CV_32F, 0, 1))
     slope /= np.quantile(slope, 0.98) + 1e-6
     edges = np.clip(255 * np.sqrt(slope) - 40, 0, 255).astype(np.uint8)
     return np.repeat(edges[..., None], 3, axis=2)
 
 
-def _flattened(layout: Layout, photo: Image) -> NDArray[np.uint8]:
+def _flatten_granules(layout: Layout, photo: Image) -> NDArray[np.uint8]:
     """(size, size) gray picture in which each granule has one brightness and joints are black.
 
     Facets vanish in it, so that edges are outlines of granules.
@@ -126,23 +126,25 @@ def _flattened(layout: Layout, photo: Image) -> NDArray[np.uint8]:
     return np.asarray(light.astype(np.uint8)[granules + 1])
 
 
-def _exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     """(size, size) natural logarithm of the light that each pixel sends to the camera."""
-    direct, sky = _facet_light(layout)
-    direct, sky = _worn(direct, facets, size), _worn(sky, facets, size)
-    relief = _blurred(_relief(layout, facets, size), _SOFTNESS)
-    hidden = _occlusion(relief, size)
-    shadow = _shadow(relief, size)
+    direct, sky = _light_facets(layout)
+    direct, sky = _wear_facets(direct, facets, size), _wear_facets(sky, facets, size)
+    relief = _blur(_compute_relief(layout, facets, size), _SOFTNESS)
+    hidden = _compute_occlusion(relief, size)
+    shadow = _cast_shadow(relief, size)
     light = sky * np.exp(-hidden)
     light += direct * (1 - _SHADOW * shadow) * np.exp(-_OCCLUDED_LIGHT * hidden)
     if layout.angle != 0:
-        light *= _worn_edges(layout, size)
+        light *= _light_tile_edges(layout, size)
     exposure = np.log(np.maximum(light, 1e-3))
     glinting = np.maximum(exposure - np.float32(np.median(exposure[::5, ::5])), 0)
-    return np.asarray(exposure + _grain(layout.seed, size) * (1 + _GLINT * glinting), np.float32)
+    return np.asarray(
+        exposure + _resize_grain(layout.seed, size) * (1 + _GLINT * glinting), np.float32
+    )
 
 
-def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
+def _light_facets(layout: Layout) -> tuple[Floats, Floats]:
     """What each facet, lying free, sends of direct light and of light from everywhere.
 
     Each (N * FACETS + 1,); the last entry, which NONE finds, stands for the joints.
@@ -164,7 +166,7 @@ def _facet_light(layout: Layout) -> tuple[Floats, Floats]:
     return np.append(direct, 0).astype(np.float32), np.append(sky, _AMBIENT).astype(np.float32)
 
 
-def _worn(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
+def _wear_facets(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
     """(size, size) the light of facets (N,), the edges between them worn round.
 
     facets: the map of facets at twice the size.
@@ -172,22 +174,22 @@ def _worn(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
     halved = np.empty((size, size), np.float32)
     for top in range(0, size, _BAND):
         seen = facets[2 * top : 2 * (top + _BAND)]
-        halved[top : top + _BAND] = _halved(light.take(seen))
-    return _blurred(halved, _WEAR * granule.DIAMETER * size)
+        halved[top : top + _BAND] = _halve(light.take(seen))
+    return _blur(halved, _WEAR * granule.DIAMETER * size)
 
 
-def _blurred(picture: Floats, radius: float) -> Floats:
+def _blur(picture: Floats, radius: float) -> Floats:
     """The picture under a Gaussian of this standard deviation, in pixels."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), radius), np.float32)
 
 
-def _halved(picture: Floats) -> Floats:
+def _halve(picture: Floats) -> Floats:
     height, width = picture.shape
     size = (width // 2, height // 2)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+def _compute_relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
     """(size, size) height of the surface in granule diameters; joints are the ground, 0.
 
     facets: the map of facets at twice the size; two opposite quarters of each pixel are averaged.
@@ -212,17 +214,17 @@ def _with_joint(of_facets: Floats) -> Floats:
     return np.append(of_facets.ravel(), np.float32(0))
 
 
-def _occlusion(relief: Floats, size: int) -> Floats:
+def _compute_occlusion(relief: Floats, size: int) -> Floats:
     """(size, size): how much higher the surroundings of each pixel stand; below 0 it stands out."""
     hidden = np.zeros_like(relief)
     for radius, weight in _OCCLUSION:
-        around = _blurred(relief, radius * granule.DIAMETER * size)
+        around = _blur(relief, radius * granule.DIAMETER * size)
         deeper = around - relief
         hidden += weight * np.maximum(deeper, _RAISED * deeper)
     return hidden
 
 
-def _shadow(relief: Floats, size: int) -> Floats:
+def _cast_shadow(relief: Floats, size: int) -> Floats:
     """(size, size) in 0..1: how far something towards the light stands in its way."""
     aside = float(np.hypot(_LIGHT[0], _LIGHT[1]))
     shadow = np.zeros_like(relief)
@@ -237,7 +239,7 @@ def _shadow(relief: Floats, size: int) -> Floats:
     return shadow
 
 
-def _worn_edges(layout: Layout, size: int) -> Floats:
+def _light_tile_edges(layout: Layout, size: int) -> Floats:
     """(size, size) factor on the light: tile edges turned to the light are brighter."""
     inside, _ = layout.joints(size)
     down, right = np.gradient(inside, 1 / size)
@@ -246,28 +248,28 @@ def _worn_edges(layout: Layout, size: int) -> Floats:
     return np.asarray(np.exp(worn * (0.5 * facing - 0.25)), np.float32)
 
 
-def _grain(seed: int, size: int) -> Floats:
+def _resize_grain(seed: int, size: int) -> Floats:
     """(size, size) log brightness of small bumps under the light, the same at every size."""
     way = cv2.INTER_AREA if size < _GRAIN_LATTICE else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(_grain_lattice(seed), (size, size), interpolation=way))
+    return np.asarray(cv2.resize(_make_grain(seed), (size, size), interpolation=way))
 
 
 @lru_cache(maxsize=2)  # for the sizes of a prediction, and for who turns the angle of one seed
-def _grain_lattice(seed: int) -> Floats:
+def _make_grain(seed: int) -> Floats:
     """(_GRAIN_LATTICE, _GRAIN_LATTICE) the grain of a tile."""
     rng = np.random.default_rng((seed, 2))
     nodes = _GRAIN_LATTICE
     grain = np.zeros((nodes, nodes), np.float32)
     for scale, amplitude in _GRAIN:
         noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
-        bumps = _blurred(noise, scale * granule.DIAMETER * nodes)
+        bumps = _blur(noise, scale * granule.DIAMETER * nodes)
         down, right = (cv2.Sobel(bumps, cv2.CV_32F, *way) for way in ((0, 1), (1, 0)))
         lit = right * _LIGHT[0] + down * _LIGHT[1]
         grain -= lit * np.float32(amplitude / lit.std())
     return grain
 
 
-def _levels(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
+def _rank_exposure(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
     """Exposure as percentile among the tile's pixels, 0 to _LEVELS - 1.
 
     A colour's ramp turns it into the lightness that so many pixels of its photograph have.
@@ -285,7 +287,7 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     joint = len(layout.colours)
     owner = np.append(layout.owner, np.uint8(joint)).take(granules)
     quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
-    ramps = [_ramp(colour) for colour in layout.colours]
+    ramps = [_make_ramp(colour) for colour in layout.colours]
     ramps.append(np.full((_LEVELS, 3), _JOINT_LIGHT, np.float32))
     level = levels.ravel().astype(np.intp)
     linear = np.concatenate(ramps).take(quarters[0] * np.intp(_LEVELS) + level, axis=0)
@@ -307,7 +309,7 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     return np.asarray(linear.reshape(*levels.shape, 3))
 
 
-def _ramp(colour: Colour) -> Floats:
+def _make_ramp(colour: Colour) -> Floats:
     """(_LEVELS, 3) linear RGB of a colour from its darkest pixel to its lightest."""
     rank = np.linspace(0, 1, _LEVELS)
     p5, p25, p50, p75, p95 = colour.lightness
@@ -328,9 +330,9 @@ def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
 
 
-def _photographed(linear: Floats, size: int) -> Image:
+def _photograph(linear: Floats, size: int) -> Image:
     """Linear RGB as a camera's picture shows it: a little soft, more so in colour."""
-    picture = _encode(_blurred(linear, _LENS_BLUR * size))
+    picture = _encode(_blur(linear, _LENS_BLUR * size))
     luma, *chroma = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
     soft = [cv2.GaussianBlur(channel, (0, 0), _CHROMA_BLUR * size) for channel in chroma]
     return np.asarray(cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB), np.uint8)

@@ -16,15 +16,15 @@ from typing import IO
 from plitka.weights import lora_keys, models
 from plitka.weights.models import WeightsError
 
-MOST_FILES = 1000
-MOST_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
+MAX_FILES = 1000
+MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
 _CHUNK = 2**20
 _WEIGHTS = (".safetensors", ".pti")  # .pti: what SDXL's trainer on Replicate names embeddings
 _KEPT = (*_WEIGHTS, ".json")
 
 
 @dataclass(frozen=True)
-class Packed:
+class Package:
     """What was found; None where it is not in there."""
 
     lora: Path | None
@@ -32,10 +32,10 @@ class Packed:
 
 
 @contextmanager
-def opened(path: Path | str | None) -> Iterator[Packed]:
+def open_package(path: Path | str | None) -> Iterator[Package]:
     """The LoRA and the embeddings in a folder or an archive, unpacked while the block lasts."""
     if path is None or str(path) == "":
-        yield Packed(None, None)
+        yield Package(None, None)
         return
     if str(path).startswith(("http://", "https://")):
         raise WeightsError(
@@ -43,11 +43,11 @@ def opened(path: Path | str | None) -> Iterator[Packed]:
         )
     path = Path(path).expanduser()
     if path.is_dir():
-        yield _found(path, path)
+        yield _identify_files(path, path)
         return
     with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
         _unpack(path, Path(name))
-        yield _found(path, Path(name))
+        yield _identify_files(path, Path(name))
 
 
 def _unpack(path: Path, folder: Path) -> None:
@@ -73,7 +73,7 @@ def _unpack(path: Path, folder: Path) -> None:
 
 def _unpack_zip(path: Path, folder: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        room = _Room(path)
+        room = _Quota(path)
         for entry in archive.infolist():
             kind = entry.external_attr >> 28  # the file type of Unix, 0 where it was packed without
             room.admit(entry.filename, entry.file_size, entry.is_dir(), plain=kind in (0, 4, 8))
@@ -84,7 +84,7 @@ def _unpack_zip(path: Path, folder: Path) -> None:
 
 def _unpack_tar(path: Path, folder: Path) -> None:
     with tarfile.open(path) as archive:
-        room = _Room(path)
+        room = _Quota(path)
         for entry in archive:
             plain = entry.isreg() or entry.isdir()
             room.admit(entry.name, entry.size, entry.isdir(), plain=plain)
@@ -100,7 +100,7 @@ def _is_kept(name: str) -> bool:
     return path.suffix.lower() in _KEPT and not hidden
 
 
-class _Room:
+class _Quota:
     """How much more of an archive may be unpacked; refuses what reaches out of the folder."""
 
     def __init__(self, path: Path) -> None:
@@ -123,7 +123,7 @@ class _Room:
             )
         self._files += not is_folder
         self._claimed += size
-        if self._files > MOST_FILES or self._claimed > MOST_BYTES:
+        if self._files > MAX_FILES or self._claimed > MAX_BYTES:
             raise self._too_large()
 
     def copy(self, packed: IO[bytes], folder: Path, name: str) -> None:
@@ -133,18 +133,18 @@ class _Room:
         with target.open("wb") as file:
             while chunk := packed.read(_CHUNK):
                 self._written += len(chunk)
-                if self._written > MOST_BYTES:
+                if self._written > MAX_BYTES:
                     raise self._too_large()
                 file.write(chunk)
 
     def _too_large(self) -> WeightsError:
         return WeightsError(
-            f"{self._path}: holds more than {MOST_FILES:,} files or {MOST_BYTES / 2**30:g} GiB;"
+            f"{self._path}: holds more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:g} GiB;"
             " pack nothing but the LoRA and the embeddings"
         )
 
 
-def _found(path: Path, folder: Path) -> Packed:
+def _identify_files(path: Path, folder: Path) -> Package:
     """Tell the files apart by what is in them, not by their names."""
     found: dict[str, Path] = {}
     for file in sorted(folder.rglob("*")):
@@ -165,4 +165,4 @@ def _found(path: Path, folder: Path) -> Packed:
         raise WeightsError(
             f"{path}: holds neither a LoRA nor embeddings as .safetensors; put them into it"
         )
-    return Packed(found.get("LoRA"), found.get("embeddings"))
+    return Package(found.get("LoRA"), found.get("embeddings"))

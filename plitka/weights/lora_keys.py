@@ -58,7 +58,7 @@ class Lora:
     changes: tuple[Change, ...]
 
 
-def find(path: Path) -> Path:
+def find_lora_file(path: Path) -> Path:
     """The LoRA's file: the path itself, or the one inside a folder that diffusers or PEFT saved."""
     if not path.is_dir():
         return path
@@ -75,22 +75,22 @@ def is_lora(header: Header) -> bool:
     return any("lora" in name.lower() for name in header.shapes)
 
 
-def check(path: Path, modules: Modules) -> Lora:
+def resolve_lora(path: Path, modules: Modules) -> Lora:
     """Find a place for every tensor of the file. Raises WeightsError where there is one without."""
     header = models.read_header(path, REMEDY)
     if not is_lora(header):
         what = "embeddings" if models.is_embeddings(header) else "whatever else it may be"
         raise WeightsError(f"{path}: not a LoRA but {what}, none of its tensors is one; {REMEDY}")
     _refuse_other_families(header)
-    parts, stray = _sorted_out(header, modules)
+    parts, stray = _group_tensors(header, modules)
     if stray:
         raise WeightsError(
             f"{path}: {len(stray)} of its {len(header.shapes)} tensors find no module in the base"
-            f" model: {_some(stray)}; {_NOT_FOR_THIS}"
+            f" model: {_list_some(stray)}; {_NOT_FOR_THIS}"
         )
     noted = _Noted(header)
     changes = [
-        _change(header, component, module, names, modules[component][module], noted)
+        _make_change(header, component, module, names, modules[component][module], noted)
         for (component, module), names in parts.items()
     ]
     return Lora(path, tuple(changes))
@@ -99,7 +99,7 @@ def check(path: Path, modules: Modules) -> Lora:
 _Parts: TypeAlias = dict[tuple[str, str], dict[Part, str]]
 
 
-def _sorted_out(header: Header, modules: Modules) -> tuple[_Parts, list[str]]:
+def _group_tensors(header: Header, modules: Modules) -> tuple[_Parts, list[str]]:
     """(component, module) -> part -> tensor, and the tensors that belong nowhere."""
     parts: _Parts = {}
     stray: list[str] = []
@@ -160,18 +160,18 @@ def _place(name: str, modules: Modules) -> tuple[str, str, Part] | None:
         return None
     part = _PARTS[said]
     known = modules.get(component, {})
-    for module in _readings(component, flat):
+    for module in _read_as(component, flat):
         if module in known:
             return component, module, part
     return None
 
 
-def _readings(component: str, flat: str) -> Iterator[str]:
+def _read_as(component: str, flat: str) -> Iterator[str]:
     """The module that a flat name may mean: as it is, by older names, by the original code's."""
     yield flat
     if component == "unet":
         yield flat + "_0"  # to_out_lora of older diffusers is to_out.0
-        yield from_original(flat)
+        yield translate_original(flat)
     else:
         flat = flat.removeprefix("text_model_")
         yield flat
@@ -179,7 +179,7 @@ def _readings(component: str, flat: str) -> Iterator[str]:
         yield re.sub(r"_to_out$", "_out_proj", flat)
 
 
-def _change(
+def _make_change(
     header: Header,
     component: str,
     module: str,
@@ -204,8 +204,8 @@ def _change(
     )
     if not fits:
         raise WeightsError(
-            f"{header.path}: {names['down']} ({_by(down)}) and its other half ({_by(up)}) do not"
-            f" fit {component} {module} ({_by(weight)}); {_NOT_FOR_THIS}"
+            f"{header.path}: {names['down']} ({_format_shape(down)}) and its other half ({_format_shape(up)}) do not"
+            f" fit {component} {module} ({_format_shape(weight)}); {_NOT_FOR_THIS}"
         )
     alpha: float | str | None = names.get("alpha")
     if isinstance(alpha, str):
@@ -283,7 +283,7 @@ def _refuse_other_families(header: Header) -> None:
 # The modules of a base model
 
 
-def modules_of(base: Base) -> Modules:
+def list_modules(base: Base) -> Modules:
     """The modules that a LoRA may change, as the base's files have them."""
     flat: dict[str, dict[str, Shape]] = {}
     for component in ("unet", "text_encoder", "text_encoder_2"):
@@ -303,7 +303,7 @@ def _from_folder(component: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[
 def _from_checkpoint(component: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
     if component == "unet":
         for module, shape in _from_folder(component, shapes):
-            yield from_original(module), shape
+            yield translate_original(module), shape
     elif component == "text_encoder":
         yield from _from_folder(component, shapes)
     else:
@@ -340,7 +340,7 @@ _IN_RESNET = {
 }
 
 
-def from_original(flat: str) -> str:
+def translate_original(flat: str) -> str:
     """A flat name of the original SDXL code -> diffusers'; any other name as it is.
 
     `output_blocks_3_1_transformer_blocks_0_attn1_to_q` is layer 0 of up_blocks_1's attentions.
@@ -363,7 +363,7 @@ def from_original(flat: str) -> str:
     return f"{side}_{block}_{kind}_{layer}_{_IN_RESNET.get(rest, rest)}"
 
 
-def sdxl_modules() -> Modules:
+def list_sdxl_modules() -> Modules:
     """The modules of SDXL base 1.0, for when the base model is still to be fetched."""
     return {
         "unet": dict(_sdxl_unet()),
@@ -439,10 +439,10 @@ def _sdxl_encoder(width: int, layers: int) -> Iterator[tuple[str, Shape]]:
         yield "text_projection", (width, width)
 
 
-def _some(names: Iterable[str]) -> str:
+def _list_some(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _by(shape: Shape) -> str:
+def _format_shape(shape: Shape) -> str:
     return "x".join(map(str, shape)) or "one number"

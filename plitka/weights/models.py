@@ -39,10 +39,10 @@ _DTYPE_BITS = {
     "I32": 32, "U32": 32, "F32": 32,
     "I64": 64, "U64": 64, "F64": 64,
 }  # fmt: skip
-_PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_SD15_SCALING = 0.18215  # of a VAE's latents; SDXL's is 0.13025
-_OTHER_FAMILIES = {768: "SD 1.5", 1024: "SD 2"}  # by the width of what cross-attention reads
+SD15_SCALING = 0.18215  # of a VAE's latents; SDXL's is 0.13025
+OTHER_FAMILIES = {768: "SD 1.5", 1024: "SD 2"}  # by the width of what cross-attention reads
 
 
 class WeightsError(EngineError):
@@ -53,7 +53,7 @@ class WeightsError(EngineError):
 
 
 @dataclass(frozen=True)
-class Settings:
+class WeightsSettings:
     """What the environment says of weights. None for the LoRA or the embeddings: run without."""
 
     base: str
@@ -66,7 +66,7 @@ class Settings:
     named: frozenset[str] = frozenset()  # the settings that the environment holds
 
 
-def settings(env: Mapping[str, str] = os.environ) -> Settings:
+def read_settings(env: Mapping[str, str] = os.environ) -> WeightsSettings:
     """Read the settings. An empty one is as one that is not there."""
 
     def file(name: str, default: str) -> Path | None:
@@ -74,7 +74,7 @@ def settings(env: Mapping[str, str] = os.environ) -> Settings:
         return None if value.lower() == "none" else Path(value).expanduser()
 
     scale = env.get("PLITKA_LORA_SCALE") or "0.75"
-    return Settings(
+    return WeightsSettings(
         base=env.get("PLITKA_BASE") or SDXL,
         vae=env.get("PLITKA_VAE") or "madebyollin/sdxl-vae-fp16-fix",
         lora=file("PLITKA_LORA", str(MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors")),
@@ -122,7 +122,7 @@ def read_header(path: Path, remedy: str) -> Header:
 
     `remedy` ends the sentence about a file that is not there.
     """
-    if path.suffix.lower() in _PICKLES:
+    if path.suffix.lower() in PICKLE_SUFFIXES:
         raise WeightsError(
             f"{path}: a {path.suffix} file can hold a pickle, which may run anything when it is"
             " loaded; only .safetensors is read, so convert it or get it in that form"
@@ -134,7 +134,7 @@ def read_header(path: Path, remedy: str) -> Header:
             _refuse_what_else_it_is(path, start)
             length = struct.unpack("<Q", start[:8])[0] if size >= 8 else 0
             if not 2 <= length <= _HEADER_LIMIT or start[8:9] != b"{":
-                raise _not_safetensors(path)
+                raise _not_safetensors_error(path)
             file.seek(8)
             text = file.read(length)
     except FileNotFoundError:
@@ -144,8 +144,8 @@ def read_header(path: Path, remedy: str) -> Header:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
     if len(text) < length:
-        raise _truncated(path, size, 8 + length)
-    return _parsed(path, text, size)
+        raise _truncated_error(path, size, 8 + length)
+    return _parse_header(path, text, size)
 
 
 def _refuse_what_else_it_is(path: Path, start: bytes) -> None:
@@ -168,23 +168,23 @@ def _refuse_what_else_it_is(path: Path, start: bytes) -> None:
         raise WeightsError(f"{path}: an empty file; copy or download it again")
 
 
-def _parsed(path: Path, text: bytes, size: int) -> Header:
+def _parse_header(path: Path, text: bytes, size: int) -> Header:
     try:
         entries = json.loads(text)
         notes = entries.pop("__metadata__", {})
-        spans = [_span(entry) for entry in entries.values()]
+        spans = [_read_span(entry) for entry in entries.values()]
         shapes = {name: tuple(entry["shape"]) for name, entry in entries.items()}
         notes = {str(key): str(value) for key, value in notes.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _not_safetensors(path) from None
+        raise _not_safetensors_error(path) from None
     end = 0
     for first, last in sorted(spans):
         if first != end:
-            raise _not_safetensors(path)
+            raise _not_safetensors_error(path)
         end = last
     whole = 8 + len(text) + end
     if size < whole:
-        raise _truncated(path, size, whole)
+        raise _truncated_error(path, size, whole)
     if size > whole:
         raise WeightsError(
             f"{path}: damaged, {size - whole:,} bytes follow its last tensor; download it again"
@@ -192,7 +192,7 @@ def _parsed(path: Path, text: bytes, size: int) -> Header:
     return Header(path, shapes, notes)
 
 
-def _span(entry: Json) -> tuple[int, int]:
+def _read_span(entry: Json) -> tuple[int, int]:
     first, last = entry["data_offsets"]
     shape: list[int] = entry["shape"]
     if any(type(number) is not int or number < 0 for number in (first, last, *shape)):
@@ -202,13 +202,13 @@ def _span(entry: Json) -> tuple[int, int]:
     return first, last
 
 
-def _truncated(path: Path, size: int, whole: int) -> WeightsError:
+def _truncated_error(path: Path, size: int, whole: int) -> WeightsError:
     return WeightsError(
         f"{path}: truncated, it has {size:,} of {whole:,} bytes; copy or download it again"
     )
 
 
-def _not_safetensors(path: Path) -> WeightsError:
+def _not_safetensors_error(path: Path) -> WeightsError:
     return WeightsError(
         f"{path}: not a safetensors file, or a damaged one; download it again in that form"
     )
@@ -247,7 +247,7 @@ def check_embeddings(path: Path) -> Mapping[str, str]:
     stray = sorted(set(shapes) - set(found.values()))
     if stray:
         raise WeightsError(
-            f"{path}: {_listed(stray)} belongs to no text encoder; SDXL embeddings hold clip_l and"
+            f"{path}: {list_names(stray)} belongs to no text encoder; SDXL embeddings hold clip_l and"
             " clip_g and nothing else, so take the file that was trained"
         )
     for half, name in found.items():
@@ -259,13 +259,13 @@ def _no_embeddings(header: Header) -> WeightsError:
     widths = {shape[-1] for shape in header.shapes.values() if shape}
     if len(header.shapes) == 1 and len(widths) == 1:
         width = widths.pop()
-        family = _OTHER_FAMILIES.get(width, "another model")
+        family = OTHER_FAMILIES.get(width, "another model")
         return WeightsError(
             f"{header.path}: an embedding of one text encoder, {width} wide: it was made for"
             f" {family}, and SDXL needs clip_l and clip_g; take the SDXL file"
         )
     return WeightsError(
-        f"{header.path}: not SDXL embeddings, it holds {_listed(header.shapes)} in place of clip_l"
+        f"{header.path}: not SDXL embeddings, it holds {list_names(header.shapes)} in place of clip_l"
         " and clip_g; name the embeddings file with PLITKA_EMBEDDINGS"
     )
 
@@ -273,7 +273,7 @@ def _no_embeddings(header: Header) -> WeightsError:
 def _check_half(path: Path, name: str, shape: Shape, width: int) -> None:
     if len(shape) != 2 or shape[1] != width:
         raise WeightsError(
-            f"{path}: {name} has shape {_by(shape)}, and its text encoder is {width} wide; take"
+            f"{path}: {name} has shape {format_shape(shape)}, and its text encoder is {width} wide; take"
             f" embeddings that were trained for SDXL ({len(TOKENS)}x{width})"
         )
     if shape[0] != len(TOKENS):
@@ -308,7 +308,7 @@ class Base:
     models: Mapping[str, Model] = field(default_factory=dict)
 
 
-def parameters(shapes: Mapping[str, Shape]) -> int:
+def count_parameters(shapes: Mapping[str, Shape]) -> int:
     """How many numbers these tensors hold."""
     return sum(math.prod(shape) for shape in shapes.values())
 
@@ -333,7 +333,9 @@ def check_base(path: Path, own_vae: bool = True) -> Base:
     if path.is_dir():
         return _check_base_folder(path, own_vae)
     header = read_header(path, _BASE_REMEDY)
-    shapes = {component: _below(header.shapes, prefix) for component, prefix in _CHECKPOINT.items()}
+    shapes = {
+        component: _strip_prefix(header.shapes, prefix) for component, prefix in _CHECKPOINT.items()
+    }
     if not own_vae:
         del shapes["vae"]
     missing = sorted(component for component, held in shapes.items() if not held)
@@ -343,7 +345,7 @@ def check_base(path: Path, own_vae: bool = True) -> Base:
     return Base(path, shapes)
 
 
-def _below(shapes: Mapping[str, Shape], prefix: str) -> dict[str, Shape]:
+def _strip_prefix(shapes: Mapping[str, Shape], prefix: str) -> dict[str, Shape]:
     return {name[len(prefix) :]: s for name, s in shapes.items() if name.startswith(prefix)}
 
 
@@ -395,7 +397,7 @@ def check_tokenizer(folder: Path, remedy: str) -> None:
 def _check_unet_width(path: Path, shapes: Mapping[str, Shape], first: str) -> None:
     widths = {shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")}
     if widths != {CROSS_ATTENTION}:
-        family = _OTHER_FAMILIES.get(min(widths, default=0), "another model")
+        family = OTHER_FAMILIES.get(min(widths, default=0), "another model")
         raise WeightsError(f"{path}: a UNet of {family}, not of SDXL; {_BASE_REMEDY}")
     channels = shapes.get(first, (0, 0))[1]
     if channels != 4:
@@ -424,8 +426,8 @@ def check_model(folder: Path, stem: str, remedy: str) -> Model:
             for file in files:
                 shapes.update(read_header(file, remedy).shapes)
             return Model(folder, variant, shapes)
-    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in _PICKLES)
-    held = f" (only {_listed(pickles)}, which is never loaded)" if pickles else ""
+    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLE_SUFFIXES)
+    held = f" (only {list_names(pickles)}, which is never loaded)" if pickles else ""
     raise WeightsError(f"{folder}: holds no {stem}.safetensors{held}; {remedy}")
 
 
@@ -453,7 +455,7 @@ def check_controlnet(folder: Path, setting: str) -> Model:
         raise WeightsError(f"{folder}: a {kind}, not a ControlNetModel; {remedy}")
     width = config.get("cross_attention_dim")
     if width != CROSS_ATTENTION:
-        family = _OTHER_FAMILIES.get(width, "another model") if isinstance(width, int) else "?"
+        family = OTHER_FAMILIES.get(width, "another model") if isinstance(width, int) else "?"
         raise WeightsError(f"{folder}: a ControlNet for {family}, not for SDXL; {remedy}")
     return check_model(folder, COMPONENTS["unet"], remedy)
 
@@ -479,7 +481,7 @@ def _is_sd15_vae(config: Json) -> bool:
     That scale is also what a config holds where nobody set it, so the size must be the real one's.
     """
     widths = config.get("block_out_channels")
-    return config.get("scaling_factor") == _SD15_SCALING and widths == [128, 256, 512, 512]
+    return config.get("scaling_factor") == SD15_SCALING and widths == [128, 256, 512, 512]
 
 
 def _read_json(path: Path, remedy: str) -> Json:
@@ -514,11 +516,11 @@ def is_repository(text: str) -> bool:
     return (
         not Path(text).expanduser().exists()
         and bool(_REPOSITORY.fullmatch(text))
-        and not (text.endswith((".safetensors", *_PICKLES)))
+        and not (text.endswith((".safetensors", *PICKLE_SUFFIXES)))
     )
 
 
-def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
+def find_source(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
     """Where a setting points: a path here, or a repository, cached whole or to be fetched.
 
     wanted: folder in the repository ("" for its root) -> stem of the weights in it; "base"
@@ -532,9 +534,9 @@ def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
                 " what is there, or to owner/name on the hub"
             )
         return path
-    listed = _listing(text)
+    listed = _list_files(text)
     if listed is None:
-        cached = _cached(text, "model_index.json" if "unet" in wanted else "config.json")
+        cached = _find_cached(text, "model_index.json" if "unet" in wanted else "config.json")
         if cached is None:
             raise WeightsError(
                 f"{text}: no folder here, not in the cache, and the hub cannot be reached or has"
@@ -542,15 +544,17 @@ def find(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
                 " folder"
             )
         return cached
-    chosen = chosen_files(list(listed), wanted)
+    chosen = choose_files(list(listed), wanted)
     missing = tuple(name for name in chosen if not listed[name][1])
     if not chosen:
         raise WeightsError(f"{text}: the repository holds no such model; set {setting} to another")
     remote = Remote(text, tuple(chosen), missing, sum(listed[name][0] for name in missing))
-    return remote if missing else fetch(remote, setting)  # which then only looks up the folder
+    return (
+        remote if missing else fetch_remote(remote, setting)
+    )  # which then only looks up the folder
 
 
-def fetch(remote: Remote, setting: str) -> Path:
+def fetch_remote(remote: Remote, setting: str) -> Path:
     """Fetch what is missing, with progress bars, and return the folder that holds all of it."""
     import httpx2  # what huggingface_hub speaks through, and some of its errors are
     from huggingface_hub import snapshot_download
@@ -564,7 +568,7 @@ def fetch(remote: Remote, setting: str) -> Path:
         ) from error
 
 
-def _listing(repository: str) -> dict[str, tuple[int, bool]] | None:
+def _list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
     """File -> (bytes, whether it is cached); None where the hub does not answer."""
     import httpx2
     from huggingface_hub import snapshot_download
@@ -576,7 +580,7 @@ def _listing(repository: str) -> dict[str, tuple[int, bool]] | None:
     return {file.filename: (file.file_size or 0, file.is_cached) for file in files}
 
 
-def _cached(repository: str, mark: str) -> Path | None:
+def _find_cached(repository: str, mark: str) -> Path | None:
     """The folder of a repository that was fetched before, told by one file in it."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -584,7 +588,7 @@ def _cached(repository: str, mark: str) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def chosen_files(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
+def choose_files(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
     """Of a repository's files, those that are loaded: no pickle, half precision where it is."""
     chosen: list[str] = []
     for folder, stem in wanted.items():
@@ -613,11 +617,11 @@ def chosen_files(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
 # Words
 
 
-def _listed(names: Iterable[str], most: int = 3) -> str:
+def list_names(names: Iterable[str], most: int = 3) -> str:
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return (", ".join(names[:most]) or "nothing") + more
 
 
-def _by(shape: Shape) -> str:
+def format_shape(shape: Shape) -> str:
     return "x".join(map(str, shape)) or "none"

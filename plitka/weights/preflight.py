@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from plitka.engines.sdxl import device
-from plitka.engines.sdxl.device import Device, Needs, gib
+from plitka.engines.sdxl.device import Device, Needs, format_gib
 from plitka.weights import lora_keys, models, snapshot
-from plitka.weights.archive import Packed
+from plitka.weights.archive import Package
 from plitka.weights.lora_keys import Lora
-from plitka.weights.models import TURBO_LORA, Base, Remote, Settings, WeightsError
-from plitka.weights.snapshot import Baked
+from plitka.weights.models import TURBO_LORA, Base, Remote, WeightsError, WeightsSettings
+from plitka.weights.snapshot import Snapshot
 
 Wanted: TypeAlias = Mapping[str, str]
 
@@ -54,7 +54,7 @@ class Finding:
 class Inventory:
     """What was found. A part is None where it has a fault or is not wanted."""
 
-    settings: Settings
+    settings: WeightsSettings
     findings: list[Finding] = field(default_factory=list)
     base: Path | Remote | None = None
     configs: Path | Remote | None = None  # of a single checkpoint
@@ -64,7 +64,7 @@ class Inventory:
     turbo: Lora | None = None
     embeddings: Mapping[str, str] = field(default_factory=dict)  # half -> its tensor's name
     embeddings_path: Path | None = None
-    baked: Baked | None = None  # the base, where it is a snapshot
+    baked: Snapshot | None = None  # the base, where it is a snapshot
 
     @property
     def faults(self) -> list[str]:
@@ -92,13 +92,15 @@ class Inventory:
         return found
 
 
-def take(settings: Settings, packed: Packed, controlnets: bool = False) -> Inventory:
+def inspect(settings: WeightsSettings, packed: Package, controlnets: bool = False) -> Inventory:
     """Look at everything. `controlnets`: at these as well, which setup() leaves for later."""
     held = Inventory(settings)
     _take_snapshot(held, packed)
     settings = held.settings
     wanted = BASE if held.own_vae else BASE_WITHOUT_VAE
-    held.base = held.note("base", lambda: models.find(settings.base, "PLITKA_BASE", wanted), _place)
+    held.base = held.note(
+        "base", lambda: models.find_source(settings.base, "PLITKA_BASE", wanted), _place
+    )
     if isinstance(held.base, Path):
         check_base(held, held.base)
     if not held.own_vae:
@@ -113,20 +115,20 @@ def take(settings: Settings, packed: Packed, controlnets: bool = False) -> Inven
     return held
 
 
-def _take_snapshot(held: Inventory, packed: Packed) -> None:
+def _take_snapshot(held: Inventory, packed: Package) -> None:
     """Where the base is a snapshot, it decides on what it holds."""
     settings = held.settings
     try:
-        held.baked = snapshot.of(settings)
+        held.baked = snapshot.find_snapshot(settings)
     except WeightsError as fault:
         held.findings.append(Finding("snapshot", str(fault), fault=True))
         return
     if held.baked is None:
         return
     given = packed.lora is not None or packed.embeddings is not None
-    faults = snapshot.conflicts(settings, held.baked, given)
+    faults = snapshot.list_conflicts(settings, held.baked, given)
     held.findings += [Finding("snapshot", fault, fault=True) for fault in faults]
-    held.settings = replace(settings, **snapshot.settled(settings, held.baked))
+    held.settings = replace(settings, **snapshot.snapshot_settings(settings, held.baked))
 
 
 def check_base(held: Inventory, path: Path) -> None:
@@ -139,68 +141,74 @@ def check_base(held: Inventory, path: Path) -> None:
         held.configs = held.note("base configs", lambda: _configs(path), _place)
 
 
-def needs(held: Inventory, chosen: Device) -> Needs:
+def compute_model_needs(held: Inventory, chosen: Device) -> Needs:
     """Memory that the model needs, by its files; by SDXL's own numbers where they are not here."""
     parameters = dict(_PARAMETERS)
     base = held.checked_base
     if base is None:
-        return device.needs(parameters, chosen.dtype)
+        return device.compute_needs(parameters, chosen.dtype)
     shapes = dict(base.shapes)
     if isinstance(held.vae, Path):
         shapes["vae"] = models.check_vae(held.vae).shapes
-    parameters |= {part: models.parameters(held) for part, held in shapes.items()}
+    parameters |= {part: models.count_parameters(held) for part, held in shapes.items()}
     # A ControlNet repeats the first half of the UNet.
     share = _PARAMETERS["controlnet"] / _PARAMETERS["unet"]
     parameters["controlnet"] = int(parameters["unet"] * share)
     if held.turbo is not None:  # which lies beside the UNet
-        parameters["unet"] += models.parameters(models.read_header(held.turbo.path, "").shapes)
+        parameters["unet"] += models.count_parameters(
+            models.read_header(held.turbo.path, "").shapes
+        )
     unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
     decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
-    return device.needs(parameters, chosen.dtype, unet[0], decoder[1])
+    return device.compute_needs(parameters, chosen.dtype, unet[0], decoder[1])
 
 
 def _configs(checkpoint: Path) -> Path | Remote:
     """Configs and tokenizers for a checkpoint: beside it, else the hub's."""
     if (checkpoint.parent / "model_index.json").is_file():
         return checkpoint.parent
-    return models.find(models.SDXL, "PLITKA_BASE", BASE_CONFIGS)
+    return models.find_source(models.SDXL, "PLITKA_BASE", BASE_CONFIGS)
 
 
 def _vae(text: str) -> Path | Remote:
-    found = models.find(text, "PLITKA_VAE", MODEL)
+    found = models.find_source(text, "PLITKA_VAE", MODEL)
     if isinstance(found, Path):
         models.check_vae(found)
     return found
 
 
 def _controlnet(text: str, setting: str) -> Path | Remote:
-    found = models.find(text, setting, MODEL)
+    found = models.find_source(text, setting, MODEL)
     if isinstance(found, Path):
         models.check_controlnet(found, setting)
     return found
 
 
-def _take_lora(held: Inventory, packed: Packed) -> None:
+def _take_lora(held: Inventory, packed: Package) -> None:
     if held.baked is not None:
         done = f"{held.baked.lora}, fused into the snapshot at scale {held.baked.lora_scale:g}"
         words = done if held.baked.lora else "none, the snapshot was baked without"
         held.findings.append(Finding("LoRA", words))
         return
     path = packed.lora or held.settings.lora
-    if packed.embeddings and not packed.lora and path == models.settings({}).lora:
+    if packed.embeddings and not packed.lora and path == models.read_settings({}).lora:
         held.findings.append(_half_packed("LoRA", "embeddings", "PLITKA_LORA"))
         return
     if path is None:
         held.findings.append(Finding("LoRA", "none, as PLITKA_LORA says"))
         return
     held.lora = held.note(
-        "LoRA", lambda: lora_keys.check(lora_keys.find(path), _modules(held)), _lora_words
+        "LoRA",
+        lambda: lora_keys.resolve_lora(lora_keys.find_lora_file(path), _modules(held)),
+        _lora_words,
     )
 
 
 def _modules(held: Inventory) -> lora_keys.Modules:
     return (
-        lora_keys.modules_of(held.checked_base) if held.checked_base else lora_keys.sdxl_modules()
+        lora_keys.list_modules(held.checked_base)
+        if held.checked_base
+        else lora_keys.list_sdxl_modules()
     )
 
 
@@ -214,7 +222,7 @@ def _take_turbo(held: Inventory) -> None:
 
 def check_turbo(path: Path, modules: lora_keys.Modules) -> Lora:
     try:
-        found = lora_keys.check(lora_keys.find(path), modules)
+        found = lora_keys.resolve_lora(lora_keys.find_lora_file(path), modules)
     except WeightsError as fault:  # whose remedy is to set the other LoRA's setting
         raise WeightsError(str(fault).replace("PLITKA_LORA", TURBO_LORA)) from None
     others = {change.component for change in found.changes} - {"unet"}
@@ -240,14 +248,14 @@ def _lora_words(found: Lora) -> str:
     return f"{found.path}: {len(found.changes)} modules, rank {', '.join(map(str, ranks))}"
 
 
-def _take_embeddings(held: Inventory, packed: Packed) -> None:
+def _take_embeddings(held: Inventory, packed: Package) -> None:
     if held.baked is not None:
         words = f"{held.baked.embeddings}, in the snapshot"
         lacking = "none, the snapshot was baked without"
         held.findings.append(Finding("embeddings", words if held.tokens else lacking))
         return
     path = packed.embeddings or held.settings.embeddings
-    if packed.lora and not packed.embeddings and path == models.settings({}).embeddings:
+    if packed.lora and not packed.embeddings and path == models.read_settings({}).embeddings:
         held.findings.append(_half_packed("embeddings", "LoRA", "PLITKA_EMBEDDINGS"))
         return
     if path is None:
@@ -261,5 +269,5 @@ def _take_embeddings(held: Inventory, packed: Packed) -> None:
 def _place(found: Path | Remote) -> str:
     if isinstance(found, Path):
         return str(found)
-    size = gib(found.missing_bytes)
+    size = format_gib(found.missing_bytes)
     return f"{found.repository}, to be fetched from the hub: {len(found.missing)} files, {size}"

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from plitka.weights import models
-from plitka.weights.models import TURBO_LORA, Settings, WeightsError
+from plitka.weights.models import TURBO_LORA, WeightsError, WeightsSettings
 
 MANIFEST = "plitka.json"
 MARK = "_plitka_snapshot"
@@ -26,7 +26,7 @@ _REMEDY = "copy the whole snapshot again, or bake it anew with python -m plitka 
 
 
 @dataclass(frozen=True)
-class Baked:
+class Snapshot:
     """What went into a snapshot.
 
     lora: the file that is fused, by name, or None. embeddings: likewise. controlnets: kinds.
@@ -46,11 +46,11 @@ def controlnet_folder(kind: str) -> str:
     return f"controlnet_{kind}"
 
 
-def read(folder: Path) -> Baked | None:
+def read_snapshot(folder: Path) -> Snapshot | None:
     """The snapshot in a folder, None where it is none. Raises WeightsError where it is damaged.
 
     Sizes are compared, and the content of what is small (configurations, tokenizers), which takes
-    no time; `damaged` reads every byte.
+    no time; `list_damaged` reads every byte.
     """
     manifest = folder / MANIFEST
     if not manifest.is_file():
@@ -91,13 +91,13 @@ def _refuse_marked(folder: Path) -> None:
         )
 
 
-def _parsed(folder: Path, told: Mapping[str, Any]) -> Baked:
+def _parsed(folder: Path, told: Mapping[str, Any]) -> Snapshot:
     files = {str(n): (int(f["bytes"]), str(f["sha256"])) for n, f in told["files"].items()}
     for name in files:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError
-    return Baked(
+    return Snapshot(
         folder=folder,
         lora=told["lora"],
         lora_scale=float(told["lora_scale"]),
@@ -121,7 +121,7 @@ def write_manifest(folder: Path, told: Mapping[str, Any]) -> None:
     (folder / MANIFEST).write_text(content + "\n", encoding="utf-8")
 
 
-def damaged(baked: Baked) -> Iterator[Path]:
+def list_damaged(baked: Snapshot) -> Iterator[Path]:
     """The files whose content is not what was baked. Reads every byte: some seconds."""
     for name, (_, expected) in baked.files.items():
         if _sha256(baked.folder / name) != expected:
@@ -136,19 +136,19 @@ def _sha256(file: Path) -> str:
 # Settings beside a snapshot
 
 
-def of(settings: Settings) -> Baked | None:
+def find_snapshot(settings: WeightsSettings) -> Snapshot | None:
     """The snapshot that PLITKA_BASE names, if it is one."""
     folder = Path(settings.base).expanduser()
-    return read(folder) if folder.is_dir() else None
+    return read_snapshot(folder) if folder.is_dir() else None
 
 
-def has_tokens(settings: Settings) -> bool:
+def has_tokens(settings: WeightsSettings) -> bool:
     """Whether the prompt's <s0><s1> will be known."""
-    baked = of(settings)
+    baked = find_snapshot(settings)
     return (baked.embeddings if baked else settings.embeddings) is not None
 
 
-def conflicts(settings: Settings, baked: Baked, packed: bool) -> list[str]:
+def list_conflicts(settings: WeightsSettings, baked: Snapshot, packed: bool) -> list[str]:
     """What the settings ask for beside a snapshot that can't be had; one sentence each."""
     faults = []
     for name, value, held, done in (
@@ -176,7 +176,7 @@ def conflicts(settings: Settings, baked: Baked, packed: bool) -> list[str]:
     return faults
 
 
-def settled(settings: Settings, baked: Baked) -> dict[str, Any]:
+def snapshot_settings(settings: WeightsSettings, baked: Snapshot) -> dict[str, Any]:
     """The fields of the settings that the snapshot decides on, where the environment does not."""
     controlnets = {
         kind: text

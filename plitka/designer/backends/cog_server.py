@@ -10,23 +10,29 @@ from typing import Any
 import httpx
 
 from plitka.designer.backends import http
-from plitka.designer.backends.select import Event, Progress, progress_in, sentence, shot
+from plitka.designer.backends.select import (
+    Event,
+    Progress,
+    extract_message,
+    parse_progress,
+    parse_shot,
+)
 from plitka.designer.errors import Fault
 from plitka.request.parsing import Recipe
 
 _BUSY_AGAIN = 1.0  # seconds between two attempts at a busy server
 
 
-class CogServer:
+class CogServerBackend:
     kind = "cog"
 
     def __init__(self, address: str, token: str | None = None) -> None:
-        self.title = http.shown(address)
+        self.title = http.hide_credentials(address)
         self._address = address
         self._token = token
 
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
-        async with http.client(self._address, self._token) as api:
+        async with http.open_client(self._address, self._token) as api:
             try:
                 # Closed by hand: a generator within a generator would else be left to be collected,
                 # when the connection by which it cancels is gone.
@@ -34,7 +40,7 @@ class CogServer:
                     async for event in events:
                         yield event
             except httpx.HTTPError as error:
-                raise http.unreachable(self.title, error) from None
+                raise http.unreachable_fault(self.title, error) from None
 
     async def _attempts(self, api: httpx.AsyncClient, recipe: Recipe) -> AsyncGenerator[Event]:
         """The photograph, as soon as the server is not busy with another one."""
@@ -70,10 +76,10 @@ class CogServer:
             async for name, data in _events(response):
                 if name == "log":
                     log = (log + str(data.get("data", "")))[-4000:]
-                    if (progress := progress_in(log)) is not None:
+                    if (progress := parse_progress(log)) is not None:
                         yield progress
                 elif name == "output":
-                    yield shot(await _content(str(data.get("chunk", "")), api), count)
+                    yield parse_shot(await _content(str(data.get("chunk", "")), api), count)
                     count += 1
                 elif name == "completed":
                     ended = True
@@ -85,9 +91,9 @@ class CogServer:
                 await _cancelled(api, number)
 
     async def _fault(self, api: httpx.AsyncClient, response: httpx.Response) -> Fault:
-        said = http.said_by(response, ("error", "detail"))
+        said = http.read_error(response, ("error", "detail"))
         if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            return http.refusal(response, self.title, said)
+            return http.refusal_fault(response, self.title, said)
         health = (await api.get("health-check")).json()
         if health.get("status") == "SETUP_FAILED":
             logs = str(health.get("setup", {}).get("logs", ""))
@@ -118,7 +124,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str
 
 
 async def _content(uri: str, api: httpx.AsyncClient) -> bytes:
-    return http.data(uri) if http.is_data(uri) else await http.fetched(uri, api)
+    return http.decode_data_uri(uri) if http.is_data_uri(uri) else await http.fetch(uri, api)
 
 
 def _check(completed: dict[str, Any], count: int) -> None:
@@ -127,6 +133,8 @@ def _check(completed: dict[str, Any], count: int) -> None:
     if status == "canceled":
         raise Fault("photograph_cancelled_there", status=502)
     if status != "succeeded":
-        raise Fault("photograph_failed", sentence(str(completed.get("error", ""))), status=502)
+        raise Fault(
+            "photograph_failed", extract_message(str(completed.get("error", ""))), status=502
+        )
     if count == 0:
         raise Fault("photograph_strange", status=502)

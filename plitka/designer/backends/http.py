@@ -16,14 +16,14 @@ _CONNECT = 10.0  # seconds
 _SILENCE = 300.0  # seconds without a byte; a model that is being loaded says nothing
 
 
-def client(address: str, token: str | None) -> httpx.AsyncClient:
+def open_client(address: str, token: str | None) -> httpx.AsyncClient:
     """A client that follows no redirects: they would carry the token to somebody else."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     timeout = httpx.Timeout(_CONNECT, read=_SILENCE, pool=None)
     return httpx.AsyncClient(base_url=address, headers=headers, timeout=timeout)
 
 
-def shown(address: str) -> str:
+def hide_credentials(address: str) -> str:
     """An address as people may see it: without user name, password and query."""
     parts = urlsplit(address)
     host = parts.hostname or ""
@@ -31,19 +31,19 @@ def shown(address: str) -> str:
     return urlunsplit((parts.scheme, f"{host}{port}", parts.path, "", "")).rstrip("/")
 
 
-def unreachable(where: str, error: httpx.HTTPError) -> Fault:
+def unreachable_fault(where: str, error: httpx.HTTPError) -> Fault:
     slow = isinstance(error, httpx.TimeoutException)
     return Fault("server_silent" if slow else "server_unreachable", status=502, where=where)
 
 
-def refusal(response: httpx.Response, where: str, said: str = "") -> Fault:
+def refusal_fault(response: httpx.Response, where: str, said: str = "") -> Fault:
     """What an answer means that is none of those that were hoped for."""
     if response.status_code in {401, 403}:
         return Fault("token_refused", status=502, where=where)
     return Fault("server_refused", said, status=502, where=where, number=response.status_code)
 
 
-def said_by(response: httpx.Response, keys: Iterable[str]) -> str:
+def read_error(response: httpx.Response, keys: Iterable[str]) -> str:
     """The sentence in the body of an answer, under one of the keys."""
     try:
         body = response.json()
@@ -55,11 +55,11 @@ def said_by(response: httpx.Response, keys: Iterable[str]) -> str:
     return ""
 
 
-def is_data(uri: str) -> bool:
+def is_data_uri(uri: str) -> bool:
     return uri.startswith("data:")
 
 
-def data(uri: str) -> bytes:
+def decode_data_uri(uri: str) -> bytes:
     """The content of a data URI."""
     try:
         return base64.b64decode(uri.partition(",")[2], validate=True)
@@ -67,7 +67,7 @@ def data(uri: str) -> bytes:
         raise Fault("photograph_strange", status=502) from None
 
 
-async def fetched(uri: str, api: httpx.AsyncClient) -> bytes:
+async def fetch(uri: str, api: httpx.AsyncClient) -> bytes:
     """A picture that a server has put somewhere: by https, or on the server itself.
 
     The token goes to no other host than the server's own.
@@ -81,13 +81,13 @@ async def fetched(uri: str, api: httpx.AsyncClient) -> bytes:
         try:
             return await _limited(api if own else stranger, address, host)
         except httpx.HTTPError as error:
-            raise unreachable(host, error) from None
+            raise unreachable_fault(host, error) from None
 
 
 async def _limited(client: httpx.AsyncClient, address: str, host: str) -> bytes:
     async with client.stream("GET", address) as response:
         if response.status_code != httpx.codes.OK:
-            raise refusal(response, host)
+            raise refusal_fault(response, host)
         content = bytearray()
         async for piece in response.aiter_bytes():
             content += piece

@@ -6,15 +6,15 @@ from collections.abc import AsyncGenerator
 
 from plitka import images, pipeline
 from plitka.designer.backends.select import Event, Progress, Shot
-from plitka.designer.errors import Fault, refused
+from plitka.designer.errors import Fault, recipe_fault
 from plitka.engines import registry
 from plitka.engines.registry import Engine, EngineError
-from plitka.pipeline import Kind
+from plitka.pipeline import PictureKind
 from plitka.request.parsing import Recipe, RecipeError
-from plitka.runtime.background import Stopped
+from plitka.runtime.background import Cancelled
 
 
-class Here:
+class LocalBackend:
     kind = "here"
     title = ""
 
@@ -41,7 +41,7 @@ class Here:
         """The engine. Loading cannot be cancelled, so it goes on for whoever is next."""
         if self._loading is None:
             loop = asyncio.get_running_loop()
-            self._loading = loop.run_in_executor(None, registry.load, "sdxl")
+            self._loading = loop.run_in_executor(None, registry.load_engine, "sdxl")
         try:
             return await asyncio.shield(self._loading)
         except EngineError as error:
@@ -70,7 +70,7 @@ class _Run:
             try:
                 await self._work
             except RecipeError as error:
-                raise refused(error) from None
+                raise recipe_fault(error) from None
             except EngineError as error:
                 raise Fault("engine", str(error), status=503) from None
         return event
@@ -84,15 +84,15 @@ class _Run:
     def _make(self) -> None:
         from plitka.engines.sdxl import sampling  # torch is loaded by now
 
-        settled = pipeline.settle(self._recipe, self._engine)
+        settled = pipeline.plan_for_engine(self._recipe, self._engine)
         schedule = {"preview": settled.steps_preview, "final": settled.steps_final}
         step = dict.fromkeys(schedule, 0)
 
-        def at_step(kind: Kind) -> None:
+        def at_step(kind: PictureKind) -> None:
             if self._stop.is_set():
-                raise Stopped
+                raise Cancelled
             step[kind] += 1
-            steps = sampling.steps_run(schedule[kind], settled.strength)
+            steps = sampling.count_steps(schedule[kind], settled.strength)
             self._tell(Progress("preview" if kind == "preview" else "final", step[kind], steps))
 
         self._tell(Progress("preview"))
@@ -101,7 +101,7 @@ class _Run:
                 return
             names = (part.name for part in self._recipe.shares)
             measured = dict(zip(names, made.shares, strict=True))
-            self._tell(Shot(made.kind, images.encoded(made.image, made.record), measured))
+            self._tell(Shot(made.kind, images.encode_png(made.image, made.record), measured))
 
     def _tell(self, event: Event) -> None:
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)

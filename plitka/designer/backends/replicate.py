@@ -9,7 +9,13 @@ from typing import Any
 import httpx
 
 from plitka.designer.backends import http
-from plitka.designer.backends.select import Event, Progress, progress_in, sentence, shot
+from plitka.designer.backends.select import (
+    Event,
+    Progress,
+    extract_message,
+    parse_progress,
+    parse_shot,
+)
 from plitka.designer.errors import Fault
 from plitka.request.parsing import Recipe
 
@@ -19,7 +25,7 @@ _PATIENCE = 5  # answers in a row that say "later" or "server error"
 _ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
 
-class Deployment:
+class ReplicateBackend:
     kind = "replicate"
 
     def __init__(self, owner: str, name: str, token: str, address: str | None = None) -> None:
@@ -29,7 +35,7 @@ class Deployment:
         self._token = token
 
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
-        async with http.client(self._address, self._token) as api:
+        async with http.open_client(self._address, self._token) as api:
             try:
                 yield Progress("starting")
                 body = {"input": {"params_json": json.dumps(recipe.request())}}
@@ -40,7 +46,7 @@ class Deployment:
                     async for event in events:
                         yield event
             except httpx.HTTPError as error:
-                raise http.unreachable(self.title, error) from None
+                raise http.unreachable_fault(self.title, error) from None
 
     async def _followed(
         self, api: httpx.AsyncClient, prediction: dict[str, Any]
@@ -52,11 +58,15 @@ class Deployment:
         ended = False
         try:
             while True:
-                if (progress := progress_in(str(prediction.get("logs") or ""))) is not None:
+                if (progress := parse_progress(str(prediction.get("logs") or ""))) is not None:
                     yield progress
                 for uri in _outputs(prediction)[count:]:
-                    content = http.data(uri) if http.is_data(uri) else await http.fetched(uri, api)
-                    yield shot(content, count)
+                    content = (
+                        http.decode_data_uri(uri)
+                        if http.is_data_uri(uri)
+                        else await http.fetch(uri, api)
+                    )
+                    yield parse_shot(content, count)
                     count += 1
                 ended = prediction.get("status") in _ENDED
                 if ended:
@@ -77,11 +87,11 @@ class Deployment:
         return self._answer(response)
 
     def _answer(self, response: httpx.Response) -> dict[str, Any]:
-        said = http.said_by(response, ("detail", "title")).replace(self._token, "…")
+        said = http.read_error(response, ("detail", "title")).replace(self._token, "…")
         if response.status_code == httpx.codes.NOT_FOUND:
             raise Fault("deployment_unknown", said, status=502, where=self.title)
         if response.status_code not in {200, 201, 202}:
-            raise http.refusal(response, self.title, said)
+            raise http.refusal_fault(response, self.title, said)
         try:
             body = response.json()
         except ValueError:
@@ -116,6 +126,8 @@ def _check(prediction: dict[str, Any], count: int) -> None:
     if status in {"canceled", "aborted"}:
         raise Fault("photograph_cancelled_there", status=502)
     if status == "failed":
-        raise Fault("photograph_failed", sentence(str(prediction.get("error") or "")), status=502)
+        raise Fault(
+            "photograph_failed", extract_message(str(prediction.get("error") or "")), status=502
+        )
     if count == 0:
         raise Fault("photograph_strange", status=502)

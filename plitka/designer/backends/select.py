@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from plitka import images, pipeline
 from plitka.designer.errors import Fault
-from plitka.pipeline import Kind
+from plitka.pipeline import PictureKind
 from plitka.request.parsing import Recipe
 
 SETTING = "PLITKA_PHOTOGRAPH"
@@ -26,7 +26,7 @@ REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
 REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client has it
 
 Stage: TypeAlias = Literal["starting", "waiting", "loading", "preview", "final"]
-_KINDS: tuple[Kind, ...] = tuple(pipeline.SIZES)
+_KINDS: tuple[PictureKind, ...] = tuple(pipeline.PICTURE_SIZES)
 _MOST_BYTES = 32 * 2**20  # of one picture
 _BAR = re.compile(r"(512|1024)x\1: .*?\b(\d+)/(\d+) \[")  # tqdm's, in the log of a prediction
 
@@ -48,7 +48,7 @@ class Progress:
 class Shot:
     """A picture as soon as it is there: a PNG file, and the shares that were measured on it."""
 
-    kind: Kind
+    kind: PictureKind
     content: bytes
     measured: Mapping[str, float]
 
@@ -56,7 +56,7 @@ class Shot:
 Event: TypeAlias = Progress | Shot
 
 
-class Photographer(Protocol):
+class Backend(Protocol):
     """Makes the pictures of a recipe. Closing what `photograph` gives cancels the work."""
 
     kind: str  # "here", "cog" or "replicate"
@@ -67,16 +67,16 @@ class Photographer(Protocol):
         ...
 
 
-def chosen(env: Mapping[str, str] = os.environ) -> Photographer:
+def select_backend(env: Mapping[str, str] = os.environ) -> Backend:
     """The photographer that PLITKA_PHOTOGRAPH names: sdxl, a Cog server, or a deployment."""
     where = env.get(SETTING, "").strip() or "sdxl"
     if where == "sdxl":
-        from plitka.designer.backends.local import Here
+        from plitka.designer.backends.local import LocalBackend
 
-        return Here()
+        return LocalBackend()
     deployment = re.fullmatch(r"replicate:([\w.-]+)/([\w.-]+)", where)
     if deployment:
-        from plitka.designer.backends.replicate import Deployment
+        from plitka.designer.backends.replicate import ReplicateBackend
 
         token = env.get(REPLICATE_TOKEN, "").strip()
         if not token:
@@ -84,11 +84,11 @@ def chosen(env: Mapping[str, str] = os.environ) -> Photographer:
                 f"{SETTING} names a deployment on Replicate, so put its token into"
                 f" {REPLICATE_TOKEN}"
             )
-        return Deployment(deployment[1], deployment[2], token, env.get(REPLICATE_ADDRESS))
+        return ReplicateBackend(deployment[1], deployment[2], token, env.get(REPLICATE_ADDRESS))
     if urlsplit(where).scheme in {"http", "https"} and urlsplit(where).hostname:
-        from plitka.designer.backends.cog_server import CogServer
+        from plitka.designer.backends.cog_server import CogServerBackend
 
-        return CogServer(where, env.get(TOKEN, "").strip() or None)
+        return CogServerBackend(where, env.get(TOKEN, "").strip() or None)
     # What it holds is not shown: an address may have a password in it.
     raise SettingError(
         f'{SETTING}: allowed are "sdxl" (in this program, the default), the address of a Cog server'
@@ -96,7 +96,7 @@ def chosen(env: Mapping[str, str] = os.environ) -> Photographer:
     )
 
 
-def shot(content: bytes, index: int) -> Shot:
+def parse_shot(content: bytes, index: int) -> Shot:
     """The picture in a PNG file that came as the index-th output. Raises Fault for anything else.
 
     What a picture shows is written in it; its place only counts where that is missing.
@@ -118,7 +118,7 @@ def shot(content: bytes, index: int) -> Shot:
     return Shot(kind, content, measured if isinstance(measured, dict) else {})
 
 
-def progress_in(log: str) -> Progress | None:
+def parse_progress(log: str) -> Progress | None:
     """How far the last progress bar in a prediction's log has come."""
     bars = _BAR.findall(log[-4000:])
     if not bars:
@@ -127,6 +127,6 @@ def progress_in(log: str) -> Progress | None:
     return Progress("preview" if size == "512" else "final", int(step), int(steps))
 
 
-def sentence(error: str) -> str:
+def extract_message(error: str) -> str:
     """What Plitka itself said, in the error of a failed prediction."""
     return error.rpartition("Generator iteration error: ")[2].removeprefix("ValueError: ").strip()

@@ -9,40 +9,42 @@ import diffusers
 
 from plitka import __version__
 from plitka.engines.sdxl import device, loading, options
-from plitka.engines.sdxl.device import Device, gib
-from plitka.request.controlnet import Kind
+from plitka.engines.sdxl.device import Device, format_gib
+from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.timing import Stages
 from plitka.weights import archive, models, preflight, snapshot
 from plitka.weights.models import WeightsError
 from plitka.weights.preflight import Inventory
-from plitka.weights.snapshot import Baked
+from plitka.weights.snapshot import Snapshot
 
 _SHARD = "20GB"  # one file for each network: a reader maps it whole
 _SPARE = 2**28  # bytes of disk to leave free
 
 
-def bake(folder: Path, packed: Path | str | None, controlnets: tuple[Kind, ...]) -> Baked:
+def bake(
+    folder: Path, packed: Path | str | None, controlnets: tuple[ControlNetKind, ...]
+) -> Snapshot:
     """Write a snapshot by the settings. `folder` must not be there yet, or be empty.
 
     Raises WeightsError for what is wrong with the weights or the folder. What was begun is removed
     where it fails.
     """
     refuse_folder(folder)
-    loading.quiet()
-    settings = models.settings()
-    if snapshot.of(settings) is not None:
+    loading.quiet_libraries()
+    settings = models.read_settings()
+    if snapshot.find_snapshot(settings) is not None:
         raise WeightsError(
             f"{settings.base}: is a baked snapshot already; set PLITKA_BASE to the model it was"
             " baked of"
         )
-    options.settings()
-    stages = Stages(lambda: device.memory_line(_CPU))
-    with archive.opened(packed) as given:
+    options.read_options()
+    stages = Stages(lambda: device.describe_memory(_CPU))
+    with archive.open_package(packed) as given:
         with stages("check weights"):
-            held = preflight.take(settings, given)
-            loading.refuse(held)
+            held = preflight.inspect(settings, given)
+            loading.refuse_faults(held)
         with stages("fetch weights"):
-            vae = loading.fetch(held)
+            vae = loading.fetch_weights(held)
         _refuse_full_disk(folder, held, len(controlnets))
         pipe = loading.assemble(held, vae, _CPU, "cpu", stages)
         return _written(folder, held, pipe, controlnets, stages)
@@ -59,20 +61,24 @@ def refuse_folder(folder: Path) -> None:
 
 
 def _refuse_full_disk(folder: Path, held: Inventory, controlnets: int) -> None:
-    needed = preflight.needs(held, _CPU)
+    needed = preflight.compute_model_needs(held, _CPU)
     size = needed.unet + needed.text_encoders + needed.vae + controlnets * needed.controlnet
     place = next(parent for parent in folder.absolute().parents if parent.exists())
     free = shutil.disk_usage(place).free
     if free < size + _SPARE:
         raise WeightsError(
-            f"{folder}: the snapshot takes {gib(size)}, and {gib(free)} of its disk is free; make"
+            f"{folder}: the snapshot takes {format_gib(size)}, and {format_gib(free)} of its disk is free; make"
             " room, or name a folder on another disk"
         )
 
 
 def _written(
-    folder: Path, held: Inventory, pipe: Any, controlnets: tuple[Kind, ...], stages: Stages
-) -> Baked:
+    folder: Path,
+    held: Inventory,
+    pipe: Any,
+    controlnets: tuple[ControlNetKind, ...],
+    stages: Stages,
+) -> Snapshot:
     """Beside its place first, so that a half-written snapshot never has its name."""
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +103,7 @@ def _written(
         raise WeightsError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    baked = snapshot.read(folder)
+    baked = snapshot.read_snapshot(folder)
     assert baked is not None
     return baked
 
@@ -125,7 +131,7 @@ def _copy_turbo(file: Path, folder: Path) -> None:
         shutil.copyfile(notes, folder / notes.name)
 
 
-def _told(held: Inventory, controlnets: tuple[Kind, ...]) -> dict[str, Any]:
+def _told(held: Inventory, controlnets: tuple[ControlNetKind, ...]) -> dict[str, Any]:
     lora, embeddings = held.lora, held.embeddings_path
     return {
         "plitka": __version__,

@@ -20,8 +20,8 @@ from torch import Tensor
 from plitka.engines.registry import EngineError
 from plitka.engines.sdxl import loading, sampling
 from plitka.engines.sdxl.device import Device, MemoryPlan, is_out_of_memory
-from plitka.engines.sdxl.options import Savings, Step
-from plitka.engines.sdxl.text_encoding import CHUNK, Embedded
+from plitka.engines.sdxl.options import Options, Step
+from plitka.engines.sdxl.text_encoding import CHUNK, PromptEmbeddings
 from plitka.runtime.timing import log
 
 PLANS: tuple[MemoryPlan, ...] = ("resident", "encoders_on_cpu")
@@ -34,13 +34,13 @@ _VARIANTS = 16  # of one network; torch gives up after 8 where nothing is set
 _DOWN, _MIDDLE = "down_block_additional_residuals", "mid_block_additional_residual"
 
 
-class Compiled:
+class CompiledUNet:
     """The UNet as compiled code, to be called as the UNet is; the VAE's decoder is compiled within.
 
     Raises EngineError where that cannot be done.
     """
 
-    def __init__(self, pipe: Any, device: Device, savings: Savings) -> None:
+    def __init__(self, pipe: Any, device: Device, savings: Options) -> None:
         assert savings.compile is not None
         self._pipe = pipe
         self._zeros: dict[torch.Size, list[Tensor]] = {}
@@ -62,7 +62,7 @@ class Compiled:
         residuals = {_DOWN: laid[:-1], _MIDDLE: laid[-1]}
         return self._unet(samples.contiguous(), timestep, **given, **residuals)
 
-    def fits(self, embedded: Embedded) -> bool:
+    def fits(self, embedded: PromptEmbeddings) -> bool:
         """Whether code was made for a prompt of this length."""
         return embedded.prompt.shape[1] == CHUNK
 
@@ -75,16 +75,16 @@ class Compiled:
         """Compile for pictures of one size."""
         unet = self._pipe.unet
         embedded = _nothing(unet)
-        given = sampling.condition(embedded, size, 2.0)
+        given = sampling.make_condition(embedded, size, 2.0)
         steps = [Step(guided=True, controlled=False), Step(guided=False, controlled=False)]
-        schedule = sampling.schedule(self._pipe.scheduler, len(steps), len(steps), device.name)
+        schedule = sampling.make_schedule(self._pipe.scheduler, len(steps), len(steps), device.name)
         generator = torch.Generator("cpu").manual_seed(0)
-        latents = sampling.noise(schedule, size, generator, embedded.prompt)
+        latents = sampling.draw_noise(schedule, size, generator, embedded.prompt)
         for step in steps:
             samples = torch.cat([latents] * step.samples)
             self._zeros[samples.shape] = _zeros(controlnet, samples, schedule.timesteps[0], given)
         latents = sampling.denoise(self, schedule, steps, latents, given, lambda: None)
-        sampling.decoded(self._pipe.vae, latents)
+        sampling.decode_latents(self._pipe.vae, latents)
 
 
 def _try(device: Device, given: Mapping[str, Any]) -> None:
@@ -113,20 +113,20 @@ def _explained(backend: str) -> Iterator[None]:
         ) from error
 
 
-def _nothing(unet: Any) -> Embedded:
+def _nothing(unet: Any) -> PromptEmbeddings:
     """What an empty prompt could look like."""
     text = torch.zeros(1, CHUNK, unet.config.cross_attention_dim)
     pooled = torch.zeros(1, 1280)
     parts = (part.to(unet.device, unet.dtype) for part in (text, text, pooled, pooled))
-    return Embedded(*parts)
+    return PromptEmbeddings(*parts)
 
 
-def _stand_in(unet: Any, device: Device, savings: Savings) -> Any:
+def _stand_in(unet: Any, device: Device, savings: Options) -> Any:
     """A ControlNet of the same build with weights that mean nothing, for as long as it is used."""
     with torch.device(unet.device):
         made = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
     made = made.to(unet.device, unet.dtype).eval().requires_grad_(False)
-    loading.lay_out(made, device, savings)
+    loading.set_memory_format(made, device, savings)
     return made
 
 
@@ -136,7 +136,7 @@ def _zeros(
     """Residuals that change nothing, those of the middle at the end."""
     rows, _, height, width = samples.shape
     edges = samples.new_zeros(rows, 3, 8 * height, 8 * width)
-    added = sampling.residuals(controlnet, samples, timestep, given, slice(2 - rows, 2), edges)
+    added = sampling.run_controlnet(controlnet, samples, timestep, given, slice(2 - rows, 2), edges)
     return [torch.zeros_like(part) for part in (*added[_DOWN], added[_MIDDLE])]
 
 

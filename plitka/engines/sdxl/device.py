@@ -82,7 +82,7 @@ class Needs:
         )
 
 
-def needs(
+def compute_needs(
     parameters: Mapping[str, int], dtype: str, unet_width: int = 320, vae_width: int = 128
 ) -> Needs:
     """What a model needs. parameters: their number by component; the widths are SDXL's own."""
@@ -105,22 +105,22 @@ def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
     for plan in plans:
         if needed.of(plan) <= free:
             return plan
-    least = gib(needed.of(plans[-1]))
+    least = format_gib(needed.of(plans[-1]))
     raise EngineError(
-        f"{device.title}: {gib(free)} of memory is free and SDXL needs {least} at the least; end"
+        f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least; end"
         f" what else uses it, raise {FRACTION} where it is set, take a larger device, or set"
         " PLITKA_ENGINE=render to draw without a diffusion model"
     )
 
 
-def planned(plan: MemoryPlan, needed: Needs) -> str:
+def describe_plan(plan: MemoryPlan, needed: Needs) -> str:
     """The plan in words."""
-    return f"memory plan {plan}: {PLANS[plan]} (needs about {gib(needed.of(plan))})"
+    return f"memory plan {plan}: {PLANS[plan]} (needs about {format_gib(needed.of(plan))})"
 
 
-def described(device: Device) -> str:
+def describe(device: Device) -> str:
     """The device in words, with what is free on it."""
-    free, total = gib(free_memory(device)), gib(device.total)
+    free, total = format_gib(free_memory(device)), format_gib(device.total)
     return f"{device.title} ({device.name}, {device.dtype}), {free} of {total} free"
 
 
@@ -130,7 +130,7 @@ def step_down(plan: MemoryPlan) -> MemoryPlan:
     return plans[min(plans.index(plan) + 1, len(plans) - 1)]
 
 
-def best() -> Device:
+def choose_device() -> Device:
     """The CUDA card with the most free memory, else MPS, else the CPU."""
     import torch
 
@@ -145,12 +145,12 @@ def best() -> Device:
     return Device("cpu", "CPU", "float32", total)
 
 
-def limit(device: Device, tf32: bool = True) -> None:
+def limit_memory(device: Device, tf32: bool = True) -> None:
     """Keep this process below PLITKA_GPU_MEMORY_FRACTION of the card, and make it the current.
 
     tf32: whether what is calculated in single precision there may be rounded to 10 bits.
     """
-    share = fraction()
+    share = read_memory_fraction()
     if device.kind == "cuda":
         import torch
 
@@ -160,7 +160,7 @@ def limit(device: Device, tf32: bool = True) -> None:
         torch.cuda.set_per_process_memory_fraction(share, device.name)
 
 
-def fraction(env: Mapping[str, str] = os.environ) -> float:
+def read_memory_fraction(env: Mapping[str, str] = os.environ) -> float:
     """The share of a card's memory that may be used: above 0, at most 1, which is the default."""
     text = env.get(FRACTION) or "1"
     try:
@@ -181,7 +181,7 @@ def free_memory(device: Device) -> int:
     free = torch.cuda.mem_get_info(device.name)[0]
     reserved = torch.cuda.memory_reserved(device.name)
     allocated = torch.cuda.memory_allocated(device.name)
-    mine = int(fraction() * device.total) - allocated
+    mine = int(read_memory_fraction() * device.total) - allocated
     return max(min(free + reserved - allocated, mine), 0)
 
 
@@ -200,7 +200,7 @@ def free_main_memory(cgroup: Path = _CGROUP) -> int:
     return min(free, max(int(limit) - used + cached, 0))
 
 
-def trim() -> None:
+def trim_heap() -> None:
     """Give freed memory that the C library holds back to the system, where it can.
 
     It keeps what it calculates to be wanted again: up to 250 MiB after a tile, more or less with
@@ -221,7 +221,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
 
 
-def release(device: Device) -> None:
+def release_memory(device: Device) -> None:
     """Give back what nobody refers to any more."""
     import gc
 
@@ -234,7 +234,7 @@ def release(device: Device) -> None:
         torch.mps.empty_cache()
 
 
-def wait(device: Device) -> None:
+def synchronize(device: Device) -> None:
     """Wait until the device has done what is in its queue."""
     import torch
 
@@ -244,7 +244,7 @@ def wait(device: Device) -> None:
         torch.mps.synchronize()
 
 
-def answer(device: Device) -> None:
+def check_device(device: Device) -> None:
     """Raise EngineError unless the device can still calculate, beside what is in its queue."""
     import torch
 
@@ -270,25 +270,25 @@ def reset_peak(device: Device) -> None:
         torch.cuda.reset_peak_memory_stats(device.name)
 
 
-def memory_use(device: Device) -> dict[str, float]:
+def measure_memory(device: Device) -> dict[str, float]:
     """MiB: this process, what is free for all, and on CUDA torch's own figures of the card."""
     use = {
-        "process_mb": _mb(psutil.Process().memory_info().rss),
-        "available_mb": _mb(psutil.virtual_memory().available),
+        "process_mb": to_mib(psutil.Process().memory_info().rss),
+        "available_mb": to_mib(psutil.virtual_memory().available),
     }
     if device.kind == "cuda":
         import torch
 
-        use["gpu_allocated_mb"] = _mb(torch.cuda.memory_allocated(device.name))
-        use["gpu_peak_mb"] = _mb(torch.cuda.max_memory_allocated(device.name))
-        use["gpu_reserved_peak_mb"] = _mb(torch.cuda.max_memory_reserved(device.name))
-        use["gpu_free_mb"] = _mb(torch.cuda.mem_get_info(device.name)[0])
+        use["gpu_allocated_mb"] = to_mib(torch.cuda.memory_allocated(device.name))
+        use["gpu_peak_mb"] = to_mib(torch.cuda.max_memory_allocated(device.name))
+        use["gpu_reserved_peak_mb"] = to_mib(torch.cuda.max_memory_reserved(device.name))
+        use["gpu_free_mb"] = to_mib(torch.cuda.mem_get_info(device.name)[0])
     return use
 
 
-def memory_line(device: Device) -> str:
+def describe_memory(device: Device) -> str:
     """Memory in use now, for a line of the log."""
-    use = memory_use(device)
+    use = measure_memory(device)
     card = f", GPU {use['gpu_allocated_mb']:,.0f} MiB" if "gpu_allocated_mb" in use else ""
     return f"process {use['process_mb']:,.0f} MiB{card}"
 
@@ -297,12 +297,12 @@ def peak_memory_mb() -> float:
     """The most memory that this process has held so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return _mb(peak * unit)
+    return to_mib(peak * unit)
 
 
-def gib(size: float) -> str:
+def format_gib(size: float) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def _mb(size: float) -> float:
+def to_mib(size: float) -> float:
     return round(size / 2**20, 1)

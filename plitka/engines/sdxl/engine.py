@@ -20,12 +20,12 @@ from torch import Tensor
 
 from plitka.engines.registry import Drawn, EngineError, Guides
 from plitka.engines.sdxl import compilation, device, loading, options, sampling
-from plitka.engines.sdxl.compilation import Compiled
+from plitka.engines.sdxl.compilation import CompiledUNet
 from plitka.engines.sdxl.device import Device, MemoryPlan
 from plitka.engines.sdxl.options import Step
 from plitka.engines.sdxl.sampling import Schedule
-from plitka.engines.sdxl.text_encoding import Embedded, Prompts
-from plitka.request.controlnet import ControlNets, Kind
+from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
+from plitka.request.controlnet import ControlNetKind, ControlNets
 from plitka.request.parsing import Recipe, RecipeError
 from plitka.request.plan import Plan
 from plitka.runtime import logs
@@ -37,7 +37,7 @@ from plitka.weights import models
 _TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
 
-def load(packed: Path | str | None = None, dtype: str | None = None) -> "SdxlEngine":
+def load_sdxl(packed: Path | str | None = None, dtype: str | None = None) -> "SdxlEngine":
     """Load all but the ControlNets. `packed` is what setup() was given as weights.
 
     dtype: "float16", "bfloat16" or "float32", for measurements; the device decides without it.
@@ -64,11 +64,11 @@ class SdxlEngine:
         self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
         self._lock = threading.Lock()
-        self._prompts = Prompts(loaded.pipe, loaded.savings.keep_prompts)
+        self._prompts = PromptEncoder(loaded.pipe, loaded.savings.keep_prompts)
         self.controlnets = ControlNets(
             load=lambda kind: self._load_controlnet(kind, loaded.controlnets[kind]),
             free=lambda: device.free_memory(self.device),
-            release=lambda: device.release(self.device),
+            release=lambda: device.release_memory(self.device),
         )
         self._settle()
         self._compiled = self._compile(loaded.stages)
@@ -90,21 +90,21 @@ class SdxlEngine:
 
     def answer(self) -> None:
         """Raise EngineError where the device is gone or, at rest, has too little memory left."""
-        device.answer(self.device)
+        device.check_device(self.device)
         at_rest = not self._lock.locked()
         free, least = device.free_memory(self.device), self._needs.decode_tiled
         if at_rest and free < least:
             raise EngineError(
-                f"{self.device.title}: {device.gib(free)} of memory is free, and a picture needs"
-                f" {device.gib(least)} at the least; end what else uses it"
+                f"{self.device.title}: {device.format_gib(free)} of memory is free, and a picture needs"
+                f" {device.format_gib(least)} at the least; end what else uses it"
             )
 
-    def _load_controlnet(self, kind: Kind, text: str) -> Any:
+    def _load_controlnet(self, kind: ControlNetKind, text: str) -> Any:
         network = loading.load_controlnet(kind, text, self.device, self._resting)
-        loading.lay_out(network, self.device, self.savings)
+        loading.set_memory_format(network, self.device, self.savings)
         return network
 
-    def _compile(self, stages: Stages) -> Compiled | None:
+    def _compile(self, stages: Stages) -> CompiledUNet | None:
         """Compile where that is asked for, and networks stay where they are."""
         backend = self.savings.compile
         if backend is None:
@@ -117,15 +117,17 @@ class SdxlEngine:
             )
             return None
         with stages(f"compile with {backend}"):
-            return Compiled(self.pipe, self.device, self.savings)
+            return CompiledUNet(self.pipe, self.device, self.savings)
 
     def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         if plan.strength is None and plan.control.kind is None:
             return Guides()
-        photo = render.picture(layout, size)
+        photo = render.render_picture(layout, size)
         edges = None
         if plan.control.kind is not None:
-            draw = render.canny if plan.control.kind == "canny" else render.soft_edge
+            draw = (
+                render.draw_canny_edges if plan.control.kind == "canny" else render.draw_soft_edges
+            )
             edges = draw(layout, photo)
         return Guides(None if plan.strength is None else photo, edges)
 
@@ -141,24 +143,24 @@ class SdxlEngine:
         """Draw the layout. Where memory runs out, once more with a smaller memory plan."""
         guides = guides or self.guides(plan, layout, size)
         with self._lock:  # two runs at once would take each other's modules away
-            return self._drawn(_Asked(plan, guides, size, steps, at_step))
+            return self._drawn(_Request(plan, guides, size, steps, at_step))
 
-    def _drawn(self, asked: "_Asked") -> Drawn:
+    def _drawn(self, asked: "_Request") -> Drawn:
         result = self._unless_out_of_memory(asked)
         if result is None:
             self._step_down(asked.plan.control.kind)
             result = self._unless_out_of_memory(asked)
         if result is not None:
             return result
-        device.release(self.device)
-        free = device.gib(device.free_memory(self.device))
+        device.release_memory(self.device)
+        free = device.format_gib(device.free_memory(self.device))
         raise EngineError(
             f"out of memory on {self.device.title}, twice, the second time with the memory plan"
             f" {self.memory_plan} ({device.PLANS[self.memory_plan]}); {free} is free now: end what"
             f" else uses it, raise {device.FRACTION} where it is set, or take a larger device"
         )
 
-    def _unless_out_of_memory(self, asked: "_Asked") -> Drawn | None:
+    def _unless_out_of_memory(self, asked: "_Request") -> Drawn | None:
         """The picture; None where memory ran out, and what the attempt held is free again."""
         try:
             return self._draw(asked)
@@ -167,7 +169,7 @@ class SdxlEngine:
                 raise
         return None
 
-    def _step_down(self, kept: Kind | None) -> None:
+    def _step_down(self, kept: ControlNetKind | None) -> None:
         """Free what can be freed, and go on with the next smaller memory plan."""
         while self.controlnets.evict(kept):
             pass
@@ -175,7 +177,7 @@ class SdxlEngine:
         if self._compiled is not None and self.memory_plan not in compilation.PLANS:
             self._compiled.drop()
             self._compiled = None
-        device.release(self.device)
+        device.release_memory(self.device)
         log.warning(
             "out of memory with the memory plan %s; once more with %s: %s",
             before,
@@ -183,20 +185,20 @@ class SdxlEngine:
             device.PLANS[self.memory_plan],
         )
 
-    def _draw(self, asked: "_Asked") -> Drawn:
+    def _draw(self, asked: "_Request") -> Drawn:
         device.reset_peak(self.device)
         self._settle()
         with torch.inference_mode():
             return self._sampled(asked)
 
-    def _sampled(self, asked: "_Asked") -> Drawn:
+    def _sampled(self, asked: "_Request") -> Drawn:
         plan, size = asked.plan, asked.size
-        watch = _Watch()
+        watch = _Stopwatch()
         embedded = self._embed(plan)
         watch.end("prompts")
         controlnet = self._controlnet(plan)
         watch.end("models")
-        given = sampling.condition(
+        given = sampling.make_condition(
             embedded,
             size,
             plan.guidance_scale,
@@ -204,12 +206,12 @@ class SdxlEngine:
             asked.guides.edges,
             plan.controlnet_scale,
         )
-        run = sampling.steps_run(asked.steps, plan.strength)
+        run = sampling.count_steps(asked.steps, plan.strength)
         turbo = self.turbo if plan.recipe.quality == "turbo" else None
         scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
-        schedule = sampling.schedule(scheduler, asked.steps, run, self.device.name)
+        schedule = sampling.make_schedule(scheduler, asked.steps, run, self.device.name)
         scale = 0.0 if controlnet is None else plan.controlnet_scale
-        steps = options.steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
+        steps = options.plan_steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
         compiled = self._compiled if turbo is None else None  # whose hooks are not in that code
         fits = compiled is not None and compiled.fits(embedded)
         unet = compiled if compiled is not None and fits else self.pipe.unet
@@ -218,7 +220,7 @@ class SdxlEngine:
         with (
             self._at_work(self.pipe.unet, controlnet, turbo),
             nullcontext() if turbo is None else turbo.on(),
-            _bar(size, run) as bar,
+            _progress_bar(size, run) as bar,
         ):
 
             def at_step() -> None:
@@ -226,30 +228,30 @@ class SdxlEngine:
                 asked.at_step()
 
             latents = sampling.denoise(unet, schedule, steps, latents, given, at_step)
-            device.wait(self.device)
-        _refuse_none(latents)
+            device.synchronize(self.device)
+        _refuse_nonfinite(latents)
         watch.end("denoise")
         with self._at_work(self.pipe.vae):
-            image = _bytes(sampling.decoded(self.pipe.vae, latents))
+            image = _to_image(sampling.decode_latents(self.pipe.vae, latents))
         watch.end("decode")
         metrics = {**self._metrics(size, steps, watch), "compiled": unet is compiled}
         return Drawn(image, run, metrics)
 
-    def _start(self, asked: "_Asked", schedule: Schedule, like: Tensor) -> Tensor:
+    def _start(self, asked: "_Request", schedule: Schedule, like: Tensor) -> Tensor:
         """Latents for the first step: noise, or as much noise as it takes away over the render."""
         generator = torch.Generator("cpu").manual_seed(asked.plan.recipe.seed)
         if asked.guides.init is None:
-            return sampling.noise(schedule, asked.size, generator, like)
+            return sampling.draw_noise(schedule, asked.size, generator, like)
         with self._at_work(self.pipe.vae):
-            latents = sampling.encoded(self.pipe.vae, asked.guides.init, generator, like)
-        return sampling.noised(schedule, latents, generator)
+            latents = sampling.encode_image(self.pipe.vae, asked.guides.init, generator, like)
+        return sampling.add_noise(schedule, latents, generator)
 
-    def _embed(self, plan: Plan) -> Embedded:
+    def _embed(self, plan: Plan) -> PromptEmbeddings:
         def at_work(now: bool) -> None:
             if self._resting_encoders != self.device.name:
                 for encoder in self._encoders:
                     encoder.to(self.device.name if now else self._resting_encoders)
-                device.release(self.device)
+                device.release_memory(self.device)
 
         embedded = self._prompts.embed(plan.prompt, plan.negative_prompt, at_work)
         return embedded.to(self.device.name)
@@ -270,7 +272,7 @@ class SdxlEngine:
         for module in moved:
             module.to(self._resting)
         if moved:
-            device.release(self.device)
+            device.release_memory(self.device)
 
     @property
     def _encoders(self) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -300,12 +302,12 @@ class SdxlEngine:
             vae.tile_sample_min_size = _TILE
             vae.tile_latent_min_size = _TILE // 2 ** (len(vae.config.block_out_channels) - 1)
 
-    def _metrics(self, size: int, steps: Sequence[Step], watch: "_Watch") -> dict[str, Any]:
+    def _metrics(self, size: int, steps: Sequence[Step], watch: "_Stopwatch") -> dict[str, Any]:
         seconds = {part: round(value, 3) for part, value in watch.seconds.items()}
         parts = ", ".join(f"{part} {value:.2f} s" for part, value in watch.seconds.items())
         guided = sum(step.guided for step in steps)
         controlled = sum(step.controlled for step in steps)
-        memory = device.memory_line(self.device)
+        memory = device.describe_memory(self.device)
         log.info(
             "%dx%d: %d steps, %d guided, %d with ControlNet, %s, %s",
             *(size, size, len(steps), guided, controlled, parts, memory),
@@ -318,12 +320,12 @@ class SdxlEngine:
             "guided_steps": guided,
             "controlnet_steps": controlled,
             "seconds": seconds,
-            "memory": device.memory_use(self.device),
+            "memory": device.measure_memory(self.device),
         }
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     """One picture, as draw() was asked for it."""
 
     plan: Plan
@@ -333,7 +335,7 @@ class _Asked:
     at_step: Callable[[], None]
 
 
-class _Watch:
+class _Stopwatch:
     """Times the parts of one picture. seconds: part -> seconds, in order."""
 
     def __init__(self) -> None:
@@ -349,12 +351,12 @@ class _Watch:
 tqdm.tqdm.monitor_interval = 0  # no thread that watches bars: see ahead.prepare
 
 
-def _bar(size: int, steps: int) -> Any:
+def _progress_bar(size: int, steps: int) -> Any:
     hidden = not log.isEnabledFor(logging.INFO) or logs.is_json()
     return tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
 
 
-def _refuse_none(latents: Tensor) -> None:
+def _refuse_nonfinite(latents: Tensor) -> None:
     if not torch.isfinite(latents).all():
         raise EngineError(
             "the model gave numbers that are none while it drew, so the picture would be black:"
@@ -363,7 +365,7 @@ def _refuse_none(latents: Tensor) -> None:
         )
 
 
-def _bytes(image: Tensor) -> NDArray[np.uint8]:
+def _to_image(image: Tensor) -> NDArray[np.uint8]:
     """(1, 3, size, size) in -1..1, on the device -> (size, size, 3) in 0..255."""
     pixels = (image * 0.5 + 0.5).clamp(0, 1)
     picture = pixels[0].cpu().permute(1, 2, 0).float().numpy()

@@ -16,9 +16,9 @@ from transformers.utils import logging as transformers_logging
 
 from plitka.engines.sdxl import device, options
 from plitka.engines.sdxl.device import Device, MemoryPlan, Needs
-from plitka.engines.sdxl.lora import Adapter, halves
-from plitka.engines.sdxl.options import Savings
-from plitka.request.controlnet import Kind
+from plitka.engines.sdxl.lora import LoraAdapter, read_factors
+from plitka.engines.sdxl.options import Options
+from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.timing import Stages, log
 from plitka.weights import archive, lora_keys, models, preflight
 from plitka.weights.lora_keys import Lora
@@ -44,37 +44,37 @@ class Loaded:
     memory_plan: MemoryPlan
     needs: Needs
     controlnets: Mapping[str, str]  # kind -> folder or repository
-    savings: Savings
-    turbo: Adapter | None  # switched on for the quality `turbo`
+    savings: Options
+    turbo: LoraAdapter | None  # switched on for the quality `turbo`
     turbo_scheduler: Any
     stages: Stages  # of setup(), so far
 
 
 def load(packed: Path | str | None, dtype: str | None) -> Loaded:
     """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
-    quiet()
-    settings, switches = models.settings(), options.settings()
-    chosen = device.best()
+    quiet_libraries()
+    settings, switches = models.read_settings(), options.read_options()
+    chosen = device.choose_device()
     chosen = replace(chosen, dtype=dtype or chosen.dtype)
-    stages = Stages(lambda: device.memory_line(chosen))
-    with archive.opened(packed) as given:
+    stages = Stages(lambda: device.describe_memory(chosen))
+    with archive.open_package(packed) as given:
         with stages("check weights"):
-            held = preflight.take(settings, given)
-            refuse(held)
+            held = preflight.inspect(settings, given)
+            refuse_faults(held)
         with stages("fetch weights"):
-            vae = fetch(held)
-        device.limit(chosen, switches.tf32)
-        needed = preflight.needs(held, chosen)
+            vae = fetch_weights(held)
+        device.limit_memory(chosen, switches.tf32)
+        needed = preflight.compute_model_needs(held, chosen)
         memory_plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
-        log.info("%s; %s", device.described(chosen), device.planned(memory_plan, needed))
+        log.info("%s; %s", device.describe(chosen), device.describe_plan(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
         pipe = assemble(held, vae, chosen, place, stages)
         for network in (pipe.unet, pipe.vae):
-            lay_out(network, chosen, switches)
+            set_memory_format(network, chosen, switches)
         turbo = None
         if held.turbo is not None:
             with stages("load turbo LoRA"):
-                turbo = Adapter(pipe.unet, held.turbo, place)
+                turbo = LoraAdapter(pipe.unet, held.turbo, place)
     return Loaded(
         pipe=pipe,
         tokens=held.tokens,
@@ -95,14 +95,14 @@ def assemble(held: Inventory, vae: Model | None, chosen: Device, place: str, sta
         pipe = _load_base(held, vae, place, _dtype(chosen))
     if held.lora is not None:
         with stages("fuse LoRA"):
-            fuse(pipe, held.lora, held.settings.lora_scale)
+            fuse_lora(pipe, held.lora, held.settings.lora_scale)
     if held.embeddings_path is not None:
         with stages("load embeddings"):
             _embed(pipe, held.embeddings_path, held.embeddings)
     return pipe
 
 
-def quiet() -> None:
+def quiet_libraries() -> None:
     """What the libraries say of their loading; the stages' own lines tell it."""
     quiet: Any = transformers_logging  # partly typed
     quiet.set_verbosity_error()
@@ -111,7 +111,7 @@ def quiet() -> None:
     diffusers_logging.disable_progress_bar()
 
 
-def refuse(held: Inventory) -> None:
+def refuse_faults(held: Inventory) -> None:
     """Raise all faults in one error; without a base model there is another engine to choose."""
     if not held.faults:
         return
@@ -124,20 +124,20 @@ def refuse(held: Inventory) -> None:
     raise WeightsError("\n".join(lines))
 
 
-def fetch(held: Inventory) -> Model | None:
+def fetch_weights(held: Inventory) -> Model | None:
     """Fetch what is not here yet, and check it. Gives the VAE, unless it is the base model's."""
     if isinstance(held.base, Remote):
-        held.base = models.fetch(held.base, "PLITKA_BASE")
+        held.base = models.fetch_remote(held.base, "PLITKA_BASE")
         preflight.check_base(held, held.base)
-        refuse(held)
+        refuse_faults(held)
         if held.lora is not None and held.checked_base is not None:
-            lora_keys.check(held.lora.path, lora_keys.modules_of(held.checked_base))
+            lora_keys.resolve_lora(held.lora.path, lora_keys.list_modules(held.checked_base))
         if held.turbo is not None and held.checked_base is not None:
-            preflight.check_turbo(held.turbo.path, lora_keys.modules_of(held.checked_base))
+            preflight.check_turbo(held.turbo.path, lora_keys.list_modules(held.checked_base))
     if isinstance(held.configs, Remote):
-        held.configs = models.fetch(held.configs, "PLITKA_BASE")
+        held.configs = models.fetch_remote(held.configs, "PLITKA_BASE")
     if isinstance(held.vae, Remote):
-        held.vae = models.fetch(held.vae, "PLITKA_VAE")
+        held.vae = models.fetch_remote(held.vae, "PLITKA_VAE")
     return None if held.vae is None else models.check_vae(held.vae)
 
 
@@ -161,11 +161,11 @@ def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtyp
         pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
     )
     for part in _CLASSES.keys() & pipe.components.keys():
-        _own(pipe.components[part])
+        _detach_from_file(pipe.components[part])
     return pipe
 
 
-def _own(network: torch.nn.Module) -> None:
+def _detach_from_file(network: torch.nn.Module) -> None:
     """Let go of the file: mapped weights change with it, and end the process where it is cut."""
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.device.type == "cpu":
@@ -184,7 +184,7 @@ def _from_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
         name: _load_model(name, model, place, dtype) for name, model in base.models.items()
     }
     for name in ("tokenizer", "tokenizer_2"):
-        parts[name] = _tried(
+        parts[name] = _explain_failure(
             base.path / name,
             partial(transformers.CLIPTokenizer.from_pretrained, base.path / name),
         )
@@ -200,7 +200,7 @@ def _from_checkpoint(
     base: Base, configs: Path | Remote | None, vae: Any, place: str, dtype: torch.dtype
 ) -> Any:
     given = {} if vae is None else {"vae": vae}
-    pipe = _tried(
+    pipe = _explain_failure(
         base.path,
         lambda: diffusers.StableDiffusionXLPipeline.from_single_file(
             str(base.path), config=str(configs), dtype=dtype, add_watermarker=False, **given
@@ -218,7 +218,7 @@ def _from_checkpoint(
 
 def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
     """Load one network straight onto its device. Raises WeightsError where weights are lacking."""
-    network, said = _tried(
+    network, said = _explain_failure(
         model.folder,
         lambda: _CLASSES[part].from_pretrained(
             model.folder,
@@ -239,7 +239,7 @@ def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
     return network
 
 
-def _tried(path: Path, load: Callable[[], Any]) -> Any:
+def _explain_failure(path: Path, load: Callable[[], Any]) -> Any:
     """What `load` gives; a fault of the files that the checks could not see, with their path."""
     try:
         return load()
@@ -257,19 +257,19 @@ def _tried(path: Path, load: Callable[[], Any]) -> Any:
         ) from error
 
 
-def load_controlnet(kind: Kind, text: str, chosen: Device, place: str) -> Any:
+def load_controlnet(kind: ControlNetKind, text: str, chosen: Device, place: str) -> Any:
     """Load one ControlNet, from the hub where it is not here yet."""
     setting = models.CONTROLNET_SETTINGS[kind]
-    with Stages(lambda: device.memory_line(chosen))(f"load ControlNet {kind}"):
-        found = models.find(text, setting, preflight.MODEL)
-        folder = models.fetch(found, setting) if isinstance(found, Remote) else found
+    with Stages(lambda: device.describe_memory(chosen))(f"load ControlNet {kind}"):
+        found = models.find_source(text, setting, preflight.MODEL)
+        folder = models.fetch_remote(found, setting) if isinstance(found, Remote) else found
         model = models.check_controlnet(folder, setting)
         network = _load_model("controlnet", model, place, _dtype(chosen))
-        _own(network)
+        _detach_from_file(network)
         return network
 
 
-def lay_out(network: Any, chosen: Device, switches: Savings) -> None:
+def set_memory_format(network: Any, chosen: Device, switches: Options) -> None:
     """Put a network's weights in the order in which the device convolves fastest."""
     if chosen.kind == "cuda" and switches.channels_last:
         network.to(memory_format=torch.channels_last)
@@ -279,7 +279,7 @@ def lay_out(network: Any, chosen: Device, switches: Savings) -> None:
 
 
 @torch.no_grad()
-def fuse(pipe: Any, found: Lora, scale: float) -> None:
+def fuse_lora(pipe: Any, found: Lora, scale: float) -> None:
     """W + scale * alpha / rank * up @ down for every module, in float32, rounded once.
 
     The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between:
@@ -295,7 +295,7 @@ def fuse(pipe: Any, found: Lora, scale: float) -> None:
     with safe_open(found.path, "pt") as file:
         for change in found.changes:
             weight = modules[change.component][change.module].weight
-            down, up, factor = halves(file, change, weight.device)
+            down, up, factor = read_factors(file, change, weight.device)
             fused = torch.addmm(
                 weight.float().flatten(1), up.flatten(1), down.flatten(1), alpha=scale * factor
             )

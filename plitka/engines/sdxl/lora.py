@@ -18,7 +18,7 @@ from torch.nn import functional
 from plitka.weights.lora_keys import Change, Lora
 
 
-def halves(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor, float]:
+def read_factors(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor, float]:
     """down, up, and what their product is multiplied by besides the scale. In float32.
 
     file: the LoRA's, as `safe_open` gives it.
@@ -32,7 +32,7 @@ def halves(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor, floa
     return down, up, change.factor(alpha)
 
 
-class Adapter(torch.nn.Module):
+class LoraAdapter(torch.nn.Module):
     """up @ down for modules of the UNet, with scale and alpha / rank already in `up`."""
 
     def __init__(self, unet: Any, found: Lora, device: str, scale: float = 1.0) -> None:
@@ -42,7 +42,7 @@ class Adapter(torch.nn.Module):
         with safe_open(found.path, "pt") as file:
             for change in found.changes:
                 module = named[change.module]
-                down, up, factor = halves(file, change, device)
+                down, up, factor = read_factors(file, change, device)
                 if module.weight.dim() == 2:
                     down, up = down.flatten(1), up.flatten(1)
                 self.register_buffer(f"{change.module}_down", down.to(unet.dtype))

@@ -40,7 +40,7 @@ GUIDED = Interval(low=0.28)
 
 
 @dataclass(frozen=True)
-class Savings:
+class Options:
     """guidance: noise levels (sigma; SDXL's go from 14.6 down to 0.03) with guidance: low < sigma
     <= high; outside, the unconditional half of the batch is not computed.
     controlnet: the share of the steps, 0 to 1, in which the ControlNet runs.
@@ -60,15 +60,15 @@ class Savings:
     keep_prompts: bool = True
 
 
-PLAIN = Savings(
+PLAIN = Options(
     guidance=EVERYWHERE, overlap=False, channels_last=False, tf32=False, keep_prompts=False
 )
 """Nothing left out and nothing at once: what diffusers' own pipelines do."""
 
 
-def settings(env: Mapping[str, str] = os.environ) -> Savings:
+def read_options(env: Mapping[str, str] = os.environ) -> Options:
     """Read the switches. Raises EngineError for one that says nothing that is known."""
-    return Savings(
+    return Options(
         guidance=_interval(env, GUIDANCE_INTERVAL, GUIDED, math.inf),
         controlnet=_interval(env, CONTROLNET_INTERVAL, EVERYWHERE, 1),
         compile=_backend(env),
@@ -134,8 +134,8 @@ class Step:
         return 2 if self.guided else 1
 
 
-def steps(
-    sigmas: Sequence[float], guidance_scale: float, controlnet_scale: float, savings: Savings
+def plan_steps(
+    sigmas: Sequence[float], guidance_scale: float, controlnet_scale: float, savings: Options
 ) -> tuple[Step, ...]:
     """What each step computes. sigmas: its noise levels, from high to low.
 

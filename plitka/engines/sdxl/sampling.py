@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plitka.engines.sdxl.options import Step
-from plitka.engines.sdxl.text_encoding import Embedded
+from plitka.engines.sdxl.text_encoding import PromptEmbeddings
 
 _DOWNSCALING = 8  # pixels a side of a latent
 
@@ -32,7 +32,7 @@ class Schedule:
     sigmas: tuple[float, ...]
 
 
-def schedule(scheduler: Any, steps: int, run: int, device: str) -> Schedule:
+def make_schedule(scheduler: Any, steps: int, run: int, device: str) -> Schedule:
     """The last `run` of `steps` steps."""
     scheduler.set_timesteps(steps, device=device)
     first = steps - run
@@ -41,7 +41,7 @@ def schedule(scheduler: Any, steps: int, run: int, device: str) -> Schedule:
     return Schedule(scheduler, scheduler.timesteps[first:], sigmas)
 
 
-def steps_run(steps: int, strength: float | None) -> int:
+def count_steps(steps: int, strength: float | None) -> int:
     """How many of `steps` are run: all from text, round(steps * strength) from an init image.
 
     At least one. 50 * 0.58 is 28.999999999999996, and that is 29.
@@ -65,8 +65,8 @@ class Condition:
     scale: float = 0.0
 
 
-def condition(
-    embedded: Embedded,
+def make_condition(
+    embedded: PromptEmbeddings,
     size: int,
     guidance_scale: float,
     controlnet: Any = None,
@@ -79,7 +79,7 @@ def condition(
     drawn = None
     if edges is not None:
         rgb = edges if edges.ndim == 3 else np.repeat(edges[..., None], 3, axis=2)
-        drawn = torch.cat([_tensor(rgb).contiguous().to(text.device, controlnet.dtype)] * 2)
+        drawn = torch.cat([_to_tensor(rgb).contiguous().to(text.device, controlnet.dtype)] * 2)
     return Condition(
         text=text,
         pooled=torch.cat([embedded.negative_pooled, embedded.pooled]),
@@ -91,7 +91,7 @@ def condition(
     )
 
 
-def noise(plan: Schedule, size: int, generator: torch.Generator, like: Tensor) -> Tensor:
+def draw_noise(plan: Schedule, size: int, generator: torch.Generator, like: Tensor) -> Tensor:
     """Latents to begin with where there is no init image, (1, 4, size / 8, size / 8)."""
     latents: Tensor = randn_tensor(
         (1, 4, size // _DOWNSCALING, size // _DOWNSCALING),
@@ -103,16 +103,18 @@ def noise(plan: Schedule, size: int, generator: torch.Generator, like: Tensor) -
     return begun
 
 
-def encoded(vae: Any, image: NDArray[np.uint8], generator: torch.Generator, like: Tensor) -> Tensor:
+def encode_image(
+    vae: Any, image: NDArray[np.uint8], generator: torch.Generator, like: Tensor
+) -> Tensor:
     """An init image's latents. image: (size, size, 3), 0..255. `like` gives device and dtype."""
-    pixels = (2.0 * _tensor(image) - 1.0).to(like.device, like.dtype)
+    pixels = (2.0 * _to_tensor(image) - 1.0).to(like.device, like.dtype)
     with _Precise(vae):
         latents = vae.encode(pixels.to(vae.dtype)).latent_dist.sample(generator)
     scaled: Tensor = vae.config.scaling_factor * latents.to(like.dtype)
     return scaled
 
 
-def noised(plan: Schedule, latents: Tensor, generator: torch.Generator) -> Tensor:
+def add_noise(plan: Schedule, latents: Tensor, generator: torch.Generator) -> Tensor:
     """Latents with as much noise as the schedule's first step takes away."""
     grain = randn_tensor(
         latents.shape, generator=generator, device=latents.device, dtype=latents.dtype
@@ -140,8 +142,8 @@ def denoise(
         added: dict[str, Any] = {}
         if step.controlled and given.edges is not None:
             edges = given.edges[rows]
-            added = residuals(given.controlnet, samples, timestep, given, rows, edges)
-        predicted = unet(samples, timestep, **_shared(given, rows), **added)[0]
+            added = run_controlnet(given.controlnet, samples, timestep, given, rows, edges)
+        predicted = unet(samples, timestep, **_shared_arguments(given, rows), **added)[0]
         if step.guided:
             without, with_text = predicted.chunk(2)
             predicted = without + given.guidance_scale * (with_text - without)
@@ -150,7 +152,7 @@ def denoise(
     return latents
 
 
-def residuals(
+def run_controlnet(
     controlnet: Any,
     samples: Tensor,
     timestep: Tensor,
@@ -164,12 +166,12 @@ def residuals(
         timestep,
         controlnet_cond=edges,
         conditioning_scale=given.scale,
-        **_shared(given, rows),
+        **_shared_arguments(given, rows),
     )
     return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 
 
-def _shared(given: Condition, rows: slice) -> dict[str, Any]:
+def _shared_arguments(given: Condition, rows: slice) -> dict[str, Any]:
     """What UNet and ControlNet are both told."""
     return {
         "encoder_hidden_states": given.text[rows],
@@ -181,7 +183,7 @@ def _shared(given: Condition, rows: slice) -> dict[str, Any]:
     }
 
 
-def decoded(vae: Any, latents: Tensor) -> Tensor:
+def decode_latents(vae: Any, latents: Tensor) -> Tensor:
     """(1, 4, height, width) -> (1, 3, 8 * height, 8 * width), about -1..1, still on the device."""
     with _Precise(vae):
         image: Tensor = vae.decode(
@@ -206,6 +208,6 @@ class _Precise:
             self._vae.to(dtype=torch.float16)
 
 
-def _tensor(image: NDArray[np.uint8]) -> Tensor:
+def _to_tensor(image: NDArray[np.uint8]) -> Tensor:
     """(height, width, channels), 0..255 -> (1, channels, height, width), 0..1, float32."""
     return torch.from_numpy(image.astype(np.float32) / 255.0)[None].permute(0, 3, 1, 2)

@@ -17,7 +17,7 @@ _KEPT = 32  # pairs of prompts; each chunk takes 0.3 MB in half precision
 
 
 @dataclass(frozen=True)
-class Embedded:
+class PromptEmbeddings:
     """prompt, negative: (1, 77 * chunks, 2048). pooled, negative_pooled: (1, 1280)."""
 
     prompt: Tensor
@@ -25,12 +25,12 @@ class Embedded:
     pooled: Tensor
     negative_pooled: Tensor
 
-    def to(self, device: str) -> "Embedded":
+    def to(self, device: str) -> "PromptEmbeddings":
         parts = (self.prompt, self.negative, self.pooled, self.negative_pooled)
-        return Embedded(*(part.to(device) for part in parts))
+        return PromptEmbeddings(*(part.to(device) for part in parts))
 
 
-class Prompts:
+class PromptEncoder:
     """Encodes with both encoders of a pipeline, and keeps the last results on the CPU.
 
     A text that does not fit into the 77 places that CLIP has is cut after a comma into chunks,
@@ -44,9 +44,11 @@ class Prompts:
             (pipe.tokenizer, pipe.text_encoder),
             (pipe.tokenizer_2, pipe.text_encoder_2),
         )
-        self._kept: OrderedDict[tuple[str, str], Embedded] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], PromptEmbeddings] = OrderedDict()
 
-    def embed(self, prompt: str, negative: str, at_work: Callable[[bool], None]) -> Embedded:
+    def embed(
+        self, prompt: str, negative: str, at_work: Callable[[bool], None]
+    ) -> PromptEmbeddings:
         """Embeddings of a pair, on the CPU.
 
         at_work: is called with True before the encoders are used and with False afterwards, and
@@ -66,7 +68,7 @@ class Prompts:
         return embedded
 
     @torch.no_grad()
-    def _encode(self, prompt: str, negative: str) -> Embedded:
+    def _encode(self, prompt: str, negative: str) -> PromptEmbeddings:
         chunks = [
             [_chunks(text, tokenizer) for text in (prompt, negative)]
             for tokenizer, _ in self._halves
@@ -88,7 +90,7 @@ class Prompts:
                 hidden.append(states.reshape(1, -1, states.shape[-1]))
             encoded.append(torch.cat(hidden, dim=-1))
             pooled.append(output.text_embeds[:1])
-        return Embedded(encoded[0], encoded[1], pooled[0], pooled[1])
+        return PromptEmbeddings(encoded[0], encoded[1], pooled[0], pooled[1])
 
 
 def _chunks(text: str, tokenizer: Any) -> list[list[int]]:
