@@ -7,10 +7,12 @@ from cog import BasePredictor, Input, Path, streaming
 
 from plitka import __version__, images, pipeline
 from plitka.engines import registry
-from plitka.engines.sdxl import device
 from plitka.request import parsing
+from plitka.request.recipe import RecipeError
 from plitka.runtime import background, logs
+from plitka.runtime.memory import trim_heap
 from plitka.serving import health
+from plitka.serving.outbox import Outbox
 
 
 class Predictor(BasePredictor):
@@ -19,7 +21,7 @@ class Predictor(BasePredictor):
     def setup(self, weights: Path | str | None = None) -> None:
         """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
         logs.configure()
-        self.outbox = images.Outbox()
+        self.outbox = Outbox()
         self.engine = registry.load_engine(weights=weights)
         background.start_thread()
 
@@ -41,7 +43,7 @@ class Predictor(BasePredictor):
         try:
             asked = parsing.parse(params_json)
             self.engine.check(asked)
-        except parsing.RecipeError as fault:
+        except RecipeError as fault:
             raise ValueError(str(fault)) from None  # its class name is part of Cog's error
         self.record_metric("version", __version__)
         self.record_metric("files", folder.mark)
@@ -56,4 +58,4 @@ class Predictor(BasePredictor):
                 told = picture.metrics
                 yield Path(file)
         finally:
-            device.trim_heap()
+            trim_heap()

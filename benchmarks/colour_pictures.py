@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from plitka import images
 from plitka.color import palette
 from plitka.color.palette import Colour
-from plitka.request.parsing import ColourShare, Recipe
+from plitka.request.recipe import ColourShare, Recipe
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from benchmarks.report import print_table
 from plitka.designer.renderer import Renderer
 from plitka.request import parsing
-from plitka.request.parsing import Recipe
+from plitka.request.recipe import Recipe
 
 CHANGES: dict[str, Callable[[int], Recipe]] = {
     "another mix": lambda run: _tile(share=20 + run),

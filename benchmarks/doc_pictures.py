@@ -16,6 +16,8 @@ from benchmarks.report import print_table
 from plitka import pipeline
 from plitka.engines.procedural import RenderEngine
 from plitka.request import parsing
+from plitka.request.plan import PictureKind
+from plitka.request.recipe import Recipe
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 QUALITY = 82  # of JPEG, 0 to 100
@@ -33,7 +35,7 @@ class Tile:
     colours: dict[str, float]
     angle: float
     seed: int
-    shown: dict[str, tuple[pipeline.PictureKind, int]]
+    shown: dict[str, tuple[PictureKind, int]]
 
 
 TILES = (
@@ -71,7 +73,7 @@ TILES = (
 )
 
 
-def asked(tile: Tile) -> parsing.Recipe:
+def asked(tile: Tile) -> Recipe:
     colours = [{"name": name, "proportion": share} for name, share in tile.colours.items()]
     request = {"colors": colours, "angle": tile.angle, "seed": tile.seed}
     return parsing.parse(json.dumps(request))

@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 from plitka.bench import random_models
-from plitka.engines.sdxl import device
 from plitka.engines.sdxl import engine as sdxl
 from plitka.request import parsing
 from plitka.request.plan import make_plan
+from plitka.runtime.memory import peak_memory_mb
 from plitka.runtime.timing import Stages, log
 from plitka.tile.layout import lay
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _run(folder: Path, size: int, steps: int) -> None:
-    stages = Stages(lambda: f"peak so far {device.peak_memory_mb():,.0f} MiB")
+    stages = Stages(lambda: f"peak so far {peak_memory_mb():,.0f} MiB")
     with stages("write random weights"):
         os.environ.update(random_models.write_model(folder, "full").settings())
     with stages("setup"):
@@ -54,7 +54,7 @@ def _run(folder: Path, size: int, steps: int) -> None:
         settled = make_plan(parsing.parse(json.dumps(request)))
         with stages(f"picture of {size} at {angle} degrees, {steps} steps"):
             engine.draw(settled, lay(settled.recipe), size, steps)
-    log.info("peak of the process: %.1f GiB", device.peak_memory_mb() / 1024)
+    log.info("peak of the process: %.1f GiB", peak_memory_mb() / 1024)
 
 
 if __name__ == "__main__":

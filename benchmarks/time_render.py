@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.report import print_table
-from plitka.engines.sdxl import device
 from plitka.measure import shares
 from plitka.request import parsing
+from plitka.runtime.memory import peak_memory_mb
 from plitka.tile import granule, layout, render
+from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 
 SIZES = (512, 1024, 2048)  # pixels a side
 REQUEST = """{"colors": [{"name": "red", "proportion": 40}, {"name": "blue", "proportion": 30},
@@ -40,16 +41,16 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
         "layout (the same for all sizes)": lambda: layout.lay(asked),
         "render": lambda: render.render_picture(laid, size),
         "colormap": lambda: render.render_colormap(laid, size),
-        "edges for Canny": lambda: render.draw_canny_edges(laid, photo),
-        "edges for SoftEdge": lambda: render.draw_soft_edges(laid, photo),
+        "edges for Canny": lambda: draw_canny_edges(laid, photo),
+        "edges for SoftEdge": lambda: draw_soft_edges(laid, photo),
         "measuring the shares": lambda: shares.measure(photo, laid.colours),
     }
-    peak = device.peak_memory_mb()  # of the stages below, none needs more than the render
+    peak = peak_memory_mb()  # of the stages below, none needs more than the render
     found = {
         name: (statistics.median(_seconds(stage) for _ in range(runs)), _mebibytes(stage))
         for name, stage in stages.items()
     }
-    return found | {"whole process": (float("nan"), max(peak, device.peak_memory_mb()))}
+    return found | {"whole process": (float("nan"), max(peak, peak_memory_mb()))}
 
 
 def cost_of_granules(pixels: int, angle: float, runs: int) -> tuple[int, float, float]:

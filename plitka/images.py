@@ -2,19 +2,12 @@
 
 import io
 import json
-import os
-import re
-import secrets
-import shutil
-import tempfile
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
@@ -25,12 +18,6 @@ TEXT_KEY = "plitka"
 
 _COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
 _LARGEST = 64_000_000  # pixels; more is a mistake or an attack
-_LEAST_FREE = 64 * 2**20  # bytes; the folders that are kept have 30 MB at most
-_KEPT = 4  # folders of past predictions that may still be read by an upload
-_ROOT = re.compile(r"plitka-(\d+)-")
-# Cog's server makes two empty folders for each prediction, and never removes them.
-COGS_FOLDERS = Path("/tmp/coglet/predictions")
-_COGS_SECONDS = 60.0  # of age: a younger folder may be in the making
 
 
 class PictureError(OSError):
@@ -93,91 +80,5 @@ def _is_opaque(picture: Image.Image) -> bool:
     return picture.getchannel("A").histogram()[255] == picture.width * picture.height
 
 
-class Outbox:
-    """Folders for the files of predictions, a fresh one each.
-
-    Whoever serves or uploads a file may still read it after the prediction has ended, so a folder
-    goes only when several later ones have been opened, never right after its files were handed
-    out. Base names never repeat, because uploads are told apart by them alone.
-    """
-
-    def __init__(self) -> None:
-        _remove_orphans()
-        self._root = Path(tempfile.mkdtemp(prefix=f"plitka-{os.getpid()}-"))
-        self._folders: list[Path] = []
-
-    def folder(self) -> "Folder":
-        """Open a folder for a new prediction, and remove those that nobody reads any more."""
-        while len(self._folders) >= _KEPT:
-            shutil.rmtree(self._folders.pop(0), ignore_errors=True)
-        _remove_empty_folders(COGS_FOLDERS)
-        folder = Folder(self._root, secrets.token_hex(6))
-        self._folders.append(folder.path)
-        return folder
-
-    def check(self) -> None:
-        """Raise PictureError where no more pictures could be written."""
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._root) as file:
-                file.write(bytes(4096))
-            free = shutil.disk_usage(self._root).free
-        except OSError as error:
-            raise PictureError(
-                f"{self._root}: cannot be written to ({error.strerror or error})"
-            ) from None
-        if free < _LEAST_FREE:
-            raise PictureError(
-                f"{self._root}: {free >> 20} MiB of its disk are free, and {_LEAST_FREE >> 20} are"
-                " needed; free some of it"
-            )
-
-
-class Folder:
-    """The files of one prediction, named after what they show and after the prediction."""
-
-    def __init__(self, root: Path, mark: str) -> None:
-        self.path = root / mark
-        self.mark = mark
-
-    def file(self, kind: str) -> Path:
-        """Path for the picture of this kind: `preview-1f2e….png`.
-
-        The folder is made again where it has gone, as those in /tmp do at the hands of cleaners.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PictureError(
-                f"{self.path}: cannot be made ({error.strerror or error}); TMPDIR says where"
-                " temporary files go, and that folder must be there and may be written to"
-            ) from None
-        return self.path / f"{kind}-{self.mark}.png"
-
-
-def _remove_empty_folders(root: Path) -> None:
-    """Remove the folders in `root` that are old and hold no file."""
-    old = time.time() - _COGS_SECONDS
-    with suppress(OSError):
-        for folder in root.iterdir():
-            with suppress(OSError):
-                if folder.stat().st_mtime < old:
-                    for inner in folder.iterdir():
-                        inner.rmdir()
-                    folder.rmdir()
-
-
-def _remove_orphans() -> None:
-    """Remove what processes that are no more have left behind."""
-    for root in Path(tempfile.gettempdir()).glob("plitka-*-*"):
-        match = _ROOT.match(root.name)
-        if match and not _is_alive(int(match[1])):
-            shutil.rmtree(root, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    """One that has ended counts as dead although, as in many containers, nobody has reaped it."""
-    try:
-        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+"""Of files that are taken for photographs."""

@@ -1,32 +1,25 @@
 """The conductor: Recipe -> preview, final and colormap, each as soon as it is ready."""
 
-import secrets
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plitka import __version__
-from plitka.engines.registry import Drawn, Engine, Guides
-from plitka.engines.sdxl import device, options
+from plitka.engines.base import Drawn, Engine, Guides
+from plitka.engines.sdxl import options
 from plitka.matching import match
 from plitka.measure import shares as fidelity
 from plitka.request.controlnet import ControlNetChoice
-from plitka.request.parsing import DRAW_SEED, MAX_SEED, Recipe
-from plitka.request.plan import Plan, make_plan
+from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
+from plitka.request.recipe import Recipe, draw_seed
 from plitka.runtime.background import BackgroundWorker
+from plitka.runtime.memory import peak_memory_mb
 from plitka.runtime.timing import Stages, log
 from plitka.tile import render
 from plitka.tile.layout import NONE, Layout, lay
-
-PictureKind: TypeAlias = Literal["preview", "final", "colormap"]
-PICTURE_SIZES: dict[PictureKind, int] = {
-    "preview": 512,
-    "final": 1024,
-    "colormap": 1024,
-}  # pixels a side
 
 Json: TypeAlias = dict[str, Any]
 
@@ -46,13 +39,6 @@ class Picture:
     shares: tuple[float, ...]
     record: Json
     metrics: Json
-
-
-def draw_seed(recipe: Recipe) -> Recipe:
-    """The recipe with a seed drawn, where it asks for that."""
-    if recipe.seed != DRAW_SEED:
-        return recipe
-    return replace(recipe, seed=secrets.randbelow(MAX_SEED + 1))
 
 
 def make(
@@ -230,7 +216,7 @@ class _Record:
             "steps": dict(self._steps),
             **({"drawing": dict(self._drawn)} if self._drawn else {}),
             "seconds": dict(self._stages.seconds),
-            "peak_memory_mb": device.peak_memory_mb(),
+            "peak_memory_mb": peak_memory_mb(),
             "colors": [
                 {
                     "name": part.name,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from plitka.request import parsing
-from plitka.request.parsing import Recipe
+from plitka.request.recipe import Recipe
 
 
 def request(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> str:

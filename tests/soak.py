@@ -26,7 +26,7 @@ from typing import Any
 import psutil
 
 from plitka import __version__
-from plitka.images import COGS_FOLDERS
+from plitka.serving.outbox import COGS_FOLDERS
 from tests.server import CogServer, cog_server
 from tests.test_server import opened
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from plitka import pipeline
-from plitka.engines import registry
+from plitka.engines.base import Drawn, Guides
 from plitka.engines.procedural import RenderEngine
-from plitka.engines.registry import Drawn, Guides
-from plitka.request.parsing import Overrides
-from plitka.request.plan import Plan
+from plitka.errors import EngineError
+from plitka.request.plan import PICTURE_SIZES, Plan
+from plitka.request.recipe import Overrides
 from plitka.runtime.background import BackgroundWorker, Cancelled, start_thread
 from plitka.tile.layout import Layout
 from tests.conftest import LoadSdxl
@@ -47,7 +47,7 @@ class Slow(RenderEngine):
     ) -> Drawn:
         self.at_work += 1
         try:
-            if size == pipeline.PICTURE_SIZES["final"]:
+            if size == PICTURE_SIZES["final"]:
                 self.began.set()
                 if self.fault is not None:
                     raise self.fault
@@ -106,10 +106,10 @@ def test_a_run_that_is_closed_after_the_preview_ends_its_work_at_once() -> None:
 
 
 def test_a_fault_of_the_final_picture_comes_after_the_preview() -> None:
-    engine = Slow(fault=registry.EngineError("the card fell out"))
+    engine = Slow(fault=EngineError("the card fell out"))
     run = pipeline.make(TILE, engine, overlap=True)
     assert next(run).kind == "preview"
-    with pytest.raises(registry.EngineError, match="the card fell out"):
+    with pytest.raises(EngineError, match="the card fell out"):
         next(run)
     assert not engine.at_work
 

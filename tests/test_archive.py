@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from plitka.engines import registry
+from plitka.errors import EngineError, WeightsError
 from plitka.weights import archive
-from plitka.weights.models import WeightsError
 from tests.conftest import LoadSdxl
 
 Files = dict[str, bytes]
@@ -205,7 +204,7 @@ def test_a_lora_without_its_embeddings_is_not_mixed_with_the_default_ones(
     load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
     path = as_tar(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
-    with pytest.raises(registry.EngineError, match="which were trained together"):
+    with pytest.raises(EngineError, match="which were trained together"):
         load_sdxl(path, EMBEDDINGS="")
     assert load_sdxl(path, EMBEDDINGS="none").tokens is False
 

@@ -16,10 +16,10 @@ from plitka.bench import random_models
 from plitka.cli import main
 from plitka.engines import registry
 from plitka.engines.sdxl import engine as sdxl
+from plitka.errors import EngineError, WeightsError
 from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.tile.layout import lay
-from plitka.weights.models import WeightsError
 from tests.recipes import request
 from tests.small_sdxl import SmallSdxl
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_had_of_a_snapshot_stops_setup(
     name: str, value: str, said: str, baked: Path, only: Any
 ) -> None:
     only(BASE=baked, **{name: value})
-    with pytest.raises(registry.EngineError, match=f"^{said}[^\n]+$"):
+    with pytest.raises(EngineError, match=f"^{said}[^\n]+$"):
         registry.load_engine("sdxl")
 
 
@@ -158,7 +158,7 @@ def test_packed_weights_on_top_of_a_snapshot_stop_setup(
     shutil.copy(unbaked["PLITKA_LORA"], tmp_path)
     shutil.copy(unbaked["PLITKA_EMBEDDINGS"], tmp_path)
     only(BASE=baked)
-    with pytest.raises(registry.EngineError, match=r"^weights: given, but"):
+    with pytest.raises(EngineError, match=r"^weights: given, but"):
         registry.load_engine("sdxl", tmp_path)
 
 

@@ -15,8 +15,8 @@ from plitka.bench import baseline, chart, compare, flops, random_models, tables
 from plitka.cli import main
 from plitka.engines.sdxl.options import PLAIN, read_options
 from plitka.request import parsing
-from plitka.request.parsing import Recipe
 from plitka.request.plan import Plan, make_plan
+from plitka.request.recipe import Recipe
 from tests.recipes import request
 
 Json = dict[str, Any]

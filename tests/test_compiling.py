@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import save_file
 from torch._dynamo.utils import counters
 
-from plitka.engines import registry
 from plitka.engines.sdxl import loading
 from plitka.engines.sdxl.engine import SdxlEngine
 from plitka.engines.sdxl.loading import Loaded
 from plitka.engines.sdxl.options import BACKENDS
+from plitka.errors import EngineError
 from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.tile.layout import lay
@@ -141,9 +141,7 @@ def test_without_a_compiler_setup_fails_at_once_and_says_what_to_do(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # nothing made before
     with (
         torch._inductor.config.patch({"cpp.cxx": (None, "no-such-compiler")}),
-        pytest.raises(
-            registry.EngineError, match=r"^PLITKA_COMPILE: inductor cannot [^\n]+g\+\+[^\n]+$"
-        ),
+        pytest.raises(EngineError, match=r"^PLITKA_COMPILE: inductor cannot [^\n]+g\+\+[^\n]+$"),
     ):
         load_sdxl()
 

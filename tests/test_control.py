@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from plitka.request.controlnet import ControlNetKind, ControlNets, choose_controlnet
+from plitka.engines.sdxl.controlnets import ControlNets
+from plitka.request.controlnet import ControlNetKind, choose_controlnet
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,18 @@ import pytest
 
 from plitka import images
 from plitka.designer.backends import select
-from plitka.designer.backends.select import Backend, Event, Progress, SettingError, Shot
+from plitka.designer.backends.base import Backend, Event, Progress, Shot
+from plitka.designer.backends.select import SettingError
 from plitka.designer.errors import Fault
 from plitka.request import parsing
+from plitka.request.recipe import Recipe
 from tests.replicate_api import Replicate, replicate_api
 from tests.small_sdxl import SmallSdxl
 
 ASKED = parsing.parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
 
 
-def asking(preview: int, final: int, **over: float) -> parsing.Recipe:
+def asking(preview: int, final: int, **over: float) -> Recipe:
     steps = {"num_inference_steps_preview": preview, "num_inference_steps_final": final}
     return parsing.parse(json.dumps({**ASKED.request(), "overrides": {**steps, **over}}))
 
@@ -80,7 +82,7 @@ def is_step(event: Event, stage: str) -> bool:
 
 async def taken(
     photographer: Backend,
-    asked: parsing.Recipe,
+    asked: Recipe,
     enough: Callable[[Event], bool] = lambda event: False,
 ) -> list[Event]:
     """What a photographer tells, until somebody has seen enough."""

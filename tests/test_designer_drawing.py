@@ -9,7 +9,7 @@ from plitka import images, pipeline
 from plitka.designer.renderer import Renderer
 from plitka.engines.procedural import RenderEngine
 from plitka.request import parsing
-from plitka.request.parsing import Recipe
+from plitka.request.recipe import Recipe
 from plitka.tile import layout, render
 
 

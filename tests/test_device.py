@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from plitka.engines.registry import EngineError
 from plitka.engines.sdxl import device
-from plitka.engines.sdxl.device import Device, MemoryPlan
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, choose_plan, compute_needs, step_down
+from plitka.errors import EngineError
 
 GIB = 2**30
 CARD = Device("cuda:0", "Some GPU", "float16", 24 * GIB)
@@ -28,13 +29,13 @@ SDXL = {
     ],
 )
 def test_the_fastest_plan_that_fits_is_chosen(free: int, memory_plan: MemoryPlan) -> None:
-    needed = device.compute_needs(SDXL, "float16")
-    assert device.choose_plan(CARD, free * GIB, needed) == memory_plan
+    needed = compute_needs(SDXL, "float16")
+    assert choose_plan(CARD, free * GIB, needed) == memory_plan
 
 
 def test_each_plan_needs_less_than_the_one_before() -> None:
-    needed = device.compute_needs(SDXL, "float16")
-    sizes = [needed.of(plan) for plan in device.PLANS]
+    needed = compute_needs(SDXL, "float16")
+    sizes = [needed.of(plan) for plan in PLANS]
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 4
 
@@ -42,20 +43,20 @@ def test_each_plan_needs_less_than_the_one_before() -> None:
 def test_stepping_down_goes_through_all_plans_and_ends_at_the_smallest() -> None:
     seen: list[MemoryPlan] = ["resident"]
     for _ in range(4):
-        seen.append(device.step_down(seen[-1]))
-    assert seen == [*device.PLANS, "offload"]
+        seen.append(step_down(seen[-1]))
+    assert seen == [*PLANS, "offload"]
 
 
 def test_too_little_memory_is_an_error_that_says_what_to_do() -> None:
-    needed = device.compute_needs(SDXL, "float16")
+    needed = compute_needs(SDXL, "float16")
     with pytest.raises(EngineError, match=r"Some GPU: 4\.0 GiB of memory is free.*larger device"):
-        device.choose_plan(CARD, 4 * GIB, needed)
+        choose_plan(CARD, 4 * GIB, needed)
 
 
 def test_without_a_gpu_nothing_is_moved_between_devices() -> None:
     cpu = replace(CARD, name="cpu", dtype="float32")
-    needed = device.compute_needs(SDXL, "float32")
-    plans = {device.choose_plan(cpu, free * GIB, needed) for free in range(20, 64)}
+    needed = compute_needs(SDXL, "float32")
+    plans = {choose_plan(cpu, free * GIB, needed) for free in range(20, 64)}
     assert plans == {"resident", "tiled_vae"}
 
 

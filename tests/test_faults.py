@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from plitka import images
+from plitka.serving.outbox import Outbox
 from tests.conftest import StartServer
 from tests.server import CogServer, Event, cog_server
 from tests.small_sdxl import SmallSdxl
@@ -356,5 +357,5 @@ def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
     (tmp_path / "full" / "outputs" / "output.json").write_text("{}")
     for name in ("old", "full"):
         os.utime(tmp_path / name, (0, 0))
-    images.Outbox().folder()
+    Outbox().folder()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "young"]

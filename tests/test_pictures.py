@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from plitka import images
+from plitka.serving.outbox import Outbox
 
 
 def test_a_picture_carries_its_record_and_its_exact_pixels(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_sixteen_bits_of_gray_keep_their_brightness(tmp_path: Path) -> None:
 
 
 def test_a_folder_outlives_its_prediction_and_goes_some_predictions_later() -> None:
-    outbox = images.Outbox()
+    outbox = Outbox()
     files = []
     for _ in range(20):
         file = outbox.folder().file("preview")
@@ -70,8 +71,8 @@ def test_what_dead_processes_left_is_removed(
     dead, stranger = tmp_path / "plitka-4194999-abc", tmp_path / "plitka-notes"
     for folder in (dead, stranger):
         folder.mkdir()
-    alive = images.Outbox().folder().file("final").parent
-    images.Outbox()
+    alive = Outbox().folder().file("final").parent
+    Outbox()
     assert not dead.exists()
     assert stranger.exists()
     assert alive.exists()

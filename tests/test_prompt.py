@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from plitka.request.parsing import Recipe, parse
+from plitka.request.parsing import parse
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, build_negative_prompt, build_prompt
+from plitka.request.recipe import Recipe
 
 
 def recipe(*colours: tuple[str, float], **rest: object) -> Recipe:

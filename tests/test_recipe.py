@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.request.parsing import DRAW_SEED, Overrides, RecipeError, parse
+from plitka.request.parsing import parse
+from plitka.request.recipe import DRAW_SEED, Overrides, RecipeError
 
 RED = {"name": "red", "proportion": 100}
 

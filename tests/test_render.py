@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from plitka.color import palette
 from plitka.tile import render
+from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 from plitka.tile.layout import NONE, lay
 from tests.recipes import asked
 
@@ -53,7 +54,7 @@ def test_the_colormap_has_the_flat_colours_of_the_recipe_and_one_more_for_joints
 def test_edge_images_show_granules_and_above_all_the_joints(names: tuple[str, ...]) -> None:
     layout = lay(asked(dict.fromkeys(names, 100 / len(names)), 45))
     picture = render.render_picture(layout, 1024)
-    canny, soft = render.draw_canny_edges(layout, picture), render.draw_soft_edges(layout, picture)
+    canny, soft = draw_canny_edges(layout, picture), draw_soft_edges(layout, picture)
     assert canny.shape == soft.shape == (1024, 1024, 3)
     assert set(np.unique(canny)) == {0, 255}
     assert len(np.unique(soft)) > 100

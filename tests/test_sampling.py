@@ -16,17 +16,11 @@ from plitka.bench import random_models
 from plitka.cli import main
 from plitka.engines import registry
 from plitka.engines.sdxl import sampling
-from plitka.engines.sdxl.options import (
-    EVERYWHERE,
-    PLAIN,
-    Interval,
-    Options,
-    Step,
-    plan_steps,
-    read_options,
-)
+from plitka.engines.sdxl.guidance import Step, plan_steps
+from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Options, read_options
 from plitka.engines.sdxl.sampling import count_steps
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
+from plitka.errors import EngineError
 from plitka.request import parsing
 from plitka.request.plan import Plan, make_plan
 from plitka.tile.layout import lay
@@ -263,7 +257,7 @@ def test_the_switches_are_read_from_the_environment() -> None:
     ],
 )
 def test_a_switch_that_says_nothing_known_is_one_clear_error(name: str, value: str) -> None:
-    with pytest.raises(registry.EngineError, match=f"^{name}: got '{value}'; allowed: [^\n]+$"):
+    with pytest.raises(EngineError, match=f"^{name}: got '{value}'; allowed: [^\n]+$"):
         read_options({name: value})
 
 
@@ -311,7 +305,7 @@ def test_equal_settings_give_equal_files_run_to_run(load_sdxl: LoadSdxl, tmp_pat
 
 def test_a_wrong_switch_stops_setup(load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "much")
-    with pytest.raises(registry.EngineError, match="PLITKA_GUIDANCE_INTERVAL"):
+    with pytest.raises(EngineError, match="PLITKA_GUIDANCE_INTERVAL"):
         load_sdxl()
 
 

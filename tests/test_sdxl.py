@@ -17,10 +17,11 @@ from safetensors.torch import load_file
 
 from plitka import pipeline
 from plitka.engines import registry
-from plitka.engines.registry import Drawn
+from plitka.engines.base import Drawn
+from plitka.errors import EngineError
 from plitka.request import parsing
-from plitka.request.parsing import RecipeError
 from plitka.request.plan import make_plan
+from plitka.request.recipe import Recipe, RecipeError
 from plitka.tile.layout import Layout, lay
 from tests import small_sdxl as small
 from tests.conftest import LoadSdxl
@@ -128,7 +129,7 @@ def test_without_embeddings_the_prompt_drops_their_tokens(load_sdxl: LoadSdxl) -
     assert picture.record["prompt"].startswith("ohwx_rubber_tile, 60% red, 40% white")
 
 
-def quick(made: parsing.Recipe) -> parsing.Recipe:
+def quick(made: Recipe) -> Recipe:
     """The recipe with the fewest steps, for pictures of full size."""
     overrides = replace(made.overrides, num_inference_steps_preview=2, num_inference_steps_final=2)
     return replace(made, overrides=overrides)
@@ -279,7 +280,7 @@ def test_a_network_that_cannot_be_loaded_fails_its_prediction_and_leaves_the_res
     load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
     engine = load_sdxl(CONTROLNET_SOFTEDGE=tmp_path / "absent")
-    with pytest.raises(registry.EngineError, match=r"absent: no such .*PLITKA_CONTROLNET_SOFTEDGE"):
+    with pytest.raises(EngineError, match=r"absent: no such .*PLITKA_CONTROLNET_SOFTEDGE"):
         drawn(engine, 45)
     assert drawn(engine, 90).steps == drawn(engine, 0).steps == 2
 
@@ -359,7 +360,7 @@ def test_out_of_memory_twice_is_a_clear_error_and_the_next_prediction_works(
 ) -> None:
     engine = load_sdxl()
     full = OutOfMemory(engine.pipe.vae.decoder, times=100)
-    with pytest.raises(registry.EngineError, match=r"out of memory on CPU, twice.*larger device"):
+    with pytest.raises(EngineError, match=r"out of memory on CPU, twice.*larger device"):
         drawn(engine)
     full.remove()
     assert drawn(engine).steps == 2
@@ -401,7 +402,7 @@ def test_a_picture_of_1024_is_really_decoded_in_tiles(load_sdxl: LoadSdxl) -> No
 def test_numbers_that_are_none_are_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
     engine = load_sdxl()
     engine.pipe.vae.decoder.conv_out.bias.fill_(torch.nan)
-    with pytest.raises(registry.EngineError, match=r"picture would be black.*PLITKA_VAE"):
+    with pytest.raises(EngineError, match=r"picture would be black.*PLITKA_VAE"):
         drawn(engine)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plitka.weights import models
+from plitka.weights.settings import SDXL
 from tests.hub import hub
 from tests.small_sdxl import SmallSdxl
 
@@ -37,7 +37,7 @@ def repositories(small_sdxl: SmallSdxl, tmp_path: Path) -> dict[str, Path]:
     (base / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"pickle")
     (base / "sd_xl_base_1.0.safetensors").write_bytes(b"the whole checkpoint")
     return {
-        models.SDXL: base,
+        SDXL: base,
         "madebyollin/sdxl-vae-fp16-fix": small_sdxl.vae,
         "diffusers/controlnet-canny-sdxl-1.0": small_sdxl.canny,
     }
@@ -71,7 +71,7 @@ def test_by_default_the_published_repositories_are_fetched_once_and_only_what_is
     cache = tmp_path / "cache"
     with hub(repositories) as published:
         before = python(["-m", "plitka", "check"], small_sdxl, cache, published.address)
-        assert f"{models.SDXL}, to be fetched from the hub: " in before.stdout
+        assert f"{SDXL}, to be fetched from the hub: " in before.stdout
         assert "softedge: SargeZT/controlnet-sd-xl-1.0-softedge-dexined: no folder" in before.stdout
         assert before.returncode == 1
         assert not published.fetched, "check fetches nothing"
@@ -79,7 +79,7 @@ def test_by_default_the_published_repositories_are_fetched_once_and_only_what_is
         twice = python(["-c", LOAD + LOAD, "0", "90"], small_sdxl, cache, published.address)
         assert twice.stdout == "1\n1\n" * 2, twice.stderr
         assert len(set(published.fetched)) == len(published.fetched)
-        names = {name.removeprefix(f"{models.SDXL}/") for name in published.fetched}
+        names = {name.removeprefix(f"{SDXL}/") for name in published.fetched}
         assert "unet/diffusion_pytorch_model.fp16.safetensors" in names
         assert "diffusers/controlnet-canny-sdxl-1.0/config.json" in names
         assert not {name for name in names if name.endswith((".bin", "model.safetensors"))} - {

@@ -12,8 +12,8 @@ from diffusers import StableDiffusionXLPipeline
 from safetensors.torch import save_file
 from torch import Tensor
 
-from plitka.engines import registry
-from plitka.weights import lora_keys
+from plitka.errors import EngineError
+from plitka.weights.sdxl_architecture import list_sdxl_modules
 from tests.conftest import LoadSdxl
 from tests.small_sdxl import SmallSdxl, original_unet_name
 
@@ -260,7 +260,7 @@ def test_the_published_sdxl_has_the_modules_that_a_lora_is_checked_against() -> 
             for name, module in model.named_modules()
             if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
         }
-        assert lora_keys.list_sdxl_modules()[component] == modules
+        assert list_sdxl_modules()[component] == modules
 
 
 PLACE = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -305,7 +305,7 @@ def test_a_tensor_without_a_place_is_an_error_and_says_what_to_do(
             file[name] = torch.ones(shape)
     path = tmp_path / "lora.safetensors"
     save_file(file, path)
-    with pytest.raises(registry.EngineError) as fault:
+    with pytest.raises(EngineError) as fault:
         load_sdxl(LORA=path)
     assert str(path) in str(fault.value)
     assert sentence in str(fault.value)
@@ -321,5 +321,5 @@ def test_a_lora_of_numbers_that_are_none_is_refused(load_sdxl: LoadSdxl, tmp_pat
         },
         path,
     )
-    with pytest.raises(registry.EngineError, match="numbers that are none"):
+    with pytest.raises(EngineError, match="numbers that are none"):
         load_sdxl(LORA=path)

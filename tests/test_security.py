@@ -14,7 +14,7 @@ import yaml
 
 from plitka import __version__, pipeline
 from plitka.engines.procedural import RenderEngine
-from plitka.weights.models import WeightsError
+from plitka.errors import WeightsError
 from tests.conftest import LoadSdxl
 from tests.recipes import asked
 from tests.small_sdxl import SmallSdxl

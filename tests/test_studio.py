@@ -7,7 +7,9 @@ import pytest
 from plitka import __version__, pipeline
 from plitka.engines import registry
 from plitka.engines.procedural import RenderEngine
+from plitka.errors import EngineError
 from plitka.request import parsing
+from plitka.request.recipe import draw_seed
 from tests.recipes import asked
 
 
@@ -39,7 +41,7 @@ def test_a_picture_can_be_made_again_from_its_record() -> None:
 
 def test_a_seed_of_minus_1_is_drawn_anew_each_time() -> None:
     open_seed = replace(asked({"red": 100}), seed=-1)
-    seeds = {pipeline.draw_seed(open_seed).seed for _ in range(5)}
+    seeds = {draw_seed(open_seed).seed for _ in range(5)}
     assert len(seeds) == 5
     assert all(0 <= seed < 2**32 for seed in seeds)
 
@@ -65,11 +67,11 @@ def test_the_sdxl_engine_is_the_default_and_without_weights_says_what_to_do(
 ) -> None:
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)
     monkeypatch.setenv("PLITKA_BASE", "/absent")
-    with pytest.raises(registry.EngineError, match=r"(?s)/absent: no such .*PLITKA_ENGINE=render"):
+    with pytest.raises(EngineError, match=r"(?s)/absent: no such .*PLITKA_ENGINE=render"):
         registry.load_engine()
 
 
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLITKA_ENGINE", "redner")
-    with pytest.raises(registry.EngineError, match="'redner'; choose one of: sdxl, render"):
+    with pytest.raises(EngineError, match="'redner'; choose one of: sdxl, render"):
         registry.load_engine()

@@ -11,11 +11,11 @@ import torch
 from safetensors.torch import save_file
 
 from plitka import pipeline
-from plitka.engines import registry
 from plitka.engines.procedural import RenderEngine
+from plitka.errors import EngineError
 from plitka.request import parsing
-from plitka.request.parsing import Recipe, RecipeError
 from plitka.request.plan import make_plan
+from plitka.request.recipe import Recipe, RecipeError
 from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.recipes import request
@@ -160,5 +160,5 @@ def test_a_wrong_turbo_lora_stops_setup_and_names_its_setting(
     path = tmp_path / "distilled.safetensors"
     if tensors is not None:
         save_file(tensors, path)
-    with pytest.raises(registry.EngineError, match=f"{path}.*{said}.*PLITKA_TURBO_LORA"):
+    with pytest.raises(EngineError, match=f"{path}.*{said}.*PLITKA_TURBO_LORA"):
         load_sdxl(TURBO_LORA=path)

@@ -13,8 +13,9 @@ from safetensors.numpy import load_file, save_file
 from plitka.cli.main import main
 from plitka.engines import registry
 from plitka.engines.sdxl import device
-from plitka.weights import models
-from plitka.weights.models import WeightsError
+from plitka.errors import EngineError, WeightsError
+from plitka.weights.hub import choose_files
+from plitka.weights.settings import ROOT, read_settings
 from tests.small_sdxl import SmallSdxl
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 8344\n"
@@ -113,7 +114,7 @@ def fails_with(sentence: str, path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def loading_fails_with(sentence: str, path: Path) -> None:
-    with pytest.raises(registry.EngineError) as fault:
+    with pytest.raises(EngineError) as fault:
         registry.load_engine("sdxl")
     assert sentence in str(fault.value)
     assert str(path) in str(fault.value)
@@ -403,10 +404,10 @@ def test_check_of_a_wrong_setting(
 
 
 def test_the_defaults_are_the_published_repositories_and_the_files_in_model_files() -> None:
-    settings = models.read_settings({})
+    settings = read_settings({})
     assert settings.base == "stabilityai/stable-diffusion-xl-base-1.0"
     assert settings.vae == "madebyollin/sdxl-vae-fp16-fix"
-    assert settings.lora == models.ROOT / "model_files/rubber-tile-lora-v4_sdxl_lora.safetensors"
+    assert settings.lora == ROOT / "model_files/rubber-tile-lora-v4_sdxl_lora.safetensors"
     assert settings.lora_scale == 0.75
     assert dict(settings.controlnets) == {
         "canny": "diffusers/controlnet-canny-sdxl-1.0",
@@ -429,9 +430,9 @@ def test_of_a_repository_only_what_is_loaded_is_fetched() -> None:
         "vae/diffusion_pytorch_model.fp16.safetensors",
         "vae_1_0/diffusion_pytorch_model.safetensors",
     ]  # fmt: skip
-    from plitka.weights.preflight import BASE_WITHOUT_VAE
+    from plitka.weights.hub import BASE_WITHOUT_VAE
 
-    assert set(models.choose_files(names, BASE_WITHOUT_VAE)) == {
+    assert set(choose_files(names, BASE_WITHOUT_VAE)) == {
         "model_index.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json",
         "tokenizer/merges.txt", "tokenizer_2/vocab.json", "text_encoder/config.json",
         "text_encoder/model.fp16.safetensors", "unet/config.json",

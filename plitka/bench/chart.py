@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plitka.engines.registry import EngineError
+from plitka.errors import EngineError
 
 _KINDS = (".svg", ".png", ".pdf")
 _COLOURS = {"old": "#8a8f98", "new": "#c2452d", "new2": "#e8a08f"}

@@ -17,17 +17,18 @@ from torch.nn import Module
 from plitka import __version__, images, pipeline
 from plitka.bench import baseline, flops, random_models, step_timing
 from plitka.bench.baseline import Baseline
-from plitka.engines.registry import Drawn, Guides
+from plitka.engines.base import Drawn, Guides
 from plitka.engines.sdxl import device, options
+from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.engine import SdxlEngine
 from plitka.engines.sdxl.engine import load_sdxl as load_sdxl
-from plitka.request.controlnet import ControlNets
-from plitka.request.parsing import Recipe
 from plitka.request.plan import Plan, make_plan
+from plitka.request.recipe import Recipe
+from plitka.runtime.memory import peak_memory_mb
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
-from plitka.weights import models as weights
+from plitka.weights.settings import TURBO_LORA, WeightsSettings, read_settings
 
 Json = dict[str, Any]
 
@@ -138,14 +139,14 @@ def _work(size: str, settled: Plan, old_plan: Plan, used: options.Options) -> Js
 
 
 @contextlib.contextmanager
-def _settings(model: str, folder: Path) -> Iterator[weights.WeightsSettings]:
+def _settings(model: str, folder: Path) -> Iterator[WeightsSettings]:
     """The settings of the model, in the environment as well."""
     if model == OWN:
-        yield weights.read_settings()
+        yield read_settings()
         return
     log.info("random weights of the %s model in %s", model, folder)
     with _environment(random_models.write_model(folder, model).settings()):
-        yield weights.read_settings()
+        yield read_settings()
 
 
 @contextlib.contextmanager
@@ -162,11 +163,9 @@ def _environment(changed: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _loaded(
-    files: weights.WeightsSettings, dtype: str | None, fused: bool
-) -> tuple[Baseline, SdxlEngine]:
+def _loaded(files: WeightsSettings, dtype: str | None, fused: bool) -> tuple[Baseline, SdxlEngine]:
     """Both hold weights of their own."""
-    plain = {"PLITKA_VAE": "base", weights.TURBO_LORA: "none", options.CHANNELS_LAST: "0"}
+    plain = {"PLITKA_VAE": "base", TURBO_LORA: "none", options.CHANNELS_LAST: "0"}
     if not fused:
         plain["PLITKA_LORA"] = "none"
     with _environment(plain):
@@ -223,7 +222,7 @@ def _peak_mb(chosen: Device) -> float:
     if _STATUS.exists():
         lines = _STATUS.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-    return device.peak_memory_mb()
+    return peak_memory_mb()
 
 
 def _held_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:

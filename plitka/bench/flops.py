@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from plitka.bench import random_models
 from plitka.engines.sdxl import sampling
-from plitka.engines.sdxl.options import PLAIN, Options, Step, plan_steps
+from plitka.engines.sdxl.guidance import Step, plan_steps
+from plitka.engines.sdxl.options import PLAIN, Options
 from plitka.request.plan import Plan
 
 _TOKENS = 77

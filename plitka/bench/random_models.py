@@ -18,7 +18,9 @@ from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UN
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from plitka.weights import lora_keys, models
+from plitka.weights import models
+from plitka.weights.lora_targets import list_modules
+from plitka.weights.sdxl_architecture import CROSS_ATTENTION, WIDTHS, Modules
 
 END_MARK = "<|endoftext|>"
 _START = "<|startoftext|>"
@@ -59,7 +61,7 @@ def _unet(
         "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
         "transformer_layers_per_block": layers,
         "attention_head_dim": heads,  # the number of heads, in spite of its name
-        "cross_attention_dim": models.CROSS_ATTENTION,
+        "cross_attention_dim": CROSS_ATTENTION,
         "use_linear_projection": True,
         "addition_embed_type": "text_time",
         "addition_time_embed_dim": 256,
@@ -177,9 +179,9 @@ def write_model(folder: Path, size: str) -> Files:
         write_tokenizer(files.base / name, pad)
     make_scheduler().save_pretrained(files.base / "scheduler")
     (files.base / "model_index.json").write_text(json.dumps(_INDEX), encoding="utf-8")
-    halves = {half: 0.02 * torch.randn(2, width) for half, width in models.WIDTHS.items()}
+    halves = {half: 0.02 * torch.randn(2, width) for half, width in WIDTHS.items()}
     save_file(halves, files.embeddings)
-    write_lora(files.lora, lora_keys.list_modules(models.check_base(files.base)))
+    write_lora(files.lora, list_modules(models.check_base(files.base)))
     whole.touch()
     return files
 
@@ -247,7 +249,7 @@ def _place() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def write_lora(path: Path, modules: lora_keys.Modules) -> None:
+def write_lora(path: Path, modules: Modules) -> None:
     """In kohya's form, on what the LoRA that Plitka was made for changes."""
     tensors: dict[str, torch.Tensor] = {}
     for module, shape in modules["unet"].items():

@@ -11,7 +11,7 @@ import torch
 from plitka.bench import flops
 from plitka.engines.sdxl import device
 from plitka.engines.sdxl.device import Device
-from plitka.engines.sdxl.options import Step
+from plitka.engines.sdxl.guidance import Step
 
 _SIDES = {"cuda": 8192, "cpu": 2048}  # of the matrices by which a device is measured
 _PRODUCTS = 10

@@ -6,11 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from plitka import __version__
-from plitka.engines.registry import EngineError
 from plitka.engines.sdxl import device
-from plitka.engines.sdxl.device import format_gib
-from plitka.weights import archive, models, preflight, snapshot
+from plitka.engines.sdxl.memory_plan import choose_plan, compute_model_needs, describe_plan
+from plitka.errors import EngineError
+from plitka.runtime.memory import format_gib
+from plitka.weights import archive, preflight, snapshot
 from plitka.weights.preflight import Finding
+from plitka.weights.settings import read_settings
 from plitka.weights.snapshot import Snapshot
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
@@ -50,7 +52,7 @@ def _package(name: str) -> Finding:
 
 def _needed(packed: Path | str | None) -> Iterator[Finding]:
     with archive.open_package(packed) as given:
-        held = preflight.inspect(models.read_settings(), given, controlnets=True)
+        held = preflight.inspect(read_settings(), given, controlnets=True)
         yield from held.findings
     if held.baked is not None:
         yield _whole(held.baked)
@@ -60,10 +62,10 @@ def _needed(packed: Path | str | None) -> Iterator[Finding]:
     if held.base is None or (held.checked_base is None and isinstance(held.base, Path)):
         yield Finding("memory", "not judged before the base model is whole")
         return
-    needed = preflight.compute_model_needs(held, chosen)
+    needed = compute_model_needs(held, chosen)
     try:
-        plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
+        plan = choose_plan(chosen, device.free_memory(chosen), needed)
     except EngineError as fault:
         yield Finding("memory", str(fault), fault=True)
         return
-    yield Finding("memory", device.describe_plan(plan, needed))
+    yield Finding("memory", describe_plan(plan, needed))

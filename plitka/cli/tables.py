@@ -12,7 +12,7 @@ from plitka.color.palette import Colour
 from plitka.measure import shares as fidelity
 from plitka.measure.caption_audit import Finding
 from plitka.measure.shares import Measurement
-from plitka.request.parsing import Recipe
+from plitka.request.recipe import Recipe
 
 
 def show(table: Table) -> None:
@@ -28,7 +28,7 @@ def tabulate_pictures(asked: Recipe, kinds: Sequence[str], metrics: Mapping[str,
     for part, measured in zip(asked.shares, metrics["colors"], strict=True):
         shares = [measured["requested"], *(measured["before_matching"][kind] for kind in before)]
         shares += [measured[kind] for kind in kinds]
-        table.add_row(make_swatch(format_hex(part.colour)), part.name, *map(format_percent, shares))
+        table.add_row(make_swatch(part.colour.hex), part.name, *map(format_percent, shares))
     table.add_section()
     variation = [metrics["total_variation_before_matching"][kind] for kind in before]
     variation += [metrics["total_variation"][kind] for kind in kinds]
@@ -44,7 +44,7 @@ def tabulate_measurement(
     for place, (name, colour) in enumerate(colours.items()):
         difference = found.differences[place]
         table.add_row(
-            make_swatch(format_hex(colour)),
+            make_swatch(colour.hex),
             name,
             *([format_percent(asked[place])] if asked else []),
             format_percent(found.shares[place]),
@@ -64,7 +64,7 @@ def tabulate_match(asked: Recipe, before: Measurement, after: Measurement) -> Ta
     table = _table("Colour", "Requested", "Before", "After")
     for part, *shares in zip(asked.shares, before.shares, after.shares, strict=True):
         row = map(format_percent, (part.share, *shares))
-        table.add_row(make_swatch(format_hex(part.colour)), part.name, *row)
+        table.add_row(make_swatch(part.colour.hex), part.name, *row)
     table.add_section()
     requested = [part.share for part in asked.shares]
     off = (fidelity.total_variation(found.shares, requested) for found in (before, after))
@@ -106,7 +106,7 @@ def tabulate_palette(colours: Iterable[Colour]) -> Table:
     """The colours that have names."""
     table = _table("Phrase", "Code", "sRGB", "L*")
     for colour in colours:
-        code, lightness = format_hex(colour), f"{colour.lab[0]:.0f}"
+        code, lightness = colour.hex, f"{colour.lab[0]:.0f}"
         table.add_row(make_swatch(code), colour.phrase, colour.code, code, lightness)
     return table
 
@@ -121,11 +121,6 @@ def _table(*headers: str) -> Table:
 
 def make_swatch(code: str) -> Text:
     return Text("    ", style=f"on {code}")
-
-
-def format_hex(colour: Colour) -> str:
-    red, green, blue = colour.srgb
-    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def format_percent(share: float) -> str:

@@ -13,7 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TypeAlias
+
+from plitka.color.ciede2000 import color_difference
+from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
 
 PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
 """The built-in palette."""
@@ -30,9 +32,6 @@ PLAIN_NAMES = (
     *("black", "white", "red", "green", "blue", "gray"),
     *("brown", "yellow", "orange", "purple", "pink"),
 )
-
-RGB: TypeAlias = tuple[int, int, int]
-Lab: TypeAlias = tuple[float, float, float]
 
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
@@ -57,6 +56,11 @@ class Colour:
     lab: Lab  # the same in L*a*b*
     lightness: tuple[float, float, float, float, float]  # L* at percentiles 5, 25, 50, 75, 95
     chroma_std: tuple[float, float]  # standard deviation of a* and b*
+
+    @property
+    def hex(self) -> str:
+        """Its sRGB as "#1e90ff"."""
+        return format_hex(self.srgb)
 
     @property
     def is_free(self) -> bool:
@@ -96,8 +100,8 @@ class Palette:
         digits = match[1].lower()
         if len(digits) == 3:
             digits = "".join(digit * 2 for digit in digits)
-        srgb = _srgb(digits)
-        lab = _lab(srgb)
+        srgb = parse_hex(digits)
+        lab = srgb_to_lab(srgb)
         near = self.nearest(lab)
         p5, p25, p50, p75, p95 = (
             min(max(lightness + lab[0] - near.lightness[2], 0.0), 100.0)
@@ -108,14 +112,7 @@ class Palette:
 
     def nearest(self, lab: Lab) -> Colour:
         """The palette colour nearest to this L*a*b* colour, by CIEDE2000."""
-        # Its import takes 75 ms, and few requests have a free colour.
-        from coloraide import Color
-
-        target = Color("lab-d65", lab)
-        return min(
-            self.colours,
-            key=lambda colour: target.delta_e(Color("lab-d65", colour.lab), method="2000"),
-        )
+        return min(self.colours, key=lambda colour: color_difference(lab, colour.lab))
 
     @cached_property
     def _by_key(self) -> dict[str, Colour]:
@@ -232,7 +229,7 @@ def _measured(row: dict[str, str], path: Path) -> Colour:
         return Colour(
             code=row["code"],
             phrase=row["caption"],
-            srgb=_srgb(row["median_srgb"].removeprefix("#")),
+            srgb=parse_hex(row["median_srgb"].removeprefix("#")),
             lab=(float(row["L_median"]), float(row["a_median"]), float(row["b_median"])),
             lightness=(
                 float(row["L_p5"]),
@@ -245,15 +242,3 @@ def _measured(row: dict[str, str], path: Path) -> Colour:
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise PaletteError(f"{path}: row {row.get('code')!r} is not a colour: {fault!r}") from fault
-
-
-def _srgb(digits: str) -> RGB:
-    red, green, blue = bytes.fromhex(digits)
-    return red, green, blue
-
-
-def _lab(srgb: RGB) -> Lab:
-    from coloraide import Color
-
-    lightness, a, b = Color("srgb", [channel / 255 for channel in srgb]).convert("lab-d65").coords()
-    return lightness, a, b

@@ -1,6 +1,6 @@
 """What goes wrong, in a form that the page can say in the user's language."""
 
-from plitka.request.parsing import RecipeError
+from plitka.request.recipe import RecipeError
 
 
 class Fault(Exception):

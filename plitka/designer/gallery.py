@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from plitka.request.parsing import Recipe, parse
+from plitka.request.parsing import parse
+from plitka.request.recipe import Recipe
 
 SIZE = 256
 """Pixels a side of a sample's picture."""

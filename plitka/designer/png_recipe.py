@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 from plitka import images
 from plitka.designer.errors import Fault
 from plitka.request import parsing
-from plitka.request.parsing import Recipe, RecipeError
+from plitka.request.recipe import Recipe, RecipeError
 
 MOST_BYTES = 32 * 2**20
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

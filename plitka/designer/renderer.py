@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plitka import images, pipeline
+from plitka.engines.base import Drawn, Guides
 from plitka.engines.procedural import RenderEngine
-from plitka.engines.registry import Drawn, Guides
-from plitka.engines.sdxl import device
-from plitka.pipeline import PictureKind
-from plitka.request.parsing import Recipe
-from plitka.request.plan import Plan
+from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan
+from plitka.request.recipe import Recipe
+from plitka.runtime.memory import trim_heap
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay, recolor_layout
 
@@ -45,7 +44,7 @@ class Renderer:
         self._lights: _Cache[render.Lighting] = _Cache(_LIGHTS)
 
     def draft(
-        self, recipe: Recipe, go_on: CheckCancelled, size: int = pipeline.PICTURE_SIZES["preview"]
+        self, recipe: Recipe, go_on: CheckCancelled, size: int = PICTURE_SIZES["preview"]
     ) -> bytes:
         """The tile as JPEG. The recipe's seed must be drawn already."""
         image = self._picture(self._layout(recipe, go_on), size, go_on)
@@ -59,7 +58,7 @@ class Renderer:
         made = pipeline.make_one(kind, recipe, engine, self._layout(recipe, go_on))
         go_on()
         png = images.encode_png(made.image, made.record)
-        device.trim_heap()  # what drafts left behind as well: they come often, and one takes little
+        trim_heap()  # what drafts left behind as well: they come often, and one takes little
         return png, made.shares
 
     def _layout(self, recipe: Recipe, go_on: CheckCancelled) -> Layout:
@@ -118,7 +117,7 @@ class _Cache(Generic[T]):
                 self._values.move_to_end(key)
                 return self._values[key]
         value = make()
-        device.trim_heap()
+        trim_heap()
         with self._lock:
             self._values[key] = value
             while len(self._values) > self._most:

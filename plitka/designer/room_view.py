@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.color.cielab import encode_srgb
+from plitka.color.srgb import decode_srgb
 from plitka.designer import quilting
 from plitka.designer.quilting import Floats
 
@@ -160,9 +162,8 @@ def _wall() -> Floats:
 
 
 def _linear(image: NDArray[np.uint8]) -> Floats:
-    value = np.arange(256) / 255
-    table = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    return np.asarray(table.astype(np.float32)[image])
+    table = np.array([decode_srgb(value / 255) for value in range(256)], np.float32)
+    return np.asarray(table[image])
 
 
 def _developed(room: Floats) -> NDArray[np.uint8]:
@@ -170,6 +171,4 @@ def _developed(room: Floats) -> NDArray[np.uint8]:
     right = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]
     room = room * (1.04 - 0.10 * (right**2 + down**2))[..., None]
-    room = np.clip(room, 0, 1)
-    curve = np.where(room <= 0.0031308, 12.92 * room, 1.055 * room ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(255 * curve), np.uint8)
+    return np.asarray(np.rint(255 * encode_srgb(np.clip(room, 0, 1))), np.uint8)

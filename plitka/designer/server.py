@@ -26,16 +26,16 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from plitka import __version__, pipeline
+from plitka import __version__
 from plitka.designer import gallery, png_recipe, renderer, room_view, snippets
-from plitka.designer.backends.select import Backend, Event, Progress
+from plitka.designer.backends.base import Backend, Event, Progress
 from plitka.designer.errors import Fault, recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
 from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
-from plitka.pipeline import PictureKind
 from plitka.request import parsing
-from plitka.request.parsing import Recipe, RecipeError
+from plitka.request.plan import PICTURE_SIZES, PictureKind
+from plitka.request.recipe import MAX_COLOURS, MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
 from plitka.runtime.background import Cancelled
 
 PAGE = Path(__file__).parent / "page"
@@ -108,8 +108,8 @@ class _Desk:
                 {"code": sample.code, "recipe": snippets.write_request(sample.recipe())}
                 for sample in gallery.SAMPLES
             ],
-            "qualities": parsing.QUALITIES,
-            "most": {"colours": parsing.MAX_COLOURS, "seed": parsing.MAX_SEED},
+            "qualities": QUALITIES,
+            "most": {"colours": MAX_COLOURS, "seed": MAX_SEED},
             "photographer": {"kind": self._photographer.kind, "title": self._photographer.title},
         }
         return JSONResponse(told)
@@ -145,7 +145,7 @@ class _Desk:
     async def picture(self, request: Request) -> Response:
         """A PNG file; what was measured on it is in the header Plitka-Measured."""
         kind: PictureKind | None = next(
-            (k for k in pipeline.PICTURE_SIZES if k == request.path_params["kind"]), None
+            (k for k in PICTURE_SIZES if k == request.path_params["kind"]), None
         )
         if kind is None:
             raise HTTPException(404)
@@ -209,11 +209,11 @@ async def _asked(request: Request) -> Recipe:
     """The recipe in a request, with a seed."""
     body = await read_body(request, 2 * parsing.MAX_BYTES)
     text = body.decode("utf-8", "replace")
-    return pipeline.draw_seed(parsing.parse(text))
+    return draw_seed(parsing.parse(text))
 
 
 def _told(asked: Recipe) -> dict[str, Any]:
-    asked = pipeline.draw_seed(asked)
+    asked = draw_seed(asked)
     return {"recipe": snippets.write_request(asked), "texts": snippets.write_snippets(asked)}
 
 

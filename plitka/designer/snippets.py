@@ -4,7 +4,8 @@ import json
 import shlex
 from collections.abc import Sequence
 
-from plitka.request.parsing import Recipe, parse
+from plitka.request.parsing import parse
+from plitka.request.recipe import Recipe
 
 _CURL_REPLICATE = """\
 curl -s https://api.replicate.com/v1/predictions \\

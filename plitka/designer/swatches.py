@@ -30,15 +30,11 @@ def list_swatches() -> list[Swatch]:
         Swatch(
             first.code,
             first.phrase,
-            format_hex(first.srgb),
+            first.hex,
             tuple(name for alike in granules[first.srgb] for name in (alike.code, alike.phrase)),
         )
         for first in ordered
     ]
-
-
-def format_hex(srgb: RGB) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*srgb)
 
 
 def _place(colour: Colour) -> tuple[bool, float]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from plitka.engines.registry import Drawn, Guides
-from plitka.request.parsing import Recipe
+from plitka.engines.base import Drawn, Guides
 from plitka.request.plan import Plan
+from plitka.request.recipe import Recipe
 from plitka.tile import render
 from plitka.tile.layout import Layout
 

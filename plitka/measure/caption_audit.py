@@ -14,11 +14,9 @@ from pathlib import Path
 from plitka import images
 from plitka.color import palette
 from plitka.color.palette import Colour, UnknownColour
+from plitka.images import SUFFIXES
 from plitka.measure import shares as fidelity
 from plitka.measure.shares import Measurement
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-"""Of files that are taken for photographs."""
 
 _LIE_DISTANCE = (
     0.08  # total variation; the honest photographs have 0.05 at most, the swapped 0.10 and more

@@ -15,8 +15,9 @@ from plitka import images
 from plitka.color import cielab, palette
 from plitka.color.cielab import Floats
 from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name
+from plitka.color.srgb import format_hex
+from plitka.images import SUFFIXES
 from plitka.measure import color_modes, segmentation
-from plitka.measure.caption_audit import SUFFIXES
 
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 _PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
@@ -106,7 +107,11 @@ def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
 def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
     files = _list_photographs(kind)
     lab = np.concatenate([_sample_pixels(file) for file in files])
-    rgb = np.rint(255 * _encoded(np.median(cielab.lab_to_linear(lab), axis=0))).astype(int)
+    red, green, blue = (
+        np.rint(255 * cielab.encode_srgb(np.median(cielab.lab_to_linear(lab), axis=0)))
+        .astype(int)
+        .tolist()
+    )
     p5, p25, p50, p75, p95 = np.percentile(lab[:, 0], (5, 25, 50, 75, 95))
     figures = {
         "L_median": p50,
@@ -121,7 +126,7 @@ def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
     return {
         "code": kind.name,
         "caption": phrase,
-        "median_srgb": "#{:02x}{:02x}{:02x}".format(*rgb),
+        "median_srgb": format_hex((red, green, blue)),
         **{column: f"{figure:.1f}" for column, figure in figures.items()},
         "a_std": f"{lab[:, 1].std():.2f}",
         "b_std": f"{lab[:, 2].std():.2f}",
@@ -143,9 +148,3 @@ def _sample_pixels(file: Path) -> Floats:
     if (found.weight[found.valley < color_modes.DEEP] > _SECOND_COLOUR).sum() > 1:
         raise CalibrationError(f"{file}: shows more than one colour")
     return lab.reshape(-1, 3)[:: max(count // _MOST_PIXELS, 1)]
-
-
-def _encoded(linear: cielab.Doubles) -> cielab.Doubles:
-    """Linear RGB to sRGB, 0 to 1 (IEC 61966-2-1)."""
-    curve = 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, 12.92 * linear, curve)

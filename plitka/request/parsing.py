@@ -4,21 +4,25 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeAlias, TypeGuard, TypeVar, get_args
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard, TypeVar
 
 from plitka.color import palette
 from plitka.color.palette import RGB, Colour, UnknownColour, normalize_name, quote, suggest_name
+from plitka.request.recipe import (
+    COLOUR_CONTROLS,
+    DEFAULT_QUALITY,
+    DRAW_SEED,
+    MAX_COLOURS,
+    MAX_SEED,
+    QUALITIES,
+    ColourShare,
+    Overrides,
+    Quality,
+    Recipe,
+    RecipeError,
+)
 
-Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
-ColourControl: TypeAlias = Literal["layout", "prompt"]
-
-QUALITIES: tuple[Quality, ...] = get_args(Quality)
-COLOUR_CONTROLS: tuple[ColourControl, ...] = get_args(ColourControl)
-DEFAULT_QUALITY: Quality = "standard"
-DRAW_SEED = -1  # the seed that asks for one to be drawn
-MAX_SEED = 2**32 - 1
-MAX_COLOURS = 8
 MAX_BYTES = 64 * 1024  # of a request, as UTF-8
 MAX_NEGATIVE_PROMPT = 1000  # characters
 EXAMPLE = '{"colors": [{"name": "red", "proportion": 60}, {"name": "blue", "proportion": 40}]}'
@@ -36,60 +40,6 @@ _MAX_PROPORTION = 1e9
 
 T = TypeVar("T")
 D = TypeVar("D")
-
-
-class RecipeError(ValueError):
-    """The request cannot be a recipe. One line for each fault: path, what it got, what may be."""
-
-
-@dataclass(frozen=True)
-class ColourShare:
-    """How much of the tile's visible area one colour covers."""
-
-    colour: Colour
-    name: str  # as written, in lower case; a code became its phrase, a free colour keeps its hex
-    share: float  # above 0; the shares of a recipe add up to 1
-
-
-@dataclass(frozen=True)
-class Overrides:
-    """What the request sets in place of Plitka's own choice; None where it sets nothing."""
-
-    use_controlnet: bool | None = None
-    guidance_scale: float | None = None  # 1 to 20
-    num_inference_steps: int | None = None  # 1 to 150, of the final picture
-    num_inference_steps_preview: int | None = None  # 1 to 150
-    num_inference_steps_final: int | None = None  # 1 to 150, wins over num_inference_steps
-    negative_prompt: str | None = None
-    color_control: ColourControl | None = None
-    strength: float | None = None  # 0.05 to 1
-    controlnet_scale: float | None = None  # 0 to 2
-    lora_scale: float | None = None  # 0 to 2, where the LoRA is not fused
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A valid request: which colours, in what shares, laid at what angle, made how."""
-
-    shares: tuple[ColourShare, ...]
-    angle: float = 0.0  # degrees, 0 <= angle < 180
-    quality: Quality = DEFAULT_QUALITY
-    seed: int = DRAW_SEED  # 0 to MAX_SEED, or DRAW_SEED
-    overrides: Overrides = Overrides()
-
-    def request(self) -> dict[str, object]:
-        """The request for exactly this recipe: `parse(json.dumps(r.request())) == r`."""
-        given = {key: value for key, value in asdict(self.overrides).items() if value is not None}
-        return {
-            "colors": [
-                {"hex" if part.colour.is_free else "name": part.name, "proportion": part.share}
-                for part in self.shares
-            ],
-            "angle": self.angle,
-            "quality": self.quality,
-            "seed": self.seed,
-            "overrides": given,
-        }
 
 
 def parse(text: str) -> Recipe:

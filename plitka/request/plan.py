@@ -1,11 +1,12 @@
 """Recipe -> what would be done for it: prompts, steps, guidance and ControlNet, all settled."""
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from plitka.request import controlnet, prompt
 from plitka.request.controlnet import ControlNetChoice
-from plitka.request.parsing import ColourControl, Recipe
 from plitka.request.presets import PRESETS
+from plitka.request.recipe import ColourControl, Recipe
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Plan:
     strength: float | None  # of image-to-image, 0.05 to 1; text-to-image has none
 
     def as_json(self) -> dict[str, object]:
-        """The plan as the `make_plan` command prints it, all of it JSON values.
+        """The plan as the `plan` command prints it, all of it JSON values.
 
         A seed of -1 stays: one is drawn when the picture is made.
         """
@@ -74,3 +75,11 @@ def make_plan(recipe: Recipe, tokens: bool = True) -> Plan:
         color_control=color_control,
         strength=(overrides.strength or profile.strength) if color_control == "layout" else None,
     )
+
+
+PictureKind: TypeAlias = Literal["preview", "final", "colormap"]
+PICTURE_SIZES: dict[PictureKind, int] = {
+    "preview": 512,
+    "final": 1024,
+    "colormap": 1024,
+}  # pixels a side

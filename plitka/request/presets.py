@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from plitka.request.parsing import Quality
+from plitka.request.recipe import Quality
 
 
 @dataclass(frozen=True)

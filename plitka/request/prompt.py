@@ -1,6 +1,6 @@
 """Recipe -> prompt and negative prompt, in the words that the LoRA was trained on."""
 
-from plitka.request.parsing import ColourShare, Recipe
+from plitka.request.recipe import ColourShare, Recipe
 
 DEFAULT_NEGATIVE_PROMPT = (
     "object, blurry, worst quality, low quality, deformed, watermark, 3d render, cartoon, "

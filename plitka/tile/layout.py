@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.color.palette import Colour
-from plitka.request.parsing import Recipe
+from plitka.request.recipe import Recipe
 from plitka.tile import facets, granule
 from plitka.tile.granule import Chips, Floats
 

@@ -7,7 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.color.cielab import (
+    BOUNCE_RANK,
+    BOUNCES,
+    DARKEST_CHANNEL,
+    encode_srgb,
+    lightness_to_luminance,
+)
 from plitka.color.palette import Colour
+from plitka.color.srgb import LUMINANCE
 from plitka.tile import granule
 from plitka.tile.layout import NONE, Layout
 
@@ -40,20 +48,10 @@ _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
 _BAND = 128  # rows of a picture worked on together, so that they stay in the processor's cache
 _GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
 
-# How often light has met the colour before it leaves, by the percentile of lightness: deep down
-# it has gone from granule to granule, on a lit face some of it is sheen that never went in. The
-# power of the median's linear RGB that fits the one-colour photographs best (3.2 in a*, b* RMS).
-_BOUNCE_RANK = (0.0, 0.015, 0.065, 0.15, 0.3, 0.5, 0.7, 0.85, 0.935, 0.985, 1.0)
-_BOUNCES = (1.75, 1.65, 1.32, 1.17, 1.07, 1.0, 0.94, 0.88, 0.81, 0.68, 0.62)
 _MEDIAN_CHROMA = 1.035  # of pixels of median lightness, over the median of all pixels' chroma
-_DARKEST_CHANNEL = 0.004  # linear; a power of less than this would be noise of the photograph
 
-_LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear sRGB (IEC 61966-2-1)
 _JOINT_LIGHT = 0.010  # linear brightness of the gap between tiles
 _LEVELS = 4096  # steps of brightness in a colour's ramp
-
-_CANNY_THRESHOLDS = (40, 90)
-_SOFT_EDGE_BLUR = 1.1 / 1024  # in frame sides
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,37 +91,6 @@ def render_colormap(layout: Layout, size: int) -> Image:
     joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
     flat = np.array([colour.srgb for colour in layout.colours] + [joint], np.uint8)
     return np.asarray(flat[layout.colour_map(size)])
-
-
-def draw_canny_edges(layout: Layout, photo: Image) -> Image:
-    """White one-pixel outlines of granules and joints on black, as ControlNet Canny expects."""
-    edges = cv2.Canny(_flatten_granules(layout, photo), *_CANNY_THRESHOLDS, L2gradient=True)
-    return np.repeat(edges[..., None], 3, axis=2)
-
-
-def draw_soft_edges(layout: Layout, photo: Image) -> Image:
-    """Soft, graded outlines on black, as ControlNet SoftEdge expects (Dexined, HED)."""
-    size = photo.shape[0]
-    flat = _flatten_granules(layout, photo).astype(np.float32)
-    flat = _blur(flat, _SOFT_EDGE_BLUR * size)
-    slope = np.hypot(cv2.Sobel(flat, cv2.CV_32F, 1, 0), cv2.Sobel(flat, cv2.CV_32F, 0, 1))
-    slope /= np.quantile(slope, 0.98) + 1e-6
-    edges = np.clip(255 * np.sqrt(slope) - 40, 0, 255).astype(np.uint8)
-    return np.repeat(edges[..., None], 3, axis=2)
-
-
-def _flatten_granules(layout: Layout, photo: Image) -> NDArray[np.uint8]:
-    """(size, size) gray picture in which each granule has one brightness and joints are black.
-
-    Facets vanish in it, so that edges are outlines of granules.
-    """
-    gray = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-    granules = layout.granule_map(photo.shape[0])
-    index = granules.ravel() + 1
-    area = np.bincount(index, minlength=len(layout.owner) + 1)
-    light = np.bincount(index, weights=gray.ravel(), minlength=len(area)) / np.maximum(area, 1)
-    light[0] = 0
-    return np.asarray(light.astype(np.uint8)[granules + 1])
 
 
 def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
@@ -317,17 +284,12 @@ def _make_ramp(colour: Colour) -> Floats:
     dark, bright = p25 - p5, p95 - p75
     values = (p5 - dark, p5 - 0.65 * dark, p5, p25, p50, p75, p95, p95 + bright, p95 + 1.6 * bright)
     lightness = np.interp(rank, knots, np.clip(values, 0, 100))
-    bounces = np.interp(rank, _BOUNCE_RANK, _BOUNCES)
+    bounces = np.interp(rank, BOUNCE_RANK, BOUNCES)
     lab = np.array(colour.lab, np.float32) * (1, _MEDIAN_CHROMA, _MEDIAN_CHROMA)
     median = cv2.cvtColor(lab.astype(np.float32)[None, None], cv2.COLOR_LAB2LRGB)[0, 0]
-    linear = np.maximum(median, _DARKEST_CHANNEL) ** bounces[:, None]
-    linear *= (_luminance(lightness) / (linear @ _LUMINANCE))[:, None]
+    linear = np.maximum(median, DARKEST_CHANNEL) ** bounces[:, None]
+    linear *= (lightness_to_luminance(lightness) / (linear @ LUMINANCE))[:, None]
     return np.asarray(np.clip(linear, 0, 1), np.float32)
-
-
-def _luminance(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Relative luminance, 0 to 1, of CIE L*."""
-    return np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3)
 
 
 def _photograph(linear: Floats, size: int) -> Image:
@@ -340,7 +302,5 @@ def _photograph(linear: Floats, size: int) -> Image:
 
 def _encode(linear: Floats) -> Image:
     """Linear RGB in 0..1 to sRGB bytes (IEC 61966-2-1)."""
-    value = np.linspace(0, 1, 65536)
-    curve = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-    table = np.rint(255 * curve).astype(np.uint8)
+    table = np.rint(255 * encode_srgb(np.linspace(0, 1, 65536))).astype(np.uint8)
     return np.asarray(table[np.clip(linear * 65535, 0, 65535).astype(np.uint16)])

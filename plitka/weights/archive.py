@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from plitka.weights import lora_keys, models
-from plitka.weights.models import WeightsError
+from plitka.errors import WeightsError
+from plitka.weights import lora_keys
+from plitka.weights.embeddings import is_embeddings
+from plitka.weights.header import read_header
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
@@ -150,9 +152,9 @@ def _identify_files(path: Path, folder: Path) -> Package:
     for file in sorted(folder.rglob("*")):
         if not file.is_file() or file.suffix.lower() not in _WEIGHTS or not _is_kept(file.name):
             continue
-        header = models.read_header(file, "pack it again")
+        header = read_header(file, "pack it again")
         is_lora = lora_keys.is_lora(header)
-        if not is_lora and not models.is_embeddings(header):
+        if not is_lora and not is_embeddings(header):
             continue
         kind = "LoRA" if is_lora else "embeddings"
         if kind in found:

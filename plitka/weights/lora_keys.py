@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from plitka.weights import models
-from plitka.weights.models import Base, Header, Shape, WeightsError
+from plitka.errors import WeightsError
+from plitka.weights.embeddings import is_embeddings
+from plitka.weights.header import Header, Shape, read_header
+from plitka.weights.lora_targets import translate_original
+from plitka.weights.sdxl_architecture import CROSS_ATTENTION, Modules
 
 Component: TypeAlias = Literal["unet", "text_encoder", "text_encoder_2"]
 Part: TypeAlias = Literal["down", "up", "alpha"]
-Modules: TypeAlias = Mapping[str, Mapping[str, Shape]]
-"""component -> module, with _ for . in its name -> shape of its weight, (out, in, ...)"""
 
 REMEDY = "put the LoRA there, name it with PLITKA_LORA, or set PLITKA_LORA=none to run without one"
 _NOT_FOR_THIS = "use a LoRA that was trained for SDXL, or set PLITKA_LORA=none"
@@ -77,9 +78,9 @@ def is_lora(header: Header) -> bool:
 
 def resolve_lora(path: Path, modules: Modules) -> Lora:
     """Find a place for every tensor of the file. Raises WeightsError where there is one without."""
-    header = models.read_header(path, REMEDY)
+    header = read_header(path, REMEDY)
     if not is_lora(header):
-        what = "embeddings" if models.is_embeddings(header) else "whatever else it may be"
+        what = "embeddings" if is_embeddings(header) else "whatever else it may be"
         raise WeightsError(f"{path}: not a LoRA but {what}, none of its tensors is one; {REMEDY}")
     _refuse_other_families(header)
     parts, stray = _group_tensors(header, modules)
@@ -258,7 +259,7 @@ def _refuse_other_families(header: Header) -> None:
         for name, shape in names.items()
         if re.search(r"attn2.*to_[kv].*(down|lora_A)", name) and len(shape) > 1
     }
-    if reads and models.CROSS_ATTENTION not in reads:
+    if reads and CROSS_ATTENTION not in reads:
         family = {768: "SD 1.5", 1024: "SD 2"}.get(min(reads), "another model")
         raise WeightsError(f"{header.path}: a LoRA for {family}, not for SDXL; {_NOT_FOR_THIS}")
     if not reads and any(
@@ -278,165 +279,6 @@ def _refuse_other_families(header: Header) -> None:
     for mark, kind in kinds.items():
         if any(mark in name for name in names):
             raise WeightsError(f"{header.path}: {kind}, which is not read; {_NOT_FOR_THIS}")
-
-
-# The modules of a base model
-
-
-def list_modules(base: Base) -> Modules:
-    """The modules that a LoRA may change, as the base's files have them."""
-    flat: dict[str, dict[str, Shape]] = {}
-    for component in ("unet", "text_encoder", "text_encoder_2"):
-        shapes = base.shapes[component]
-        read = _from_folder if base.models else _from_checkpoint
-        flat[component] = dict(read(component, shapes))
-    return flat
-
-
-def _from_folder(component: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
-    for name, shape in shapes.items():
-        if name.endswith(".weight") and len(shape) > 1 and "_embedding.weight" not in name:
-            module = name.removesuffix(".weight").removeprefix("text_model.")
-            yield module.replace(".", "_"), shape
-
-
-def _from_checkpoint(component: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
-    if component == "unet":
-        for module, shape in _from_folder(component, shapes):
-            yield translate_original(module), shape
-    elif component == "text_encoder":
-        yield from _from_folder(component, shapes)
-    else:
-        yield from _from_open_clip(shapes)
-
-
-def _from_open_clip(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
-    inside = {"attn.out_proj": "self_attn_out_proj", "mlp.c_fc": "mlp_fc1", "mlp.c_proj": "mlp_fc2"}
-    for name, shape in shapes.items():
-        match = re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+?)[._](?:in_proj_)?weight", name)
-        if match is None:
-            continue
-        layer = f"encoder_layers_{match[1]}_"
-        if match[2] == "attn":
-            for letter in "qkv":
-                yield f"{layer}self_attn_{letter}_proj", (shape[0] // 3, shape[1])
-        elif match[2] in inside:
-            yield layer + inside[match[2]], shape
-
-
-_FIRST_LAYERS = {
-    "input_blocks_0_0": "conv_in",
-    "out_2": "conv_out",
-    "time_embed_0": "time_embedding_linear_1",
-    "time_embed_2": "time_embedding_linear_2",
-    "label_emb_0_0": "add_embedding_linear_1",
-    "label_emb_0_2": "add_embedding_linear_2",
-}
-_IN_RESNET = {
-    "in_layers_2": "conv1",
-    "out_layers_3": "conv2",
-    "emb_layers_1": "time_emb_proj",
-    "skip_connection": "conv_shortcut",
-}
-
-
-def translate_original(flat: str) -> str:
-    """A flat name of the original SDXL code -> diffusers'; any other name as it is.
-
-    `output_blocks_3_1_transformer_blocks_0_attn1_to_q` is layer 0 of up_blocks_1's attentions.
-    """
-    if flat in _FIRST_LAYERS:
-        return _FIRST_LAYERS[flat]
-    match = re.fullmatch(r"(input_blocks|output_blocks|middle_block)_(\d+)_(.+)", flat)
-    if match is None:
-        return flat
-    part, number, rest = match[1], int(match[2]), match[3]
-    if part == "middle_block":
-        place = {0: "resnets_0", 1: "attentions_0", 2: "resnets_1"}.get(number, "")
-        return f"mid_block_{place}_{_IN_RESNET.get(rest, rest)}"
-    column, _, rest = rest.partition("_")
-    block, layer = divmod(number - (part == "input_blocks"), 3)
-    side = "down_blocks" if part == "input_blocks" else "up_blocks"
-    if rest in ("op", "conv"):
-        return f"{side}_{block}_{'downsamplers' if rest == 'op' else 'upsamplers'}_0_conv"
-    kind = "resnets" if column == "0" else "attentions"
-    return f"{side}_{block}_{kind}_{layer}_{_IN_RESNET.get(rest, rest)}"
-
-
-def list_sdxl_modules() -> Modules:
-    """The modules of SDXL base 1.0, for when the base model is still to be fetched."""
-    return {
-        "unet": dict(_sdxl_unet()),
-        "text_encoder": dict(_sdxl_encoder(768, 12)),
-        "text_encoder_2": dict(_sdxl_encoder(1280, 32)),
-    }
-
-
-_CHANNELS, _DEPTHS, _EMBEDDED = (320, 640, 1280), (0, 2, 10), 1280
-
-
-def _sdxl_unet() -> Iterator[tuple[str, Shape]]:
-    first = _CHANNELS[0]
-    yield "conv_in", (first, 4, 3, 3)
-    yield "conv_out", (4, first, 3, 3)
-    for name, width in (("time_embedding", first), ("add_embedding", 2816)):
-        yield f"{name}_linear_1", (_EMBEDDED, width)
-        yield f"{name}_linear_2", (_EMBEDDED, _EMBEDDED)
-    before = [first]  # channels that each skip connection carries
-    width = first
-    for block, (channels, depth) in enumerate(zip(_CHANNELS, _DEPTHS, strict=True)):
-        for layer in range(2):
-            yield from _resnet(f"down_blocks_{block}_resnets_{layer}", width, channels)
-            yield from _attention(f"down_blocks_{block}_attentions_{layer}", channels, depth)
-            width = channels
-            before.append(width)
-        if block < 2:
-            yield f"down_blocks_{block}_downsamplers_0_conv", (width, width, 3, 3)
-            before.append(width)
-    for layer in range(2):
-        yield from _resnet(f"mid_block_resnets_{layer}", width, width)
-    yield from _attention("mid_block_attentions_0", width, _DEPTHS[-1])
-    for block, (channels, depth) in enumerate(zip(_CHANNELS[::-1], _DEPTHS[::-1], strict=True)):
-        for layer in range(3):
-            yield from _resnet(f"up_blocks_{block}_resnets_{layer}", width + before.pop(), channels)
-            yield from _attention(f"up_blocks_{block}_attentions_{layer}", channels, depth)
-            width = channels
-        if block < 2:
-            yield f"up_blocks_{block}_upsamplers_0_conv", (width, width, 3, 3)
-
-
-def _resnet(name: str, width: int, channels: int) -> Iterator[tuple[str, Shape]]:
-    yield f"{name}_conv1", (channels, width, 3, 3)
-    yield f"{name}_conv2", (channels, channels, 3, 3)
-    yield f"{name}_time_emb_proj", (channels, _EMBEDDED)
-    if width != channels:
-        yield f"{name}_conv_shortcut", (channels, width, 1, 1)
-
-
-def _attention(name: str, width: int, depth: int) -> Iterator[tuple[str, Shape]]:
-    if depth == 0:
-        return
-    yield f"{name}_proj_in", (width, width)
-    yield f"{name}_proj_out", (width, width)
-    for layer in range(depth):
-        block = f"{name}_transformer_blocks_{layer}"
-        for attention, reads in (("attn1", width), ("attn2", models.CROSS_ATTENTION)):
-            for letter, size in (("q", width), ("k", reads), ("v", reads)):
-                yield f"{block}_{attention}_to_{letter}", (width, size)
-            yield f"{block}_{attention}_to_out_0", (width, width)
-        yield f"{block}_ff_net_0_proj", (8 * width, width)
-        yield f"{block}_ff_net_2", (width, 4 * width)
-
-
-def _sdxl_encoder(width: int, layers: int) -> Iterator[tuple[str, Shape]]:
-    for layer in range(layers):
-        name = f"encoder_layers_{layer}"
-        for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
-            yield f"{name}_self_attn_{part}", (width, width)
-        yield f"{name}_mlp_fc1", (4 * width, width)
-        yield f"{name}_mlp_fc2", (width, 4 * width)
-    if width == 1280:
-        yield "text_projection", (width, width)
 
 
 def _list_some(names: Iterable[str]) -> str:

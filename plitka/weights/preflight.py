@@ -7,36 +7,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
-from plitka.engines.sdxl import device
-from plitka.engines.sdxl.device import Device, Needs, format_gib
+from plitka.errors import WeightsError
+from plitka.runtime.memory import format_gib
 from plitka.weights import lora_keys, models, snapshot
 from plitka.weights.archive import Package
+from plitka.weights.embeddings import check_embeddings
+from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
 from plitka.weights.lora_keys import Lora
-from plitka.weights.models import TURBO_LORA, Base, Remote, WeightsError, WeightsSettings
+from plitka.weights.lora_targets import list_modules
+from plitka.weights.models import Base
+from plitka.weights.sdxl_architecture import Modules, list_sdxl_modules
+from plitka.weights.settings import (
+    CONTROLNET_SETTINGS,
+    SDXL,
+    TURBO_LORA,
+    WeightsSettings,
+    read_settings,
+)
 from plitka.weights.snapshot import Snapshot
-
-Wanted: TypeAlias = Mapping[str, str]
-
-# Folder in a repository of the hub -> stem of its weights; "" takes the config alone.
-BASE_WITHOUT_VAE: Wanted = {
-    "unet": "diffusion_pytorch_model",
-    "text_encoder": "model",
-    "text_encoder_2": "model",
-}
-BASE: Wanted = {**BASE_WITHOUT_VAE, "vae": "diffusion_pytorch_model"}
-BASE_CONFIGS: Wanted = dict.fromkeys(BASE, "")
-MODEL: Wanted = {"": "diffusion_pytorch_model"}
-
-# Of SDXL base 1.0 and its ControlNets, counted on the published configurations.
-_PARAMETERS = {
-    "unet": 2_567_463_684,
-    "text_encoder": 123_060_480,
-    "text_encoder_2": 694_659_840,
-    "vae": 83_653_863,
-    "controlnet": 1_251_014_800,
-}
 
 T = TypeVar("T")
 
@@ -98,9 +88,7 @@ def inspect(settings: WeightsSettings, packed: Package, controlnets: bool = Fals
     _take_snapshot(held, packed)
     settings = held.settings
     wanted = BASE if held.own_vae else BASE_WITHOUT_VAE
-    held.base = held.note(
-        "base", lambda: models.find_source(settings.base, "PLITKA_BASE", wanted), _place
-    )
+    held.base = held.note("base", lambda: find_source(settings.base, "PLITKA_BASE", wanted), _place)
     if isinstance(held.base, Path):
         check_base(held, held.base)
     if not held.own_vae:
@@ -109,7 +97,7 @@ def inspect(settings: WeightsSettings, packed: Package, controlnets: bool = Fals
     _take_embeddings(held, packed)
     _take_turbo(held)
     if controlnets:
-        for kind, setting in models.CONTROLNET_SETTINGS.items():
+        for kind, setting in CONTROLNET_SETTINGS.items():
             text = settings.controlnets[kind]
             held.note(kind, partial(_controlnet, text, setting), _place)
     return held
@@ -141,44 +129,22 @@ def check_base(held: Inventory, path: Path) -> None:
         held.configs = held.note("base configs", lambda: _configs(path), _place)
 
 
-def compute_model_needs(held: Inventory, chosen: Device) -> Needs:
-    """Memory that the model needs, by its files; by SDXL's own numbers where they are not here."""
-    parameters = dict(_PARAMETERS)
-    base = held.checked_base
-    if base is None:
-        return device.compute_needs(parameters, chosen.dtype)
-    shapes = dict(base.shapes)
-    if isinstance(held.vae, Path):
-        shapes["vae"] = models.check_vae(held.vae).shapes
-    parameters |= {part: models.count_parameters(held) for part, held in shapes.items()}
-    # A ControlNet repeats the first half of the UNet.
-    share = _PARAMETERS["controlnet"] / _PARAMETERS["unet"]
-    parameters["controlnet"] = int(parameters["unet"] * share)
-    if held.turbo is not None:  # which lies beside the UNet
-        parameters["unet"] += models.count_parameters(
-            models.read_header(held.turbo.path, "").shapes
-        )
-    unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
-    decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
-    return device.compute_needs(parameters, chosen.dtype, unet[0], decoder[1])
-
-
 def _configs(checkpoint: Path) -> Path | Remote:
     """Configs and tokenizers for a checkpoint: beside it, else the hub's."""
     if (checkpoint.parent / "model_index.json").is_file():
         return checkpoint.parent
-    return models.find_source(models.SDXL, "PLITKA_BASE", BASE_CONFIGS)
+    return find_source(SDXL, "PLITKA_BASE", BASE_CONFIGS)
 
 
 def _vae(text: str) -> Path | Remote:
-    found = models.find_source(text, "PLITKA_VAE", MODEL)
+    found = find_source(text, "PLITKA_VAE", MODEL)
     if isinstance(found, Path):
         models.check_vae(found)
     return found
 
 
 def _controlnet(text: str, setting: str) -> Path | Remote:
-    found = models.find_source(text, setting, MODEL)
+    found = find_source(text, setting, MODEL)
     if isinstance(found, Path):
         models.check_controlnet(found, setting)
     return found
@@ -191,7 +157,7 @@ def _take_lora(held: Inventory, packed: Package) -> None:
         held.findings.append(Finding("LoRA", words))
         return
     path = packed.lora or held.settings.lora
-    if packed.embeddings and not packed.lora and path == models.read_settings({}).lora:
+    if packed.embeddings and not packed.lora and path == read_settings({}).lora:
         held.findings.append(_half_packed("LoRA", "embeddings", "PLITKA_LORA"))
         return
     if path is None:
@@ -204,12 +170,8 @@ def _take_lora(held: Inventory, packed: Package) -> None:
     )
 
 
-def _modules(held: Inventory) -> lora_keys.Modules:
-    return (
-        lora_keys.list_modules(held.checked_base)
-        if held.checked_base
-        else lora_keys.list_sdxl_modules()
-    )
+def _modules(held: Inventory) -> Modules:
+    return list_modules(held.checked_base) if held.checked_base else list_sdxl_modules()
 
 
 def _take_turbo(held: Inventory) -> None:
@@ -220,7 +182,7 @@ def _take_turbo(held: Inventory) -> None:
     held.turbo = held.note("turbo LoRA", lambda: check_turbo(path, _modules(held)), _lora_words)
 
 
-def check_turbo(path: Path, modules: lora_keys.Modules) -> Lora:
+def check_turbo(path: Path, modules: Modules) -> Lora:
     try:
         found = lora_keys.resolve_lora(lora_keys.find_lora_file(path), modules)
     except WeightsError as fault:  # whose remedy is to set the other LoRA's setting
@@ -255,13 +217,13 @@ def _take_embeddings(held: Inventory, packed: Package) -> None:
         held.findings.append(Finding("embeddings", words if held.tokens else lacking))
         return
     path = packed.embeddings or held.settings.embeddings
-    if packed.lora and not packed.embeddings and path == models.read_settings({}).embeddings:
+    if packed.lora and not packed.embeddings and path == read_settings({}).embeddings:
         held.findings.append(_half_packed("embeddings", "LoRA", "PLITKA_EMBEDDINGS"))
         return
     if path is None:
         held.findings.append(Finding("embeddings", "none, as PLITKA_EMBEDDINGS says"))
         return
-    found = held.note("embeddings", lambda: models.check_embeddings(path), lambda _: str(path))
+    found = held.note("embeddings", lambda: check_embeddings(path), lambda _: str(path))
     if found is not None:
         held.embeddings, held.embeddings_path = found, path
 

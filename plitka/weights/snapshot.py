@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from plitka.weights import models
-from plitka.weights.models import TURBO_LORA, WeightsError, WeightsSettings
+from plitka.errors import WeightsError
+from plitka.weights.settings import CONTROLNET_SETTINGS, TURBO_LORA, WeightsSettings
 
 MANIFEST = "plitka.json"
 MARK = "_plitka_snapshot"
@@ -102,9 +102,7 @@ def _parsed(folder: Path, told: Mapping[str, Any]) -> Snapshot:
         lora=told["lora"],
         lora_scale=float(told["lora_scale"]),
         embeddings=told["embeddings"],
-        controlnets=tuple(
-            kind for kind in models.CONTROLNET_SETTINGS if kind in told["controlnets"]
-        ),
+        controlnets=tuple(kind for kind in CONTROLNET_SETTINGS if kind in told["controlnets"]),
         turbo=bool(told["turbo"]),
         files=files,
     )
@@ -180,7 +178,7 @@ def snapshot_settings(settings: WeightsSettings, baked: Snapshot) -> dict[str, A
     """The fields of the settings that the snapshot decides on, where the environment does not."""
     controlnets = {
         kind: text
-        if kind not in baked.controlnets or models.CONTROLNET_SETTINGS[kind] in settings.named
+        if kind not in baked.controlnets or CONTROLNET_SETTINGS[kind] in settings.named
         else str(baked.folder / controlnet_folder(kind))
         for kind, text in settings.controlnets.items()
     }

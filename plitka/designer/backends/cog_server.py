@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from plitka.designer.backends import http
-from plitka.designer.backends.select import (
+from plitka.designer.backends.base import (
     Event,
     Progress,
     extract_message,
@@ -18,7 +18,7 @@ from plitka.designer.backends.select import (
     parse_shot,
 )
 from plitka.designer.errors import Fault
-from plitka.request.parsing import Recipe
+from plitka.request.recipe import Recipe
 
 _BUSY_AGAIN = 1.0  # seconds between two attempts at a busy server
 

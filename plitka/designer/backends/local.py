@@ -5,12 +5,13 @@ import threading
 from collections.abc import AsyncGenerator
 
 from plitka import images, pipeline
-from plitka.designer.backends.select import Event, Progress, Shot
+from plitka.designer.backends.base import Event, Progress, Shot
 from plitka.designer.errors import Fault, recipe_fault
 from plitka.engines import registry
-from plitka.engines.registry import Engine, EngineError
-from plitka.pipeline import PictureKind
-from plitka.request.parsing import Recipe, RecipeError
+from plitka.engines.base import Engine
+from plitka.errors import EngineError
+from plitka.request.plan import PictureKind
+from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime.background import Cancelled
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from plitka.designer.backends import http
-from plitka.designer.backends.select import (
+from plitka.designer.backends.base import (
     Event,
     Progress,
     extract_message,
@@ -17,7 +17,7 @@ from plitka.designer.backends.select import (
     parse_shot,
 )
 from plitka.designer.errors import Fault
-from plitka.request.parsing import Recipe
+from plitka.request.recipe import Recipe
 
 _ADDRESS = "https://api.replicate.com"
 _POLL = 0.5  # seconds, as Replicate's own client has it

@@ -9,12 +9,15 @@ import diffusers
 
 from plitka import __version__
 from plitka.engines.sdxl import device, loading, options
-from plitka.engines.sdxl.device import Device, format_gib
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.memory_plan import compute_model_needs
+from plitka.errors import WeightsError
 from plitka.request.controlnet import ControlNetKind
+from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages
-from plitka.weights import archive, models, preflight, snapshot
-from plitka.weights.models import WeightsError
+from plitka.weights import archive, preflight, snapshot
 from plitka.weights.preflight import Inventory
+from plitka.weights.settings import read_settings
 from plitka.weights.snapshot import Snapshot
 
 _SHARD = "20GB"  # one file for each network: a reader maps it whole
@@ -31,7 +34,7 @@ def bake(
     """
     refuse_folder(folder)
     loading.quiet_libraries()
-    settings = models.read_settings()
+    settings = read_settings()
     if snapshot.find_snapshot(settings) is not None:
         raise WeightsError(
             f"{settings.base}: is a baked snapshot already; set PLITKA_BASE to the model it was"
@@ -61,7 +64,7 @@ def refuse_folder(folder: Path) -> None:
 
 
 def _refuse_full_disk(folder: Path, held: Inventory, controlnets: int) -> None:
-    needed = preflight.compute_model_needs(held, _CPU)
+    needed = compute_model_needs(held, _CPU)
     size = needed.unet + needed.text_encoders + needed.vae + controlnets * needed.controlnet
     place = next(parent for parent in folder.absolute().parents if parent.exists())
     free = shutil.disk_usage(place).free

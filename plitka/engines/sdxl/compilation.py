@@ -17,11 +17,13 @@ import torch
 from diffusers import ControlNetModel
 from torch import Tensor
 
-from plitka.engines.registry import EngineError
 from plitka.engines.sdxl import loading, sampling
-from plitka.engines.sdxl.device import Device, MemoryPlan, is_out_of_memory
-from plitka.engines.sdxl.options import Options, Step
+from plitka.engines.sdxl.device import Device, is_out_of_memory
+from plitka.engines.sdxl.guidance import Step
+from plitka.engines.sdxl.memory_plan import MemoryPlan
+from plitka.engines.sdxl.options import Options
 from plitka.engines.sdxl.text_encoding import CHUNK, PromptEmbeddings
+from plitka.errors import EngineError
 from plitka.runtime.timing import log
 
 PLANS: tuple[MemoryPlan, ...] = ("resident", "encoders_on_cpu")

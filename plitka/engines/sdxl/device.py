@@ -1,39 +1,17 @@
 """What the machine gives: device, dtype, memory, and how a model is fitted into that memory."""
 
-import ctypes
 import math
 import os
-import resource
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import psutil
 
-from plitka.engines.registry import EngineError
-
-MemoryPlan: TypeAlias = Literal["resident", "encoders_on_cpu", "tiled_vae", "offload"]
-
-PLANS: dict[MemoryPlan, str] = {
-    "resident": "everything stays on the device",
-    "encoders_on_cpu": "text encoders go to the CPU after encoding",
-    "tiled_vae": "text encoders to the CPU, and the VAE works in tiles",
-    "offload": "each model is on the device only while it works",
-}
-"""From the fastest to the smallest; each also does what those before it do."""
-
-_CGROUP = Path("/sys/fs/cgroup")
-_WITHOUT_GPU: tuple[MemoryPlan, ...] = ("resident", "tiled_vae")  # memory is one there
+from plitka.errors import EngineError
+from plitka.runtime.memory import format_gib, free_main_memory, to_mib
 
 FRACTION = "PLITKA_GPU_MEMORY_FRACTION"
-
-# What one picture of 1024x1024 needs besides the weights, in GiB of half precision: estimated
-# from the largest activations of the published SDXL configuration, not measured on a GPU.
-_DENOISE = 1.5  # two samples for guidance, with a ControlNet
-_DECODE = 3.5  # the VAE's 256 channels at full size, several times
-_DECODE_TILED = 1.0
 
 
 @dataclass(frozen=True)
@@ -50,84 +28,10 @@ class Device:
         return self.name.split(":")[0]
 
 
-@dataclass(frozen=True)
-class Needs:
-    """Bytes of the weights and of the work on them, on one device in one dtype."""
-
-    unet: int
-    text_encoders: int
-    vae: int
-    controlnet: int
-    denoise: int
-    decode: int
-    decode_tiled: int
-
-    def of(self, plan: MemoryPlan) -> int:
-        """Bytes that must be free for a plan.
-
-        With one ControlNet, except under the last plan: a card too small for one with it still
-        draws what needs none.
-        """
-        core = self.unet + self.vae + self.controlnet
-        if plan == "resident":
-            return core + self.text_encoders + max(self.denoise, self.decode)
-        if plan == "encoders_on_cpu":
-            return core + max(self.text_encoders, self.denoise, self.decode)
-        if plan == "tiled_vae":
-            return core + max(self.text_encoders, self.denoise, self.decode_tiled)
-        return max(
-            self.text_encoders,
-            self.unet + self.denoise,
-            self.vae + self.decode_tiled,
-        )
-
-
-def compute_needs(
-    parameters: Mapping[str, int], dtype: str, unet_width: int = 320, vae_width: int = 128
-) -> Needs:
-    """What a model needs. parameters: their number by component; the widths are SDXL's own."""
-    size = {"float16": 2, "bfloat16": 2, "float32": 4}[dtype]
-    gib = 2**30 * size / 2
-    return Needs(
-        unet=parameters["unet"] * size,
-        text_encoders=(parameters["text_encoder"] + parameters["text_encoder_2"]) * size,
-        vae=parameters["vae"] * size,
-        controlnet=parameters["controlnet"] * size,
-        denoise=int(_DENOISE * gib * unet_width / 320),
-        decode=int(_DECODE * gib * vae_width / 128),
-        decode_tiled=int(_DECODE_TILED * gib * vae_width / 128),
-    )
-
-
-def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
-    """The fastest plan that `free` bytes suffice for. Raises EngineError where none does."""
-    plans = tuple(PLANS) if device.kind == "cuda" else _WITHOUT_GPU
-    for plan in plans:
-        if needed.of(plan) <= free:
-            return plan
-    least = format_gib(needed.of(plans[-1]))
-    raise EngineError(
-        f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least; end"
-        f" what else uses it, raise {FRACTION} where it is set, take a larger device, or set"
-        " PLITKA_ENGINE=render to draw without a diffusion model"
-    )
-
-
-def describe_plan(plan: MemoryPlan, needed: Needs) -> str:
-    """The plan in words."""
-    return f"memory plan {plan}: {PLANS[plan]} (needs about {format_gib(needed.of(plan))})"
-
-
 def describe(device: Device) -> str:
     """The device in words, with what is free on it."""
     free, total = format_gib(free_memory(device)), format_gib(device.total)
     return f"{device.title} ({device.name}, {device.dtype}), {free} of {total} free"
-
-
-def step_down(plan: MemoryPlan) -> MemoryPlan:
-    """The next smaller plan; the smallest one stays."""
-    plans = tuple(PLANS)
-    return plans[min(plans.index(plan) + 1, len(plans) - 1)]
 
 
 def choose_device() -> Device:
@@ -183,32 +87,6 @@ def free_memory(device: Device) -> int:
     allocated = torch.cuda.memory_allocated(device.name)
     mine = int(read_memory_fraction() * device.total) - allocated
     return max(min(free + reserved - allocated, mine), 0)
-
-
-def free_main_memory(cgroup: Path = _CGROUP) -> int:
-    """Bytes of main memory that can still be had, within the container's limit where it has one."""
-    free = psutil.virtual_memory().available
-    try:
-        limit = (cgroup / "memory.max").read_text().strip()
-        used = int((cgroup / "memory.current").read_text())
-        stat = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):
-        return free  # no second version of control groups here
-    if limit == "max":
-        return free
-    cached = int(stat.get("inactive_file", 0))  # given back under pressure
-    return min(free, max(int(limit) - used + cached, 0))
-
-
-def trim_heap() -> None:
-    """Give freed memory that the C library holds back to the system, where it can.
-
-    It keeps what it calculates to be wanted again: up to 250 MiB after a tile, more or less with
-    each, so that nobody can tell from outside whether a process grows.
-    """
-    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of glibc
-    if malloc_trim is not None:
-        malloc_trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -291,18 +169,3 @@ def describe_memory(device: Device) -> str:
     use = measure_memory(device)
     card = f", GPU {use['gpu_allocated_mb']:,.0f} MiB" if "gpu_allocated_mb" in use else ""
     return f"process {use['process_mb']:,.0f} MiB{card}"
-
-
-def peak_memory_mb() -> float:
-    """The most memory that this process has held so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return to_mib(peak * unit)
-
-
-def format_gib(size: float) -> str:
-    return f"{size / 2**30:.1f} GiB"
-
-
-def to_mib(size: float) -> float:
-    return round(size / 2**20, 1)

@@ -18,21 +18,26 @@ import tqdm
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plitka.engines.registry import Drawn, EngineError, Guides
+from plitka.engines.base import Drawn, Guides
 from plitka.engines.sdxl import compilation, device, loading, options, sampling
 from plitka.engines.sdxl.compilation import CompiledUNet
-from plitka.engines.sdxl.device import Device, MemoryPlan
-from plitka.engines.sdxl.options import Step
+from plitka.engines.sdxl.controlnets import ControlNets
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.guidance import Step, plan_steps
+from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
 from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
-from plitka.request.controlnet import ControlNetKind, ControlNets
-from plitka.request.parsing import Recipe, RecipeError
+from plitka.errors import EngineError
+from plitka.request.controlnet import ControlNetKind
 from plitka.request.plan import Plan
+from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime import logs
+from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages, log
 from plitka.tile import render
+from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 from plitka.tile.layout import Layout
-from plitka.weights import models
+from plitka.weights.settings import TURBO_LORA
 
 _TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
@@ -78,7 +83,7 @@ class SdxlEngine:
         if recipe.quality == "turbo" and self.turbo is None:
             raise RecipeError(
                 'quality: "turbo" needs a distilled LoRA, and this engine was loaded without one;'
-                f" take another quality, or set {models.TURBO_LORA} before the start"
+                f" take another quality, or set {TURBO_LORA} before the start"
             )
         scale = recipe.overrides.lora_scale
         if scale is not None:
@@ -95,8 +100,8 @@ class SdxlEngine:
         free, least = device.free_memory(self.device), self._needs.decode_tiled
         if at_rest and free < least:
             raise EngineError(
-                f"{self.device.title}: {device.format_gib(free)} of memory is free, and a picture needs"
-                f" {device.format_gib(least)} at the least; end what else uses it"
+                f"{self.device.title}: {format_gib(free)} of memory is free, and a picture needs"
+                f" {format_gib(least)} at the least; end what else uses it"
             )
 
     def _load_controlnet(self, kind: ControlNetKind, text: str) -> Any:
@@ -125,9 +130,7 @@ class SdxlEngine:
         photo = render.render_picture(layout, size)
         edges = None
         if plan.control.kind is not None:
-            draw = (
-                render.draw_canny_edges if plan.control.kind == "canny" else render.draw_soft_edges
-            )
+            draw = draw_canny_edges if plan.control.kind == "canny" else draw_soft_edges
             edges = draw(layout, photo)
         return Guides(None if plan.strength is None else photo, edges)
 
@@ -153,10 +156,10 @@ class SdxlEngine:
         if result is not None:
             return result
         device.release_memory(self.device)
-        free = device.format_gib(device.free_memory(self.device))
+        free = format_gib(device.free_memory(self.device))
         raise EngineError(
             f"out of memory on {self.device.title}, twice, the second time with the memory plan"
-            f" {self.memory_plan} ({device.PLANS[self.memory_plan]}); {free} is free now: end what"
+            f" {self.memory_plan} ({PLANS[self.memory_plan]}); {free} is free now: end what"
             f" else uses it, raise {device.FRACTION} where it is set, or take a larger device"
         )
 
@@ -173,7 +176,7 @@ class SdxlEngine:
         """Free what can be freed, and go on with the next smaller memory plan."""
         while self.controlnets.evict(kept):
             pass
-        before, self.memory_plan = self.memory_plan, device.step_down(self.memory_plan)
+        before, self.memory_plan = self.memory_plan, step_down(self.memory_plan)
         if self._compiled is not None and self.memory_plan not in compilation.PLANS:
             self._compiled.drop()
             self._compiled = None
@@ -182,7 +185,7 @@ class SdxlEngine:
             "out of memory with the memory plan %s; once more with %s: %s",
             before,
             self.memory_plan,
-            device.PLANS[self.memory_plan],
+            PLANS[self.memory_plan],
         )
 
     def _draw(self, asked: "_Request") -> Drawn:
@@ -211,7 +214,7 @@ class SdxlEngine:
         scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
         schedule = sampling.make_schedule(scheduler, asked.steps, run, self.device.name)
         scale = 0.0 if controlnet is None else plan.controlnet_scale
-        steps = options.plan_steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
+        steps = plan_steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
         compiled = self._compiled if turbo is None else None  # whose hooks are not in that code
         fits = compiled is not None and compiled.fits(embedded)
         unet = compiled if compiled is not None and fits else self.pipe.unet

@@ -15,15 +15,25 @@ from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
 from plitka.engines.sdxl import device, options
-from plitka.engines.sdxl.device import Device, MemoryPlan, Needs
-from plitka.engines.sdxl.lora import LoraAdapter, read_factors
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.lora import LoraAdapter, fuse_lora
+from plitka.engines.sdxl.memory_plan import (
+    MemoryPlan,
+    Needs,
+    choose_plan,
+    compute_model_needs,
+    describe_plan,
+)
 from plitka.engines.sdxl.options import Options
+from plitka.errors import WeightsError
 from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.timing import Stages, log
 from plitka.weights import archive, lora_keys, models, preflight
-from plitka.weights.lora_keys import Lora
-from plitka.weights.models import Base, Model, Remote, WeightsError
+from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
+from plitka.weights.lora_targets import list_modules
+from plitka.weights.models import Base, Model
 from plitka.weights.preflight import Inventory
+from plitka.weights.settings import CONTROLNET_SETTINGS, TOKENS, read_settings
 
 _CLASSES: dict[str, Any] = {
     "unet": diffusers.UNet2DConditionModel,
@@ -53,7 +63,7 @@ class Loaded:
 def load(packed: Path | str | None, dtype: str | None) -> Loaded:
     """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
     quiet_libraries()
-    settings, switches = models.read_settings(), options.read_options()
+    settings, switches = read_settings(), options.read_options()
     chosen = device.choose_device()
     chosen = replace(chosen, dtype=dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
@@ -64,9 +74,9 @@ def load(packed: Path | str | None, dtype: str | None) -> Loaded:
         with stages("fetch weights"):
             vae = fetch_weights(held)
         device.limit_memory(chosen, switches.tf32)
-        needed = preflight.compute_model_needs(held, chosen)
-        memory_plan = device.choose_plan(chosen, device.free_memory(chosen), needed)
-        log.info("%s; %s", device.describe(chosen), device.describe_plan(memory_plan, needed))
+        needed = compute_model_needs(held, chosen)
+        memory_plan = choose_plan(chosen, device.free_memory(chosen), needed)
+        log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
         pipe = assemble(held, vae, chosen, place, stages)
         for network in (pipe.unet, pipe.vae):
@@ -127,17 +137,17 @@ def refuse_faults(held: Inventory) -> None:
 def fetch_weights(held: Inventory) -> Model | None:
     """Fetch what is not here yet, and check it. Gives the VAE, unless it is the base model's."""
     if isinstance(held.base, Remote):
-        held.base = models.fetch_remote(held.base, "PLITKA_BASE")
+        held.base = fetch_remote(held.base, "PLITKA_BASE")
         preflight.check_base(held, held.base)
         refuse_faults(held)
         if held.lora is not None and held.checked_base is not None:
-            lora_keys.resolve_lora(held.lora.path, lora_keys.list_modules(held.checked_base))
+            lora_keys.resolve_lora(held.lora.path, list_modules(held.checked_base))
         if held.turbo is not None and held.checked_base is not None:
-            preflight.check_turbo(held.turbo.path, lora_keys.list_modules(held.checked_base))
+            preflight.check_turbo(held.turbo.path, list_modules(held.checked_base))
     if isinstance(held.configs, Remote):
-        held.configs = models.fetch_remote(held.configs, "PLITKA_BASE")
+        held.configs = fetch_remote(held.configs, "PLITKA_BASE")
     if isinstance(held.vae, Remote):
-        held.vae = models.fetch_remote(held.vae, "PLITKA_VAE")
+        held.vae = fetch_remote(held.vae, "PLITKA_VAE")
     return None if held.vae is None else models.check_vae(held.vae)
 
 
@@ -259,10 +269,10 @@ def _explain_failure(path: Path, load: Callable[[], Any]) -> Any:
 
 def load_controlnet(kind: ControlNetKind, text: str, chosen: Device, place: str) -> Any:
     """Load one ControlNet, from the hub where it is not here yet."""
-    setting = models.CONTROLNET_SETTINGS[kind]
+    setting = CONTROLNET_SETTINGS[kind]
     with Stages(lambda: device.describe_memory(chosen))(f"load ControlNet {kind}"):
-        found = models.find_source(text, setting, preflight.MODEL)
-        folder = models.fetch_remote(found, setting) if isinstance(found, Remote) else found
+        found = find_source(text, setting, MODEL)
+        folder = fetch_remote(found, setting) if isinstance(found, Remote) else found
         model = models.check_controlnet(folder, setting)
         network = _load_model("controlnet", model, place, _dtype(chosen))
         _detach_from_file(network)
@@ -273,39 +283,6 @@ def set_memory_format(network: Any, chosen: Device, switches: Options) -> None:
     """Put a network's weights in the order in which the device convolves fastest."""
     if chosen.kind == "cuda" and switches.channels_last:
         network.to(memory_format=torch.channels_last)
-
-
-# LoRA and embeddings
-
-
-@torch.no_grad()
-def fuse_lora(pipe: Any, found: Lora, scale: float) -> None:
-    """W + scale * alpha / rank * up @ down for every module, in float32, rounded once.
-
-    The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between:
-    nothing of the LoRA is left beside the weights.
-    """
-    modules = {
-        component: {
-            name.removeprefix("text_model.").replace(".", "_"): module
-            for name, module in getattr(pipe, component).named_modules()
-        }
-        for component in ("unet", "text_encoder", "text_encoder_2")
-    }
-    with safe_open(found.path, "pt") as file:
-        for change in found.changes:
-            weight = modules[change.component][change.module].weight
-            down, up, factor = read_factors(file, change, weight.device)
-            fused = torch.addmm(
-                weight.float().flatten(1), up.flatten(1), down.flatten(1), alpha=scale * factor
-            )
-            fused = fused.reshape(weight.shape).to(weight.dtype)
-            if not all(torch.isfinite(end) for end in fused.aminmax()):
-                raise WeightsError(
-                    f"{found.path}: with it, {change.component} {change.module} holds numbers that"
-                    " are none or too large; take another LoRA or a smaller PLITKA_LORA_SCALE"
-                )
-            weight.copy_(fused)
 
 
 def _embed(pipe: Any, path: Path, halves: Mapping[str, str]) -> None:
@@ -321,5 +298,5 @@ def _embed(pipe: Any, path: Path, halves: Mapping[str, str]) -> None:
             if not torch.isfinite(vectors).all():
                 raise WeightsError(f"{path}: {name} holds numbers that are none; train it again")
             pipe.load_textual_inversion(
-                vectors, token=list(models.TOKENS), text_encoder=encoder, tokenizer=tokenizer
+                vectors, token=list(TOKENS), text_encoder=encoder, tokenizer=tokenizer
             )

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from plitka.errors import WeightsError
 from plitka.weights.lora_keys import Change, Lora
 
 
@@ -70,3 +71,33 @@ class LoraAdapter(torch.nn.Module):
             inputs[0], down, None, module.stride, module.padding, module.dilation
         )
         return output + functional.conv2d(inner, up)
+
+
+@torch.no_grad()
+def fuse_lora(pipe: Any, found: Lora, scale: float) -> None:
+    """W + scale * alpha / rank * up @ down for every module, in float32, rounded once.
+
+    The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between:
+    nothing of the LoRA is left beside the weights.
+    """
+    modules = {
+        component: {
+            name.removeprefix("text_model.").replace(".", "_"): module
+            for name, module in getattr(pipe, component).named_modules()
+        }
+        for component in ("unet", "text_encoder", "text_encoder_2")
+    }
+    with safe_open(found.path, "pt") as file:
+        for change in found.changes:
+            weight = modules[change.component][change.module].weight
+            down, up, factor = read_factors(file, change, weight.device)
+            fused = torch.addmm(
+                weight.float().flatten(1), up.flatten(1), down.flatten(1), alpha=scale * factor
+            )
+            fused = fused.reshape(weight.shape).to(weight.dtype)
+            if not all(torch.isfinite(end) for end in fused.aminmax()):
+                raise WeightsError(
+                    f"{found.path}: with it, {change.component} {change.module} holds numbers that"
+                    " are none or too large; take another LoRA or a smaller PLITKA_LORA_SCALE"
+                )
+            weight.copy_(fused)

@@ -2,10 +2,10 @@
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plitka.engines.registry import EngineError
+from plitka.errors import EngineError
 
 GUIDANCE_INTERVAL = "PLITKA_GUIDANCE_INTERVAL"
 CONTROLNET_INTERVAL = "PLITKA_CONTROLNET_INTERVAL"
@@ -118,37 +118,3 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     if text not in ("", *_ON, *_OFF):
         raise EngineError(f"{name}: got {text!r}; allowed: 1 or 0")
     return text not in _OFF
-
-
-@dataclass(frozen=True)
-class Step:
-    """One denoising step: whether it is guided (two samples, else one), whether the ControlNet
-    runs.
-    """
-
-    guided: bool
-    controlled: bool
-
-    @property
-    def samples(self) -> int:
-        return 2 if self.guided else 1
-
-
-def plan_steps(
-    sigmas: Sequence[float], guidance_scale: float, controlnet_scale: float, savings: Options
-) -> tuple[Step, ...]:
-    """What each step computes. sigmas: its noise levels, from high to low.
-
-    controlnet_scale: 0 where there is no ControlNet. A scale of guidance of 1 is none.
-    """
-    guided, control = savings.guidance, savings.controlnet
-    count = len(sigmas)
-    return tuple(
-        Step(
-            guided=guidance_scale > 1 and guided.low < sigma <= guided.high,
-            controlled=controlnet_scale > 0
-            and index / count >= control.low
-            and (index + 1) / count <= control.high,
-        )
-        for index, sigma in enumerate(sigmas)
-    )

@@ -14,7 +14,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plitka.engines.sdxl.options import Step
+from plitka.engines.sdxl.guidance import Step
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
 
 _DOWNSCALING = 8  # pixels a side of a latent

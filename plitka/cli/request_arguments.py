@@ -1,0 +1,104 @@
+"""Command-line arguments -> a recipe, or colours to look for."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from plitka.color import palette
+from plitka.color.palette import Colour, UnknownColour
+from plitka.request import parsing
+from plitka.request.recipe import MAX_COLOURS, Recipe, RecipeError
+
+if TYPE_CHECKING:
+    pass
+
+
+def read_request(options: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments ask for, as JSON or spelt without it."""
+    spelt: dict[str, object] = {
+        key: _read_number(text)
+        for key in ("angle", "quality", "seed")
+        if (text := getattr(options, key)) is not None
+    }
+    if options.color:
+        spelt["colors"] = [_read_color(text) for text in options.color]
+    if options.request is None:
+        return parsing.parse(json.dumps(spelt))
+    if spelt:
+        raise RecipeError("params_json: given beside options that spell it; give one of the two")
+    return parsing.parse(_read_standard_input() if options.request == "-" else options.request)
+
+
+def _read_standard_input() -> str:
+    if sys.stdin is None:
+        raise RecipeError("params_json: standard input is closed")
+    content = sys.stdin.buffer.read(parsing.MAX_BYTES + 1)
+    if len(content) > parsing.MAX_BYTES:
+        raise RecipeError(f"params_json: got more than the {parsing.MAX_BYTES} bytes allowed")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise RecipeError(f"params_json: not UTF-8 text (byte {fault.start})") from None
+
+
+def _read_color(text: str) -> dict[str, object]:
+    name, equals, share = text.rpartition("=")
+    if not equals:
+        raise RecipeError(f"--color: got {text!r}; allowed: NAME=SHARE, such as red=60")
+    key = "hex" if name.startswith("#") else "name"
+    return {key: name, "proportion": _read_number(share)}
+
+
+def _read_number(text: str) -> float | str:
+    """The number that the text spells; other text as it is, for the recipe to refuse."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def read_colors(text: str) -> tuple[dict[str, Colour], list[float]]:
+    """Colours by the names that they were asked for by, and the shares asked for, if any."""
+    known = palette.load()
+    listed: dict[str, Colour] = {}
+    spelt: list[str] = []
+    for part in (part.strip() for part in text.split(",")):
+        name, _, share = part.partition("=")
+        name = name.strip()
+        try:
+            colour = known.free(name) if name.startswith("#") else known.find(name)
+        except UnknownColour as fault:
+            raise UnknownColour(f"--colors: {fault}") from None
+        if any(colour.srgb == other.srgb for other in listed.values()):
+            raise UnknownColour(f'--colors: "{name}" is there already, under this or another name')
+        listed[name] = colour
+        spelt += [share] if share else []
+    if len(listed) > MAX_COLOURS:
+        raise UnknownColour(f"--colors: got {len(listed)}; allowed: 1 to {MAX_COLOURS}")
+    if not spelt:
+        return listed, []
+    if len(spelt) < len(listed):
+        raise RecipeError(
+            "--colors: some have a share and some have none; give all of them or none"
+        )
+    return listed, _read_shares(spelt)
+
+
+def _read_shares(spelt: Sequence[str]) -> list[float]:
+    """Shares as the recipe takes them: percentages or fractions, scaled to add up to 1."""
+    try:
+        given = [float(share) for share in spelt]
+    except ValueError:
+        raise RecipeError(f"--colors: {', '.join(spelt)} are not all numbers") from None
+    total = sum(given)
+    whole = next((whole for whole in (100, 1) if abs(total - whole) <= 0.0101 * whole), None)
+    if whole is None or min(given) < 0:
+        raise RecipeError(
+            f"--colors: shares add up to {total:g}; allowed: percentages that add up to 100 or "
+            "fractions that add up to 1, none of them negative"
+        )
+    return [share / total for share in given]

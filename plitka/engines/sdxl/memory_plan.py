@@ -1,0 +1,134 @@
+"""How a model is fitted into the memory that a device has free."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from plitka.engines.sdxl.device import FRACTION, Device
+from plitka.errors import EngineError
+from plitka.runtime.memory import format_gib
+from plitka.weights import models
+from plitka.weights.header import count_parameters, read_header
+from plitka.weights.preflight import Inventory
+
+MemoryPlan: TypeAlias = Literal["resident", "encoders_on_cpu", "tiled_vae", "offload"]
+
+PLANS: dict[MemoryPlan, str] = {
+    "resident": "everything stays on the device",
+    "encoders_on_cpu": "text encoders go to the CPU after encoding",
+    "tiled_vae": "text encoders to the CPU, and the VAE works in tiles",
+    "offload": "each model is on the device only while it works",
+}
+"""From the fastest to the smallest; each also does what those before it do."""
+_WITHOUT_GPU: tuple[MemoryPlan, ...] = ("resident", "tiled_vae")  # memory is one there
+
+# What one picture of 1024x1024 needs besides the weights, in GiB of half precision: estimated
+# from the largest activations of the published SDXL configuration, not measured on a GPU.
+_DENOISE = 1.5  # two samples for guidance, with a ControlNet
+_DECODE = 3.5  # the VAE's 256 channels at full size, several times
+_DECODE_TILED = 1.0
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Bytes of the weights and of the work on them, on one device in one dtype."""
+
+    unet: int
+    text_encoders: int
+    vae: int
+    controlnet: int
+    denoise: int
+    decode: int
+    decode_tiled: int
+
+    def of(self, plan: MemoryPlan) -> int:
+        """Bytes that must be free for a plan.
+
+        With one ControlNet, except under the last plan: a card too small for one with it still
+        draws what needs none.
+        """
+        core = self.unet + self.vae + self.controlnet
+        if plan == "resident":
+            return core + self.text_encoders + max(self.denoise, self.decode)
+        if plan == "encoders_on_cpu":
+            return core + max(self.text_encoders, self.denoise, self.decode)
+        if plan == "tiled_vae":
+            return core + max(self.text_encoders, self.denoise, self.decode_tiled)
+        return max(
+            self.text_encoders,
+            self.unet + self.denoise,
+            self.vae + self.decode_tiled,
+        )
+
+
+def compute_needs(
+    parameters: Mapping[str, int], dtype: str, unet_width: int = 320, vae_width: int = 128
+) -> Needs:
+    """What a model needs. parameters: their number by component; the widths are SDXL's own."""
+    size = {"float16": 2, "bfloat16": 2, "float32": 4}[dtype]
+    gib = 2**30 * size / 2
+    return Needs(
+        unet=parameters["unet"] * size,
+        text_encoders=(parameters["text_encoder"] + parameters["text_encoder_2"]) * size,
+        vae=parameters["vae"] * size,
+        controlnet=parameters["controlnet"] * size,
+        denoise=int(_DENOISE * gib * unet_width / 320),
+        decode=int(_DECODE * gib * vae_width / 128),
+        decode_tiled=int(_DECODE_TILED * gib * vae_width / 128),
+    )
+
+
+def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
+    """The fastest plan that `free` bytes suffice for. Raises EngineError where none does."""
+    plans = tuple(PLANS) if device.kind == "cuda" else _WITHOUT_GPU
+    for plan in plans:
+        if needed.of(plan) <= free:
+            return plan
+    least = format_gib(needed.of(plans[-1]))
+    raise EngineError(
+        f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least; end"
+        f" what else uses it, raise {FRACTION} where it is set, take a larger device, or set"
+        " PLITKA_ENGINE=render to draw without a diffusion model"
+    )
+
+
+def describe_plan(plan: MemoryPlan, needed: Needs) -> str:
+    """The plan in words."""
+    return f"memory plan {plan}: {PLANS[plan]} (needs about {format_gib(needed.of(plan))})"
+
+
+def step_down(plan: MemoryPlan) -> MemoryPlan:
+    """The next smaller plan; the smallest one stays."""
+    plans = tuple(PLANS)
+    return plans[min(plans.index(plan) + 1, len(plans) - 1)]
+
+
+# Of SDXL base 1.0 and its ControlNets, counted on the published configurations.
+_PARAMETERS = {
+    "unet": 2_567_463_684,
+    "text_encoder": 123_060_480,
+    "text_encoder_2": 694_659_840,
+    "vae": 83_653_863,
+    "controlnet": 1_251_014_800,
+}
+
+
+def compute_model_needs(held: Inventory, chosen: Device) -> Needs:
+    """Memory that the model needs, by its files; by SDXL's own numbers where they are not here."""
+    parameters = dict(_PARAMETERS)
+    base = held.checked_base
+    if base is None:
+        return compute_needs(parameters, chosen.dtype)
+    shapes = dict(base.shapes)
+    if isinstance(held.vae, Path):
+        shapes["vae"] = models.check_vae(held.vae).shapes
+    parameters |= {part: count_parameters(held) for part, held in shapes.items()}
+    # A ControlNet repeats the first half of the UNet.
+    share = _PARAMETERS["controlnet"] / _PARAMETERS["unet"]
+    parameters["controlnet"] = int(parameters["unet"] * share)
+    if held.turbo is not None:  # which lies beside the UNet
+        parameters["unet"] += count_parameters(read_header(held.turbo.path, "").shapes)
+    unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
+    decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
+    return compute_needs(parameters, chosen.dtype, unet[0], decoder[1])

@@ -1,0 +1,78 @@
+"""The recipe: a valid request as a value."""
+
+import secrets
+from dataclasses import asdict, dataclass, replace
+from typing import Literal, TypeAlias, get_args
+
+from plitka.color.palette import Colour
+
+Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
+ColourControl: TypeAlias = Literal["layout", "prompt"]
+
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
+COLOUR_CONTROLS: tuple[ColourControl, ...] = get_args(ColourControl)
+DEFAULT_QUALITY: Quality = "standard"
+DRAW_SEED = -1  # the seed that asks for one to be drawn
+MAX_SEED = 2**32 - 1
+MAX_COLOURS = 8
+
+
+class RecipeError(ValueError):
+    """The request cannot be a recipe. One line for each fault: path, what it got, what may be."""
+
+
+@dataclass(frozen=True)
+class ColourShare:
+    """How much of the tile's visible area one colour covers."""
+
+    colour: Colour
+    name: str  # as written, in lower case; a code became its phrase, a free colour keeps its hex
+    share: float  # above 0; the shares of a recipe add up to 1
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the request sets in place of Plitka's own choice; None where it sets nothing."""
+
+    use_controlnet: bool | None = None
+    guidance_scale: float | None = None  # 1 to 20
+    num_inference_steps: int | None = None  # 1 to 150, of the final picture
+    num_inference_steps_preview: int | None = None  # 1 to 150
+    num_inference_steps_final: int | None = None  # 1 to 150, wins over num_inference_steps
+    negative_prompt: str | None = None
+    color_control: ColourControl | None = None
+    strength: float | None = None  # 0.05 to 1
+    controlnet_scale: float | None = None  # 0 to 2
+    lora_scale: float | None = None  # 0 to 2, where the LoRA is not fused
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A valid request: which colours, in what shares, laid at what angle, made how."""
+
+    shares: tuple[ColourShare, ...]
+    angle: float = 0.0  # degrees, 0 <= angle < 180
+    quality: Quality = DEFAULT_QUALITY
+    seed: int = DRAW_SEED  # 0 to MAX_SEED, or DRAW_SEED
+    overrides: Overrides = Overrides()
+
+    def request(self) -> dict[str, object]:
+        """The request for exactly this recipe: `parse(json.dumps(r.request())) == r`."""
+        given = {key: value for key, value in asdict(self.overrides).items() if value is not None}
+        return {
+            "colors": [
+                {"hex" if part.colour.is_free else "name": part.name, "proportion": part.share}
+                for part in self.shares
+            ],
+            "angle": self.angle,
+            "quality": self.quality,
+            "seed": self.seed,
+            "overrides": given,
+        }
+
+
+def draw_seed(recipe: Recipe) -> Recipe:
+    """The recipe with a seed drawn, where it asks for that."""
+    if recipe.seed != DRAW_SEED:
+        return recipe
+    return replace(recipe, seed=secrets.randbelow(MAX_SEED + 1))

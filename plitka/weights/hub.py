@@ -1,0 +1,141 @@
+"""Repositories of the Hugging Face hub: what of one is wanted, cached, and still to be fetched."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from plitka.errors import WeightsError
+from plitka.weights.header import PICKLE_SUFFIXES
+
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+# The hub
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What of a repository is wanted, and what of that still has to be fetched."""
+
+    repository: str
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+    missing_bytes: int
+
+
+def is_repository(text: str) -> bool:
+    """Whether a setting names a repository of the hub and not a path on this machine."""
+    return (
+        not Path(text).expanduser().exists()
+        and bool(_REPOSITORY.fullmatch(text))
+        and not (text.endswith((".safetensors", *PICKLE_SUFFIXES)))
+    )
+
+
+def find_source(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
+    """Where a setting points: a path here, or a repository, cached whole or to be fetched.
+
+    wanted: folder in the repository ("" for its root) -> stem of the weights in it; "base"
+    stands for a whole base model.
+    """
+    if not is_repository(text):
+        path = Path(text).expanduser()
+        if not path.exists():
+            raise WeightsError(
+                f"{path}: no such file or folder, nor the name of a repository; set {setting} to"
+                " what is there, or to owner/name on the hub"
+            )
+        return path
+    listed = _list_files(text)
+    if listed is None:
+        cached = _find_cached(text, "model_index.json" if "unet" in wanted else "config.json")
+        if cached is None:
+            raise WeightsError(
+                f"{text}: no folder here, not in the cache, and the hub cannot be reached or has"
+                f" no such repository; check the connection and the name, or set {setting} to a"
+                " folder"
+            )
+        return cached
+    chosen = choose_files(list(listed), wanted)
+    missing = tuple(name for name in chosen if not listed[name][1])
+    if not chosen:
+        raise WeightsError(f"{text}: the repository holds no such model; set {setting} to another")
+    remote = Remote(text, tuple(chosen), missing, sum(listed[name][0] for name in missing))
+    return (
+        remote if missing else fetch_remote(remote, setting)
+    )  # which then only looks up the folder
+
+
+def fetch_remote(remote: Remote, setting: str) -> Path:
+    """Fetch what is missing, with progress bars, and return the folder that holds all of it."""
+    import httpx2  # what huggingface_hub speaks through, and some of its errors are
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(remote.repository, allow_patterns=list(remote.files)))
+    except (OSError, httpx2.HTTPError) as error:
+        raise WeightsError(
+            f"{remote.repository}: could not be fetched ({error}); try again, or set {setting} to"
+            " a folder"
+        ) from error
+
+
+def _list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
+    """File -> (bytes, whether it is cached); None where the hub does not answer."""
+    import httpx2
+    from huggingface_hub import snapshot_download
+
+    try:
+        files = snapshot_download(repository, dry_run=True)
+    except (OSError, httpx2.HTTPError):
+        return None
+    return {file.filename: (file.file_size or 0, file.is_cached) for file in files}
+
+
+def _find_cached(repository: str, mark: str) -> Path | None:
+    """The folder of a repository that was fetched before, told by one file in it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repository, mark)
+    return Path(found).parent if isinstance(found, str) else None
+
+
+def choose_files(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
+    """Of a repository's files, those that are loaded: no pickle, half precision where it is."""
+    chosen: list[str] = []
+    for folder, stem in wanted.items():
+        inside = {name for name in names if str(Path(name).parent) == (folder or ".")}
+        chosen += sorted(name for name in inside if Path(name).name == "config.json")
+        part = rf"{re.escape(stem)}(-\d+-of-\d+)?"
+        for pattern in (
+            rf"{part}\.fp16(-\d+-of-\d+)?\.safetensors|{re.escape(stem)}\.safetensors\.index\.fp16\.json",
+            rf"{part}\.safetensors|{re.escape(stem)}\.safetensors\.index\.json",
+        ):
+            weights = sorted(n for n in inside if re.fullmatch(pattern, Path(n).name))
+            if weights:
+                chosen += weights
+                break
+    if "unet" in wanted:
+        texts = ("tokenizer", "tokenizer_2", "scheduler")
+        chosen += sorted(
+            name
+            for name in names
+            if name == "model_index.json"
+            or (str(Path(name).parent) in texts and name.endswith((".json", ".txt")))
+        )
+    return chosen
+
+
+Wanted: TypeAlias = Mapping[str, str]
+
+# Folder in a repository of the hub -> stem of its weights; "" takes the config alone.
+BASE_WITHOUT_VAE: Wanted = {
+    "unet": "diffusion_pytorch_model",
+    "text_encoder": "model",
+    "text_encoder_2": "model",
+}
+BASE: Wanted = {**BASE_WITHOUT_VAE, "vae": "diffusion_pytorch_model"}
+BASE_CONFIGS: Wanted = dict.fromkeys(BASE, "")
+MODEL: Wanted = {"": "diffusion_pytorch_model"}
