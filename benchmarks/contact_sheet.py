@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import photographs
-from benchmarks.photo_texture import own_colours, rendered
+from benchmarks.photo_texture import own_colors, rendered
 from plitka import images
 
 SHOWN = (
@@ -28,7 +28,7 @@ def pair(photo: photographs.Photograph, crop: int, seed: int) -> NDArray[np.uint
     """The middle of the photograph and, to its right, of its render."""
     start = (photo.image.shape[0] - crop) // 2
     middle = photo.image[start : start + crop, start : start + crop]
-    render = rendered(own_colours(photo), seed, crop)[..., ::-1]
+    render = rendered(own_colors(photo), seed, crop)[..., ::-1]
     return np.concatenate([middle, render], axis=1)
 
 

@@ -32,7 +32,7 @@ EIGHT = (
 class Tile:
     """A recipe, and what of its pictures is shown: file name -> picture and pixels a side."""
 
-    colours: dict[str, float]
+    colors: dict[str, float]
     angle: float
     seed: int
     shown: dict[str, tuple[PictureKind, int]]
@@ -51,31 +51,31 @@ TILES = (
             "tile-demo-colormap.png": ("colormap", 512),
         },
     ),
-    Tile({"terracotta": 100}, angle=0, seed=1, shown={"tile-one-colour.jpg": ("preview", 512)}),
+    Tile({"terracotta": 100}, angle=0, seed=1, shown={"tile-one-color.jpg": ("preview", 512)}),
     Tile(
         {"black": 90, "sky blue": 10},
         angle=90,
         seed=2,
-        shown={"tile-two-colours.jpg": ("preview", 512)},
+        shown={"tile-two-colors.jpg": ("preview", 512)},
     ),
     Tile(
         {"red": 40, "yellow": 30, "blue": 20, "white": 10},
         angle=30,
         seed=3,
-        shown={"tile-four-colours.jpg": ("preview", 512)},
+        shown={"tile-four-colors.jpg": ("preview", 512)},
     ),
     Tile(
         dict.fromkeys(EIGHT, 12.5),
         angle=135,
         seed=4,
-        shown={"tile-eight-colours.jpg": ("preview", 512)},
+        shown={"tile-eight-colors.jpg": ("preview", 512)},
     ),
 )
 
 
 def asked(tile: Tile) -> Recipe:
-    colours = [{"name": name, "proportion": share} for name, share in tile.colours.items()]
-    request = {"colors": colours, "angle": tile.angle, "seed": tile.seed}
+    colors = [{"name": name, "proportion": share} for name, share in tile.colors.items()]
+    request = {"colors": colors, "angle": tile.angle, "seed": tile.seed}
     return parsing.parse(json.dumps(request))
 
 

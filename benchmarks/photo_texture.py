@@ -37,7 +37,7 @@ Percent = Mapping[str, float]
 """Code or hex -> percent."""
 
 
-def own_colours(photo: Photograph) -> dict[str, float]:
+def own_colors(photo: Photograph) -> dict[str, float]:
     """The mixture with each colour's median on the photograph itself, as hex, for its code.
 
     A pixel is counted for the code with the nearest a*, b*; for that with the nearest L* where
@@ -47,7 +47,7 @@ def own_colours(photo: Photograph) -> dict[str, float]:
     known = [palette.load().find(code).lab for code in codes]
     channels = slice(0, 1) if set(codes) <= ACHROMATIC else slice(1, 3)
     lab = cv2.cvtColor(photo.image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    away = [np.linalg.norm(lab[..., channels] - colour[channels], axis=-1) for colour in known]
+    away = [np.linalg.norm(lab[..., channels] - color[channels], axis=-1) for color in known]
     owner = np.argmin(away, axis=0)
     own: dict[str, float] = {}
     for index, percent in enumerate(photo.percent_by_eye.values()):
@@ -61,17 +61,17 @@ def own_colours(photo: Photograph) -> dict[str, float]:
 READINGS: dict[str, Callable[[Photograph], Percent]] = {
     "label": lambda photo: photo.percent,
     "green": lambda photo: photo.percent_by_eye,
-    "own": own_colours,
+    "own": own_colors,
 }
 
 
 def rendered(percent: Percent, seed: int, side: int) -> NDArray[np.uint8]:
     """(side, side, 3) BGR, as the distance tool takes it: the middle of the tile's render."""
-    colours = [
+    colors = [
         {"hex" if name.startswith("#") else "name": name, "proportion": share}
         for name, share in percent.items()
     ]
-    asked = parsing.parse(json.dumps({"colors": colours, "seed": seed}))
+    asked = parsing.parse(json.dumps({"colors": colors, "seed": seed}))
     picture = render.render_picture(layout.lay(asked), SIZE)
     margin = (SIZE - side) // 2
     return np.ascontiguousarray(picture[margin : margin + side, margin : margin + side, ::-1])

@@ -2,7 +2,7 @@
 
     PLITKA_SHARED=FOLDER python -m benchmarks.render_shares [--seed 11]
 
-The classifier is that of benchmarks.colour_match: a Gaussian in L*a*b* for each colour, fitted on
+The classifier is that of benchmarks.color_match: a Gaussian in L*a*b* for each colour, fitted on
 photographs of one-colour tiles, on renders of them where there is no photograph.
 """
 
@@ -10,8 +10,8 @@ import argparse
 
 import numpy as np
 
-from benchmarks.colour_match import plain_shares
-from benchmarks.colour_pictures import RECIPES, layout
+from benchmarks.color_match import plain_shares
+from benchmarks.color_pictures import RECIPES, layout
 from benchmarks.report import print_table
 from plitka.measure import shares as fidelity
 from plitka.tile import render
@@ -24,7 +24,7 @@ def main() -> None:
     rows, off = [], []
     for recipe in RECIPES:
         laid = layout(recipe, seed)
-        found = plain_shares(render.render_picture(laid, 1024), laid.colours)
+        found = plain_shares(render.render_picture(laid, 1024), laid.colors)
         off.append(100 * fidelity.total_variation(found, laid.shares))
         shares = "+".join(f"{100 * share:.1f}" for share in found)
         rows.append([recipe, shares, f"{off[-1]:.1f}"])

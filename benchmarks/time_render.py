@@ -43,7 +43,7 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
         "colormap": lambda: render.render_colormap(laid, size),
         "edges for Canny": lambda: draw_canny_edges(laid, photo),
         "edges for SoftEdge": lambda: draw_soft_edges(laid, photo),
-        "measuring the shares": lambda: shares.measure(photo, laid.colours),
+        "measuring the shares": lambda: shares.measure(photo, laid.colors),
     }
     peak = peak_memory_mb()  # of the stages below, none needs more than the render
     found = {

@@ -137,10 +137,10 @@ class _Workbench:
         self, kind: PictureKind, drawn: Drawn, run: "_Record"
     ) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
         """The picture, matched where it is to be, and the shares measured on it."""
-        image, colours = drawn.image, self.layout.colours
+        image, colors = drawn.image, self.layout.colors
         if not is_matched(self.settled, self.engine):
             with self.stages(f"measure_{kind}"):
-                shares = fidelity.measure(image, colours).shares
+                shares = fidelity.measure(image, colors).shares
             run.drawn(kind, drawn, shares)
             return image, shares
         with self.stages(f"match_{kind}"):
@@ -247,6 +247,6 @@ def _control(settled: Plan) -> str:
 
 
 def _exact_shares(layout: Layout, size: int) -> tuple[float, ...]:
-    colours = layout.colour_map(size)
-    area = np.bincount(colours[colours != NONE], minlength=len(layout.colours))
+    colors = layout.color_map(size)
+    area = np.bincount(colors[colors != NONE], minlength=len(layout.colors))
     return tuple((area / area.sum()).tolist())

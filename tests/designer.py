@@ -100,16 +100,16 @@ class Hand:
         shares = (float(one.get_attribute("data-share") or "nan") for one in told)
         return dict(zip(names, (100 * share for share in shares), strict=True))
 
-    def add(self, colour: str) -> None:
-        self.page.get_by_role("button", name=f"Add {colour}", exact=True).click()
+    def add(self, color: str) -> None:
+        self.page.get_by_role("button", name=f"Add {color}", exact=True).click()
 
-    def slider(self, colour: str) -> Locator:
-        return self.page.get_by_role("slider", name=f"Share of {colour}", exact=True)
+    def slider(self, color: str) -> Locator:
+        return self.page.get_by_role("slider", name=f"Share of {color}", exact=True)
 
-    def slide(self, colour: str, share: int) -> None:
+    def slide(self, color: str, share: int) -> None:
         """Pull a slider there with the mouse and let go."""
-        self.slider(colour).scroll_into_view_if_needed()
-        box = self.slider(colour).bounding_box()
+        self.slider(color).scroll_into_view_if_needed()
+        box = self.slider(color).bounding_box()
         assert box is not None
         half = 10  # of the thumb, which stays within the slider's ends
         height = box["y"] + box["height"] / 2
@@ -117,7 +117,7 @@ class Hand:
         def place(at: float) -> float:
             return box["x"] + half + at / 100 * (box["width"] - 2 * half)
 
-        self.page.mouse.move(place(float(self.slider(colour).input_value())), height)
+        self.page.mouse.move(place(float(self.slider(color).input_value())), height)
         self.page.mouse.down()
         self.page.mouse.move(place(share), height, steps=8)
         self.page.mouse.up()

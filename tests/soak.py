@@ -37,7 +37,7 @@ MAX_FILES = 4 * 3  # of the predictions whose files are kept
 MAX_FOLDERS = 150  # of Cog's, empty, which are removed when they are a minute old
 
 _ANGLES = (0, 30, 45, 90, 135)
-_COLOURS = ["black", "white", "red", "dark green", "blue", "beige", "yellow", "terracotta"]
+_COLORS = ["black", "white", "red", "dark green", "blue", "beige", "yellow", "terracotta"]
 _VARIANTS: tuple[dict[str, Any], ...] = (
     {"quality": "preview"},
     {"quality": "standard"},
@@ -52,7 +52,7 @@ def recipes() -> list[str]:
     """One cycle: every angle with every variant, of one to eight colours."""
     made = []
     for place, (angle, variant) in enumerate(product(_ANGLES, _VARIANTS)):
-        names = _COLOURS[: place % len(_COLOURS) + 1]
+        names = _COLORS[: place % len(_COLORS) + 1]
         colors = [{"name": name, "proportion": 1 / len(names)} for name in names]
         steps = {"num_inference_steps_preview": 2, "num_inference_steps_final": 2}
         overrides = {**steps, **variant.get("overrides", {})}

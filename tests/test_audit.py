@@ -119,15 +119,15 @@ def test_a_photograph_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Pa
 
 def test_a_caption_is_read_without_its_photograph(tmp_path: Path) -> None:
     read = read_caption(tmp_path / "DKGREENp12.5_WHITEp87.5.jpg")
-    assert [colour.phrase for colour in read.colours] == ["dark green", "white"]
+    assert [color.phrase for color in read.colors] == ["dark green", "white"]
     assert read.percent == (12.5, 87.5)
     (tmp_path / "tile.txt").write_text("12.5% dark green rubber, 87.5% white-green", "utf-8")
     read = read_caption(tmp_path / "tile.jpg")
-    assert [colour.code for colour in read.colours] == ["DKGREEN", "WHTGRN"]
+    assert [color.code for color in read.colors] == ["DKGREEN", "WHTGRN"]
 
 
-def test_more_than_eight_colours_are_no_caption(tmp_path: Path) -> None:
-    names = [colour.code for colour in palette.load().colours[:10]]
+def test_more_than_eight_colors_are_no_caption(tmp_path: Path) -> None:
+    names = [color.code for color in palette.load().colors[:10]]
     with pytest.raises(CaptionError, match="it names 10 colours; at most 8"):
         read_caption(tmp_path / ("_".join(f"{name}p10" for name in names) + ".jpg"))
 

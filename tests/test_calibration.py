@@ -42,18 +42,18 @@ def photograph(tmp_path: Path) -> Photograph:
     return photograph
 
 
-def difference(one: palette.Colour, other: palette.Colour) -> float:
+def difference(one: palette.Color, other: palette.Color) -> float:
     return float(cielab.ciede2000(one.lab, other.lab))
 
 
 @pytest.mark.parametrize("code", ["RED", "BLACK", "WHITE", "PEARL", "DKGREEN"])
-def test_the_palette_gets_the_colour_that_the_photographs_show(
+def test_the_palette_gets_the_color_that_the_photographs_show(
     photograph: Photograph, tmp_path: Path, code: str
 ) -> None:
     photograph(code, {code: 100})
     written = tmp_path / "ours.csv"
     palette_calibration.write_palette(calibrate(tmp_path), written)
-    (measured,) = palette.load(written).colours
+    (measured,) = palette.load(written).colors
     true = BUILT_IN.find(code)
     assert (measured.code, measured.phrase) == (true.code, true.phrase)
     assert difference(measured, true) < 1.5
@@ -61,7 +61,7 @@ def test_the_palette_gets_the_colour_that_the_photographs_show(
     assert measured.lightness == pytest.approx(true.lightness, abs=8)
 
 
-def test_a_code_may_show_another_colour_than_the_built_in_one(
+def test_a_code_may_show_another_color_than_the_built_in_one(
     photograph: Photograph, tmp_path: Path
 ) -> None:
     photograph("RED", {"terracotta": 100})
@@ -70,7 +70,7 @@ def test_a_code_may_show_another_colour_than_the_built_in_one(
     assert difference(measured, BUILT_IN.find("terracotta")) < 1.5
 
 
-def test_all_photographs_of_a_colour_count(photograph: Photograph, tmp_path: Path) -> None:
+def test_all_photographs_of_a_color_count(photograph: Photograph, tmp_path: Path) -> None:
     photograph("GRAY", {"dark gray": 100})
     photograph("GRAY", {"light gray": 100}, number=2)
     (row,) = calibrate(tmp_path)
@@ -90,18 +90,18 @@ def test_a_new_code_has_the_phrase_beside_its_photographs(
     ]
 
 
-def test_colours_of_other_codes_stay_in_the_file(photograph: Photograph, tmp_path: Path) -> None:
+def test_colors_of_other_codes_stay_in_the_file(photograph: Photograph, tmp_path: Path) -> None:
     written = tmp_path / "ours.csv"
     photograph("ROSE", {"pink": 100})
     palette_calibration.write_palette(calibrate(tmp_path), written)
     photograph("OCHRE", {"sand": 100})
     (tmp_path / "ROSE" / "1.png").unlink()
     palette_calibration.write_palette(calibrate(tmp_path), written)
-    assert [colour.code for colour in palette.load(written).colours] == ["ROSE", "OCHRE"]
+    assert [color.code for color in palette.load(written).colors] == ["ROSE", "OCHRE"]
     assert not list(tmp_path.glob("*.new"))
 
 
-def test_a_calibrated_colour_is_known_everywhere_once_the_environment_names_its_file(
+def test_a_calibrated_color_is_known_everywhere_once_the_environment_names_its_file(
     photograph: Photograph, tmp_path: Path
 ) -> None:
     photograph("RED", {"terracotta": 100})
@@ -138,7 +138,7 @@ def test_a_calibrated_colour_is_known_everywhere_once_the_environment_names_its_
     assert float(known.stdout) == pytest.approx(BUILT_IN.find("terracotta").lab[0], abs=2)
 
 
-def test_an_own_palette_may_not_name_two_colours_alike(
+def test_an_own_palette_may_not_name_two_colors_alike(
     photograph: Photograph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photograph("OCHRE", {"sand": 100}, phrase="warm ochre")
@@ -162,7 +162,7 @@ def test_a_folder_without_photographs_says_where_they_belong(tmp_path: Path) -> 
     [{"red": 50, "blue": 50}, {"black": 50, "white": 50}, {"red": 80, "blue": 20}],
     ids=lambda shown: "+".join(f"{name}{share}" for name, share in shown.items()),
 )
-def test_a_photograph_of_two_colours_is_refused(
+def test_a_photograph_of_two_colors_is_refused(
     photograph: Photograph, tmp_path: Path, shown: dict[str, float]
 ) -> None:
     photograph("RED", {"red": 100})
@@ -204,7 +204,7 @@ def test_a_phrase_that_a_prompt_cannot_hold_is_refused(
         ("SAND2", "rose", '"rose" names the colour ROSE already'),
     ],
 )
-def test_a_phrase_of_another_colour_is_refused(
+def test_a_phrase_of_another_color_is_refused(
     photograph: Photograph, tmp_path: Path, code: str, phrase: str, message: str
 ) -> None:
     photograph("ROSE", {"pink": 100}, size=128)

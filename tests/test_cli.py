@@ -379,7 +379,7 @@ def test_calibrate_writes_where_it_is_told(
     assert (status, err) == (0, "")
     assert "ochre" in out
     assert str(written) in out.replace("\n", "")
-    assert [colour.phrase for colour in palette.load(written).colours] == ["ochre"]
+    assert [color.phrase for color in palette.load(written).colors] == ["ochre"]
 
 
 def test_a_picture_that_cannot_be_read_fails_with_its_name(
@@ -416,7 +416,7 @@ def test_the_default_engine_without_weights_fails_and_says_what_to_do(
     assert not (tmp_path / "tile").exists()
 
 
-def test_palette_lists_every_colour(capsys: pytest.CaptureFixture[str]) -> None:
+def test_palette_lists_every_color(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "palette", "--json")
     listed = json.loads(out)
     assert {"code": "DKGREEN", "phrase": "dark green", "hex": "#49866d"} in listed

@@ -22,13 +22,13 @@ def go_on() -> None:
     """Somebody waits for the picture."""
 
 
-def test_a_layout_recoloured_is_the_one_that_is_laid() -> None:
+def test_a_layout_recolored_is_the_one_that_is_laid() -> None:
     first = mixed({"red": 20, "blue": 80}, 30)
     second = mixed({"white": 50, "black": 30, "green": 20}, 30)
-    recoloured = layout.recolor_layout(layout.lay(first), second)
+    recolored = layout.recolor_layout(layout.lay(first), second)
     laid = layout.lay(second)
-    assert np.array_equal(recoloured.owner, laid.owner)
-    assert (recoloured.colours, recoloured.shares) == (laid.colours, laid.shares)
+    assert np.array_equal(recolored.owner, laid.owner)
+    assert (recolored.colors, recolored.shares) == (laid.colors, laid.shares)
 
 
 def test_kept_light_gives_the_picture_that_is_drawn_afresh() -> None:

@@ -34,7 +34,7 @@ def drawn_by_the_program(request: dict[str, Any]) -> bytes:
     return images.encode_png(final.image, final.record)
 
 
-def test_three_colours_are_mixed_while_the_picture_and_its_shares_follow(hand: Hand) -> None:
+def test_three_colors_are_mixed_while_the_picture_and_its_shares_follow(hand: Hand) -> None:
     hand.open("#c=red:100&seed=7")
     first = hand.page.locator("#picture").screenshot()
     hand.add("blue")
@@ -104,36 +104,36 @@ def test_shares_add_up_to_100_whatever_is_done_to_them(hand: Hand) -> None:
             const mix = await import("/page/mix.js");
             let state = 1;
             const below = (most) => (state = (state * 48271) % 2147483647) % most;
-            const tenths = (colour) => colour.share * 10;
+            const tenths = (color) => color.share * 10;
             const isTenths = (tenth) => Math.abs(tenth - Math.round(tenth)) < 1e-9;
-            const right = (colour) =>
-                colour.share >= 0 && colour.share <= 100 && isTenths(tenths(colour));
-            let colours = [{ name: "first", share: 100, locked: false }];
+            const right = (color) =>
+                color.share >= 0 && color.share <= 100 && isTenths(tenths(color));
+            let colors = [{ name: "first", share: 100, locked: false }];
             const broken = [];
             for (let turn = 0; turn < 5000; turn += 1) {
-                let held = colours.filter((colour) => colour.locked);
-                const place = below(colours.length);
-                const others = colours.filter((_, other) => other !== place);
+                let held = colors.filter((color) => color.locked);
+                const place = below(colors.length);
+                const others = colors.filter((_, other) => other !== place);
                 const deed = ["add", "remove", "lock", "move", "even"][below(5)];
-                if (deed === "add" && colours.length < 8) {
-                    colours = mix.added(colours, { name: `${turn}` });
+                if (deed === "add" && colors.length < 8) {
+                    colors = mix.added(colors, { name: `${turn}` });
                 } else if (deed === "remove" && others.length > 0) {
                     // Where all others are locked they have to take its share all the same.
-                    if (others.every((colour) => colour.locked)) held = [];
-                    held = held.filter((colour) => others.includes(colour));
-                    colours = mix.removed(colours, place);
+                    if (others.every((color) => color.locked)) held = [];
+                    held = held.filter((color) => others.includes(color));
+                    colors = mix.removed(colors, place);
                 } else if (deed === "lock") {
-                    colours[place] = { ...colours[place], locked: !colours[place].locked };
+                    colors[place] = { ...colors[place], locked: !colors[place].locked };
                 } else if (deed === "move") {
-                    colours = mix.moved(colours, place, below(1001) / 10);
-                } else if (deed === "even" && colours.some((colour) => !colour.locked)) {
-                    colours = mix.even(colours);
+                    colors = mix.moved(colors, place, below(1001) / 10);
+                } else if (deed === "even" && colors.some((color) => !color.locked)) {
+                    colors = mix.even(colors);
                 }
-                const sum = Math.round(colours.reduce((all, colour) => all + tenths(colour), 0));
-                const now = new Map(colours.map((colour) => [colour.name, colour.share]));
-                const kept = held.every((colour) => now.get(colour.name) === colour.share);
-                if (sum !== 1000 || !kept || !colours.every(right))
-                    broken.push([turn, deed, colours]);
+                const sum = Math.round(colors.reduce((all, color) => all + tenths(color), 0));
+                const now = new Map(colors.map((color) => [color.name, color.share]));
+                const kept = held.every((color) => now.get(color.name) === color.share);
+                if (sum !== 1000 || !kept || !colors.every(right))
+                    broken.push([turn, deed, colors]);
             }
             return broken.slice(0, 3);
         }"""
@@ -276,13 +276,13 @@ def test_two_people_at_one_server_see_their_own_tiles(hand: Hand, new_hand: Open
         other.page.keyboard.press("Enter")
     hand.drawn()
     other.drawn()
-    for page, colour in ((hand, "red"), (other, "blue")):
+    for page, color in ((hand, "red"), (other, "blue")):
         saved = page.save("Final, 1024 px")
-        assert [c["name"] for c in request_in(saved)["colors"]] == [colour]
+        assert [c["name"] for c in request_in(saved)["colors"]] == [color]
         assert saved.read_bytes() == drawn_by_the_program(request_in(saved))
 
 
-def test_a_free_colour_goes_by_its_hex(hand: Hand) -> None:
+def test_a_free_color_goes_by_its_hex(hand: Hand) -> None:
     hand.open("#c=red:100&seed=7")
     search = hand.page.get_by_role("searchbox")
     search.fill("#1E90FF")
@@ -299,7 +299,7 @@ def test_a_free_colour_goes_by_its_hex(hand: Hand) -> None:
     expect(hand.page.locator("#found")).to_contain_text("No colour of this name")
 
 
-def test_eight_colours_are_the_most(hand: Hand) -> None:
+def test_eight_colors_are_the_most(hand: Hand) -> None:
     hand.open("#c=" + ",".join(f"~0{n}0{n}0{n}:12.5" for n in range(8)) + "&seed=1")
     hand.add("white")
     expect(hand.told()).to_contain_text("up to 8 colours")

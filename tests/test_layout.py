@@ -21,14 +21,14 @@ RECIPES = [
 
 
 def shares(layout: Layout, size: int) -> NDArray[np.float64]:
-    seen = layout.colour_map(size)
-    area = np.bincount(seen[seen != NONE], minlength=len(layout.colours))
+    seen = layout.color_map(size)
+    area = np.bincount(seen[seen != NONE], minlength=len(layout.colors))
     return np.asarray(area / area.sum())
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: "+".join(r))
 @pytest.mark.parametrize("angle", [0, 33])
-def test_visible_area_of_each_colour_meets_its_share_within_a_tenth_of_a_point(
+def test_visible_area_of_each_color_meets_its_share_within_a_tenth_of_a_point(
     recipe: dict[str, float], angle: float
 ) -> None:
     for seed in (0, 1, 2**32 - 1):
@@ -66,12 +66,12 @@ def test_joints_cross_in_the_centre_at_the_laying_angle_and_leave_no_other_hole(
     assert length == pytest.approx(joint.mean() / JOINT_WIDTH, rel=0.35)
 
 
-def test_a_change_of_shares_recolours_no_more_granules_than_it_must() -> None:
+def test_a_change_of_shares_recolors_no_more_granules_than_it_must() -> None:
     before = lay(asked({"red": 50, "blue": 50}))
     after = lay(asked({"red": 60, "blue": 40}))
     assert np.array_equal(before.centres, after.centres)
     assert np.array_equal(before.chips.outline, after.chips.outline)
-    assert 0.08 < np.mean(before.colour_map(1024) != after.colour_map(1024)) < 0.12
+    assert 0.08 < np.mean(before.color_map(1024) != after.color_map(1024)) < 0.12
 
 
 def test_a_tile_turns_with_its_angle_and_keeps_its_granules() -> None:
@@ -84,11 +84,11 @@ def test_a_tile_turns_with_its_angle_and_keeps_its_granules() -> None:
 
 
 def test_another_seed_is_another_tile() -> None:
-    one, other = (lay(asked({"red": 50, "blue": 50}, 0, seed)).colour_map(512) for seed in (1, 2))
+    one, other = (lay(asked({"red": 50, "blue": 50}, 0, seed)).color_map(512) for seed in (1, 2))
     assert 0.4 < np.mean(one != other) < 0.6
 
 
-def test_colours_clump_no_more_than_chance() -> None:
+def test_colors_clump_no_more_than_chance() -> None:
     """Neighbours share a colour as often as independent draws would."""
     layout = lay(asked({"red": 30, "blue": 70}))
     granules = layout.granule_map(1024)

@@ -80,11 +80,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("source", "recipe"), CASES)
-def test_any_picture_gets_the_shares_and_the_colours_of_the_recipe(
+def test_any_picture_gets_the_shares_and_the_colors_of_the_recipe(
     source: Callable[[str], Image], recipe: str
 ) -> None:
     wanted = layout(recipe)
-    shown = shares.measure(match.match_image(source(recipe), wanted), wanted.colours)
+    shown = shares.measure(match.match_image(source(recipe), wanted), wanted.colors)
     assert shares.total_variation(shown.shares, wanted.shares) < 0.05
     for difference in shown.differences:
         assert difference is not None
@@ -93,7 +93,7 @@ def test_any_picture_gets_the_shares_and_the_colours_of_the_recipe(
 
 def test_a_share_of_one_per_cent_is_given_too() -> None:
     wanted = lay(asked({"red": 1, "white": 99}, 20))
-    shown = shares.measure(match.match_image(tile({"red": 100}), wanted), wanted.colours)
+    shown = shares.measure(match.match_image(tile({"red": 100}), wanted), wanted.colors)
     assert shown.shares[0] == pytest.approx(0.01, abs=0.006)
 
 
@@ -105,23 +105,23 @@ def test_a_small_share_does_not_lose_to_what_is_around_it(
     source: Callable[[str], Image], recipe: dict[str, float]
 ) -> None:
     wanted = lay(asked(recipe, 20))
-    shown = shares.measure(match.match_image(source(""), wanted), wanted.colours)
+    shown = shares.measure(match.match_image(source(""), wanted), wanted.colors)
     assert shown.shares[0] == pytest.approx(0.1, abs=0.007)
 
 
-def test_a_recipe_of_one_colour_is_shown_alone() -> None:
+def test_a_recipe_of_one_color_is_shown_alone() -> None:
     wanted = lay(asked({"turquoise": 100}))
     matched = match.match_image(tile({"red": 50, "white": 50}), wanted)
-    others = lay(asked({"turquoise": 50, "red": 25, "white": 25})).colours
+    others = lay(asked({"turquoise": 50, "red": 25, "white": 25})).colors
     assert shares.measure(matched, others).shares[0] > 0.98
 
 
-def test_the_colours_lie_where_the_layout_has_them() -> None:
+def test_the_colors_lie_where_the_layout_has_them() -> None:
     """The picture of a single colour leaves the choice of granules to their place alone."""
     wanted = lay(asked({"red": 50, "white": 50}, 20))
     shown = match.match_image(tile({"gray": 100}), wanted).astype(int)
     is_red = shown[..., 0] - shown[..., 1] > 40
-    laid = wanted.colour_map(SIZE)
+    laid = wanted.color_map(SIZE)
     assert is_red[laid == 0].mean() > 0.6
     assert is_red[laid == 1].mean() < 0.35
 
@@ -153,14 +153,14 @@ def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not
     matched = match.match_image(picture, wanted)
     changed = np.abs(matched.astype(int) - picture).max(axis=2)
     assert (changed > 20).mean() < 0.15
-    shown = shares.measure(matched, wanted.colours)
+    shown = shares.measure(matched, wanted.colors)
     assert shares.total_variation(shown.shares, wanted.shares) < 0.045
 
 
 def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() -> None:
     wanted = lay(asked({"light green": 60, "blue": 40}, 20))
     matched = match.match_image(tile({"white": 56, "black": 44}, size=1024), wanted)
-    shown = shares.measure(matched, wanted.colours)
+    shown = shares.measure(matched, wanted.colors)
     assert shares.total_variation(shown.shares, wanted.shares) < 0.03
     assert all(difference is not None and difference < 3 for difference in shown.differences)
 
@@ -174,14 +174,14 @@ def test_no_light_outline_stays_around_granules_that_were_white() -> None:
 
 
 @pytest.mark.parametrize("wanted", ["khaki", "white"])
-def test_no_colour_of_nowhere_shows_where_granules_of_another_colour_stood(wanted: str) -> None:
+def test_no_color_of_nowhere_shows_where_granules_of_another_color_stood(wanted: str) -> None:
     """A segment's stray pixels of its neighbours, moved as far as yellow is from white: cyan."""
     recipe = lay(asked({"red": 30, "blue": 30, wanted: 40}, 20))
     matched = match.match_image(tile({"red": 30, "blue": 30, "yellow": 40}, size=1024), recipe)
     lab = cielab.rgb_to_lab(matched).reshape(-1, 3)
     off = [
-        np.linalg.norm(lab[:, 1:] - cielab.shade(colour.lab, lab[:, 0]), axis=1)
-        for colour in recipe.colours
+        np.linalg.norm(lab[:, 1:] - cielab.shade(color.lab, lab[:, 0]), axis=1)
+        for color in recipe.colors
     ]
     assert (np.min(off, axis=0) > 40).mean() < 0.0015
 
@@ -241,8 +241,8 @@ def detail(image: Image) -> NDArray[np.float32]:
 def within(image: Image, recipe: dict[str, float]) -> NDArray[np.bool_]:
     """Where one colour is all around: a step between two is what was asked for, or taken away."""
     smooth = cielab.rgb_to_lab(np.asarray(cv2.medianBlur(image, 5), np.uint8))[..., 1:]
-    colours = [np.array(colour.lab[1:], np.float32) for colour in lay(asked(recipe)).colours]
-    off = np.stack([((smooth - colour) ** 2).sum(axis=2) for colour in colours])
+    colors = [np.array(color.lab[1:], np.float32) for color in lay(asked(recipe)).colors]
+    off = np.stack([((smooth - color) ** 2).sum(axis=2) for color in colors])
     nearest = off.argmin(axis=0).astype(np.uint8)
     around = np.ones((7, 7), np.uint8)
     return np.asarray(cv2.dilate(nearest, around) == cv2.erode(nearest, around))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from plitka.color import palette
-from plitka.color.palette import PLAIN_NAMES, UnknownColour, quote
+from plitka.color.palette import PLAIN_NAMES, UnknownColor, quote
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def test_a_name_is_found_in_any_case_separator_and_spelling_of_grey(name: str, c
 
 
 def test_the_palette_has_29_codes_and_the_plain_names() -> None:
-    colours = palette.load()
-    assert len(colours.colours) == 31
-    assert {colours.find(name).phrase for name in PLAIN_NAMES} == set(PLAIN_NAMES)
-    for colour in colours.colours:
-        assert colours.find(colour.code) is colours.find(colour.phrase) is colour
-        assert list(colour.lightness) == sorted(colour.lightness)
+    colors = palette.load()
+    assert len(colors.colors) == 31
+    assert {colors.find(name).phrase for name in PLAIN_NAMES} == set(PLAIN_NAMES)
+    for color in colors.colors:
+        assert colors.find(color.code) is colors.find(color.phrase) is color
+        assert list(color.lightness) == sorted(color.lightness)
 
 
 @pytest.mark.parametrize(
@@ -59,20 +59,20 @@ def test_the_palette_has_29_codes_and_the_plain_names() -> None:
 def test_an_unknown_name_is_quoted_visibly_and_the_nearest_is_suggested(
     name: str, fragments: list[str]
 ) -> None:
-    with pytest.raises(UnknownColour) as caught:
+    with pytest.raises(UnknownColor) as caught:
         palette.load().find(name)
     for fragment in fragments:
         assert fragment in str(caught.value)
 
 
 @pytest.mark.parametrize("hex_code", ["#1e90ff", "1E90FF", " #1E90ff "])
-def test_a_free_colour_is_named_by_its_hex(hex_code: str) -> None:
-    colour = palette.load().free(hex_code)
-    assert colour.is_free
-    assert colour.code == "#1e90ff"
-    assert colour.srgb == (0x1E, 0x90, 0xFF)
+def test_a_free_color_is_named_by_its_hex(hex_code: str) -> None:
+    color = palette.load().free(hex_code)
+    assert color.is_free
+    assert color.code == "#1e90ff"
+    assert color.srgb == (0x1E, 0x90, 0xFF)
     # CIE L*a*b* of this sRGB colour under D65.
-    assert colour.lab == pytest.approx((59.38, 9.97, -63.39), abs=0.02)
+    assert color.lab == pytest.approx((59.38, 9.97, -63.39), abs=0.02)
 
 
 def test_three_digits_are_a_hex_too() -> None:
@@ -83,14 +83,14 @@ def test_three_digits_are_a_hex_too() -> None:
     "hex_code", ["", "#", "red", "#12345", "#1e90ff00", "#\uff11\uff12\uff13", "#-1e90f"]
 )
 def test_what_is_no_hex_is_an_error_that_shows_the_form(hex_code: str) -> None:
-    with pytest.raises(UnknownColour, match='"#rrggbb" or "#rgb"'):
+    with pytest.raises(UnknownColor, match='"#rrggbb" or "#rgb"'):
         palette.load().free(hex_code)
 
 
-def test_a_palette_colour_is_its_own_nearest() -> None:
-    colours = palette.load()
-    for colour in colours.colours:
-        assert colours.nearest(colour.lab).lab == colour.lab
+def test_a_palette_color_is_its_own_nearest() -> None:
+    colors = palette.load()
+    for color in colors.colors:
+        assert colors.nearest(color.lab).lab == color.lab
 
 
 @pytest.mark.parametrize(
@@ -99,20 +99,18 @@ def test_a_palette_colour_is_its_own_nearest() -> None:
     # pure blue.
     [("#1e90ff", "sky blue"), ("#0000ff", "blue"), ("#000", "black"), ("#ffffff", "white")],
 )
-def test_a_free_colour_takes_the_phrase_of_its_nearest_neighbour(
-    hex_code: str, phrase: str
-) -> None:
+def test_a_free_color_takes_the_phrase_of_its_nearest_neighbour(hex_code: str, phrase: str) -> None:
     assert palette.load().free(hex_code).phrase == phrase
 
 
 @pytest.mark.parametrize("hex_code", ["#000000", "#ffffff", "#1e90ff"])
-def test_the_lightness_of_a_free_colour_stays_ordered_in_range_and_on_its_median(
+def test_the_lightness_of_a_free_color_stays_ordered_in_range_and_on_its_median(
     hex_code: str,
 ) -> None:
-    colour = palette.load().free(hex_code)
-    assert list(colour.lightness) == sorted(colour.lightness)
-    assert 0 <= colour.lightness[0] <= colour.lightness[4] <= 100
-    assert colour.lightness[2] == pytest.approx(colour.lab[0])
+    color = palette.load().free(hex_code)
+    assert list(color.lightness) == sorted(color.lightness)
+    assert 0 <= color.lightness[0] <= color.lightness[4] <= 100
+    assert color.lightness[2] == pytest.approx(color.lab[0])
 
 
 def test_a_broken_row_is_named(tmp_path: Path) -> None:

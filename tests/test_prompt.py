@@ -7,10 +7,10 @@ from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, build_negative_prompt
 from plitka.request.recipe import Recipe
 
 
-def recipe(*colours: tuple[str, float], **rest: object) -> Recipe:
+def recipe(*colors: tuple[str, float], **rest: object) -> Recipe:
     entries = [
         {"hex" if name.startswith("#") else "name": name, "proportion": proportion}
-        for name, proportion in colours
+        for name, proportion in colors
     ]
     return parse(json.dumps({"colors": entries, **rest}))
 
@@ -35,10 +35,10 @@ def test_without_embeddings_the_prompt_drops_their_tokens() -> None:
         ("#1e90ff", "sky blue"),
     ],
 )
-def test_a_colour_is_named_as_written_and_codes_and_hexes_by_their_phrase(
-    colour: str, words: str
+def test_a_color_is_named_as_written_and_codes_and_hexes_by_their_phrase(
+    color: str, words: str
 ) -> None:
-    assert f", 100% {words}, photo" in build_prompt(recipe((colour, 100)))
+    assert f", 100% {words}, photo" in build_prompt(recipe((color, 100)))
 
 
 @pytest.mark.parametrize("percent", range(1, 100))

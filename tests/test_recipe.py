@@ -17,8 +17,8 @@ def request(**fields: object) -> str:
 
 
 def shares(*entries: tuple[str, float]) -> dict[str, float]:
-    colours = [{"name": name, "proportion": proportion} for name, proportion in entries]
-    recipe = parse(json.dumps({"colors": colours}))
+    colors = [{"name": name, "proportion": proportion} for name, proportion in entries]
+    recipe = parse(json.dumps({"colors": colors}))
     return {part.name: part.share for part in recipe.shares}
 
 
@@ -31,7 +31,7 @@ def refusal(text: str) -> str:
 # What is accepted
 
 
-def test_only_colours_are_required() -> None:
+def test_only_colors_are_required() -> None:
     recipe = parse(request())
     assert (recipe.angle, recipe.quality, recipe.seed) == (0, "standard", DRAW_SEED)
     assert recipe.overrides == Overrides()
@@ -83,14 +83,14 @@ def test_shares_are_scaled_merged_and_named_as_written(
     assert list(found) == list(expected)
 
 
-def test_a_free_colour_keeps_its_hex_as_name() -> None:
+def test_a_free_color_keeps_its_hex_as_name() -> None:
     (part,) = parse(json.dumps({"colors": [{"hex": "1E90FF", "percent": 100}]})).shares
-    assert (part.name, part.colour.code) == ("#1e90ff", "#1e90ff")
+    assert (part.name, part.color.code) == ("#1e90ff", "#1e90ff")
 
 
-def test_a_hex_that_is_a_palette_colour_merges_with_it() -> None:
-    colours = [{"name": "red", "proportion": 50}, {"hex": "#c74a3d", "proportion": 50}]
-    assert [part.name for part in parse(json.dumps({"colors": colours})).shares] == ["red"]
+def test_a_hex_that_is_a_palette_color_merges_with_it() -> None:
+    colors = [{"name": "red", "proportion": 50}, {"hex": "#c74a3d", "proportion": 50}]
+    assert [part.name for part in parse(json.dumps({"colors": colors})).shares] == ["red"]
 
 
 def test_180_degrees_is_0_and_never_minus_0() -> None:
@@ -188,8 +188,8 @@ PERCENTAGE = "a percentage, 0 to 100, or a fraction, 0 to 1"
         ([{**RED, "proportion": 0}], "colors: proportions add up to 0; allowed"),
     ],
 )
-def test_bad_colours_are_refused_by_path(colours: object, fragment: str) -> None:
-    assert fragment in refusal(json.dumps({"colors": colours}))
+def test_bad_colors_are_refused_by_path(colors: object, fragment: str) -> None:
+    assert fragment in refusal(json.dumps({"colors": colors}))
 
 
 @pytest.mark.parametrize(
@@ -313,7 +313,7 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=12,
 )
-colours = st.fixed_dictionaries(
+colors = st.fixed_dictionaries(
     {
         "proportion": st.sampled_from([0, 0.1, 0.2, 0.5, 1, 20, 50, 80, 100]) | anything,
     },
@@ -324,7 +324,7 @@ colours = st.fixed_dictionaries(
     },
 )
 requests = st.fixed_dictionaries(
-    {"colors": st.lists(colours, max_size=9) | anything},
+    {"colors": st.lists(colors, max_size=9) | anything},
     optional={
         "angle": st.floats(0, 180) | anything,
         "quality": st.sampled_from(["preview", "high"]) | anything,
@@ -382,7 +382,7 @@ def test_a_recipe_writes_the_request_that_it_is_read_from(
     quality: str,
 ) -> None:
     total = math.fsum(weight for _, weight in parts)
-    entries = [{**colour, "proportion": weight / total * whole * slack} for colour, weight in parts]
+    entries = [{**color, "proportion": weight / total * whole * slack} for color, weight in parts]
     recipe = parse(json.dumps({"colors": entries, "angle": angle, "quality": quality}))
     assert math.fsum(part.share for part in recipe.shares) == pytest.approx(1, abs=1e-12)
     assert parse(json.dumps(recipe.request())) == recipe

@@ -14,15 +14,15 @@ def lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
-@pytest.mark.parametrize("colour", palette.load().colours, ids=lambda colour: colour.code)
-def test_a_tile_of_one_colour_has_the_lightness_and_chroma_of_its_photograph(
-    colour: palette.Colour,
+@pytest.mark.parametrize("colour", palette.load().colors, ids=lambda color: color.code)
+def test_a_tile_of_one_color_has_the_lightness_and_chroma_of_its_photograph(
+    color: palette.Color,
 ) -> None:
-    picture = lab(render.render_picture(lay(asked({colour.code: 100})), 512))
+    picture = lab(render.render_picture(lay(asked({color.code: 100})), 512))
     median = np.median(picture.reshape(-1, 3), axis=0)
-    assert np.linalg.norm(median - colour.lab) < 4
+    assert np.linalg.norm(median - color.lab) < 4
     quartiles = np.percentile(picture[..., 0], [5, 25, 75, 95])
-    p5, p25, _, p75, p95 = colour.lightness
+    p5, p25, _, p75, p95 = color.lightness
     assert np.abs(quartiles - (p5, p25, p75, p95)).max() < 8
 
 
@@ -37,16 +37,16 @@ def test_the_preview_is_the_final_picture_made_smaller() -> None:
 
 
 @pytest.mark.parametrize(("names", "angle"), [(("black", "white"), 45), (("black",), 90)])
-def test_the_colormap_has_the_flat_colours_of_the_recipe_and_one_more_for_joints(
+def test_the_colormap_has_the_flat_colors_of_the_recipe_and_one_more_for_joints(
     names: tuple[str, ...], angle: float
 ) -> None:
     layout = lay(asked(dict.fromkeys(names, 100 / len(names)), angle))
     image = render.render_colormap(layout, 1024)
     found = {tuple(pixel) for pixel in np.unique(image.reshape(-1, 3), axis=0).tolist()}
-    wanted = {colour.srgb for colour in layout.colours}
+    wanted = {color.srgb for color in layout.colors}
     assert wanted < found
     assert len(found) == len(wanted) + 1
-    joint = layout.colour_map(1024) == NONE
+    joint = layout.color_map(1024) == NONE
     assert not {tuple(pixel) for pixel in image[joint].tolist()} & wanted
 
 
@@ -58,7 +58,7 @@ def test_edge_images_show_granules_and_above_all_the_joints(names: tuple[str, ..
     assert canny.shape == soft.shape == (1024, 1024, 3)
     assert set(np.unique(canny)) == {0, 255}
     assert len(np.unique(soft)) > 100
-    joint = cv2.dilate((layout.colour_map(1024) == NONE).astype(np.uint8), np.ones((5, 5)))
+    joint = cv2.dilate((layout.color_map(1024) == NONE).astype(np.uint8), np.ones((5, 5)))
     for edges in (canny, soft):
         assert (edges[..., 0] == edges[..., 1]).all()
         gray = edges[..., 0].astype(float)

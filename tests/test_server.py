@@ -51,7 +51,7 @@ def test_metrics_tell_what_was_measured(server: CogServer) -> None:
     metrics = server.predict(TILE).json()["metrics"]
     assert metrics["engine"] == "render"
     assert metrics["controlnet"] == "none"
-    assert [colour["name"] for colour in metrics["colors"]] == ["red", "white"]
+    assert [color["name"] for color in metrics["colors"]] == ["red", "white"]
     assert metrics["total_variation"]["final"] < 0.06
     assert metrics["seconds"]["final"] > 0
 

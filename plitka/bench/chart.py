@@ -8,7 +8,7 @@ from typing import Any
 from plitka.errors import EngineError
 
 _KINDS = (".svg", ".png", ".pdf")
-_COLOURS = {"old": "#8a8f98", "new": "#c2452d", "new2": "#e8a08f"}
+_COLORS = {"old": "#8a8f98", "new": "#c2452d", "new2": "#e8a08f"}
 
 
 def check(path: Path) -> None:
@@ -45,7 +45,7 @@ def _work(axis: Any, work: Mapping[str, Any]) -> None:
         heights = [work[side][part] for side in ("old", "new")]
         axis.bar(
             ["old", "Plitka"], heights, bottom=bottoms, hatch=hatch, label=part, width=0.6,
-            color=[_COLOURS["old"], _COLOURS["new"]], edgecolor="white",
+            color=[_COLORS["old"], _COLORS["new"]], edgecolor="white",
         )  # fmt: skip
         bottoms = [b + h for b, h in zip(bottoms, heights, strict=True)]
     for place, total in enumerate(bottoms):
@@ -61,7 +61,7 @@ def _seconds(axis: Any, told: Mapping[str, Any]) -> None:
     for place, side in enumerate(("old", "new")):
         seconds = [pair[side]["seconds"] for pair in pairs]
         middle = told["seconds"][side]
-        axis.bar(place, middle, width=0.6, color=_COLOURS[side])
+        axis.bar(place, middle, width=0.6, color=_COLORS[side])
         axis.plot([place] * len(seconds), seconds, "o", color="black", markersize=3)
         axis.annotate(f"{middle:.1f} s", (place, max(seconds)), ha="center", va="bottom")
     axis.set_xticks([0, 1], ["old", "Plitka"])

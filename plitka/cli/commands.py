@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from plitka import __version__
 from plitka.color import palette
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.engines import registry
 from plitka.errors import EngineError
 from plitka.request import parsing
@@ -71,12 +71,12 @@ def run_measure(options: argparse.Namespace) -> None:
     from plitka.cli import tables
     from plitka.measure import shares as fidelity
 
-    colours, asked = read_colors(options.colors)
-    measured = fidelity.measure(images.load(options.image), list(colours.values()))
+    colors, asked = read_colors(options.colors)
+    measured = fidelity.measure(images.load(options.image), list(colors.values()))
     if options.json:
-        _print_json(_measured_json(measured, list(colours), asked))
+        _print_json(_measured_json(measured, list(colors), asked))
         return
-    tables.show(tables.tabulate_measurement(colours, measured, asked))
+    tables.show(tables.tabulate_measurement(colors, measured, asked))
 
 
 def _measured_json(
@@ -148,8 +148,8 @@ def run_audit(options: argparse.Namespace) -> None:
         print(name)
 
 
-def _captioned(caption: "Caption") -> Iterator[tuple[Colour, float]]:
-    return zip(caption.colours, caption.percent, strict=True)
+def _captioned(caption: "Caption") -> Iterator[tuple[Color, float]]:
+    return zip(caption.colors, caption.percent, strict=True)
 
 
 def _finding_json(finding: "Finding") -> dict[str, Any]:
@@ -160,9 +160,9 @@ def _finding_json(finding: "Finding") -> dict[str, Any]:
     }
     if finding.caption and finding.measured and finding.total_variation is not None:
         parts = list(_captioned(finding.caption))
-        told["captioned"] = {colour.code: round(part / 100, 5) for colour, part in parts}
-        shares = zip(finding.caption.colours, finding.measured.shares, strict=True)
-        told["measured"] = {colour.code: round(share, 5) for colour, share in shares}
+        told["captioned"] = {color.code: round(part / 100, 5) for color, part in parts}
+        shares = zip(finding.caption.colors, finding.measured.shares, strict=True)
+        told["measured"] = {color.code: round(share, 5) for color, share in shares}
         told["total_variation"] = round(finding.total_variation, 5)
     return told
 
@@ -181,11 +181,11 @@ def run_calibrate(options: argparse.Namespace) -> None:
 def run_palette(options: argparse.Namespace) -> None:
     from plitka.cli import tables
 
-    colours = palette.load().colours
+    colors = palette.load().colors
     if options.json:
-        _print_json([{"code": c.code, "phrase": c.phrase, "hex": c.hex} for c in colours])
+        _print_json([{"code": c.code, "phrase": c.phrase, "hex": c.hex} for c in colors])
     else:
-        tables.show(tables.tabulate_palette(colours))
+        tables.show(tables.tabulate_palette(colors))
 
 
 def run_bench(options: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plitka.cli.arguments import build_parser
-from plitka.color.palette import PaletteError, UnknownColour
+from plitka.color.palette import PaletteError, UnknownColor
 from plitka.errors import EngineError
 from plitka.request.recipe import RecipeError
 from plitka.runtime import logs
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logs.configure("INFO" if options.verbose else "WARNING")
         options.run(options)
         sys.stdout.flush()
-    except (RecipeError, UnknownColour) as error:
+    except (RecipeError, UnknownColor) as error:
         print(error, file=sys.stderr)
         return BAD_REQUEST
     except BrokenPipeError:  # the reader, such as `head`, has seen enough

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from plitka.color import palette
-from plitka.color.palette import Colour, UnknownColour
+from plitka.color.palette import Color, UnknownColor
 from plitka.request import parsing
-from plitka.request.recipe import MAX_COLOURS, Recipe, RecipeError
+from plitka.request.recipe import MAX_COLORS, Recipe, RecipeError
 
 if TYPE_CHECKING:
     pass
@@ -61,24 +61,24 @@ def _read_number(text: str) -> float | str:
     return text
 
 
-def read_colors(text: str) -> tuple[dict[str, Colour], list[float]]:
+def read_colors(text: str) -> tuple[dict[str, Color], list[float]]:
     """Colours by the names that they were asked for by, and the shares asked for, if any."""
     known = palette.load()
-    listed: dict[str, Colour] = {}
+    listed: dict[str, Color] = {}
     spelt: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         name, _, share = part.partition("=")
         name = name.strip()
         try:
-            colour = known.free(name) if name.startswith("#") else known.find(name)
-        except UnknownColour as fault:
-            raise UnknownColour(f"--colors: {fault}") from None
-        if any(colour.srgb == other.srgb for other in listed.values()):
-            raise UnknownColour(f'--colors: "{name}" is there already, under this or another name')
-        listed[name] = colour
+            color = known.free(name) if name.startswith("#") else known.find(name)
+        except UnknownColor as fault:
+            raise UnknownColor(f"--colors: {fault}") from None
+        if any(color.srgb == other.srgb for other in listed.values()):
+            raise UnknownColor(f'--colors: "{name}" is there already, under this or another name')
+        listed[name] = color
         spelt += [share] if share else []
-    if len(listed) > MAX_COLOURS:
-        raise UnknownColour(f"--colors: got {len(listed)}; allowed: 1 to {MAX_COLOURS}")
+    if len(listed) > MAX_COLORS:
+        raise UnknownColor(f"--colors: got {len(listed)}; allowed: 1 to {MAX_COLORS}")
     if not spelt:
         return listed, []
     if len(spelt) < len(listed):

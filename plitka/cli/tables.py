@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.measure import shares as fidelity
 from plitka.measure.caption_audit import Finding
 from plitka.measure.shares import Measurement
@@ -28,7 +28,7 @@ def tabulate_pictures(asked: Recipe, kinds: Sequence[str], metrics: Mapping[str,
     for part, measured in zip(asked.shares, metrics["colors"], strict=True):
         shares = [measured["requested"], *(measured["before_matching"][kind] for kind in before)]
         shares += [measured[kind] for kind in kinds]
-        table.add_row(make_swatch(part.colour.hex), part.name, *map(format_percent, shares))
+        table.add_row(make_swatch(part.color.hex), part.name, *map(format_percent, shares))
     table.add_section()
     variation = [metrics["total_variation_before_matching"][kind] for kind in before]
     variation += [metrics["total_variation"][kind] for kind in kinds]
@@ -37,14 +37,14 @@ def tabulate_pictures(asked: Recipe, kinds: Sequence[str], metrics: Mapping[str,
 
 
 def tabulate_measurement(
-    colours: Mapping[str, Colour], found: Measurement, asked: Sequence[float] | None
+    colors: Mapping[str, Color], found: Measurement, asked: Sequence[float] | None
 ) -> Table:
     """Shares measured on one picture, beside those asked for where there are any."""
     table = _table("Colour", *(["Requested"] if asked else []), "Share", "CIEDE2000")
-    for place, (name, colour) in enumerate(colours.items()):
+    for place, (name, color) in enumerate(colors.items()):
         difference = found.differences[place]
         table.add_row(
-            make_swatch(colour.hex),
+            make_swatch(color.hex),
             name,
             *([format_percent(asked[place])] if asked else []),
             format_percent(found.shares[place]),
@@ -64,7 +64,7 @@ def tabulate_match(asked: Recipe, before: Measurement, after: Measurement) -> Ta
     table = _table("Colour", "Requested", "Before", "After")
     for part, *shares in zip(asked.shares, before.shares, after.shares, strict=True):
         row = map(format_percent, (part.share, *shares))
-        table.add_row(make_swatch(part.colour.hex), part.name, *row)
+        table.add_row(make_swatch(part.color.hex), part.name, *row)
     table.add_section()
     requested = [part.share for part in asked.shares]
     off = (fidelity.total_variation(found.shares, requested) for found in (before, after))
@@ -83,8 +83,8 @@ def tabulate_audit(findings: Iterable[Finding]) -> Table:
     for finding in findings:
         said, shown, off = "", "", ""
         if finding.caption and finding.measured and finding.total_variation is not None:
-            parts = zip(finding.caption.colours, finding.caption.percent, strict=True)
-            said = "\n".join(f"{part:g}% {colour.phrase}" for colour, part in parts)
+            parts = zip(finding.caption.colors, finding.caption.percent, strict=True)
+            said = "\n".join(f"{part:g}% {color.phrase}" for color, part in parts)
             shown = "\n".join(map(format_percent, finding.measured.shares))
             off = format_percent(finding.total_variation)
         reason = finding.reason.split(" Known: ")[0]  # the whole palette, 45 lines high
@@ -102,12 +102,12 @@ def tabulate_calibration(rows: Iterable[Mapping[str, str]]) -> Table:
     return table
 
 
-def tabulate_palette(colours: Iterable[Colour]) -> Table:
+def tabulate_palette(colors: Iterable[Color]) -> Table:
     """The colours that have names."""
     table = _table("Phrase", "Code", "sRGB", "L*")
-    for colour in colours:
-        code, lightness = colour.hex, f"{colour.lab[0]:.0f}"
-        table.add_row(make_swatch(code), colour.phrase, colour.code, code, lightness)
+    for color in colors:
+        code, lightness = color.hex, f"{color.lab[0]:.0f}"
+        table.add_row(make_swatch(code), color.phrase, color.code, code, lightness)
     return table
 
 

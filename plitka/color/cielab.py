@@ -47,16 +47,16 @@ def as_lab(lab: ArrayLike) -> Lab:
 
 def lab_to_linear(lab: ArrayLike) -> Doubles:
     """(..., 3) L*a*b* -> (..., 3) linear sRGB."""
-    colours = np.asarray(lab, np.float32)
-    flat = cv2.cvtColor(colours.reshape(1, -1, 3), cv2.COLOR_LAB2LRGB)
-    return np.asarray(flat.reshape(colours.shape), np.float64)
+    colors = np.asarray(lab, np.float32)
+    flat = cv2.cvtColor(colors.reshape(1, -1, 3), cv2.COLOR_LAB2LRGB)
+    return np.asarray(flat.reshape(colors.shape), np.float64)
 
 
 def linear_to_lab(linear: ArrayLike) -> Doubles:
     """(..., 3) linear sRGB -> (..., 3) L*a*b*."""
-    colours = np.clip(np.asarray(linear, np.float32), 0, 1)
-    flat = cv2.cvtColor(colours.reshape(1, -1, 3), cv2.COLOR_LRGB2LAB)
-    return np.asarray(flat.reshape(colours.shape), np.float64)
+    colors = np.clip(np.asarray(linear, np.float32), 0, 1)
+    flat = cv2.cvtColor(colors.reshape(1, -1, 3), cv2.COLOR_LRGB2LAB)
+    return np.asarray(flat.reshape(colors.shape), np.float64)
 
 
 @lru_cache(maxsize=256)

@@ -42,12 +42,12 @@ class PaletteError(ValueError):
     """A palette, or what one is to be made from, is not right; the message names the file."""
 
 
-class UnknownColour(ValueError):
+class UnknownColor(ValueError):
     """No colour has this name; the message says what was meant, perhaps, and what is known."""
 
 
 @dataclass(frozen=True)
-class Colour:
+class Color:
     """One colour of granule. L* is 0 to 100; all L*a*b* values are CIE 1976 under D65."""
 
     code: str  # "DKGREEN"; a free colour's is its hex in lower case, "#1e90ff"
@@ -72,20 +72,20 @@ class Colour:
 class Palette:
     """The colours that have names."""
 
-    colours: tuple[Colour, ...]
+    colors: tuple[Color, ...]
 
-    def find(self, name: str) -> Colour:
+    def find(self, name: str) -> Color:
         """The colour of this name: a code ("DKGREEN") or a phrase ("dark green").
 
         Raises UnknownColour, with the nearest name where one is near. Letters that only look
         right (Cyrillic, full-width, zero-width characters) are not taken, but named.
         """
         # Before anything folds case: the Kelvin sign, for one, lowers to a plain "k".
-        if name.isascii() and (colour := self._by_key.get(normalize_name(name))):
-            return colour
-        raise UnknownColour(self._unknown(name))
+        if name.isascii() and (color := self._by_key.get(normalize_name(name))):
+            return color
+        raise UnknownColor(self._unknown(name))
 
-    def free(self, hex_code: str) -> Colour:
+    def free(self, hex_code: str) -> Color:
         """The colour "#1e90ff" or "#19f", with or without "#", in either case.
 
         Its lightness percentiles are those of the nearest palette colour, shifted to its own
@@ -94,9 +94,7 @@ class Palette:
         """
         match = _HEX.fullmatch(hex_code.strip())
         if not match:
-            raise UnknownColour(
-                f'got {quote(hex_code)}; allowed: a hex colour, "#rrggbb" or "#rgb"'
-            )
+            raise UnknownColor(f'got {quote(hex_code)}; allowed: a hex colour, "#rrggbb" or "#rgb"')
         digits = match[1].lower()
         if len(digits) == 3:
             digits = "".join(digit * 2 for digit in digits)
@@ -108,21 +106,21 @@ class Palette:
             for lightness in near.lightness
         )
         lightness = (p5, p25, p50, p75, p95)
-        return Colour(f"#{digits}", near.phrase, srgb, lab, lightness, near.chroma_std)
+        return Color(f"#{digits}", near.phrase, srgb, lab, lightness, near.chroma_std)
 
-    def nearest(self, lab: Lab) -> Colour:
+    def nearest(self, lab: Lab) -> Color:
         """The palette colour nearest to this L*a*b* colour, by CIEDE2000."""
-        return min(self.colours, key=lambda colour: color_difference(lab, colour.lab))
+        return min(self.colors, key=lambda color: color_difference(lab, color.lab))
 
     @cached_property
-    def _by_key(self) -> dict[str, Colour]:
-        codes = {normalize_name(colour.code): colour for colour in self.colours}
-        return codes | {normalize_name(colour.phrase): colour for colour in self.colours}
+    def _by_key(self) -> dict[str, Color]:
+        codes = {normalize_name(color.code): color for color in self.colors}
+        return codes | {normalize_name(color.phrase): color for color in self.colors}
 
     @cached_property
     def _phrases(self) -> tuple[str, ...]:
         """All phrases, the plain names first."""
-        return tuple(dict.fromkeys((*PLAIN_NAMES, *(colour.phrase for colour in self.colours))))
+        return tuple(dict.fromkeys((*PLAIN_NAMES, *(color.phrase for color in self.colors))))
 
     def _unknown(self, name: str) -> str:
         foreign = _foreign_character(name)
@@ -132,8 +130,8 @@ class Palette:
         if near is None:
             meant = ""
         else:
-            colour = self._by_key[near]
-            spelling = colour.phrase if near == normalize_name(colour.phrase) else colour.code
+            color = self._by_key[near]
+            spelling = color.phrase if near == normalize_name(color.phrase) else color.code
             meant = f'; did you mean "{spelling}"?'
         known = ("" if meant else ".") + f" Known: {', '.join(self._phrases)}"
         return f"unknown colour {quote(name)}{foreign}{meant}{known}"
@@ -162,18 +160,18 @@ def find_own_file() -> Path | None:
 
 @cache
 def _merged(paths: tuple[Path, ...]) -> Palette:
-    colours: dict[str, Colour] = {}
+    colors: dict[str, Color] = {}
     for path in paths:
         for row in read_rows(path):
-            colour = _measured(row, path)
-            colours[colour.code] = colour
+            color = _measured(row, path)
+            colors[color.code] = color
     names: dict[str, str] = {}
-    for colour in colours.values():
-        for name in (colour.code, colour.phrase):
-            owner = names.setdefault(normalize_name(name), colour.code)
-            if owner != colour.code:
-                raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {colour.code}')
-    return Palette(tuple(colours.values()))
+    for color in colors.values():
+        for name in (color.code, color.phrase):
+            owner = names.setdefault(normalize_name(name), color.code)
+            if owner != color.code:
+                raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {color.code}')
+    return Palette(tuple(colors.values()))
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
@@ -224,9 +222,9 @@ def _foreign_character(name: str) -> str:
     return ""
 
 
-def _measured(row: dict[str, str], path: Path) -> Colour:
+def _measured(row: dict[str, str], path: Path) -> Color:
     try:
-        return Colour(
+        return Color(
             code=row["code"],
             phrase=row["caption"],
             srgb=parse_hex(row["median_srgb"].removeprefix("#")),

@@ -35,7 +35,7 @@ from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
 from plitka.request import parsing
 from plitka.request.plan import PICTURE_SIZES, PictureKind
-from plitka.request.recipe import MAX_COLOURS, MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
+from plitka.request.recipe import MAX_COLORS, MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
 from plitka.runtime.background import Cancelled
 
 PAGE = Path(__file__).parent / "page"
@@ -109,7 +109,7 @@ class _Desk:
                 for sample in gallery.SAMPLES
             ],
             "qualities": QUALITIES,
-            "most": {"colours": MAX_COLOURS, "seed": MAX_SEED},
+            "most": {"colors": MAX_COLORS, "seed": MAX_SEED},
             "photographer": {"kind": self._photographer.kind, "title": self._photographer.title},
         }
         return JSONResponse(told)

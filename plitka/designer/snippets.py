@@ -64,7 +64,7 @@ def write_request(recipe: Recipe) -> dict[str, object]:
 def _request(recipe: Recipe, proportions: Sequence[float]) -> dict[str, object]:
     request: dict[str, object] = {
         "colors": [
-            {"hex" if part.colour.is_free else "name": part.name, "proportion": proportion}
+            {"hex" if part.color.is_free else "name": part.name, "proportion": proportion}
             for part, proportion in zip(recipe.shares, proportions, strict=True)
         ],
         "angle": _short(recipe.angle),
@@ -93,7 +93,7 @@ def _python(request: dict[str, object]) -> str:
     lines = []
     for key, value in request.items():
         if key == "colors" and isinstance(value, list):
-            lines += ['    "colors": [', *(f"        {colour!r}," for colour in value), "    ],"]
+            lines += ['    "colors": [', *(f"        {color!r}," for color in value), "    ],"]
         else:
             lines.append(f'    "{key}": {value!r},')
     return "\n".join(["{", *lines, "}"])

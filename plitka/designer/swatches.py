@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 
 from plitka.color import palette
-from plitka.color.palette import RGB, Colour
+from plitka.color.palette import Color
+from plitka.color.srgb import RGB
 
 _NEUTRAL = 8.5  # C* up to which an eye calls a granule white, gray or black
 _FIRST_HUE = 15.0  # degrees: reds come first, pinks and violets last
@@ -22,9 +23,9 @@ class Swatch:
 
 def list_swatches() -> list[Swatch]:
     """Neutral granules from light to dark, then all others round the circle of hues."""
-    granules: dict[RGB, list[Colour]] = {}
-    for colour in palette.load().colours:
-        granules.setdefault(colour.srgb, []).append(colour)
+    granules: dict[RGB, list[Color]] = {}
+    for color in palette.load().colors:
+        granules.setdefault(color.srgb, []).append(color)
     ordered = sorted((alike[0] for alike in granules.values()), key=_place)
     return [
         Swatch(
@@ -37,8 +38,8 @@ def list_swatches() -> list[Swatch]:
     ]
 
 
-def _place(colour: Colour) -> tuple[bool, float]:
-    lightness, a, b = colour.lab
-    coloured = math.hypot(a, b) > _NEUTRAL
+def _place(color: Color) -> tuple[bool, float]:
+    lightness, a, b = color.lab
+    colored = math.hypot(a, b) > _NEUTRAL
     hue = (math.degrees(math.atan2(b, a)) - _FIRST_HUE) % 360
-    return coloured, hue if coloured else -lightness
+    return colored, hue if colored else -lightness

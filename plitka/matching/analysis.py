@@ -53,10 +53,10 @@ def analyze(image: Image, layout: Layout, measured: ClassifiedImage) -> Analysis
         image = cielab.lab_to_rgb(lab)
     if bare or len(measured.image) > size:
         small = min(image, shares.scale_for_measuring(image), key=len)
-        measured = shares.segment_and_classify(small, layout.colours)
+        measured = shares.segment_and_classify(small, layout.colors)
     granules = _resized(layout.granule_map(SURVEY), len(measured.image))
     cut = segmentation.split_large_segments(measured.cut, measured.lab, granules)
-    found = measured.found if cut is measured.cut else classification.classify(cut, layout.colours)
+    found = measured.found if cut is measured.cut else classification.classify(cut, layout.colors)
     index = _resized(cut.map, size)
     material, materials = _materials(lab, index, cut, found)
     return Analysis(lab, index, cut, granules, found, material, materials)
@@ -81,7 +81,7 @@ def _surfaced(lab: Floats, layout: Layout) -> Floats:
     What it has of lightness is unevenness of the light rather than granules, and is kept in part.
     """
     gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
-    bare = replace(layout, colours=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
+    bare = replace(layout, colors=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
     light = cielab.rgb_to_lab(render.render_picture(bare, len(lab)))[..., 0]
     surfaced = lab.copy()
     even = np.median(lab[..., 0])
@@ -106,6 +106,6 @@ def _materials(
         p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
         stray = pixels[:, 1:] - cielab.shade(centre, pixels[:, 0])
         chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
-        colour = kind if kind < len(found.centres) else NO_COLOR
-        materials.append(Material(centre, (p5, p50, p95), chroma, colour))
+        color = kind if kind < len(found.centres) else NO_COLOR
+        materials.append(Material(centre, (p5, p50, p95), chroma, color))
     return material, tuple(materials)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from plitka.color import cielab
 from plitka.color.cielab import Doubles
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.matching import optimal_transport, region_merging
 from plitka.matching.analysis import Analysis
 from plitka.matching.tone_curves import Material, ToneCurves
@@ -32,7 +32,7 @@ def assign_colors(
     get what the layout has at their place, as far as their colour allows.
     """
     cut = scene.cut
-    if len(layout.colours) == 1:
+    if len(layout.colors) == 1:
         return np.zeros(len(cut.area), np.int64)
     medians = np.array([one.lab[0] for one in scene.materials])
     dark = medians[scene.material] * classification.SHADOW > cut.lab[:, 0]
@@ -44,7 +44,7 @@ def assign_colors(
     best, least = np.zeros(len(cut.area), np.int64), np.inf
     for _ in range(_CORRECTIONS):
         owner = dealt(target / target.sum() * area.sum())
-        shown = _foreseen(scene, owner, tonings, layout.colours)
+        shown = _foreseen(scene, owner, tonings, layout.colors)
         off = float(np.abs(shown - shares).sum())
         if off < least:
             best, least = owner, off
@@ -60,7 +60,7 @@ _Deal: TypeAlias = Callable[[Doubles], NDArray[np.int64]]
 
 def _anew(scene: Analysis, layout: Layout, area: Doubles) -> _Deal:
     pieces = region_merging.merge_segments(scene.cut, scene.granules)
-    unlike = _summed(_unlikeness(scene, layout.colours) * scene.cut.area[:, None], pieces.number)
+    unlike = _summed(_unlikeness(scene, layout.colors) * scene.cut.area[:, None], pieces.number)
     whole = np.bincount(pieces.number, weights=scene.cut.area).astype(np.float64)
     bonds = optimal_transport.Bonds(len(whole), pieces.one, pieces.other, _BOND * pieces.bond)
     cost = (unlike + _PLACE * _elsewhere(scene, pieces.number, whole, layout)) / whole[:, None]
@@ -74,11 +74,11 @@ def _kept(scene: Analysis, layout: Layout, area: Doubles) -> _Deal:
     """Each piece keeps the colour that it shows most of, unless the shares need another."""
     piece = region_merging.merge_segments(scene.cut, scene.granules).number
     shown = scene.found.nearest
-    of_colour = _summed(area[:, None] * (shown[:, None] == np.arange(len(layout.colours))), piece)
-    owner = of_colour.argmax(axis=1)
+    of_color = _summed(area[:, None] * (shown[:, None] == np.arange(len(layout.colors))), piece)
+    owner = of_color.argmax(axis=1)
     most = shown == owner[piece]
     size = np.bincount(piece, weights=area * most).astype(np.float64)
-    rest = of_colour.sum(axis=0) - np.bincount(owner, weights=size, minlength=len(of_colour.T))
+    rest = of_color.sum(axis=0) - np.bincount(owner, weights=size, minlength=len(of_color.T))
     whole = np.bincount(piece, weights=scene.cut.area)
     cost = _summed(_strangeness(scene) * scene.cut.area[:, None], piece) / whole[:, None]
 
@@ -101,41 +101,41 @@ def _strangeness(scene: Analysis) -> Doubles:
     return cielab.ciede2000(scene.cut.lab[:, None], centres[None]) / _STRANGE
 
 
-def _unlikeness(scene: Analysis, colours: Sequence[Colour]) -> Doubles:
+def _unlikeness(scene: Analysis, colors: Sequence[Color]) -> Doubles:
     """(N, K) how unlike each segment's material is to each of the palette's colours."""
     unlike = [
-        [_unlike(one, index, colour) for index, colour in enumerate(colours)]
+        [_unlike(one, index, color) for index, color in enumerate(colors)]
         for one in scene.materials
     ]
     return np.array(unlike)[scene.material]
 
 
-def _unlike(material: Material, index: int, colour: Colour) -> float:
-    if material.colour == index:
+def _unlike(material: Material, index: int, color: Color) -> float:
+    if material.color == index:
         return 0.0
-    return float(cielab.ciede2000(material.lab, colour.lab)) / _STRANGE
+    return float(cielab.ciede2000(material.lab, color.lab)) / _STRANGE
 
 
 def _elsewhere(scene: Analysis, piece: NDArray[np.int64], area: Doubles, layout: Layout) -> Doubles:
     """(P, K) how much of each piece's area lies where the layout has not each colour."""
-    colours = len(layout.colours)
-    owners = np.append(layout.owner.astype(np.int64), colours)
-    cells = piece[scene.cut.map.ravel()] * (colours + 1) + owners[scene.granules.ravel()]
-    laid = np.bincount(cells, minlength=len(area) * (colours + 1)).reshape(len(area), -1)
-    return np.asarray(area[:, None] - laid[:, :colours], np.float64)
+    colors = len(layout.colors)
+    owners = np.append(layout.owner.astype(np.int64), colors)
+    cells = piece[scene.cut.map.ravel()] * (colors + 1) + owners[scene.granules.ravel()]
+    laid = np.bincount(cells, minlength=len(area) * (colors + 1)).reshape(len(area), -1)
+    return np.asarray(area[:, None] - laid[:, :colors], np.float64)
 
 
 def _foreseen(
-    scene: Analysis, owner: NDArray[np.int64], tonings: ToneCurves, colours: tuple[Colour, ...]
+    scene: Analysis, owner: NDArray[np.int64], tonings: ToneCurves, colors: tuple[Color, ...]
 ) -> Doubles:
     """(K,) the shares that would be measured on the recoloured picture."""
     cut = scene.cut
     lab = cut.lab.astype(np.float32)
-    for colour in range(len(colours)):
-        mine = np.flatnonzero(owner == colour)
-        lab[mine] = tonings.apply(lab[mine].T, scene.material[mine], colour).T
-    centres = tuple(colour.lab for colour in colours)
-    seen = classification.classify_by(lab.astype(np.float64), cut.area, colours, centres).owner
+    for color in range(len(colors)):
+        mine = np.flatnonzero(owner == color)
+        lab[mine] = tonings.apply(lab[mine].T, scene.material[mine], color).T
+    centres = tuple(color.lab for color in colors)
+    seen = classification.classify_by(lab.astype(np.float64), cut.area, colors, centres).owner
     sure = seen != NO_COLOR
-    area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colours))
+    area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colors))
     return np.asarray(area / max(area.sum(), 1))

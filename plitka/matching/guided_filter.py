@@ -14,7 +14,7 @@ _MOST_FAVOUR = 0.4  # of a cover
 _SPECK = 2 / 1024  # of the picture; as far around a pixel, most pixels have to be of its colour
 
 
-def refine_labels(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDArray[np.uint8]:
+def refine_labels(owner: NDArray[np.uint8], light: Floats, colors: int) -> NDArray[np.uint8]:
     """The map of colours with its edges moved onto the picture's own where those are near, and
     rounded where there are none: there a segment's outline is the picture's grain. No specks, and
     each colour keeps its area.
@@ -22,14 +22,14 @@ def refine_labels(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDAr
     owner: (h, w) or smaller. light: (h, w) L*. A guided filter of the cover of each colour, its
     coefficients found at the smaller size (He and Sun, "Fast Guided Filter", arXiv 1505.00996).
     """
-    if colours == 1:
+    if colors == 1:
         return np.zeros(light.shape, np.uint8)
     small = _scaled(light, owner.shape[0])
     mean = _box(small)
     spread = _box(np.asarray(small * small, np.float32)) - mean * mean + np.float32(_FLAT**2)
     lines: list[tuple[Floats, Floats]] = []
-    for colour in range(colours - 1):
-        cover = (owner == colour).astype(np.float32)
+    for color in range(colors - 1):
+        cover = (owner == color).astype(np.float32)
         around = _box(cover)
         slope = np.asarray((_box(small * cover) - mean * around) / spread, np.float32)
         lines.append((_box(slope), _box(np.asarray(around - slope * mean, np.float32))))
@@ -37,20 +37,20 @@ def refine_labels(owner: NDArray[np.uint8], light: Floats, colours: int) -> NDAr
     sample = [(slope[part] * small[part] + level[part]).ravel() for slope, level in lines]
     # The covers add up to 1, and so do the filtered ones.
     covers = np.stack([*sample, 1 - np.sum(sample, axis=0, dtype=np.float32)])
-    favours = _favours(covers, np.bincount(owner[part].ravel(), minlength=colours))
+    favours = _favours(covers, np.bincount(owner[part].ravel(), minlength=colors))
     last = np.full(light.shape, 1 + favours[-1], np.float32)
     most = np.full(light.shape, -np.inf, np.float32)
     rounded = np.zeros(light.shape, np.uint8)
-    for colour, (slope, level) in enumerate(lines):
+    for color, (slope, level) in enumerate(lines):
         cover = _scaled(slope, len(light))
         cover *= light
         cover += _scaled(level, len(light))
         last -= cover
-        cover += favours[colour]
-        rounded[cover > most] = colour
+        cover += favours[color]
+        rounded[cover > most] = color
         np.maximum(most, cover, out=most)
-    rounded[last > most] = colours - 1
-    return _without_specks(rounded, colours)
+    rounded[last > most] = colors - 1
+    return _without_specks(rounded, colors)
 
 
 def _favours(covers: Floats, areas: NDArray[np.intp]) -> Floats:
@@ -59,23 +59,23 @@ def _favours(covers: Floats, areas: NDArray[np.intp]) -> Floats:
     Small areas lose where edges are smoothed: what is around them outweighs them.
     """
     favours = np.zeros(len(covers), np.float32)
-    for colour in list(np.argsort(areas)) * _SWEEPS:
-        if areas[colour]:
-            others = np.delete(np.arange(len(covers)), colour)
+    for color in list(np.argsort(areas)) * _SWEEPS:
+        if areas[color]:
+            others = np.delete(np.arange(len(covers)), color)
             rival = (covers[others] + favours[others, None]).max(axis=0)
-            lead = covers[colour] - rival
-            favours[colour] = -np.partition(lead, -areas[colour])[-areas[colour]]
+            lead = covers[color] - rival
+            favours[color] = -np.partition(lead, -areas[color])[-areas[color]]
     return np.clip(favours, -_MOST_FAVOUR, _MOST_FAVOUR)
 
 
-def _without_specks(owner: NDArray[np.uint8], colours: int) -> NDArray[np.uint8]:
+def _without_specks(owner: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
     """Each pixel of the colour that most around it are of."""
     side = 2 * round(_SPECK * len(owner)) + 1
     most = np.zeros(owner.shape, np.uint8)
     major = np.zeros(owner.shape, np.uint8)
-    for colour in range(colours):
-        cover = cv2.blur((owner == colour) * np.uint8(255), (side, side))
-        major[cover > most] = colour
+    for color in range(colors):
+        cover = cv2.blur((owner == color) * np.uint8(255), (side, side))
+        major[cover > most] = color
         np.maximum(most, cover, out=most)
     return major
 

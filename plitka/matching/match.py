@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.color import cielab
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.matching import analysis, assignment, recolor
 from plitka.matching.analysis import Analysis
 from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
@@ -59,8 +59,8 @@ def match(image: Image, layout: Layout) -> Matched:
     size = image.shape[0]
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
-    sight = fidelity.segment_and_classify(fidelity.scale_for_measuring(image), layout.colours)
-    before = fidelity.summarize(sight, layout.colours)
+    sight = fidelity.segment_and_classify(fidelity.scale_for_measuring(image), layout.colors)
+    before = fidelity.summarize(sight, layout.colors)
     tried = list(_tried(analysis.analyze(image, layout, sight), layout))
     best, after = min(tried, key=lambda one: _off(one[1].shares, layout))
     return Matched(best, before, after)
@@ -71,11 +71,11 @@ def _tried(seen: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]
     shares = np.array(layout.shares)
     shown = _shown(seen)
     off = _off(shown, layout)
-    near = off <= _NEAR and _is_of(seen.materials, layout.colours)
-    kept = recolor.balance(seen, layout.colours) if near else seen.lab
+    near = off <= _NEAR and _is_of(seen.materials, layout.colors)
+    kept = recolor.balance(seen, layout.colors) if near else seen.lab
     if near and off <= _CLOSE:
         balanced = cielab.lab_to_rgb(kept)
-        yield balanced, fidelity.measure(balanced, layout.colours)
+        yield balanced, fidelity.measure(balanced, layout.colors)
         return
     depth = 1.0
     target = shares + (np.array(shown) - shares) * _LEFT / off if near else shares
@@ -84,7 +84,7 @@ def _tried(seen: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]
         owner = assignment.assign_colors(seen, layout, tonings, target, near)
         lab = recolor.recolor(seen, owner, tonings, len(shares))
         image = cielab.lab_to_rgb(recolor.patch(seen, kept, owner, lab) if near else lab)
-        measured = fidelity.measure(image, layout.colours)
+        measured = fidelity.measure(image, layout.colors)
         yield image, measured
         shown = measured.shares
         if _off(shown, layout) <= _GOOD:
@@ -95,9 +95,9 @@ def _tried(seen: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]
             depth *= _SHALLOWER
 
 
-def _is_of(materials: Sequence[Material], colours: Sequence[Colour]) -> bool:
+def _is_of(materials: Sequence[Material], colors: Sequence[Color]) -> bool:
     """Whether a white balance could make the colours of a picture those of the palette."""
-    own = [(each.lab, colours[each.colour].lab) for each in materials if each.colour != NO_COLOR]
+    own = [(each.lab, colors[each.color].lab) for each in materials if each.color != NO_COLOR]
     return all(float(cielab.ciede2000(*pair)) <= _BALANCE for pair in own)
 
 
@@ -117,14 +117,14 @@ def _shown(seen: Analysis) -> tuple[float, ...]:
 
 
 def _tonings(seen: Analysis, layout: Layout, kept: bool, depth: float) -> ToneCurves:
-    def toning(one: Material, index: int, colour: Colour) -> ToneCurve:
-        if kept and one.colour == index:
-            return ToneCurve.shift(one, index, colour, recolor.ALIKE)
-        return ToneCurve.of(one, index, layout.colours, _ALIKE, depth)
+    def toning(one: Material, index: int, color: Color) -> ToneCurve:
+        if kept and one.color == index:
+            return ToneCurve.shift(one, index, color, recolor.ALIKE)
+        return ToneCurve.of(one, index, layout.colors, _ALIKE, depth)
 
     return ToneCurves.of(
         [
-            [toning(one, index, colour) for index, colour in enumerate(layout.colours)]
+            [toning(one, index, color) for index, color in enumerate(layout.colors)]
             for one in seen.materials
         ]
     )

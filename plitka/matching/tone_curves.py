@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from plitka.color import cielab
 from plitka.color.cielab import Doubles, Floats
-from plitka.color.palette import Colour, Lab
+from plitka.color.palette import Color
+from plitka.color.srgb import Lab
 
 _NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
 
@@ -43,7 +44,7 @@ class Material:
     lab: Lab
     light: tuple[float, float, float]
     chroma: float
-    colour: int
+    color: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,17 +65,17 @@ class ToneCurve:
 
     @staticmethod
     def of(
-        material: Material, index: int, colours: Sequence[Colour], alike: float, depth: float = 1
+        material: Material, index: int, colors: Sequence[Color], alike: float, depth: float = 1
     ) -> "ToneCurve":
         """How a material becomes colours[index]; `alike` as `compute_goal` has it.
 
         depth: of light and shade; 0 is flat, 1 as deep as the palette has them.
         """
-        colour = colours[index]
-        target, way = compute_goal(material, index, colour, alike)
-        spread = _shading(index, colours)
+        color = colors[index]
+        target, way = compute_goal(material, index, color, alike)
+        spread = _shading(index, colors)
         lightness = _tone_curve(_SHADES, material.light, spread, target[0], way, depth)
-        usual = max(float(np.hypot(*colour.chroma_std)), _LEAST_STRAY)
+        usual = max(float(np.hypot(*color.chroma_std)), _LEAST_STRAY)
         stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
         keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
         before = cielab.shade(material.lab, _SHADES)
@@ -83,9 +84,9 @@ class ToneCurve:
         return ToneCurve(before, table, target, keep, _FARTHEST * stray * usual)
 
     @staticmethod
-    def shift(material: Material, index: int, colour: Colour, alike: float) -> "ToneCurve":
+    def shift(material: Material, index: int, color: Color, alike: float) -> "ToneCurve":
         """How a material stays what it is, but for a white balance."""
-        target, _ = compute_goal(material, index, colour, alike)
+        target, _ = compute_goal(material, index, color, alike)
         before = cielab.shade(material.lab, _SHADES)
         moved = np.subtract(target, material.lab)
         table = np.column_stack([_SHADES, before]) + moved
@@ -110,23 +111,23 @@ class ToneCurves:
     @staticmethod
     def of(tonings: Sequence[Sequence[ToneCurve]]) -> "ToneCurves":
         """tonings: M times K."""
-        by_colour = list(zip(*tonings, strict=True))
+        by_color = list(zip(*tonings, strict=True))
         return ToneCurves(
             np.array([[one.goal for one in row] for row in tonings], np.float32),
             np.concatenate([row[0].before for row in tonings]).T.copy(),
-            np.concatenate([one.table for row in by_colour for one in row]).T.copy(),
-            np.array([one.keep for row in by_colour for one in row], np.float32),
-            np.array([one.reach for row in by_colour for one in row], np.float32),
+            np.concatenate([one.table for row in by_color for one in row]).T.copy(),
+            np.array([one.keep for row in by_color for one in row], np.float32),
+            np.array([one.reach for row in by_color for one in row], np.float32),
         )
 
     def apply(
-        self, lab: Floats, kinds: NDArray[np.integer], colours: NDArray[np.integer] | int
+        self, lab: Floats, kinds: NDArray[np.integer], colors: NDArray[np.integer] | int
     ) -> Floats:
-        """(3, n) L*, a*, b* of the materials `kinds` (n,) -> (3, n) of `colours`, (n,) or one."""
+        """(3, n) L*, a*, b* of the materials `kinds` (n,) -> (3, n) of `colors`, (n,) or one."""
         light, a, b = lab
         step = (light * np.float32(_STEPS) + np.float32(0.5)).astype(np.intp)
         np.clip(step, 0, len(_SHADES) - 1, out=step)
-        pair = np.asarray(colours, np.intp) * len(self.goals) + kinds
+        pair = np.asarray(colors, np.intp) * len(self.goals) + kinds
         before = step + kinds * np.intp(len(_SHADES))
         step += pair * len(_SHADES)
         stray_a = a - self.before[0].take(before)
@@ -142,29 +143,29 @@ class ToneCurves:
         return toned
 
 
-def compute_goal(material: Material, index: int, colour: Colour, alike: float) -> tuple[Lab, float]:
+def compute_goal(material: Material, index: int, color: Color, alike: float) -> tuple[Lab, float]:
     """What the material's median becomes as colour `index`, and how much of the way to the
     palette that is.
 
     alike: CIEDE2000 that the colour's own material may keep from the palette.
     """
-    far = float(cielab.ciede2000(material.lab, colour.lab))
-    own = material.colour == index
+    far = float(cielab.ciede2000(material.lab, color.lab))
+    own = material.color == index
     left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
     way = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
-    moved = np.array(material.lab) + way * np.subtract(colour.lab, material.lab)
+    moved = np.array(material.lab) + way * np.subtract(color.lab, material.lab)
     return cielab.as_lab(moved), way
 
 
-def _shading(index: int, colours: Sequence[Colour]) -> tuple[float, float]:
+def _shading(index: int, colors: Sequence[Color]) -> tuple[float, float]:
     """L* from percentile 5 to the median and from there to 95 that a colour's granules get.
 
     Granules of near colours are shaded less, so that they can be told apart.
     """
-    labs = np.array([colour.lab for colour in colours])
+    labs = np.array([color.lab for color in colors])
     near = np.delete(cielab.ciede2000(labs, labs[index]), index).min(initial=_WELL_APART)
     depth = _SHADING * max(near / _WELL_APART, _LEAST_SHADING)
-    p5, _, p50, _, p95 = colours[index].lightness
+    p5, _, p50, _, p95 = colors[index].lightness
     return depth * (p50 - p5), depth * (p95 - p50)
 
 

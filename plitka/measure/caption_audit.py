@@ -13,7 +13,7 @@ from pathlib import Path
 
 from plitka import images
 from plitka.color import palette
-from plitka.color.palette import Colour, UnknownColour
+from plitka.color.palette import Color, UnknownColor
 from plitka.images import SUFFIXES
 from plitka.measure import shares as fidelity
 from plitka.measure.shares import Measurement
@@ -40,7 +40,7 @@ class CaptionError(ValueError):
 class Caption:
     """What a photograph is said to show. percent: in the order of the colours, 100 together."""
 
-    colours: tuple[Colour, ...]
+    colors: tuple[Color, ...]
     percent: tuple[float, ...]
 
 
@@ -87,9 +87,9 @@ def read_caption(file: Path) -> Caption:
 def _audit_photograph(file: Path) -> Finding:
     try:
         said = read_caption(file)
-    except (CaptionError, UnknownColour) as fault:
+    except (CaptionError, UnknownColor) as fault:
         return Finding(file, None, None, "unread", str(fault))
-    measured = fidelity.measure(images.load(file), said.colours)
+    measured = fidelity.measure(images.load(file), said.colors)
     reason = _find_lie(said, measured)
     return Finding(file, said, measured, "lies" if reason else "true", reason)
 
@@ -104,7 +104,7 @@ def _find_lie(said: Caption, measured: Measurement) -> str:
         return ""
     near = min(permutations(shares), key=lambda p: fidelity.total_variation(measured.shares, p))
     if fidelity.total_variation(measured.shares, near) <= _SWAP_DISTANCE:
-        parts = zip(near, said.colours, strict=True)
+        parts = zip(near, said.colors, strict=True)
         return "swapped; it shows " + ", ".join(f"{100 * s:g}% {c.phrase}" for s, c in parts)
     return "other shares"
 
@@ -136,18 +136,18 @@ def _find_known_name(words: str) -> str:
         name = " ".join(pieces[:count])
         try:
             palette.load().find(name)
-        except UnknownColour:
+        except UnknownColor:
             continue
         return name
     return words.strip()
 
 
 def _make_caption(read: list[tuple[str, float]]) -> Caption:
-    shares: dict[Colour, float] = {}
+    shares: dict[Color, float] = {}
     for name, percent in read:
-        colour = palette.load().find(name)
-        shares[colour] = shares.get(colour, 0.0) + percent
-    shares = {colour: percent for colour, percent in shares.items() if percent > 0}
+        color = palette.load().find(name)
+        shares[color] = shares.get(color, 0.0) + percent
+    shares = {color: percent for color, percent in shares.items() if percent > 0}
     total = sum(shares.values())
     if not _SUM[0] <= total <= _SUM[1]:
         raise CaptionError(f"its shares add up to {total:g}%, not to 100%")

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from plitka.color import cielab
 from plitka.color.cielab import Doubles
-from plitka.color.palette import Colour, Lab
+from plitka.color.palette import Color
+from plitka.color.srgb import Lab
 from plitka.measure import color_modes
 from plitka.measure.color_modes import Modes
 from plitka.measure.segmentation import Segments
@@ -73,10 +74,10 @@ class Classification:
     shadow: NDArray[np.bool_]
 
 
-def classify(segments: Segments, colours: Sequence[Colour]) -> Classification:
+def classify(segments: Segments, colors: Sequence[Color]) -> Classification:
     """Sort a picture's segments by the colours, as the picture itself shows them."""
-    centres, strangers = _claims(segments, colours)
-    return classify_by(segments.lab, segments.area, colours, centres, strangers)
+    centres, strangers = _claims(segments, colors)
+    return classify_by(segments.lab, segments.area, colors, centres, strangers)
 
 
 def sum_shares(found: Classification, segments: Segments) -> tuple[float, ...]:
@@ -90,14 +91,14 @@ def sum_shares(found: Classification, segments: Segments) -> tuple[float, ...]:
 def classify_by(
     lab: Doubles,
     area: Doubles,
-    colours: Sequence[Colour],
+    colors: Sequence[Color],
     centres: tuple[Lab | None, ...],
     strangers: tuple[Lab, ...] = (),
 ) -> Classification:
     """Sort segments, (N, 3) and (N,), by colours that are known to look like `centres`."""
     shown = [index for index, centre in enumerate(centres) if centre is not None]
     looks = [centre for centre in centres if centre is not None]
-    lights = [_light(colours[index], centre) for index, centre in zip(shown, looks, strict=True)]
+    lights = [_light(colors[index], centre) for index, centre in zip(shown, looks, strict=True)]
     looks += strangers
     lights += [_usual_light(stranger) for stranger in strangers]
     if not looks:
@@ -132,7 +133,7 @@ def _most_likely(unlikeliness: Doubles, area: Doubles) -> NDArray[np.int64]:
 
 
 def _claims(
-    segments: Segments, colours: Sequence[Colour]
+    segments: Segments, colors: Sequence[Color]
 ) -> tuple[tuple[Lab | None, ...], tuple[Lab, ...]]:
     """The mode that each colour claims, and the modes that none of the colours explains.
 
@@ -142,7 +143,7 @@ def _claims(
     found = color_modes.find_modes(segments, color_modes.COARSE)
     deep = found.valley < color_modes.DEEP
     drift = np.where(found.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
-    choice = _claimed(found, colours, np.where(deep, _of_one_hue(found, colours, drift), 0))
+    choice = _claimed(found, colors, np.where(deep, _of_one_hue(found, colors, drift), 0))
     centres = [None if mode is None else cielab.as_lab(found.lab[mode]) for mode in choice]
     missing = [index for index, centre in enumerate(centres) if centre is None]
     if missing:
@@ -152,7 +153,7 @@ def _claims(
             if centre is not None:
                 reach[cielab.ciede2000(fine.lab, centre) < _DISTINCT] = 0
                 reach[_is_shadow(fine.lab, centre)] = 0
-        second = _claimed(fine, [colours[index] for index in missing], reach[None])
+        second = _claimed(fine, [colors[index] for index in missing], reach[None])
         for index, mode in zip(missing, second, strict=True):
             if mode is not None:
                 centres[index] = cielab.as_lab(fine.lab[mode])
@@ -168,11 +169,11 @@ def _claims(
     return tuple(centres), strangers
 
 
-def _of_one_hue(found: Modes, colours: Sequence[Colour], drift: Doubles) -> Doubles:
+def _of_one_hue(found: Modes, colors: Sequence[Color], drift: Doubles) -> Doubles:
     """(K, M) `drift` (M,) by hue: farther for large modes of a colour's own, less for grays that
     are claimed by colours and the other way round.
     """
-    palette, picture = np.array([colour.lab[1:] for colour in colours]), found.lab[:, 1:]
+    palette, picture = np.array([color.lab[1:] for color in colors]), found.lab[:, 1:]
     vivid = np.linalg.norm(palette, axis=1)[:, None], np.linalg.norm(picture, axis=1)[None]
     one = palette @ picture.T >= np.cos(np.radians(_ONE_HUE)) * vivid[0] * vivid[1]
     one &= (np.minimum(*vivid) > _GRAY) & (found.weight > _LARGE)
@@ -189,9 +190,9 @@ def _is_shadow(lab: Doubles, centre: Lab) -> NDArray[np.bool_]:
     return np.asarray((off < _CHROMA_SPREAD / 2) & (lab[:, 0] < SHADOW * centre[0]))
 
 
-def _claimed(found: Modes, colours: Sequence[Colour], reach: Doubles) -> list[int | None]:
+def _claimed(found: Modes, colors: Sequence[Color], reach: Doubles) -> list[int | None]:
     """The mode that each colour claims. reach: (K, M) or (1, M) CIEDE2000 within which one may."""
-    palette = np.array([colour.lab for colour in colours])
+    palette = np.array([color.lab for color in colors])
     far = cielab.ciede2000(palette[:, None], found.lab[None])
     worth = _LARGE_DRIFT - far + _CROWD * np.log(found.weight / found.weight.min(initial=1))
     worth += _EXPLAINED * found.weight
@@ -205,19 +206,19 @@ def _assigned(worth: Doubles) -> list[int | None]:
     worth: (K, M), -inf where a claim is out of the question. Dynamic programming over the sets
     of colours that are served already.
     """
-    colours = len(worth)
-    sets = np.arange(1 << colours)
+    colors = len(worth)
+    sets = np.arange(1 << colors)
     best = np.where(sets == 0, 0.0, -np.inf)
     taken: list[NDArray[np.int64]] = []
-    for of_colours in worth.T:
+    for of_colors in worth.T:
         options = [best]
-        for colour in range(colours):
-            without = sets & ~(1 << colour)
-            claimed = best[without] + of_colours[colour]
+        for color in range(colors):
+            without = sets & ~(1 << color)
+            claimed = best[without] + of_colors[color]
             options.append(np.where(sets == without, -np.inf, claimed))
         taken.append(np.argmax(options, axis=0))
         best = np.max(options, axis=0)
-    choice: list[int | None] = [None] * colours
+    choice: list[int | None] = [None] * colors
     served = int(np.argmax(best))
     for mode in reversed(range(worth.shape[1])):
         option = int(taken[mode][served])
@@ -238,9 +239,9 @@ def _distance(lab: Doubles, centre: Lab, light: tuple[float, float]) -> Doubles:
     return np.asarray(0.5 * (off**2).sum(axis=1) + 0.5 * lightness**2)
 
 
-def _light(colour: Colour, centre: Lab) -> tuple[float, float]:
+def _light(color: Color, centre: Lab) -> tuple[float, float]:
     """How far a colour's granules get darker and lighter than `centre`."""
-    p5, _, p50, _, p95 = colour.lightness
+    p5, _, p50, _, p95 = color.lightness
     own = ((p50 - p5) / 1.645, (p95 - p50) / 1.645)
     darker, lighter = (
         _OWN_LIGHT * one + (1 - _OWN_LIGHT) * usual

@@ -23,7 +23,7 @@ _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 _PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
 _LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
 _MOST_PIXELS = 250_000  # of each photograph that are looked at
-_SECOND_COLOUR = 0.1  # of the area, in a mode of its own
+_SECOND_COLOR = 0.1  # of the area, in a mode of its own
 
 
 class CalibrationError(PaletteError):
@@ -80,19 +80,19 @@ def _read_phrase(kind: Path, known: Palette) -> str:
                 'like "dark green"'
             )
         return phrase
-    for colour in known.colours:
-        if colour.code == kind.name:
-            return colour.phrase
+    for color in known.colors:
+        if color.code == kind.name:
+            return color.phrase
     return kind.name.lower()
 
 
 def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
     """No phrase and no code may name two colours."""
-    names = {normalize_name(colour.code): colour.code for colour in known.colours}
+    names = {normalize_name(color.code): color.code for color in known.colors}
     names |= {
-        normalize_name(colour.phrase): colour.code
-        for colour in known.colours
-        if colour.code not in phrases
+        normalize_name(color.phrase): color.code
+        for color in known.colors
+        if color.code not in phrases
     }
     for code, phrase in phrases.items():
         for name in (code, phrase):
@@ -145,6 +145,6 @@ def _sample_pixels(file: Path) -> Floats:
         )
     lab = cielab.rgb_to_lab(image)
     found = color_modes.find_modes(segmentation.segment(image, lab), color_modes.COARSE)
-    if (found.weight[found.valley < color_modes.DEEP] > _SECOND_COLOUR).sum() > 1:
+    if (found.weight[found.valley < color_modes.DEEP] > _SECOND_COLOR).sum() > 1:
         raise CalibrationError(f"{file}: shows more than one colour")
     return lab.reshape(-1, 3)[:: max(count // _MOST_PIXELS, 1)]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.color import cielab
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.measure import classification, segmentation
 
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
@@ -52,12 +52,12 @@ class ClassifiedImage:
     found: classification.Classification
 
 
-def measure(image: NDArray[np.uint8], colours: Sequence[Colour]) -> Measurement:
-    """Measure the shares of `colours` on a picture of a tile.
+def measure(image: NDArray[np.uint8], colors: Sequence[Color]) -> Measurement:
+    """Measure the shares of `colors` on a picture of a tile.
 
     image: (height, width, 3) RGB, 0..255.
     """
-    return summarize(segment_and_classify(scale_for_measuring(image), colours), colours)
+    return summarize(segment_and_classify(scale_for_measuring(image), colors), colors)
 
 
 def scale_for_measuring(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -71,21 +71,21 @@ def scale_for_measuring(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
-def segment_and_classify(image: NDArray[np.uint8], colours: Sequence[Colour]) -> ClassifiedImage:
+def segment_and_classify(image: NDArray[np.uint8], colors: Sequence[Color]) -> ClassifiedImage:
     """The first step of `measure`, for who goes on with what it sees. image: `scale_for_measuring` already."""
     lab = cielab.rgb_to_lab(image)
     cut = segmentation.segment(image, lab)
-    return ClassifiedImage(image, lab, cut, classification.classify(cut, colours))
+    return ClassifiedImage(image, lab, cut, classification.classify(cut, colors))
 
 
-def summarize(seen: ClassifiedImage, colours: Sequence[Colour]) -> Measurement:
+def summarize(seen: ClassifiedImage, colors: Sequence[Color]) -> Measurement:
     """The second step of `measure`, with the same colours."""
     cut, found = seen.cut, seen.found
     whole = cut.area.sum()
     granules = found.owner != classification.NO_COLOR
     gaps = cut.area[found.shadow].sum() / whole
     undecided = cut.area[~granules & ~found.shadow].sum() / whole
-    differences = _differences(seen.lab, found, cut.map, colours)
+    differences = _differences(seen.lab, found, cut.map, colors)
     return Measurement(
         classification.sum_shares(found, cut), differences, float(gaps), float(undecided)
     )
@@ -95,17 +95,17 @@ def _differences(
     lab: cielab.Floats,
     found: classification.Classification,
     pixels: segmentation.SegmentMap,
-    colours: Sequence[Colour],
+    colors: Sequence[Color],
 ) -> tuple[float | None, ...]:
     """As Measurement tells. Like the palette's, the medians take in a granule's own shadows."""
     lab = lab[::_SAMPLE, ::_SAMPLE]
     material = found.material[pixels[::_SAMPLE, ::_SAMPLE]]
     seen = set(found.owner.tolist())
     differences: list[float | None] = []
-    for index, colour in enumerate(colours):
+    for index, color in enumerate(colors):
         if index not in seen:
             differences.append(None)
             continue
         median = np.median(lab[material == index], axis=0)
-        differences.append(float(cielab.ciede2000(median, colour.lab)))
+        differences.append(float(cielab.ciede2000(median, color.lab)))
     return tuple(differences)

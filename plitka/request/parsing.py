@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeGuard, TypeVar
 
 from plitka.color import palette
-from plitka.color.palette import RGB, Colour, UnknownColour, normalize_name, quote, suggest_name
+from plitka.color.palette import Color, UnknownColor, normalize_name, quote, suggest_name
+from plitka.color.srgb import RGB
 from plitka.request.recipe import (
-    COLOUR_CONTROLS,
+    COLOR_CONTROLS,
     DEFAULT_QUALITY,
     DRAW_SEED,
-    MAX_COLOURS,
+    MAX_COLORS,
     MAX_SEED,
     QUALITIES,
-    ColourShare,
+    ColorShare,
     Overrides,
     Quality,
     Recipe,
@@ -66,9 +67,9 @@ def parse(text: str) -> Recipe:
 # What is allowed, as errors say it
 
 _REQUEST = f"an object like {EXAMPLE}"
-_COLOUR = '{"name": "red", "proportion": 60}'
-_COLOUR_LIST = f"a list of 1 to {MAX_COLOURS} colours like [{_COLOUR}, …]"
-_COLOUR_NAME = 'a colour name like "red", "dark green" or "DKGREEN"'
+_COLOR = '{"name": "red", "proportion": 60}'
+_COLOR_LIST = f"a list of 1 to {MAX_COLORS} colours like [{_COLOR}, …]"
+_COLOR_NAME = 'a colour name like "red", "dark green" or "DKGREEN"'
 _HEX = '"#rrggbb" or "#rgb"'
 _PROPORTION = "a percentage, 0 to 100, or a fraction, 0 to 1"
 _SUM = "percentages that add up to 100 (99 to 101) or fractions that add up to 1 (0.99 to 1.01)"
@@ -198,28 +199,28 @@ def _object(value: object) -> _Object:
     raise _Refused(value, 'an object like {"guidance_scale": 7}')
 
 
-def _colour_list(value: object) -> list[object]:
-    if isinstance(value, list) and 1 <= len(value) <= MAX_COLOURS:
+def _color_list(value: object) -> list[object]:
+    if isinstance(value, list) and 1 <= len(value) <= MAX_COLORS:
         return value
-    raise _Refused(value, _COLOUR_LIST)
+    raise _Refused(value, _COLOR_LIST)
 
 
-def _named_colour(value: object) -> tuple[Colour, str]:
+def _named_color(value: object) -> tuple[Color, str]:
     if not isinstance(value, str):
-        raise _Refused(value, _COLOUR_NAME)
+        raise _Refused(value, _COLOR_NAME)
     name = value.strip().strip(" -_")
     if name.startswith("#"):
-        raise _Refused(value, f'{_COLOUR_NAME}; a hex goes under "hex"')
-    colour = palette.load().find(name)
-    is_phrase = normalize_name(name) == normalize_name(colour.phrase)
-    return colour, name.lower() if is_phrase else colour.phrase
+        raise _Refused(value, f'{_COLOR_NAME}; a hex goes under "hex"')
+    color = palette.load().find(name)
+    is_phrase = normalize_name(name) == normalize_name(color.phrase)
+    return color, name.lower() if is_phrase else color.phrase
 
 
-def _free_colour(value: object) -> tuple[Colour, str]:
+def _free_color(value: object) -> tuple[Color, str]:
     if not isinstance(value, str):
         raise _Refused(value, _HEX)
-    colour = palette.load().free(value)
-    return colour, colour.code
+    color = palette.load().free(value)
+    return color, color.code
 
 
 def _proportion(value: object) -> float:
@@ -229,7 +230,7 @@ def _proportion(value: object) -> float:
 
 
 _QUALITY: Callable[[object], Quality] = _choice(QUALITIES)
-_COLOUR_KEYS = {"name": _named_colour, "color": _named_colour, "hex": _free_colour}
+_COLOR_KEYS = {"name": _named_color, "color": _named_color, "hex": _free_color}
 _PROPORTION_KEYS = {"proportion": _proportion, "percentage": _proportion, "percent": _proportion}
 _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
     "use_controlnet": _flag,
@@ -238,7 +239,7 @@ _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
     "num_inference_steps_preview": _whole(1, 150),
     "num_inference_steps_final": _whole(1, 150),
     "negative_prompt": _negative_prompt,
-    "color_control": _choice(COLOUR_CONTROLS),
+    "color_control": _choice(COLOR_CONTROLS),
     "strength": _number(0.05, 1),
     "controlnet_scale": _number(0, 2),
     "lora_scale": _number(0, 2),
@@ -295,7 +296,7 @@ class _Node:
     def _take(self, key: str, take: Callable[[object], T], otherwise: str = "") -> T | None:
         try:
             return take(self.fields[key])
-        except (_Refused, UnknownColour) as refusal:
+        except (_Refused, UnknownColor) as refusal:
             self.fault(key, f"{refusal}{otherwise}")
             return None
 
@@ -310,20 +311,20 @@ def _overrides(request: _Node) -> Overrides:
 # Colours and proportions -> shares
 
 
-def _shares(request: _Node) -> tuple[ColourShare, ...]:
-    entries = request.one_of({"colors": _colour_list}, _COLOUR_LIST) or []
-    colours: list[tuple[Colour, str]] = []
+def _shares(request: _Node) -> tuple[ColorShare, ...]:
+    entries = request.one_of({"colors": _color_list}, _COLOR_LIST) or []
+    colors: list[tuple[Color, str]] = []
     proportions: list[float] = []
     for place, entry in enumerate(entries):
         path = f"colors[{place}]"
         if not isinstance(entry, _Object):
-            request.faults.append(f"{path}: {_Refused(entry, f'an object like {_COLOUR}')}")
+            request.faults.append(f"{path}: {_Refused(entry, f'an object like {_COLOR}')}")
             continue
         node = _Node(entry, path, request.faults)
-        node.expect_keys((*_COLOUR_KEYS, *_PROPORTION_KEYS))
-        colour = node.one_of(_COLOUR_KEYS, f'{_COLOUR_NAME}, or a "hex", {_HEX}')
+        node.expect_keys((*_COLOR_KEYS, *_PROPORTION_KEYS))
+        color = node.one_of(_COLOR_KEYS, f'{_COLOR_NAME}, or a "hex", {_HEX}')
         proportion = node.one_of(_PROPORTION_KEYS, _PROPORTION)
-        colours += [colour] if colour is not None else []
+        colors += [color] if color is not None else []
         proportions += [proportion] if proportion is not None else []
     if not entries or len(proportions) < len(entries):
         return ()
@@ -332,11 +333,11 @@ def _shares(request: _Node) -> tuple[ColourShare, ...]:
         total = math.fsum(proportions)
         request.fault("colors", f"proportions add up to {total:.10g}; allowed: {_SUM}")
         return ()
-    if len(colours) < len(entries):
+    if len(colors) < len(entries):
         return ()
     return _merged(
-        ColourShare(colour, name, proportion / whole)
-        for (colour, name), proportion in zip(colours, proportions, strict=True)
+        ColorShare(color, name, proportion / whole)
+        for (color, name), proportion in zip(colors, proportions, strict=True)
     )
 
 
@@ -349,12 +350,12 @@ def _whole_of(proportions: list[float]) -> float | None:
     return None
 
 
-def _merged(parts: Iterable[ColourShare]) -> tuple[ColourShare, ...]:
+def _merged(parts: Iterable[ColorShare]) -> tuple[ColorShare, ...]:
     """Each granule once, under its first name; those that cover nothing drop out."""
-    merged: dict[RGB, ColourShare] = {}
+    merged: dict[RGB, ColorShare] = {}
     for part in parts:
         if part.share > 0:
             # Purple and violet are two names of the same granule: alike is what looks alike.
-            first = merged.get(part.colour.srgb, replace(part, share=0.0))
-            merged[part.colour.srgb] = replace(first, share=first.share + part.share)
+            first = merged.get(part.color.srgb, replace(part, share=0.0))
+            merged[part.color.srgb] = replace(first, share=first.share + part.share)
     return tuple(merged.values())

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 from plitka.request import controlnet, prompt
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.presets import PRESETS
-from plitka.request.recipe import ColourControl, Recipe
+from plitka.request.recipe import ColorControl, Recipe
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Plan:
     guidance_scale: float
     control: ControlNetChoice
     controlnet_scale: float  # 0 to 2
-    color_control: ColourControl
+    color_control: ColorControl
     strength: float | None  # of image-to-image, 0.05 to 1; text-to-image has none
 
     def as_json(self) -> dict[str, object]:

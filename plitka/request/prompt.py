@@ -1,6 +1,6 @@
 """Recipe -> prompt and negative prompt, in the words that the LoRA was trained on."""
 
-from plitka.request.recipe import ColourShare, Recipe
+from plitka.request.recipe import ColorShare, Recipe
 
 DEFAULT_NEGATIVE_PROMPT = (
     "object, blurry, worst quality, low quality, deformed, watermark, 3d render, cartoon, "
@@ -24,7 +24,7 @@ def build_negative_prompt(recipe: Recipe) -> str:
     return DEFAULT_NEGATIVE_PROMPT if own is None else own
 
 
-def _words(part: ColourShare) -> str:
+def _words(part: ColorShare) -> str:
     # Dust: 0.57 * 100 is 56.99999999999999, and that is 57%.
     percent = int(part.share * 100 + 1e-9)
-    return f"{percent}% {part.colour.phrase if part.colour.is_free else part.name}"
+    return f"{percent}% {part.color.phrase if part.color.is_free else part.name}"

@@ -4,17 +4,17 @@ import secrets
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 
 Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
-ColourControl: TypeAlias = Literal["layout", "prompt"]
+ColorControl: TypeAlias = Literal["layout", "prompt"]
 
 QUALITIES: tuple[Quality, ...] = get_args(Quality)
-COLOUR_CONTROLS: tuple[ColourControl, ...] = get_args(ColourControl)
+COLOR_CONTROLS: tuple[ColorControl, ...] = get_args(ColorControl)
 DEFAULT_QUALITY: Quality = "standard"
 DRAW_SEED = -1  # the seed that asks for one to be drawn
 MAX_SEED = 2**32 - 1
-MAX_COLOURS = 8
+MAX_COLORS = 8
 
 
 class RecipeError(ValueError):
@@ -22,10 +22,10 @@ class RecipeError(ValueError):
 
 
 @dataclass(frozen=True)
-class ColourShare:
+class ColorShare:
     """How much of the tile's visible area one colour covers."""
 
-    colour: Colour
+    color: Color
     name: str  # as written, in lower case; a code became its phrase, a free colour keeps its hex
     share: float  # above 0; the shares of a recipe add up to 1
 
@@ -40,7 +40,7 @@ class Overrides:
     num_inference_steps_preview: int | None = None  # 1 to 150
     num_inference_steps_final: int | None = None  # 1 to 150, wins over num_inference_steps
     negative_prompt: str | None = None
-    color_control: ColourControl | None = None
+    color_control: ColorControl | None = None
     strength: float | None = None  # 0.05 to 1
     controlnet_scale: float | None = None  # 0 to 2
     lora_scale: float | None = None  # 0 to 2, where the LoRA is not fused
@@ -50,7 +50,7 @@ class Overrides:
 class Recipe:
     """A valid request: which colours, in what shares, laid at what angle, made how."""
 
-    shares: tuple[ColourShare, ...]
+    shares: tuple[ColorShare, ...]
     angle: float = 0.0  # degrees, 0 <= angle < 180
     quality: Quality = DEFAULT_QUALITY
     seed: int = DRAW_SEED  # 0 to MAX_SEED, or DRAW_SEED
@@ -61,7 +61,7 @@ class Recipe:
         given = {key: value for key, value in asdict(self.overrides).items() if value is not None}
         return {
             "colors": [
-                {"hex" if part.colour.is_free else "name": part.name, "proportion": part.share}
+                {"hex" if part.color.is_free else "name": part.name, "proportion": part.share}
                 for part in self.shares
             ],
             "angle": self.angle,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile import facets, granule
 from plitka.tile.granule import Chips, Floats
@@ -49,11 +49,11 @@ class Layout:
     height: (N,) at which a granule lies, 0 (the lowest) to 1, ascending.
     tile: (N,) which of the tiles that meet in the frame a granule belongs to.
     lots: (N,) in 0..1, in whose order colours are dealt.
-    owner: (N,) index into `colours`.
+    owner: (N,) index into `colors`.
     survey: the granule map at SURVEY pixels a side, once it is made.
     """
 
-    colours: tuple[Colour, ...]
+    colors: tuple[Color, ...]
     shares: tuple[float, ...]
     angle: float
     seed: int
@@ -94,8 +94,8 @@ class Layout:
         down, right = ((place + half) / side for place in places)
         return facets.map_facets(self.chips, self.centres, granules, right, down, NONE)
 
-    def colour_map(self, size: int) -> NDArray[np.int16]:
-        """(size, size): index into `colours` at each pixel, NONE in the joints."""
+    def color_map(self, size: int) -> NDArray[np.int16]:
+        """(size, size): index into `colors` at each pixel, NONE in the joints."""
         seen = np.append(self.owner.astype(np.int16), np.int16(NONE))
         return np.asarray(seen[self.granule_map(size)])
 
@@ -200,7 +200,7 @@ def lay(recipe: Recipe) -> Layout:
     near = (np.abs(centres) < 0.5 + margin).all(axis=1)
 
     layout = Layout(
-        colours=tuple(share.colour for share in recipe.shares),
+        colors=tuple(share.color for share in recipe.shares),
         shares=tuple(share.share for share in recipe.shares),
         angle=recipe.angle,
         seed=recipe.seed,
@@ -225,7 +225,7 @@ def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
     shares = tuple(share.share for share in recipe.shares)
     return replace(
         layout,
-        colours=tuple(share.colour for share in recipe.shares),
+        colors=tuple(share.color for share in recipe.shares),
         shares=shares,
         owner=_deal_colors(_measure_visible_areas(layout), shares, layout.lots),
     )

@@ -14,7 +14,7 @@ from plitka.color.cielab import (
     encode_srgb,
     lightness_to_luminance,
 )
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.color.srgb import LUMINANCE
 from plitka.tile import granule
 from plitka.tile.layout import NONE, Layout
@@ -87,10 +87,10 @@ def render_picture(layout: Layout, size: int, light: Lighting | None = None) -> 
 
 def render_colormap(layout: Layout, size: int) -> Image:
     """The exact layout in flat palette colours; joints in a gray that no colour has."""
-    used = {colour.srgb for colour in layout.colours}
+    used = {color.srgb for color in layout.colors}
     joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
-    flat = np.array([colour.srgb for colour in layout.colours] + [joint], np.uint8)
-    return np.asarray(flat[layout.colour_map(size)])
+    flat = np.array([color.srgb for color in layout.colors] + [joint], np.uint8)
+    return np.asarray(flat[layout.color_map(size)])
 
 
 def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
@@ -251,10 +251,10 @@ def _rank_exposure(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint
 
 def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uint16]) -> Floats:
     """(size, size) linear RGB. granules: the map of granules at twice the size."""
-    joint = len(layout.colours)
+    joint = len(layout.colors)
     owner = np.append(layout.owner, np.uint8(joint)).take(granules)
     quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
-    ramps = [_make_ramp(colour) for colour in layout.colours]
+    ramps = [_make_ramp(color) for color in layout.colors]
     ramps.append(np.full((_LEVELS, 3), _JOINT_LIGHT, np.float32))
     level = levels.ravel().astype(np.intp)
     linear = np.concatenate(ramps).take(quarters[0] * np.intp(_LEVELS) + level, axis=0)
@@ -276,16 +276,16 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     return np.asarray(linear.reshape(*levels.shape, 3))
 
 
-def _make_ramp(colour: Colour) -> Floats:
+def _make_ramp(color: Color) -> Floats:
     """(_LEVELS, 3) linear RGB of a colour from its darkest pixel to its lightest."""
     rank = np.linspace(0, 1, _LEVELS)
-    p5, p25, p50, p75, p95 = colour.lightness
+    p5, p25, p50, p75, p95 = color.lightness
     knots = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
     dark, bright = p25 - p5, p95 - p75
     values = (p5 - dark, p5 - 0.65 * dark, p5, p25, p50, p75, p95, p95 + bright, p95 + 1.6 * bright)
     lightness = np.interp(rank, knots, np.clip(values, 0, 100))
     bounces = np.interp(rank, BOUNCE_RANK, BOUNCES)
-    lab = np.array(colour.lab, np.float32) * (1, _MEDIAN_CHROMA, _MEDIAN_CHROMA)
+    lab = np.array(color.lab, np.float32) * (1, _MEDIAN_CHROMA, _MEDIAN_CHROMA)
     median = cv2.cvtColor(lab.astype(np.float32)[None, None], cv2.COLOR_LAB2LRGB)[0, 0]
     linear = np.maximum(median, DARKEST_CHANNEL) ** bounces[:, None]
     linear *= (lightness_to_luminance(lightness) / (linear @ LUMINANCE))[:, None]

@@ -23,12 +23,12 @@ let told; // what the server told at the start
 let tile = null;
 let settled = null; // the tile when the hand let go last: what undo goes back to
 let measured = { drawing: null, photograph: null };
-let views = null; // AbortController of the room or the colour map under way
+let views = null; // AbortController of the room or the color map under way
 const history = new History();
 
 const stage = new Stage(turn);
 const easel = new Easel(drawn, (error) => fault(error, () => easel.draw(tile, true)));
-const mixer = new Mixer((colours, done, whole = 100) => change({ colours, whole }, done), tell);
+const mixer = new Mixer((colors, done, whole = 100) => change({ colors, whole }, done), tell);
 let swatches, settings, camera, sharing;
 
 /** Say something aloud, and on the page as well where nothing else shows it. */
@@ -74,9 +74,9 @@ function fill() {
 }
 
 function mixed(of) {
-  return of.colours
-    .filter((colour) => colour.share > 0)
-    .map((colour) => say("part", { share: words.percent(colour.share / of.whole), colour: words.colourName(colour.name) }))
+  return of.colors
+    .filter((color) => color.share > 0)
+    .map((color) => say("part", { share: words.percent(color.share / of.whole), color: words.colorName(color.name) }))
     .join(", ");
 }
 
@@ -137,7 +137,7 @@ const room = (of, signal) =>
   server.room(stage.kind("photograph") === "final" ? stage.blob("photograph") : JSON.stringify(request(of)), signal);
 
 function saves(of) {
-  const name = (what, ending) => `plitka-${of.colours.map((c) => c.name.replace(/\W+/g, "")).join("-").slice(0, 60)}-${of.seed}-${what}.${ending}`;
+  const name = (what, ending) => `plitka-${of.colors.map((c) => c.name.replace(/\W+/g, "")).join("-").slice(0, 60)}-${of.seed}-${what}.${ending}`;
   const png = (kind) => async () => (kind === "final" ? easel.final(of) : (await server.picture(kind, key(of))).blob);
   const list = [
     ["save_final", name("final", "png"), png("final")],
@@ -296,7 +296,7 @@ async function begin() {
     fault(error, begin);
     return;
   }
-  swatches = new Swatches(told.swatches, told.most.colours, mixer, tell);
+  swatches = new Swatches(told.swatches, told.most.colors, mixer, tell);
   settings = new Settings(told.qualities, told.most.seed, change, tell);
   camera = new Camera(told.photographer, photographed, tell, fault);
   sharing = new Sharing(saves, tell, fault);

@@ -5,7 +5,7 @@
 
 const WHOLE = 1000;
 
-const tenths = (colour, whole) => (colour.share / whole) * WHOLE;
+const tenths = (color, whole) => (color.share / whole) * WHOLE;
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
 /** Parts in proportion to the weights, multiples of `step` that add up to `total`, itself one. */
@@ -26,24 +26,24 @@ export function apportioned(total, weights, step = 1) {
 }
 
 /** The colours with these shares, in tenths of a percent. */
-function shared(colours, parts) {
-  return colours.map((colour, index) => ({ ...colour, share: Number((parts[index] / 10).toFixed(1)) }));
+function shared(colors, parts) {
+  return colors.map((color, index) => ({ ...color, share: Number((parts[index] / 10).toFixed(1)) }));
 }
 
 /** The same mixture in tenths of a percent. whole: what the shares add up to now, 100 or 1. */
-export function rounded(colours, whole) {
-  return shared(colours, apportioned(WHOLE, colours.map((colour) => tenths(colour, whole))));
+export function rounded(colors, whole) {
+  return shared(colors, apportioned(WHOLE, colors.map((color) => tenths(color, whole))));
 }
 
 /**
  * The colour at `index` with another share, in percent; those without a lock make room in
  * proportion to what they had. Nothing changes where all others are locked.
  */
-export function moved(colours, index, share) {
-  const parts = colours.map((colour) => Math.round(colour.share * 10));
-  const free = colours.flatMap((colour, other) => (other === index || colour.locked ? [] : [other]));
-  if (free.length === 0 || colours[index].locked) return colours;
-  const held = sum(parts.filter((_, other) => other !== index && colours[other].locked));
+export function moved(colors, index, share) {
+  const parts = colors.map((color) => Math.round(color.share * 10));
+  const free = colors.flatMap((color, other) => (other === index || color.locked ? [] : [other]));
+  if (free.length === 0 || colors[index].locked) return colors;
+  const held = sum(parts.filter((_, other) => other !== index && colors[other].locked));
   const wanted = Math.min(Math.max(Math.round(share * 10), 0), WHOLE - held);
   const rest = WHOLE - held - wanted;
   const step = [...parts, wanted, rest].every((part) => part % 10 === 0) ? 10 : 1;
@@ -51,36 +51,36 @@ export function moved(colours, index, share) {
   const next = [...parts];
   next[index] = wanted;
   free.forEach((other, place) => (next[other] = given[place]));
-  return shared(colours, next);
+  return shared(colors, next);
 }
 
 /** With one more colour, whose share those without a lock give up; none where all are locked. */
-export function added(colours, colour) {
-  if (colours.length === 0) return [{ ...colour, share: 100, locked: false }];
-  const open = sum(colours.filter((other) => !other.locked).map((other) => other.share));
-  const count = colours.filter((other) => !other.locked).length + 1;
-  const wider = [...colours, { ...colour, share: 0, locked: false }];
-  return moved(wider, colours.length, Math.floor(open / count));
+export function added(colors, color) {
+  if (colors.length === 0) return [{ ...color, share: 100, locked: false }];
+  const open = sum(colors.filter((other) => !other.locked).map((other) => other.share));
+  const count = colors.filter((other) => !other.locked).length + 1;
+  const wider = [...colors, { ...color, share: 0, locked: false }];
+  return moved(wider, colors.length, Math.floor(open / count));
 }
 
 /** Without the colour at `index`; the others take its share, those without a lock where there are any. */
-export function removed(colours, index) {
-  const rest = colours.filter((_, other) => other !== index);
+export function removed(colors, index) {
+  const rest = colors.filter((_, other) => other !== index);
   if (rest.length === 0) return rest;
-  const open = rest.some((colour) => !colour.locked) ? rest.filter((colour) => !colour.locked) : rest;
-  const total = WHOLE - sum(rest.filter((colour) => !open.includes(colour)).map((colour) => Math.round(colour.share * 10)));
-  const step = rest.every((colour) => Number.isInteger(colour.share)) ? 10 : 1;
-  const given = apportioned(total, open.map((colour) => Math.round(colour.share * 10)), step);
-  return shared(rest, rest.map((colour) => {
-    const place = open.indexOf(colour);
-    return place < 0 ? Math.round(colour.share * 10) : given[place];
+  const open = rest.some((color) => !color.locked) ? rest.filter((color) => !color.locked) : rest;
+  const total = WHOLE - sum(rest.filter((color) => !open.includes(color)).map((color) => Math.round(color.share * 10)));
+  const step = rest.every((color) => Number.isInteger(color.share)) ? 10 : 1;
+  const given = apportioned(total, open.map((color) => Math.round(color.share * 10)), step);
+  return shared(rest, rest.map((color) => {
+    const place = open.indexOf(color);
+    return place < 0 ? Math.round(color.share * 10) : given[place];
   }));
 }
 
 /** All colours without a lock alike. */
-export function even(colours) {
-  const open = colours.filter((colour) => !colour.locked);
-  const total = WHOLE - sum(colours.filter((colour) => colour.locked).map((colour) => Math.round(colour.share * 10)));
+export function even(colors) {
+  const open = colors.filter((color) => !color.locked);
+  const total = WHOLE - sum(colors.filter((color) => color.locked).map((color) => Math.round(color.share * 10)));
   const given = apportioned(total, open.map(() => 1), total % (10 * open.length) === 0 ? 10 : 1);
-  return shared(colours, colours.map((colour) => (colour.locked ? Math.round(colour.share * 10) : given[open.indexOf(colour)])));
+  return shared(colors, colors.map((color) => (color.locked ? Math.round(color.share * 10) : given[open.indexOf(color)])));
 }

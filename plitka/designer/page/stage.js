@@ -150,6 +150,6 @@ function draggable(pane) {
 
 /** "shares off by 1.2 points in all": half the sum of what each is off. */
 export function offBy(tile, measured) {
-  const off = tile.colours.reduce((sum, c) => sum + Math.abs(c.share / tile.whole - (measured[c.name.toLowerCase()] ?? 0)), 0) / 2;
+  const off = tile.colors.reduce((sum, c) => sum + Math.abs(c.share / tile.whole - (measured[c.name.toLowerCase()] ?? 0)), 0) / 2;
   return say("off", { points: figure(100 * off) });
 }

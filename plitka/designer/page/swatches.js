@@ -1,7 +1,7 @@
 // The palette: named swatches, a search, and any colour by its hex.
 
 import { at, make } from "./dom.js";
-import { colourName, namesEverywhere, say } from "./words.js";
+import { colorName, namesEverywhere, say } from "./words.js";
 
 const HEX = /^#?([0-9a-f]{6}|[0-9a-f]{3})$/i;
 const plain = (text) => text.toLowerCase().replaceAll("ё", "е").replaceAll("grey", "gray").replace(/[ _-]+/g, " ").trim();
@@ -11,7 +11,7 @@ export class Swatches {
   #most;
   #mixer;
   #tell;
-  #colours = [];
+  #colors = [];
 
   constructor(palette, most, mixer, tell) {
     this.#palette = palette;
@@ -26,7 +26,7 @@ export class Swatches {
   }
 
   show(tile) {
-    this.#colours = tile.colours;
+    this.#colors = tile.colors;
     this.#fill(false);
   }
 
@@ -43,31 +43,31 @@ export class Swatches {
       swatch.names.some((name) => namesEverywhere(name).some((one) => plain(one).includes(text))));
     const hex = HEX.exec(at("search").value.trim());
     const wanted = [...(hex ? [free(`#${hex[1]}`)] : []), ...found.map((swatch) => ({ name: swatch.phrase, hex: swatch.hex, free: false }))];
-    const held = document.activeElement?.dataset?.colour;
-    at("swatches").replaceChildren(...wanted.map((colour) => make("li", {}, this.#swatch(colour))));
-    if (held) at("swatches").querySelector(`[data-colour="${CSS.escape(held)}"]`)?.focus();
-    at("room-left").textContent = say("room_left", { count: this.#colours.length, most: this.#most });
+    const held = document.activeElement?.dataset?.color;
+    at("swatches").replaceChildren(...wanted.map((color) => make("li", {}, this.#swatch(color))));
+    if (held) at("swatches").querySelector(`[data-color="${CSS.escape(held)}"]`)?.focus();
+    at("room-left").textContent = say("room_left", { count: this.#colors.length, most: this.#most });
     at("found").textContent = !text ? "" : wanted.length === 0 ? say("found_none") : searched ? say("found", { count: wanted.length }) : at("found").textContent;
   }
 
-  #swatch(colour) {
-    const name = colourName(colour.name);
-    const within = this.#own(colour);
+  #swatch(color) {
+    const name = colorName(color.name);
+    const within = this.#own(color);
     const chip = make("span", { class: "swatch", "aria-hidden": "true" });
-    chip.style.background = colour.hex;
+    chip.style.background = color.hex;
     return make("button", {
-      type: "button", class: "chip", "data-colour": colour.name, "aria-pressed": String(Boolean(within)),
-      "aria-label": say(within ? "take_out" : "add", { colour: name }),
-      onclick: () => (within ? this.#mixer.remove(within.name) : this.#take(colour)),
+      type: "button", class: "chip", "data-color": color.name, "aria-pressed": String(Boolean(within)),
+      "aria-label": say(within ? "take_out" : "add", { color: name }),
+      onclick: () => (within ? this.#mixer.remove(within.name) : this.#take(color)),
     }, chip, make("span", { class: "name" }, name));
   }
 
-  #own = (colour) => this.#colours.find((own) => own.hex === colour.hex);
+  #own = (color) => this.#colors.find((own) => own.hex === color.hex);
 
-  #take(colour) {
-    if (this.#own(colour)) return;
-    if (this.#colours.length >= this.#most) this.#tell(say("too_many", { most: this.#most }), true);
-    else this.#mixer.add(colour);
+  #take(color) {
+    if (this.#own(color)) return;
+    if (this.#colors.length >= this.#most) this.#tell(say("too_many", { most: this.#most }), true);
+    else this.#mixer.add(color);
   }
 
   /** Enter in the search takes the first colour that was found. */

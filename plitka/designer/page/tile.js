@@ -7,13 +7,13 @@ import { Fault } from "./server.js";
 
 /** From a recipe as the server writes it. hexes: what the names of colours look like. */
 export function fromRecipe(recipe, hexes) {
-  const total = recipe.colors.reduce((sum, colour) => sum + colour.proportion, 0);
+  const total = recipe.colors.reduce((sum, color) => sum + color.proportion, 0);
   return {
-    colours: recipe.colors.map((colour) => ({
-      name: colour.hex ?? colour.name,
-      hex: colour.hex ?? hexes(colour.name),
-      free: colour.hex !== undefined,
-      share: colour.proportion,
+    colors: recipe.colors.map((color) => ({
+      name: color.hex ?? color.name,
+      hex: color.hex ?? hexes(color.name),
+      free: color.hex !== undefined,
+      share: color.proportion,
       locked: false,
     })),
     whole: total > 2 ? 100 : 1,
@@ -26,9 +26,9 @@ export function fromRecipe(recipe, hexes) {
 
 /** The request of a tile: colours without a share are not asked for. */
 export function request(tile) {
-  const colors = tile.colours
-    .filter((colour) => colour.share > 0)
-    .map((colour) => ({ [colour.free ? "hex" : "name"]: colour.name, proportion: colour.share }));
+  const colors = tile.colors
+    .filter((color) => color.share > 0)
+    .map((color) => ({ [color.free ? "hex" : "name"]: color.name, proportion: color.share }));
   const asked = { colors, angle: tile.angle, quality: tile.quality, seed: tile.seed };
   if (Object.keys(tile.overrides).length > 0) asked.overrides = tile.overrides;
   return asked;
@@ -40,11 +40,11 @@ export const key = (tile) => JSON.stringify(request(tile));
 /** The part of the address after the #: dark_green:50,~1e90ff:50&angle=45&seed=7 */
 export function link(tile) {
   const asked = request(tile);
-  const colours = asked.colors.map((colour) => {
-    const name = colour.hex ? `~${colour.hex.slice(1)}` : encodeURIComponent(colour.name).replaceAll("%20", "+");
-    return `${name}:${colour.proportion}`;
+  const colors = asked.colors.map((color) => {
+    const name = color.hex ? `~${color.hex.slice(1)}` : encodeURIComponent(color.name).replaceAll("%20", "+");
+    return `${name}:${color.proportion}`;
   });
-  const parts = [`c=${colours.join(",")}`, `angle=${asked.angle}`, `seed=${asked.seed}`];
+  const parts = [`c=${colors.join(",")}`, `angle=${asked.angle}`, `seed=${asked.seed}`];
   if (asked.quality !== "standard") parts.push(`quality=${asked.quality}`);
   if (asked.overrides) parts.push(`overrides=${encodeURIComponent(JSON.stringify(asked.overrides))}`);
   return `#${parts.join("&")}`;
@@ -61,7 +61,7 @@ export function fromLink(hash) {
   if (fields.has("params_json")) return fields.get("params_json");
   const asked = {};
   for (const [name, value] of fields) {
-    if (name === "c") asked.colors = value.split(",").map(colourInLink);
+    if (name === "c") asked.colors = value.split(",").map(colorInLink);
     else if (name === "angle" || name === "seed") asked[name] = numberOr(value);
     else if (name === "overrides") asked.overrides = decoded(value);
     else asked[name] = value;
@@ -69,7 +69,7 @@ export function fromLink(hash) {
   return JSON.stringify(asked);
 }
 
-function colourInLink(text) {
+function colorInLink(text) {
   const colon = text.lastIndexOf(":");
   const [name, share] = colon < 0 ? [text, ""] : [text.slice(0, colon), text.slice(colon + 1)];
   const key = name.startsWith("~") ? "hex" : "name";

@@ -32,12 +32,12 @@ export function say(word, values = {}) {
 export const knows = (word) => word in DICTIONARIES[language];
 
 /** A colour's name: as the palette has it, or a hex. */
-export function colourName(name) {
-  return DICTIONARIES[language].colours[name.toLowerCase().replace(/[ _-]+/g, (gap) => (gap === "-" ? "-" : " "))] ?? name;
+export function colorName(name) {
+  return DICTIONARIES[language].colors[name.toLowerCase().replace(/[ _-]+/g, (gap) => (gap === "-" ? "-" : " "))] ?? name;
 }
 
 /** A colour's names in all languages, for the search. */
-export const namesEverywhere = (name) => [name, ...Object.values(DICTIONARIES).map((d) => d.colours[name] ?? name)];
+export const namesEverywhere = (name) => [name, ...Object.values(DICTIONARIES).map((d) => d.colors[name] ?? name)];
 
 export const percent = (share, digits = 1) =>
   new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: digits }).format(share);

@@ -1,15 +1,16 @@
 """How right `measure` is: on the photographs, on renders, and for colours that are not there.
 
-    PLITKA_SHARED=… python -m benchmarks.colour_measure
+    PLITKA_SHARED=… python -m benchmarks.color_measure
 
 Without photographs, renders alone are measured.
 """
 
 import numpy as np
 
-from benchmarks.colour_pictures import RECIPES, labelled, layout
+from benchmarks.color_pictures import RECIPES, labelled, layout
 from plitka import images
 from plitka.color import palette
+from plitka.color.srgb import Lab
 from plitka.measure import shares
 from plitka.tile import render
 
@@ -24,10 +25,10 @@ def _photographs() -> None:
     """Mean error per colour, in points, of each mixed photograph; the groups by kind."""
     errors: dict[str, list[float]] = {"one colour": [], "black and white": [], "colours": []}
     for photo in labelled():
-        measured = shares.measure(images.load(photo.file), photo.colours)
+        measured = shares.measure(images.load(photo.file), photo.colors)
         off = 100 * (np.array(measured.shares) - photo.shares)
         error = float(np.abs(off).mean())
-        codes = {colour.code for colour in photo.colours}
+        codes = {color.code for color in photo.colors}
         kind = "black and white" if codes == {"BLACK", "WHITE"} else "colours"
         errors["one colour" if len(codes) == 1 else kind].append(error)
         if len(codes) > 1:
@@ -45,16 +46,16 @@ def _absent() -> None:
     found: list[float] = []
     for photo in labelled():
         image = images.load(photo.file)
-        for other in palette.load().colours[::5]:
-            if all(_far(other.lab, colour.lab) for colour in photo.colours):
-                measured = shares.measure(image, [*photo.colours, other])
+        for other in palette.load().colors[::5]:
+            if all(_far(other.lab, color.lab) for color in photo.colors):
+                measured = shares.measure(image, [*photo.colors, other])
                 found.append(100 * measured.shares[-1])
     if found:
         more = sum(share > 1 for share in found)
         print(f"absent colours: {len(found)} looked for, {more} given more than a point")
 
 
-def _far(one: palette.Lab, other: palette.Lab) -> bool:
+def _far(one: Lab, other: Lab) -> bool:
     from plitka.color.cielab import ciede2000
 
     # Nearer ones may well be the granules' true name: the photographs' DKGREEN is GREEN.
@@ -65,7 +66,7 @@ def _renders() -> None:
     off = []
     for recipe in RECIPES:
         laid = layout(recipe, 7)
-        measured = shares.measure(render.render_picture(laid, 1024), laid.colours)
+        measured = shares.measure(render.render_picture(laid, 1024), laid.colors)
         variation = 100 * shares.total_variation(measured.shares, laid.shares)
         off.append(variation)
         print(f"render {recipe:35} total variation {variation:5.2f}")

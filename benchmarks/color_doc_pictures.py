@@ -1,6 +1,6 @@
-"""Draw the pictures of docs/colour.md, from renders alone.
+"""Draw the pictures of docs/color.md, from renders alone.
 
-python -m benchmarks.colour_doc_pictures
+python -m benchmarks.color_doc_pictures
 """
 
 from pathlib import Path
@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.colour_pictures import SIZE, Image, layout
+from benchmarks.color_pictures import SIZE, Image, layout
 from plitka.color import cielab
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.matching import match, region_merging
 from plitka.measure import classification, segmentation
 from plitka.tile import render
@@ -31,25 +31,25 @@ def main() -> None:
     image = render.render_picture(layout(_DRAWN, 8), SIZE)
     lab = cielab.rgb_to_lab(image)
     cut = segmentation.segment(image, lab)
-    found = classification.classify(cut, laid.colours)
+    found = classification.classify(cut, laid.colors)
     granules = laid.granule_map(SIZE)
     coarse = segmentation.split_large_segments(segmentation.segment(image, lab, 3), lab, granules)
     pieces = region_merging.merge_segments(coarse, granules).number[coarse.map]
-    _save("colour-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colours))
+    _save("color-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colors))
     matched = match.match_image(image, laid)
     after = segmentation.segment(matched, cielab.rgb_to_lab(matched))
-    shown = classification.classify(after, laid.colours)
-    _save("colour-match.jpg", _outlined(image, pieces), matched, _flat(shown, after, laid.colours))
+    shown = classification.classify(after, laid.colors)
+    _save("color-match.jpg", _outlined(image, pieces), matched, _flat(shown, after, laid.colors))
     flat = np.full_like(image, 128)
     noise = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
-    _save("colour-any.jpg", *(match.match_image(one, laid) for one in (flat, noise)))
+    _save("color-any.jpg", *(match.match_image(one, laid) for one in (flat, noise)))
 
 
 def _flat(
-    found: classification.Classification, cut: segmentation.Segments, colours: tuple[Colour, ...]
+    found: classification.Classification, cut: segmentation.Segments, colors: tuple[Color, ...]
 ) -> Image:
     """What `measure` sees: each segment in its palette colour, nobody's in amber."""
-    table = np.array([colour.srgb for colour in colours] + [_NOBODY], np.uint8)
+    table = np.array([color.srgb for color in colors] + [_NOBODY], np.uint8)
     return np.asarray(table[found.owner][cut.map])
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from plitka import images
 from plitka.color import palette
-from plitka.color.palette import Colour
-from plitka.request.recipe import ColourShare, Recipe
+from plitka.color.palette import Color
+from plitka.request.recipe import ColorShare, Recipe
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
 
@@ -40,7 +40,7 @@ class Labelled:
 
     name: str
     file: Path
-    colours: tuple[Colour, ...]
+    colors: tuple[Color, ...]
     shares: tuple[float, ...]
 
 
@@ -57,9 +57,9 @@ def labelled() -> Iterator[Labelled]:
         return
     with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            colours = tuple(palette.load().find(code) for code in row["colours"].split("+"))
+            colors = tuple(palette.load().find(code) for code in row["colours"].split("+"))
             shares = tuple(float(part) / 100 for part in row["percent_true"].split("+"))
-            yield Labelled(row["file"], folder / row["file"], colours, shares)
+            yield Labelled(row["file"], folder / row["file"], colors, shares)
 
 
 def layout(recipe: str, seed: int) -> Layout:
@@ -67,8 +67,8 @@ def layout(recipe: str, seed: int) -> Layout:
     parts = []
     for part in recipe.split("+"):
         code = part.rstrip("0123456789")
-        colour = palette.load().find(code)
-        parts.append(ColourShare(colour, colour.phrase, int(part[len(code) :]) / 100))
+        color = palette.load().find(code)
+        parts.append(ColorShare(color, color.phrase, int(part[len(code) :]) / 100))
     return lay(Recipe(tuple(parts), seed=seed))
 
 

@@ -1,6 +1,6 @@
 """How well `match` gives any picture a recipe's shares and colours, and what it leaves of it.
 
-    PLITKA_SHARED=… python -m benchmarks.colour_match [stand-in …]
+    PLITKA_SHARED=… python -m benchmarks.color_match [stand-in …]
 
 Each stand-in for a model's picture is matched to each of the 23 recipes. The result is measured
 by fidelity.measure and by a plain pixel classifier, which is written here and shares nothing with
@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.colour_pictures import (
+from benchmarks.color_pictures import (
     RECIPES,
     SHOWN,
     Image,
@@ -31,7 +31,7 @@ from benchmarks.colour_pictures import (
 from plitka import images
 from plitka.color import palette
 from plitka.color.cielab import ciede2000
-from plitka.color.palette import Colour
+from plitka.color.palette import Color
 from plitka.matching import match
 from plitka.measure import shares
 from plitka.tile.layout import Layout
@@ -69,7 +69,7 @@ def main(chosen: Sequence[str]) -> None:
             results[name, recipe] = _matched(name, image, layout(recipe, _SEED))
         _print(name, [result for (of, _), result in results.items() if of == name])
     _print("all", list(results.values()))
-    well = [r for (_, recipe), r in results.items() if _well_separated(layout(recipe, 0).colours)]
+    well = [r for (_, recipe), r in results.items() if _well_separated(layout(recipe, 0).colors)]
     print(f"recipes of well separated colours: pixels' worst {max(r.plain for r in well):.1f}")
     worst = sorted(results.items(), key=lambda item: -max(item[1].variation, item[1].plain))
     for (name, recipe), result in worst[:8]:
@@ -82,8 +82,8 @@ def _matched(name: str, image: Image, laid: Layout) -> Result:
     matched = match.match(image, laid)
     seconds = time.process_time() - start
     after, measured = matched.image, matched.after
-    plain = 100 * shares.total_variation(plain_shares(after, laid.colours), laid.shares)
-    inside, everywhere = _detail(name, image, after, laid.colours)
+    plain = 100 * shares.total_variation(plain_shares(after, laid.colors), laid.shares)
+    inside, everywhere = _detail(name, image, after, laid.colors)
     return Result(
         100 * shares.total_variation(measured.shares, laid.shares),
         plain,
@@ -131,12 +131,12 @@ class _Gaussian:
 
 
 @cache
-def _fitted(colour: Colour) -> _Gaussian:
+def _fitted(color: Color) -> _Gaussian:
     folder = photographs()
-    if folder is not None and (folder / f"{colour.code}.jpg").is_file():
-        image = images.load(folder / f"{colour.code}.jpg")
+    if folder is not None and (folder / f"{color.code}.jpg").is_file():
+        image = images.load(folder / f"{color.code}.jpg")
     else:
-        image = rendered(f"{colour.code}100", 21)
+        image = rendered(f"{color.code}100", 21)
     lab = _lab(image).reshape(-1, 3)
     lab = lab[lab[:, 0] > _DARK * np.median(lab[:, 0])]
     spread = np.cov(lab.T) + np.diag([4.0, 4.0, 4.0])
@@ -145,22 +145,22 @@ def _fitted(colour: Colour) -> _Gaussian:
     return _Gaussian(lab.mean(axis=0), inverse, offset)
 
 
-def _plain_map(image: Image, colours: Sequence[Colour]) -> NDArray[np.int64]:
+def _plain_map(image: Image, colors: Sequence[Color]) -> NDArray[np.int64]:
     lab = _lab(image)
     unlikely = []
-    for colour in colours:
-        fit = _fitted(colour)
+    for color in colors:
+        fit = _fitted(color)
         off = lab - fit.mean
         unlikely.append(0.5 * np.einsum("...i,ij,...j", off, fit.inverse, off) + fit.offset)
     return np.asarray(np.argmin(unlikely, axis=0))
 
 
-def plain_shares(image: Image, colours: Sequence[Colour]) -> list[float]:
+def plain_shares(image: Image, colors: Sequence[Color]) -> list[float]:
     image = image[::2, ::2]
-    owner = _plain_map(image, colours)
-    dark = np.array([_DARK * colour.lab[0] for colour in colours])
+    owner = _plain_map(image, colors)
+    dark = np.array([_DARK * color.lab[0] for color in colors])
     seen = _lab(image)[..., 0] > dark[owner]
-    area = np.bincount(owner[seen], minlength=len(colours))
+    area = np.bincount(owner[seen], minlength=len(colors))
     return [float(part) for part in area / area.sum()]
 
 
@@ -169,21 +169,19 @@ def _lab(image: Image) -> NDArray[np.float64]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float64)
 
 
-def _detail(
-    name: str, before: Image, after: Image, colours: Sequence[Colour]
-) -> tuple[float, float]:
+def _detail(name: str, before: Image, after: Image, colors: Sequence[Color]) -> tuple[float, float]:
     one, other = (_fine(_lab(image)[..., 0]) for image in (before, after))
     # Where two colours meet, the step between them is what was asked for, or taken away.
-    inside = _within(after, colours)
+    inside = _within(after, colors)
     if name in SHOWN:
         inside &= _within(before, [palette.load().find(code) for code in SHOWN[name]])
     return _correlation(one[inside], other[inside]), _correlation(one, other)
 
 
-def _within(image: Image, colours: Sequence[Colour]) -> NDArray[np.bool_]:
+def _within(image: Image, colors: Sequence[Color]) -> NDArray[np.bool_]:
     """Where a picture shows one colour all around."""
     smooth = np.asarray(cv2.medianBlur(image, 5), np.uint8)
-    owner = _plain_map(smooth, colours).astype(np.uint8)
+    owner = _plain_map(smooth, colors).astype(np.uint8)
     kernel = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
     return np.asarray(cv2.dilate(owner, kernel) == cv2.erode(owner, kernel))
 
@@ -198,8 +196,8 @@ def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
-def _well_separated(colours: Sequence[Colour]) -> bool:
-    pairs = combinations(colours, 2)
+def _well_separated(colors: Sequence[Color]) -> bool:
+    pairs = combinations(colors, 2)
     return all(float(ciede2000(a.lab, b.lab)) > _WELL_SEPARATED for a, b in pairs)
 
 
