@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.designer import Designer, Hand, chromium, designer
+from tests.support.designer import Designer, Hand, chromium, designer
 
 DOCS = Path(__file__).parents[1] / "docs"
 PHONE: dict[str, Any] = {

@@ -12,15 +12,15 @@ from plitka import images
 from plitka.engines import registry
 from plitka.tile import render
 from plitka.tile.layout import lay
-from tests.recipes import asked
-from tests.server import CogServer, cog_server
+from tests.support.recipes import asked
+from tests.support.server import CogServer, cog_server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from plitka.engines.sdxl.engine import SdxlEngine
-    from tests.designer import Designer, Hand
-    from tests.small_sdxl import SmallSdxl
+    from tests.support.designer import Designer, Hand
+    from tests.support.small_sdxl import SmallSdxl
 
 StartServer = Callable[..., CogServer]
 
@@ -50,7 +50,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
 @pytest.fixture(scope="session")
 def small_sdxl(tmp_path_factory: pytest.TempPathFactory) -> "SmallSdxl":
     """The files of a small SDXL; nobody changes them."""
-    from tests import small_sdxl  # torch comes with it, and most tests do without
+    from tests.support import small_sdxl  # torch comes with it, and most tests do without
 
     return small_sdxl.save(tmp_path_factory.mktemp("sdxl"))
 
@@ -107,7 +107,7 @@ def pytest_runtest_makereport(
 def browser() -> "Iterator[Browser]":
     from playwright.sync_api import sync_playwright
 
-    from tests.designer import chromium
+    from tests.support.designer import chromium
 
     with sync_playwright() as playwright:
         # Chromium's own sandbox refuses to run as root, as containers do; the pages are ours.
@@ -119,7 +119,7 @@ def browser() -> "Iterator[Browser]":
 @pytest.fixture(scope="session")
 def designing(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Designer]":
     """One designer for all tests: it remembers nothing of any of them."""
-    from tests.designer import designer
+    from tests.support.designer import designer
 
     absent = {f"PLITKA_{name}": "/absent" for name in ("BASE", "LORA", "EMBEDDINGS")}
     with designer(tmp_path_factory.mktemp("designer"), absent) as running:
@@ -135,7 +135,7 @@ def new_hand(browser: "Browser", designing: "Designer") -> "Iterator[OpenHand]":
 
     At the end no page has asked anybody but its server, and none has had an error of its own.
     """
-    from tests.designer import Hand
+    from tests.support.designer import Hand
 
     asked: list[str] = []
     faults: list[str] = []

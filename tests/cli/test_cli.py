@@ -1,0 +1,491 @@
+import io
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from plitka import images
+from plitka.cli.main import main
+from plitka.color import palette
+from plitka.request import parsing
+from plitka.tile import render
+from plitka.tile.layout import lay
+from tests.support.recipes import asked, request
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    status = main(arguments)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_make_writes_three_pictures_and_prints_the_shares(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "new" / "tile"
+    asked = request({"black": 60, "white": 40}, 45)
+    status, out, err = run(capsys, "make", asked, "--engine", "render", "--out", str(folder))
+    assert (status, err) == (0, "")
+    for name, size in (("preview", 512), ("final", 1024), ("colormap", 1024)):
+        assert images.load(folder / f"{name}.png").shape == (size, size, 3)
+        assert str(folder / f"{name}.png") in out.replace("\n", "")
+    assert "black" in out
+    assert "60.0%" in out
+    assert "seed 7" in out
+
+
+def test_make_spelt_without_json_makes_the_same_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spelt = ["--color", "black=60", "--color", "#1e90ff=40", "--angle", "45", "--seed", "7"]
+    body = {
+        "colors": [{"name": "black", "proportion": 60}, {"hex": "#1e90ff", "proportion": 40}],
+        "angle": 45,
+        "seed": 7,
+    }
+    written: list[list[bytes]] = []
+    for arguments in (spelt, [json.dumps(body)]):
+        out = tmp_path / str(len(written))
+        status, printed, _ = run(
+            capsys, "make", *arguments, "--engine", "render", "--out", str(out), "--json"
+        )
+        assert status == 0
+        printed = json.loads(printed)
+        assert printed["seed"] == 7
+        assert printed["colors"][1]["name"] == "#1e90ff"
+        assert printed["pictures"]["final"] == str(out / "final.png")
+        written.append([(out / f"{kind}.png").read_bytes() for kind in printed["pictures"]])
+    assert written[0] == written[1]
+
+
+def test_plan_reads_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(request({"red": 100}, 90).encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    status, out, _ = run(capsys, "plan", "-")
+    assert status == 0
+    assert json.loads(out)["controlnet"] == "canny"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan", request({"blurple": 100})], 'colors[0].name: unknown colour "blurple"'),
+        (["plan"], "colors: missing"),
+        (["plan", "--color", "red"], "--color: got 'red'; allowed: NAME=SHARE"),
+        (["plan", "--color", "red=x"], 'colors[0].proportion: got "x"'),
+        (["plan", "--color", "red=100", "--seed", "-2"], "seed: got -2;"),
+        (["plan", "--color", "red=100", "--angle", "steep"], 'angle: got "steep"'),
+        (["plan", request({"red": 100}), "--seed", "1"], "params_json: given beside"),
+        (["make", request({"red": 50}), "--out", "{folder}/x"], "colors: proportions add up to 50"),
+        (
+            ["measure", "{folder}", "--colors", "rde"],
+            '--colors: unknown colour "rde"; did you mean "red"',
+        ),
+        (["measure", "{folder}", "--colors", "gray,grey"], '"grey" is there already'),
+    ],
+)
+def test_a_bad_request_exits_with_2_and_its_message_alone(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [part.replace("{folder}", str(tmp_path)) for part in arguments]
+    status, out, err = run(capsys, *arguments)
+    assert status == 2
+    assert out == ""
+    assert message in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe", "params_json: not UTF-8 text (byte 0)"),
+        (b" " * 70_000, "params_json: got more than the 65536 bytes allowed"),
+        (b"", "params_json: not JSON"),
+    ],
+)
+def test_bad_standard_input_is_named(
+    content: bytes,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    status, _, err = run(capsys, "plan", "-")
+    assert status == 2
+    assert message in err
+
+
+def test_closed_standard_input_is_named() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec '{sys.executable}' -m plitka plan - <&-"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, "params_json: standard input is closed\n")
+
+
+def test_a_reader_that_has_seen_enough_gets_no_complaint() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"'{sys.executable}' -m plitka palette --json | head -n 1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("[\n", "")
+
+
+def test_an_interrupted_run_ends_quietly_and_leaves_no_half_picture(tmp_path: Path) -> None:
+    arguments = ["make", request({"red": 100}), "-v", "--engine", "render"]
+    os.mkfifo(tmp_path / "final.part")  # which nobody empties: the run gets so far and no further
+    pipe = os.open(tmp_path / "final.part", os.O_RDONLY | os.O_NONBLOCK)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plitka", *arguments, "--out", str(tmp_path)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    select.select([pipe], [], [], 60)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    os.close(pipe)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["preview.png"]
+    assert images.load(tmp_path / "preview.png").size
+
+
+def test_measure_keeps_the_names_that_it_was_asked_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        capsys,
+        "make",
+        request({"red": 60, "dark_green": 40}, 0),
+        "--engine",
+        "render",
+        "--out",
+        str(tmp_path),
+    )
+    image = str(tmp_path / "final.png")
+    status, out, _ = run(capsys, "measure", image, "--colors", "Red, DKGREEN,#ffffff", "--json")
+    assert status == 0
+    shares = json.loads(out)["shares"]
+    assert list(shares) == ["Red", "DKGREEN", "#ffffff"]
+    assert shares["Red"] == pytest.approx(0.6, abs=0.08)
+    status, out, _ = run(capsys, "measure", image, "--colors", "red,dkgreen")
+    assert "%" in out
+
+
+def test_measure_tells_how_far_the_picture_is_from_the_shares_asked_for(
+    red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = str(red_and_blue)
+    status, out, err = run(capsys, "measure", image, "--colors", "red=60,blue=40", "--json")
+    assert (status, err) == (0, "")
+    told = json.loads(out)
+    assert list(told) == [
+        *("shares", "ciede2000", "gaps", "undecided", "requested", "total_variation")
+    ]
+    assert told["requested"] == {"red": 0.6, "blue": 0.4}
+    off = abs(told["shares"]["red"] - 0.6) / 2 + abs(told["shares"]["blue"] - 0.4) / 2
+    assert told["total_variation"] == pytest.approx(off, abs=2e-5)
+    assert told["total_variation"] < 0.05
+    assert max(told["ciede2000"].values()) < 3
+    assert 0 <= told["undecided"] < 0.1
+    assert 0 < told["gaps"] < 0.1
+    status, out, _ = run(capsys, "measure", image, "--colors", "red=.6,blue=.4")
+    assert "60.0%" in out
+    assert "total variation" in out
+
+
+def test_measure_without_shares_asked_for_tells_none(
+    red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("measure", str(red_and_blue), "--colors", "red,blue,yellow", "--json")
+    told = json.loads(run(capsys, *arguments)[1])
+    assert list(told) == ["shares", "ciede2000", "gaps", "undecided"]
+    assert told["shares"]["yellow"] < 0.01
+    assert told["ciede2000"]["yellow"] is None or told["shares"]["yellow"] > 0
+
+
+@pytest.mark.parametrize(
+    ("colors", "message"),
+    [
+        ("red=60,blue=30", "--colors: shares add up to 90; allowed: percentages"),
+        ("red=60,blue", "--colors: some have a share and some have none"),
+        ("red=110,blue=-10", "none of them negative"),
+        ("red=60,blue=nan", "--colors: shares add up to nan"),
+        ("red=x,blue=40", "--colors: x, 40 are not all numbers"),
+        ("red=60,#g=40", '--colors: got "#g"; allowed: a hex colour'),
+        ("", "--colors: unknown colour"),
+        (
+            "red,blue,green,yellow,white,black,pink,sand,khaki",
+            "--colors: got 9; allowed: 1 to 8",
+        ),
+    ],
+)
+def test_shares_that_cannot_be_are_refused(
+    colors: str, message: str, red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "measure", str(red_and_blue), "--colors", colors)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+def test_match_gives_any_picture_the_shares_asked_for(
+    red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = tmp_path / "wide.png"
+    images.save(images.load(red_and_blue)[:512], wide, {})
+    matched = tmp_path / "matched.png"
+    asked_for = request({"red": 20, "white": 80}, 45)
+    status, out, err = run(capsys, "match", str(wide), asked_for, "--out", str(matched), "--json")
+    assert (status, err) == (0, "")
+    told = json.loads(out)
+    assert (told["picture"], told["seed"]) == (str(matched), 7)
+    assert told["before"]["total_variation"] > 0.3
+    assert told["after"]["total_variation"] < 0.05
+    assert images.load(matched).shape == (512, 512, 3)
+    with Image.open(matched) as picture:
+        record = json.loads(picture.info["plitka"])
+    assert record["request"] == parsing.parse(asked_for).request()
+    assert record["after"] == told["after"]
+    measured = json.loads(
+        run(capsys, "measure", str(matched), "--colors", "red=20,white=80", "--json")[1]
+    )
+    assert measured == told["after"]
+
+
+def test_match_shows_before_and_after_in_a_table(
+    red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--color", "red=50", "--color", "#1e90ff=50", "--seed", "7"]
+    matched = tmp_path / "matched.png"
+    status, out, _ = run(capsys, "match", str(red_and_blue), *arguments, "--out", str(matched))
+    assert status == 0
+    for word in ("Requested", "Before", "After", "#1e90ff", "50.0%", "total variation"):
+        assert word in out
+    assert str(matched) in out.replace("\n", "")
+
+
+def test_match_leaves_no_picture_when_it_fails(
+    red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "matched.png")
+    image = str(red_and_blue)
+    assert run(capsys, "match", image, "--color", "red=50", "--out", out)[0] == 2
+    assert run(capsys, "match", image + "x", "--color", "red=100", "--out", out)[0] == 1
+    assert not list(tmp_path.iterdir())
+
+
+CAPTIONS = {
+    "REDp60_BLUEp40_of_the_first_morning.png": "60% red, 40% blue",
+    "REDp40_BLUEp60.png": None,
+    "REDp60_BLUEp40.png": None,
+    "long_name_of_a_photograph_without_a_caption.png": "nothing",
+}
+
+
+@pytest.fixture
+def captioned(red_and_blue: Path, tmp_path: Path) -> Path:
+    """A folder of photographs with captions: one lies, one cannot be read."""
+    for name, text in CAPTIONS.items():
+        file = tmp_path / name
+        file.write_bytes(red_and_blue.read_bytes())
+        if text is not None:
+            file.with_suffix(".txt").write_text(text)
+    return tmp_path
+
+
+def test_audit_lists_what_is_captioned_and_what_is_measured(
+    captioned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "audit", str(captioned), "--json")
+    assert (status, err) == (0, "")
+    told = {finding["file"]: finding for finding in json.loads(out)}
+    assert list(told) == sorted(CAPTIONS)
+    assert [finding["verdict"] for finding in told.values()] == ["lies", "true", "true", "unread"]
+    liar = told["REDp40_BLUEp60.png"]
+    assert liar["reason"] == "swapped; it shows 60% red, 40% blue"
+    assert liar["captioned"] == {"RED": 0.4, "BLUE": 0.6}
+    assert liar["measured"]["RED"] == pytest.approx(0.6, abs=0.05)
+    assert liar["total_variation"] == pytest.approx(0.2, abs=0.05)
+    unread = told["long_name_of_a_photograph_without_a_caption.png"]
+    assert set(unread) == {"file", "verdict", "reason"}
+
+
+def test_audit_names_every_file_on_a_narrow_terminal(
+    captioned: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    status, out, _ = run(capsys, "audit", str(captioned))
+    assert status == 0
+    table, verdict = out.split("1 of 4 captions lie:\n")
+    assert verdict == "REDp40_BLUEp60.png\n"
+    lines = table.splitlines()
+    assert max(map(len, lines)) <= 60
+    heading = next(line for line in lines if "Captioned" in line)
+    names = "".join(line[: heading.index("Captioned")].strip() for line in lines)
+    for name in CAPTIONS:
+        assert name in names
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"), [("empty", "empty: holds no photographs"), ("absent", "absent: No such")]
+)
+def test_audit_of_nothing_fails_in_one_line(
+    folder: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    status, out, err = run(capsys, "audit", str(tmp_path / folder))
+    assert (status, out) == (1, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_audit_names_the_photograph_that_cannot_be_read(
+    captioned: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (captioned / "REDp60_BLUEp40_2.jpg").write_text("no JPEG")
+    status, out, err = run(capsys, "audit", str(captioned))
+    assert (status, out) == (1, "")
+    assert "REDp60_BLUEp40_2.jpg: not a picture" in err
+
+
+def test_calibrate_writes_where_it_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "refs"
+    (folder / "OCHRE").mkdir(parents=True)
+    ochre = render.render_picture(lay(asked({"sand": 100})), 400)
+    images.save(ochre, folder / "OCHRE" / "1.png", {})
+    written = tmp_path / "ours.csv"
+    status, out, err = run(capsys, "calibrate", str(folder), "--out", str(written))
+    assert (status, err) == (0, "")
+    assert "ochre" in out
+    assert str(written) in out.replace("\n", "")
+    assert [color.phrase for color in palette.load(written).colors] == ["ochre"]
+
+
+def test_a_picture_that_cannot_be_read_fails_with_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("absent.png", "."):
+        status, _, err = run(capsys, "measure", str(tmp_path / name), "--colors", "red")
+        assert status == 1
+        assert str(tmp_path / name) in err
+
+
+def test_an_output_folder_that_cannot_be_made_fails_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    status, _, err = run(
+        capsys, "make", request({"red": 100}), "--engine", "render", "--out", str(tmp_path / "file")
+    )
+    assert status == 1
+    assert err.count("\n") == 1
+    assert "file" in err
+
+
+def test_the_default_engine_without_weights_fails_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PLITKA_ENGINE", raising=False)
+    monkeypatch.setenv("PLITKA_BASE", str(tmp_path / "absent"))
+    status, _, err = run(capsys, "make", request({"red": 100}), "--out", str(tmp_path / "tile"))
+    assert status == 1
+    assert f"{tmp_path / 'absent'}: no such file or folder" in err
+    assert "Traceback" not in err
+    assert "--engine render" in err
+    assert not (tmp_path / "tile").exists()
+
+
+def test_palette_lists_every_color(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "palette", "--json")
+    listed = json.loads(out)
+    assert {"code": "DKGREEN", "phrase": "dark green", "hex": "#49866d"} in listed
+    assert len(listed) == 31
+    status, out, _ = run(capsys, "palette")
+    assert status == 0
+    assert "dark green" in out
+
+
+def test_plan_runs_as_a_program_without_loading_numpy_or_torch() -> None:
+    code = (
+        "import sys; from plitka.cli import main; status = main(sys.argv[1:]);"
+        "print({'numpy', 'cv2', 'torch', 'rich', 'PIL'} & set(sys.modules), file=sys.stderr);"
+        "raise SystemExit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "plan", request({"red": 100})],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["colors"] == [{"name": "red", "share": 1.0}]
+    assert done.stderr.strip() == "set()"
+
+
+def test_the_render_engine_needs_no_torch() -> None:
+    code = (
+        "import sys; from plitka import engines, studio; from tests.support.recipes import asked;"
+        "next(studio.make(asked({'red': 100}), engines.load('render')));"
+        "raise SystemExit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_pictures_of_equal_requests_are_equal(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        arguments = ["make", request({"red": 50, "blue": 50}, 30), "--engine", "render"]
+        subprocess.run(
+            [sys.executable, "-m", "plitka", *arguments, "--out", str(tmp_path / name)],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+    for file in ("preview.png", "final.png", "colormap.png"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    assert np.ptp(images.load(tmp_path / "a" / "final.png")) > 100
+
+
+def test_what_cannot_be_calibrated_or_read_as_a_palette_fails_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, _, err = run(capsys, "calibrate", str(tmp_path))
+    assert (status, err.count("\n")) == (1, 1)
+    assert "no photographs found" in err
+    own = tmp_path / "own.csv"
+    monkeypatch.setenv("PLITKA_PALETTE", str(own))
+    for content in (b"code,caption\nRED,red\n", b"\xff\xfe\x00"):
+        own.write_bytes(content)
+        status, _, err = run(capsys, "palette")
+        assert (status, err.count("\n")) == (1, 1)
+        assert str(own) in err
+
+
+def test_audit_does_not_print_the_palette_for_a_name_that_it_cannot_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.save(np.full((64, 64, 3), 99, np.uint8), tmp_path / "holiday.png", {})
+    status, out, _ = run(capsys, "audit", str(tmp_path))
+    assert status == 0
+    assert "holiday.png" in out
+    assert out.count("\n") < 20

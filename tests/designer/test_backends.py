@@ -1,0 +1,158 @@
+"""Those who take photographs for the designer: the engine in the program, and Replicate."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plitka import images
+from plitka.designer.backends import select
+from plitka.designer.backends.base import Backend, Event, Progress, Shot
+from plitka.designer.backends.select import SettingError
+from plitka.designer.errors import Fault
+from plitka.request import parsing
+from plitka.request.recipe import Recipe
+from tests.support.replicate_api import Replicate, replicate_api
+from tests.support.small_sdxl import SmallSdxl
+
+ASKED = parsing.parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
+
+
+def asking(preview: int, final: int, **over: float) -> Recipe:
+    steps = {"num_inference_steps_preview": preview, "num_inference_steps_final": final}
+    return parsing.parse(json.dumps({**ASKED.request(), "overrides": {**steps, **over}}))
+
+
+def test_a_photograph_in_this_program_is_made_and_ended(
+    small_sdxl: SmallSdxl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in small_sdxl.settings().items():
+        monkeypatch.setenv(name, value)
+    here = select.select_backend({})
+    asked, long = asking(2, 2), asking(2, 150, strength=1)
+
+    async def both() -> tuple[list[Event], list[Event]]:
+        ended = await taken(here, long, lambda event: is_step(event, "final"))
+        return ended, await taken(here, asked)
+
+    ended, made = asyncio.run(both())
+    assert [event.kind for event in ended if isinstance(event, Shot)] == ["preview"]
+    assert Progress("loading") in ended
+    assert Progress("loading") not in made
+    assert [e.kind for e in made if isinstance(e, Shot)] == ["preview", "final", "colormap"]
+    assert Progress("final", 1, 1) in made
+
+
+@pytest.fixture
+def replicate() -> Iterator[Replicate]:
+    with replicate_api() as api:
+        yield api
+
+
+def prediction(status: str, outputs: int = 0, **more: object) -> dict[str, Any]:
+    kinds = ("preview", "final", "colormap")[:outputs]
+    return {"id": "abc123", "status": status, "output": [uri(kind) for kind in kinds], **more}
+
+
+def uri(kind: str) -> str:
+    content = images.encode_png(
+        np.zeros((8, 8, 3), np.uint8), {"picture": kind, "measured": {"red": 1.0}}
+    )
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def deployment(api: Replicate) -> Backend:
+    return select.select_backend(
+        {
+            "PLITKA_PHOTOGRAPH": "replicate:maker/tiles",
+            "REPLICATE_API_TOKEN": "r8_secret",
+            "REPLICATE_API_BASE_URL": api.address,
+        }
+    )
+
+
+def is_step(event: Event, stage: str) -> bool:
+    return isinstance(event, Progress) and event.stage == stage and event.step > 0
+
+
+async def taken(
+    photographer: Backend,
+    asked: Recipe,
+    enough: Callable[[Event], bool] = lambda event: False,
+) -> list[Event]:
+    """What a photographer tells, until somebody has seen enough."""
+    events = []
+    async with aclosing(photographer.photograph(asked)) as coming:
+        async for event in coming:
+            events.append(event)
+            if enough(event):
+                break
+    return events
+
+
+def test_a_deployment_on_replicate_is_followed_to_its_end(replicate: Replicate) -> None:
+    bar = "512x512:  29%|##9  | 5/17 [00:01<00:02]\r"
+    replicate.answers = [
+        (201, prediction("starting")),
+        (503, {}),
+        (200, prediction("processing", logs=bar)),
+        (200, prediction("processing", 1)),
+        (200, prediction("succeeded", 3)),
+    ]
+    events = asyncio.run(taken(deployment(replicate), ASKED))
+    assert Progress("preview", 5, 17) in events
+    shots = [event for event in events if isinstance(event, Shot)]
+    assert [shot.kind for shot in shots] == ["preview", "final", "colormap"]
+    assert shots[1].measured == {"red": 1.0}
+    assert replicate.requests[0] == ("POST", "/v1/deployments/maker/tiles/predictions")
+    assert set(replicate.requests[1:]) == {("GET", "/v1/predictions/abc123")}
+    assert replicate.tokens == {"Bearer r8_secret"}
+
+
+def test_leaving_a_prediction_on_replicate_cancels_it(replicate: Replicate) -> None:
+    replicate.answers = [(201, prediction("starting")), (200, prediction("processing", 1))]
+    asyncio.run(taken(deployment(replicate), ASKED, lambda event: isinstance(event, Shot)))
+    assert replicate.requests[-1] == ("POST", "/v1/predictions/abc123/cancel")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ((401, {"detail": "Invalid token r8_secret."}), "token_refused"),
+        ((404, {"detail": "Not found."}), "deployment_unknown"),
+        ((402, {"detail": "Billing required, not r8_secret."}), "server_refused"),
+        ((201, "what"), "photograph_strange"),
+        ((201, {"id": "../account"}), "photograph_strange"),
+        ((201, prediction("failed", error="ValueError: colors: none")), "photograph_failed"),
+        ((201, prediction("canceled")), "photograph_cancelled_there"),
+        ((201, prediction("succeeded", output=["data:image/png;base64,!"])), "photograph_strange"),
+        ((201, prediction("succeeded", output=["http://169.254.0.1/x"])), "photograph_strange"),
+    ],
+)
+def test_what_replicate_refuses_is_a_fault_with_a_name(
+    answer: tuple[int, object], code: str, replicate: Replicate
+) -> None:
+    replicate.answers = [answer]
+    with pytest.raises(Fault) as caught:
+        asyncio.run(taken(deployment(replicate), ASKED))
+    assert caught.value.code == code
+    assert "r8_secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("env", "word"),
+    [
+        ({"PLITKA_PHOTOGRAPH": "replicate:a/b"}, "REPLICATE_API_TOKEN"),
+        ({"PLITKA_PHOTOGRAPH": "ftp://x"}, "PLITKA_PHOTOGRAPH"),
+        ({"PLITKA_PHOTOGRAPH": "replicate:secret"}, "replicate:OWNER/DEPLOYMENT"),
+    ],
+)
+def test_a_wrong_setting_is_named(env: dict[str, str], word: str) -> None:
+    with pytest.raises(SettingError, match=word) as caught:
+        select.select_backend(env)
+    assert "secret" not in str(caught.value)

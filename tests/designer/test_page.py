@@ -1,0 +1,410 @@
+"""The designer's page, driven in a real browser."""
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from playwright.sync_api import Route, expect
+
+from plitka import images, pipeline
+from plitka.engines.procedural import RenderEngine
+from plitka.request import parsing
+from tests.conftest import OpenHand
+from tests.support.designer import DRAWN_MS, Hand
+
+THREE = "#c=red:50,blue:30,white:20&angle=45&seed=7"
+GRAY = np.full((8, 8, 3), 128, np.uint8)
+
+
+def request_in(file: Path) -> dict[str, Any]:
+    with Image.open(file) as picture:
+        found: dict[str, Any] = json.loads(picture.info[images.TEXT_KEY])["request"]
+    return found
+
+
+def drawn_by_the_program(request: dict[str, Any]) -> bytes:
+    making = pipeline.make(parsing.parse(json.dumps(request)), RenderEngine())
+    final = next(made for made in making if made.kind == "final")
+    return images.encode_png(final.image, final.record)
+
+
+def test_three_colors_are_mixed_while_the_picture_and_its_shares_follow(hand: Hand) -> None:
+    hand.open("#c=red:100&seed=7")
+    first = hand.page.locator("#picture").screenshot()
+    hand.add("blue")
+    hand.add("white")
+    assert hand.shares() == {"red": 34, "blue": 33, "white": 33}
+    hand.drawn()
+    assert hand.page.locator("#picture").screenshot() != first
+    hand.slide("red", 70)
+    hand.drawn()
+    shares = hand.shares()
+    assert shares["red"] == pytest.approx(70, abs=2)
+    assert sum(shares.values()) == pytest.approx(100)
+    assert shares["blue"] == pytest.approx(shares["white"], abs=1)
+    assert hand.measured() == pytest.approx(shares, abs=4)
+
+
+def test_a_hand_that_lets_go_before_anything_is_drawn_gets_the_final_picture(hand: Hand) -> None:
+    hand.open(THREE)
+    hand.page.locator("#rows input[type=range]").first.evaluate(
+        """(slider) => {
+            slider.value = 70;
+            slider.dispatchEvent(new Event("input"));
+            slider.dispatchEvent(new Event("change"));
+        }"""
+    )
+    hand.drawn()
+    assert hand.shares()["red"] == 70
+
+
+def test_a_button_that_is_held_while_texts_arrive_still_saves(hand: Hand) -> None:
+    hand.open(THREE)
+    held: list[Route] = []
+    hand.page.route("**/recipe", lambda route: held.append(route))
+    hand.page.locator("#open-share").click()
+    button = hand.page.get_by_role("button", name="Preview, 512 px", exact=True)
+    button.hover()
+    hand.page.mouse.down()
+    with hand.page.expect_response("**/recipe"):
+        held[0].continue_()
+    expect(hand.page.locator("#code")).not_to_have_value("")
+    with hand.page.expect_download(timeout=DRAWN_MS) as waiting:
+        hand.page.mouse.up()
+    assert request_in(waiting.value.path())["angle"] == 45
+
+
+def test_a_locked_share_stays_while_others_make_room(hand: Hand) -> None:
+    hand.open(THREE)
+    hand.page.get_by_role("button", name="Lock the share of blue").click()
+    hand.slide("red", 60)
+    hand.drawn()
+    shares = hand.shares()
+    assert shares["blue"] == 30
+    assert sum(shares.values()) == pytest.approx(100)
+    assert shares["white"] == pytest.approx(70 - shares["red"])
+    expect(hand.slider("blue")).to_be_disabled()
+    hand.page.get_by_role("button", name="Lock the share of white").click()
+    before = hand.shares()
+    hand.slide("red", 20)
+    expect(hand.told()).to_contain_text("All other colours are locked")
+    assert hand.shares() == before
+
+
+def test_shares_add_up_to_100_whatever_is_done_to_them(hand: Hand) -> None:
+    hand.open(THREE)
+    broken = hand.page.evaluate(
+        """async () => {
+            const mix = await import("/page/mix.js");
+            let state = 1;
+            const below = (most) => (state = (state * 48271) % 2147483647) % most;
+            const tenths = (color) => color.share * 10;
+            const isTenths = (tenth) => Math.abs(tenth - Math.round(tenth)) < 1e-9;
+            const right = (color) =>
+                color.share >= 0 && color.share <= 100 && isTenths(tenths(color));
+            let colors = [{ name: "first", share: 100, locked: false }];
+            const broken = [];
+            for (let turn = 0; turn < 5000; turn += 1) {
+                let held = colors.filter((color) => color.locked);
+                const place = below(colors.length);
+                const others = colors.filter((_, other) => other !== place);
+                const deed = ["add", "remove", "lock", "move", "even"][below(5)];
+                if (deed === "add" && colors.length < 8) {
+                    colors = mix.added(colors, { name: `${turn}` });
+                } else if (deed === "remove" && others.length > 0) {
+                    // Where all others are locked they have to take its share all the same.
+                    if (others.every((color) => color.locked)) held = [];
+                    held = held.filter((color) => others.includes(color));
+                    colors = mix.removed(colors, place);
+                } else if (deed === "lock") {
+                    colors[place] = { ...colors[place], locked: !colors[place].locked };
+                } else if (deed === "move") {
+                    colors = mix.moved(colors, place, below(1001) / 10);
+                } else if (deed === "even" && colors.some((color) => !color.locked)) {
+                    colors = mix.even(colors);
+                }
+                const sum = Math.round(colors.reduce((all, color) => all + tenths(color), 0));
+                const now = new Map(colors.map((color) => [color.name, color.share]));
+                const kept = held.every((color) => now.get(color.name) === color.share);
+                if (sum !== 1000 || !kept || !colors.every(right))
+                    broken.push([turn, deed, colors]);
+            }
+            return broken.slice(0, 3);
+        }"""
+    )
+    assert broken == []
+
+
+def test_a_share_passes_through_nothing_and_comes_back(hand: Hand) -> None:
+    hand.open("#c=red:50,blue:30,white:20&seed=7")
+    box = hand.slider("red").bounding_box()
+    assert box is not None
+    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    hand.page.mouse.move(middle, height)
+    hand.page.mouse.down()
+    hand.page.mouse.move(box["x"] + box["width"], height, steps=4)
+    assert hand.shares() == {"red": 100, "blue": 0, "white": 0}
+    hand.page.mouse.move(middle, height, steps=4)
+    assert hand.shares() == {"red": 50, "blue": 30, "white": 20}
+    hand.page.mouse.up()
+
+
+def test_a_link_opens_the_same_bytes_for_somebody_else(hand: Hand, new_hand: OpenHand) -> None:
+    hand.open(THREE)
+    hand.slide("blue", 40)
+    hand.page.get_by_role("button", name="Draw another seed").click()
+    hand.drawn()
+    other = new_hand()
+    other.page.goto(hand.page.url)
+    other.drawn()
+    mine, theirs = hand.save("Final, 1024 px"), other.save("Final, 1024 px")
+    assert mine.read_bytes() == theirs.read_bytes()
+    assert mine.read_bytes() == drawn_by_the_program(request_in(mine))
+    assert other.shares() == hand.shares()
+
+
+def test_undo_and_redo_go_through_all_changes(hand: Hand) -> None:
+    hand.open(THREE)
+    hand.add("black")
+    hand.page.get_by_role("button", name="90°").click()
+    changed = hand.page.url
+    hand.page.get_by_role("button", name="Undo").click()
+    hand.page.keyboard.press("Control+z")
+    hand.drawn()
+    assert hand.page.url.endswith(THREE)
+    assert hand.shares() == {"red": 50, "blue": 30, "white": 20}
+    expect(hand.page.get_by_role("button", name="Undo")).to_be_disabled()
+    hand.page.keyboard.press("Control+Shift+z")
+    hand.page.get_by_role("button", name="Redo").click()
+    assert hand.page.url == changed
+
+
+def test_a_downloaded_picture_dropped_on_the_page_brings_its_recipe_back(hand: Hand) -> None:
+    link = "#c=dark+green:33.3,~1e90ff:66.7&angle=12.5&seed=4294967295&quality=high"
+    hand.open(link + "&overrides=" + '{"negative_prompt":"тень %26"}')
+    full = hand.page.url
+    saved = hand.save("Final, 1024 px").read_bytes()
+    hand.page.get_by_role("button", name=re.compile("^Start from Night")).click()
+    hand.drawn()
+    assert hand.page.url != full
+    hand.drop("tile.png", saved)
+    expect(hand.told()).to_contain_text("is back")
+    hand.drawn()
+    assert hand.page.url == full
+    assert hand.save("Final, 1024 px").read_bytes() == saved
+
+
+def test_a_picture_whose_shares_are_fractions_comes_back_to_the_byte(hand: Hand) -> None:
+    request = {
+        "colors": [{"name": "red", "proportion": 1 / 3}, {"hex": "#0aF", "proportion": 2 / 3}]
+    }
+    made = drawn_by_the_program({**request, "seed": 3})
+    hand.open()
+    hand.page.locator("#file").set_input_files(
+        {"name": "tile.png", "mimeType": "image/png", "buffer": made}
+    )
+    expect(hand.told()).to_contain_text("is back")
+    hand.drawn()
+    assert hand.shares() == {"red": 33.3, "#00aaff": 66.7}
+    assert hand.save("Final, 1024 px").read_bytes() == made
+
+
+FORGED = {
+    "#c=red:50,blue:20": "add up to 70",
+    "#c=blurple:100": "blurple",
+    "#c=%F0%9F%92%A3:1e999,,:&angle=nan&seed=-7&quality=<b>": "colors[0]",
+    "#c=red:100&overrides={": "damaged",
+    "#c=red:100&overrides=[1]": "overrides",
+    "#c=red:100&colours=2": "unknown key",
+    "#params_json=%00": "no recipe",
+    "#c=" + "red:1," * 99: "1 to 8 colours",
+}
+
+
+def test_forged_links_are_answered_in_words_and_the_page_lives(hand: Hand) -> None:
+    hand.open("?c=red:50,blue:20")
+    expect(hand.told()).to_contain_text("The link holds no recipe")
+    for link, words in FORGED.items():
+        hand.page.evaluate("(link) => { location.hash = link; }", link)
+        expect(hand.told()).to_contain_text("link")
+        expect(hand.told()).to_contain_text(words)
+        hand.page.get_by_role("button", name="Dismiss").click()
+    hand.add("black")
+    hand.drawn()
+    assert "black" in hand.shares()
+    expect(hand.told()).to_be_empty()
+    hand.page.evaluate("(link) => { location.hash = link; }", THREE)
+    hand.drawn()
+    assert hand.shares() == {"red": 50, "blue": 30, "white": 20}
+
+
+def test_wrong_files_are_answered_in_words(hand: Hand) -> None:
+    bare = io.BytesIO()
+    Image.fromarray(GRAY).save(bare, "PNG")
+    wrong = {
+        b"GIF89a": "is no PNG",
+        b"": "is no PNG",
+        bare.getvalue(): "carries no recipe",
+        bare.getvalue()[:40]: "damaged",
+        b"\x89PNG\r\n\x1a\n" + b"\0" * 40: "damaged",
+        images.encode_png(GRAY, {"request": {"colors": []}}): "1 to 8 colours",
+        images.encode_png(GRAY, {"request": "of old"}): "cannot be read",
+    }
+    hand.open(THREE)
+    for content, words in wrong.items():
+        hand.drop("x.png", content)
+        expect(hand.told()).to_contain_text(words)
+        hand.page.get_by_role("button", name="Dismiss").click()
+        expect(hand.told()).to_be_empty()
+    assert hand.shares() == {"red": 50, "blue": 30, "white": 20}
+
+
+def test_two_people_at_one_server_see_their_own_tiles(hand: Hand, new_hand: OpenHand) -> None:
+    other = new_hand()
+    hand.open("#c=red:100&seed=5")
+    other.open("#c=blue:100&seed=5")
+    for step in (1, 2):
+        hand.page.get_by_role("textbox", name="Laying angle").fill(str(10 * step))
+        hand.page.keyboard.press("Enter")
+        other.page.get_by_role("textbox", name="Seed").fill(str(step))
+        other.page.keyboard.press("Enter")
+    hand.drawn()
+    other.drawn()
+    for page, color in ((hand, "red"), (other, "blue")):
+        saved = page.save("Final, 1024 px")
+        assert [c["name"] for c in request_in(saved)["colors"]] == [color]
+        assert saved.read_bytes() == drawn_by_the_program(request_in(saved))
+
+
+def test_a_free_color_goes_by_its_hex(hand: Hand) -> None:
+    hand.open("#c=red:100&seed=7")
+    search = hand.page.get_by_role("searchbox")
+    search.fill("#1E90FF")
+    search.press("Enter")
+    assert hand.shares() == {"red": 50, "#1e90ff": 50}
+    search.fill("#12")
+    search.press("Enter")
+    expect(hand.told()).to_contain_text("no hex")
+    search.fill("tur")
+    expect(hand.page.locator("#swatches button")).to_have_text(["turquoise"])
+    search.fill("бирюз")
+    expect(hand.page.locator("#swatches button")).to_have_text(["turquoise"])
+    search.fill("no such colour")
+    expect(hand.page.locator("#found")).to_contain_text("No colour of this name")
+
+
+def test_eight_colors_are_the_most(hand: Hand) -> None:
+    hand.open("#c=" + ",".join(f"~0{n}0{n}0{n}:12.5" for n in range(8)) + "&seed=1")
+    hand.add("white")
+    expect(hand.told()).to_contain_text("up to 8 colours")
+    assert len(hand.shares()) == 8
+
+
+def test_the_room_and_the_map_show_the_tile(hand: Hand) -> None:
+    hand.open(THREE)
+    hand.page.get_by_role("radio", name="Room").check()
+    hand.drawn("room")
+    expect(hand.page.locator("#picture")).to_have_attribute(
+        "aria-label", re.compile("room.*50% red")
+    )
+    room = Image.open(hand.save("Room"))
+    assert (room.format, room.width) == ("JPEG", 1600)
+    hand.page.get_by_role("radio", name="SegmentMap").check()
+    hand.drawn("colormap")
+    hand.page.get_by_role("radio", name="Tile").check()
+    hand.drawn()
+
+
+def test_at_100_percent_a_pixel_of_the_picture_is_a_pixel_of_the_screen(new_hand: OpenHand) -> None:
+    hand = new_hand(device_scale_factor=2, viewport={"width": 1000, "height": 700})
+    hand.open(THREE)
+    hand.page.get_by_role("button", name="Show at 100%").click()
+    box = hand.page.locator("#picture").bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (512, 512)
+    hand.page.get_by_role("button", name="Show at 100%").click()
+    smaller = hand.page.locator("#picture").bounding_box()
+    assert smaller is not None
+    assert smaller["height"] < 700
+
+
+def test_texts_to_share_are_requests_for_this_tile(hand: Hand) -> None:
+    hand.open(THREE)
+    hand.page.locator("#open-share").click()
+    code = hand.page.get_by_role("textbox", name="For programs")
+    expect(code).not_to_have_value("")
+    asked = parsing.parse(code.input_value())
+    assert [(part.name, part.share) for part in asked.shares] == [
+        ("red", 0.5), ("blue", 0.3), ("white", 0.2),
+    ]  # fmt: skip
+    for tab, word in (
+        ("cog predict", "cog predict -i"),
+        ("curl", "curl -s"),
+        ("Python", "replicate.run"),
+    ):
+        hand.page.get_by_role("tab", name=tab, exact=True).click()
+        expect(code).to_have_value(re.compile(re.escape(word)))
+    expect(hand.page.get_by_role("textbox", name="Link")).to_have_value(hand.page.url)
+
+
+def test_finer_settings_travel_and_wrong_ones_are_told(hand: Hand) -> None:
+    hand.open(THREE)
+    hand.page.get_by_text("Finer settings").click()
+    guidance = hand.page.get_by_label("Guidance")
+    guidance.fill("99")
+    guidance.press("Enter")
+    expect(hand.told()).to_contain_text("a number from 1 to 20")
+    guidance.fill("7,5")
+    guidance.press("Enter")
+    hand.page.get_by_label("ControlNet", exact=True).select_option("off")
+    hand.page.get_by_role("radio", name="High").check()
+    hand.drawn()
+    asked = request_in(hand.save("Preview, 512 px"))
+    assert asked["overrides"] == {"guidance_scale": 7.5, "use_controlnet": False}
+    assert asked["quality"] == "high"
+
+
+CHANGE = """async (numbers) => {
+    const picture = document.querySelector("#picture");
+    const angle = document.querySelector("#angle");
+    const slider = document.querySelector("#rows input[type=range]");
+    const frame = () => new Promise(requestAnimationFrame);
+    for (const number of numbers) {
+        const before = picture.dataset.of;
+        angle.value = Math.floor(number / 25) * 10;
+        if (number % 25 === 0) angle.dispatchEvent(new Event("change"));
+        slider.value = 1 + ((number * 7) % 98);
+        slider.dispatchEvent(new Event("input"));
+        if (number % 25 === 24) slider.dispatchEvent(new Event("change"));
+        while (picture.dataset.of === before) await frame();
+    }
+}"""
+
+
+def held(process: psutil.Process) -> int:
+    """Bytes that a process has for itself alone."""
+    return int(process.memory_full_info().uss)
+
+
+def test_memory_is_flat_over_200_changes(hand: Hand) -> None:
+    """Of the server, and of the page: Chromium keeps the pixels of all pictures of an <img>."""
+    server = psutil.Process(hand.designer.process.pid)
+
+    def page() -> int:
+        own = psutil.Process().children(recursive=True)
+        return max(held(one) for one in own if "--type=renderer" in one.cmdline())
+
+    hand.open(THREE)
+    hand.page.evaluate(CHANGE, list(range(100)))  # all that is kept is full
+    hand.drawn()
+    before = held(server), page()
+    hand.page.evaluate(CHANGE, list(range(100, 200)))
+    hand.drawn()
+    assert held(server) - before[0] < 60 * 2**20
+    assert page() - before[1] < 60 * 2**20

@@ -1,0 +1,124 @@
+"""The designer's server, asked directly, and its command."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import httpx
+import numpy as np
+import pytest
+
+from plitka.designer import gallery, png_recipe, quilting, room_view
+from plitka.designer.renderer import Renderer
+from tests.support.designer import Designer
+
+
+def body(red: float, angle: float = 0, seed: int = 7) -> str:
+    colors = [{"name": "red", "proportion": red}, {"name": "sand", "proportion": 100 - red}]
+    return json.dumps({"colors": colors, "angle": angle, "seed": seed})
+
+
+def test_only_its_own_page_is_answered(designing: Designer) -> None:
+    stranger = "https://example.com"
+    with httpx.Client(base_url=designing.url) as client:
+        assert client.get("start", headers={"Host": "example.com"}).status_code == 403
+        for path in ("recipe", "draft", "photograph", "dropped"):
+            refused = client.post(path, content=body(50), headers={"Origin": stranger})
+            assert refused.status_code == 403
+            assert refused.json()["fault"] == "stranger"
+        own = {"Origin": designing.url.rstrip("/")}
+        assert client.post("recipe", content=body(50), headers=own).status_code == 200
+
+
+def test_the_browser_is_told_to_ask_nobody_else(designing: Designer) -> None:
+    policy = httpx.get(designing.url).headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "status", "fault"),
+    [
+        ("recipe", b"{", 422, "recipe"),
+        ("recipe", b"\xff\xfe", 422, "recipe"),
+        ("draft", b"[" * 100_000, 422, "recipe"),
+        ("draft", b" " * 200_000, 413, "picture_large"),
+        ("pictures/final", b'{"colors": []}', 422, "recipe"),
+        ("pictures/poster", body(50).encode(), 404, "no_such_page"),
+        ("room", b"{}", 422, "recipe"),
+        ("photograph", b"{}", 422, "recipe"),
+        ("dropped", b"JPEG", 400, "picture_no_png"),
+    ],
+)
+def test_bad_input_is_a_fault_with_a_name(
+    path: str, content: bytes, status: int, fault: str, designing: Designer
+) -> None:
+    answer = httpx.post(designing.url + path, content=content)
+    assert (answer.status_code, answer.json()["fault"]) == (status, fault)
+
+
+def test_nothing_but_the_page_is_served(designing: Designer) -> None:
+    for path in (
+        "page/../server.py",
+        "page/%2e%2e/server.py",
+        "page/..%2fserver.py",
+        "gallery/x.jpg",
+    ):
+        assert httpx.get(designing.url + path).status_code == 404
+
+
+def test_every_sample_of_the_gallery_is_a_picture(designing: Designer) -> None:
+    assert len(gallery.SAMPLES) >= 12
+    for sample in gallery.SAMPLES:
+        answer = httpx.get(f"{designing.url}gallery/{sample.code}.jpg", timeout=60)
+        assert answer.headers["Content-Type"] == "image/jpeg"
+
+
+def test_a_floor_goes_on_over_the_borders_of_the_tile() -> None:
+    """Its surface meets itself, right to left and bottom to top, as smoothly as it goes on."""
+    asked = gallery.SAMPLES[0].recipe()
+    png, _ = Renderer().picture(asked, "final", lambda: None)
+    tile = png_recipe.read_pixels(png)
+    endless = quilting.quilt(tile, asked.angle, asked.seed).astype(float)
+    for way in (0, 1):
+        steps = np.abs(endless - np.roll(endless, 1, way)).mean(axis=(1 - way, 2))
+        assert steps[0] < np.quantile(steps, 0.99)
+    assert room_view.render_room(tile, asked.angle, asked.seed).shape == (
+        room_view.HEIGHT,
+        room_view.WIDTH,
+        3,
+    )
+
+
+def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env={**os.environ, **env}
+    )
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = run("-m", "plitka", "design", "--port", str(port), PLITKA_PHOTOGRAPH="")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"port {port} of 127.0.0.1: ")
+    assert "--port" in done.stderr
+
+
+def test_a_wrong_setting_ends_the_program_with_its_name() -> None:
+    done = run("-m", "plitka", "design", PLITKA_PHOTOGRAPH="gopher://x")
+    assert done.returncode == 1
+    assert done.stderr.startswith("PLITKA_PHOTOGRAPH: allowed are")
+
+
+def test_what_is_not_installed_is_named_with_the_way_to_install_it() -> None:
+    without = "import sys; sys.modules['uvicorn'] = None; from plitka import cli; "
+    done = run("-c", without + "sys.exit(cli.main(['design']))")
+    assert done.returncode == 1
+    assert "uvicorn is not installed" in done.stderr
+    assert "-m pip install -r requirements-ui.txt" in done.stderr

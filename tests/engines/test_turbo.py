@@ -1,0 +1,164 @@
+"""The quality `turbo`: a distilled LoRA, switched on for its pictures and for no others."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from plitka import pipeline
+from plitka.engines.procedural import RenderEngine
+from plitka.errors import EngineError
+from plitka.request import parsing
+from plitka.request.plan import make_plan
+from plitka.request.recipe import Recipe, RecipeError
+from plitka.tile.layout import lay
+from tests.conftest import LoadSdxl
+from tests.engines.test_sdxl_lora import Trained, kohya
+from tests.support.recipes import request
+from tests.support.small_sdxl import SmallSdxl
+
+
+def asked(quality: str, angle: float = 0, **over: object) -> Recipe:
+    body = json.loads(request({"red": 60, "white": 40}, angle))
+    return parsing.parse(json.dumps({**body, "quality": quality, "overrides": over}))
+
+
+def drawn(engine: Any, made: Recipe, steps: int = 4) -> Any:
+    settled = make_plan(made)
+    return engine.draw(settled, lay(made), 128, steps)
+
+
+@pytest.fixture(scope="module")
+def distilled(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA in kohya's form on linear layers and convolutions."""
+    pipe = diffusers.StableDiffusionXLPipeline.from_pretrained(
+        small_sdxl.base, variant="fp16", dtype=torch.float32
+    )
+    path: Path = tmp_path_factory.mktemp("turbo") / "distilled.safetensors"
+    save_file(kohya(Trained(pipe)), path)
+    return path
+
+
+def test_turbo_draws_with_the_lora_as_if_it_were_fused(
+    load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    beside = load_sdxl(TURBO_LORA=distilled)
+    fused = load_sdxl(LORA=distilled, LORA_SCALE="1", TURBO_LORA=distilled)
+    for angle in (0, 45):
+        one = drawn(beside, asked("turbo", angle)).image
+        # As fused and scheduled, but not switched on twice.
+        assert fused.turbo is not None
+        fused.turbo._targets = []
+        other = drawn(fused, asked("turbo", angle)).image
+        assert np.abs(one.astype(int) - other).max() <= 2
+        without = drawn(beside, asked("standard", angle, guidance_scale=1)).image
+        assert np.abs(one.astype(int) - without).max() > 20
+
+
+def test_other_qualities_are_the_same_to_the_bit_before_beside_and_after(
+    load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    plain = drawn(load_sdxl(), asked("standard", 45)).image
+    engine = load_sdxl(TURBO_LORA=distilled)
+    for _ in range(2):
+        assert np.array_equal(drawn(engine, asked("standard", 45)).image, plain)
+        drawn(engine, asked("turbo", 45))
+
+
+def test_turbo_cancelled_leaves_nothing_switched_on(load_sdxl: LoadSdxl, distilled: Path) -> None:
+    engine = load_sdxl(TURBO_LORA=distilled)
+    plain = drawn(engine, asked("standard")).image
+
+    def cancel() -> None:
+        raise KeyboardInterrupt
+
+    settled = make_plan(asked("turbo"))
+    with pytest.raises(KeyboardInterrupt):
+        engine.draw(settled, lay(settled.recipe), 128, 4, at_step=cancel)
+    assert np.array_equal(drawn(engine, asked("standard")).image, plain)
+
+
+@pytest.mark.parametrize("memory_plan", ["encoders_on_cpu", "offload"])
+def test_every_memory_plan_draws_the_same_turbo(
+    memory_plan: Any, load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    engine = load_sdxl(TURBO_LORA=distilled)
+    plain = drawn(engine, asked("turbo")).image
+    engine.memory_plan = memory_plan
+    assert np.array_equal(drawn(engine, asked("turbo")).image, plain)
+
+
+def test_turbo_is_few_unguided_steps_of_the_schedule_that_it_was_trained_on(
+    load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    engine = load_sdxl(TURBO_LORA=distilled)
+    seen: list[tuple[int, int]] = []
+    engine.pipe.unet.register_forward_pre_hook(
+        lambda _, inputs: seen.append((len(inputs[0]), int(inputs[1])))
+    )
+    settled = make_plan(asked("turbo", color_control="prompt"))
+    engine.draw(settled, lay(settled.recipe), 128, settled.steps_final)
+    assert seen == [(1, t) for t in (999, 874, 749, 624, 499, 374, 249, 124)]
+    seen.clear()
+    drawn(engine, asked("turbo"), settled.steps_final)
+    assert seen == [(1, t) for t in (499, 374, 249, 124)]
+
+
+def test_a_turbo_tile_is_matched_and_measured_as_any_other(
+    load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    *_, last = pipeline.make(asked("turbo"), load_sdxl(TURBO_LORA=distilled))
+    assert last.metrics["matched"]
+    assert last.metrics["steps"] == {"preview": 4, "final": 4}
+    assert last.metrics["drawing"]["final"]["guided_steps"] == 0
+    before, after = (
+        last.metrics[name]["final"]
+        for name in ("total_variation_before_matching", "total_variation")
+    )
+    assert after < 0.05
+    assert after <= before
+
+
+def test_without_its_weights_turbo_is_refused_in_one_line_before_any_work(
+    load_sdxl: LoadSdxl,
+) -> None:
+    with pytest.raises(
+        RecipeError, match=r'^quality: "turbo" needs [^\n]+PLITKA_TURBO_LORA[^\n]+$'
+    ):
+        next(pipeline.make(asked("turbo"), load_sdxl()))
+
+
+def test_the_render_engine_draws_turbo_as_it_draws_all(load_sdxl: LoadSdxl) -> None:
+    one, other = (next(pipeline.make(asked(q), RenderEngine())) for q in ("turbo", "standard"))
+    assert np.array_equal(one.image, other.image)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "said"),
+    [
+        (None, "no such file"),
+        ({"lora_unet_nowhere.lora_down.weight": torch.zeros(2, 2)}, "find no module"),
+        (
+            {
+                "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": torch.zeros(
+                    2, 768
+                ),
+                "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_up.weight": torch.zeros(64, 2),
+            },
+            "changes the text_encoder too",
+        ),
+    ],
+)
+def test_a_wrong_turbo_lora_stops_setup_and_names_its_setting(
+    tensors: dict[str, torch.Tensor] | None, said: str, load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    path = tmp_path / "distilled.safetensors"
+    if tensors is not None:
+        save_file(tensors, path)
+    with pytest.raises(EngineError, match=f"{path}.*{said}.*PLITKA_TURBO_LORA"):
+        load_sdxl(TURBO_LORA=path)

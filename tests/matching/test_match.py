@@ -1,0 +1,269 @@
+from collections.abc import Callable
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from plitka.color import cielab
+from plitka.matching import match
+from plitka.measure import shares
+from plitka.tile import render
+from plitka.tile.layout import Layout, lay
+from tests.support.recipes import asked
+
+Image = NDArray[np.uint8]
+
+SIZE = 512
+RECIPES: dict[str, dict[str, float]] = {
+    "white+black": {"white": 70, "black": 30},
+    "four colours": {"red": 40, "blue": 30, "green": 20, "yellow": 10},
+    "pastels": {"pearl": 40, "salmon": 35, "light gray": 25},
+    "greens": {"dark green": 60, "light green": 40},
+}
+
+
+@cache
+def layout(recipe: str) -> Layout:
+    return lay(asked(RECIPES[recipe], 20))
+
+
+def tile(recipe: dict[str, float], seed: int = 8, size: int = SIZE) -> Image:
+    return render.render_picture(lay(asked(recipe, 20, seed)), size)
+
+
+@cache
+def another_seed(recipe: str) -> Image:
+    return tile(RECIPES[recipe])
+
+
+def another_recipe(recipe: str) -> Image:
+    return tile({"violet": 80, "sand": 20})
+
+
+def flat_gray(recipe: str) -> Image:
+    return np.full((SIZE, SIZE, 3), 128, np.uint8)
+
+
+def black(recipe: str) -> Image:
+    return np.zeros((SIZE, SIZE, 3), np.uint8)
+
+
+def white_noise(recipe: str) -> Image:
+    return np.random.default_rng(1).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
+
+
+def smooth_noise(recipe: str) -> Image:
+    noise = np.random.default_rng(2).normal(size=(SIZE, SIZE, 3)).astype(np.float32)
+    smooth = np.asarray(cv2.GaussianBlur(noise, (0, 0), 12), np.float32)
+    return np.asarray(np.clip(128 + 45 * smooth / smooth.std(), 0, 255), np.uint8)
+
+
+def darkened(recipe: str) -> Image:
+    return np.asarray(0.7 * another_seed(recipe), np.uint8)
+
+
+def yellow_cast(recipe: str) -> Image:
+    return np.asarray(another_seed(recipe) * np.array([1, 0.95, 0.6]), np.uint8)
+
+
+SOURCES = (
+    *(another_seed, another_recipe, flat_gray, black),
+    *(white_noise, smooth_noise, darkened, yellow_cast),
+)
+CASES = [
+    pytest.param(source, recipe, id=f"{source.__name__}-{recipe}")
+    for source in SOURCES
+    for recipe in RECIPES
+]
+
+
+@pytest.mark.parametrize(("source", "recipe"), CASES)
+def test_any_picture_gets_the_shares_and_the_colors_of_the_recipe(
+    source: Callable[[str], Image], recipe: str
+) -> None:
+    wanted = layout(recipe)
+    shown = shares.measure(match.match_image(source(recipe), wanted), wanted.colors)
+    assert shares.total_variation(shown.shares, wanted.shares) < 0.05
+    for difference in shown.differences:
+        assert difference is not None
+        assert difference <= 4
+
+
+def test_a_share_of_one_per_cent_is_given_too() -> None:
+    wanted = lay(asked({"red": 1, "white": 99}, 20))
+    shown = shares.measure(match.match_image(tile({"red": 100}), wanted), wanted.colors)
+    assert shown.shares[0] == pytest.approx(0.01, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    "recipe", [{"red": 10, "white": 90}, {"white": 10, "black": 90}], ids="+".join
+)
+@pytest.mark.parametrize("source", [another_recipe, flat_gray])
+def test_a_small_share_does_not_lose_to_what_is_around_it(
+    source: Callable[[str], Image], recipe: dict[str, float]
+) -> None:
+    wanted = lay(asked(recipe, 20))
+    shown = shares.measure(match.match_image(source(""), wanted), wanted.colors)
+    assert shown.shares[0] == pytest.approx(0.1, abs=0.007)
+
+
+def test_a_recipe_of_one_color_is_shown_alone() -> None:
+    wanted = lay(asked({"turquoise": 100}))
+    matched = match.match_image(tile({"red": 50, "white": 50}), wanted)
+    others = lay(asked({"turquoise": 50, "red": 25, "white": 25})).colors
+    assert shares.measure(matched, others).shares[0] > 0.98
+
+
+def test_the_colors_lie_where_the_layout_has_them() -> None:
+    """The picture of a single colour leaves the choice of granules to their place alone."""
+    wanted = lay(asked({"red": 50, "white": 50}, 20))
+    shown = match.match_image(tile({"gray": 100}), wanted).astype(int)
+    is_red = shown[..., 0] - shown[..., 1] > 40
+    laid = wanted.color_map(SIZE)
+    assert is_red[laid == 0].mean() > 0.6
+    assert is_red[laid == 1].mean() < 0.35
+
+
+@pytest.mark.parametrize("size", [512, 1024])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"red": 100},
+        {"brown": 50, "gray": 50},
+        {"pearl": 40, "salmon": 35, "light gray": 25},
+        {"dark green": 60, "light green": 40},
+        {"salmon": 50, "orange": 30, "pink": 20},
+    ],
+    ids="+".join,
+)
+def test_a_picture_that_shows_its_recipe_hardly_changes(
+    recipe: dict[str, float], size: int
+) -> None:
+    wanted = lay(asked(recipe, 20))
+    picture = render.render_picture(wanted, size)
+    changed = np.abs(match.match_image(picture, wanted).astype(int) - picture)
+    assert changed.mean() < 3
+
+
+def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not_change() -> None:
+    picture = tile({"red": 52, "white": 48}, size=1024)
+    wanted = lay(asked({"red": 60, "white": 40}, 20))
+    matched = match.match_image(picture, wanted)
+    changed = np.abs(matched.astype(int) - picture).max(axis=2)
+    assert (changed > 20).mean() < 0.15
+    shown = shares.measure(matched, wanted.colors)
+    assert shares.total_variation(shown.shares, wanted.shares) < 0.045
+
+
+def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() -> None:
+    wanted = lay(asked({"light green": 60, "blue": 40}, 20))
+    matched = match.match_image(tile({"white": 56, "black": 44}, size=1024), wanted)
+    shown = shares.measure(matched, wanted.colors)
+    assert shares.total_variation(shown.shares, wanted.shares) < 0.03
+    assert all(difference is not None and difference < 3 for difference in shown.differences)
+
+
+def test_no_light_outline_stays_around_granules_that_were_white() -> None:
+    """Pixels on edges are mixtures of white and black; as red, none may be lighter than red is."""
+    wanted = lay(asked({"red": 60, "blue": 40}, 20))
+    matched = match.match_image(tile({"white": 50, "black": 50}, size=1024), wanted)
+    usual = render.render_picture(wanted, 1024)
+    assert (matched.min(axis=2) > 150).mean() <= (usual.min(axis=2) > 150).mean() + 0.001
+
+
+@pytest.mark.parametrize("wanted", ["khaki", "white"])
+def test_no_color_of_nowhere_shows_where_granules_of_another_color_stood(wanted: str) -> None:
+    """A segment's stray pixels of its neighbours, moved as far as yellow is from white: cyan."""
+    recipe = lay(asked({"red": 30, "blue": 30, wanted: 40}, 20))
+    matched = match.match_image(tile({"red": 30, "blue": 30, "yellow": 40}, size=1024), recipe)
+    lab = cielab.rgb_to_lab(matched).reshape(-1, 3)
+    off = [
+        np.linalg.norm(lab[:, 1:] - cielab.shade(color.lab, lab[:, 0]), axis=1)
+        for color in recipe.colors
+    ]
+    assert (np.min(off, axis=0) > 40).mean() < 0.0015
+
+
+@pytest.mark.parametrize(
+    ("shown", "recipe", "most"),
+    [
+        ({"red": 25, "blue": 25, "black": 20, "white": 30}, {"red": 60, "white": 40}, 0.006),
+        ({"red": 25, "blue": 25, "black": 20, "white": 30}, {"sand": 50, "brown": 50}, 0.006),
+        ({"white": 50, "black": 50}, {"red": 50, "blue": 50}, 0.003),
+    ],
+)
+def test_no_specks_and_no_thin_lines_are_new(
+    shown: dict[str, float], recipe: dict[str, float], most: float
+) -> None:
+    before = tile(shown, size=1024)
+    after = match.match_image(before, lay(asked(recipe, 20, 3)))
+    new = (thinness(after) > 12) & (thinness(before) < 4)
+    assert new.mean() < most
+
+
+def thinness(image: Image) -> NDArray[np.float32]:
+    """By how much, in L*, a* or b*, each pixel is of something less than three pixels across."""
+    lab, square = cielab.rgb_to_lab(image), np.ones((3, 3), np.uint8)
+    opened, closed = (
+        cv2.morphologyEx(lab, kind, square) for kind in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE)
+    )
+    return np.asarray(np.maximum(lab - opened, closed - lab).max(axis=2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "wanted"),
+    [
+        ({"red": 60, "blue": 40}, {"violet": 50, "turquoise": 50}),
+        ({"pearl": 50, "sand": 50}, {"yellow": 60, "beige": 40}),
+        ({"red": 50, "orange": 50}, {"gray": 60, "lilac": 40}),
+        ({"gray": 100}, {"red": 50, "lilac": 50}),
+    ],
+    ids=lambda recipe: "+".join(recipe),
+)
+def test_fine_light_and_shade_inside_granules_stay(
+    drawn: dict[str, float], wanted: dict[str, float]
+) -> None:
+    before = tile(drawn, size=1024)
+    after = match.match_image(before, lay(asked(wanted, 20)))
+    inside = within(before, drawn) & within(after, wanted)
+    assert inside.mean() > 0.3
+    assert np.corrcoef(detail(before)[inside], detail(after)[inside])[0, 1] >= 0.92
+
+
+def detail(image: Image) -> NDArray[np.float32]:
+    """Lightness, less what is broader than a granule's facets."""
+    light = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+    return np.asarray(light - cv2.GaussianBlur(light, (0, 0), 2), np.float32)
+
+
+def within(image: Image, recipe: dict[str, float]) -> NDArray[np.bool_]:
+    """Where one colour is all around: a step between two is what was asked for, or taken away."""
+    smooth = cielab.rgb_to_lab(np.asarray(cv2.medianBlur(image, 5), np.uint8))[..., 1:]
+    colors = [np.array(color.lab[1:], np.float32) for color in lay(asked(recipe)).colors]
+    off = np.stack([((smooth - color) ** 2).sum(axis=2) for color in colors])
+    nearest = off.argmin(axis=0).astype(np.uint8)
+    around = np.ones((7, 7), np.uint8)
+    return np.asarray(cv2.dilate(nearest, around) == cv2.erode(nearest, around))
+
+
+def test_equal_pictures_are_matched_equally() -> None:
+    once, again = (match.match_image(white_noise(""), layout("four colours")) for _ in range(2))
+    assert once.dtype == np.uint8
+    assert once.tobytes() == again.tobytes()
+
+
+def test_the_picture_given_is_left_as_it_is() -> None:
+    picture = smooth_noise("")
+    before = picture.copy()
+    match.match_image(picture, layout("pastels"))
+    assert (picture == before).all()
+
+
+@pytest.mark.parametrize(
+    "shape", [(64, 48, 3), (64, 64), (64, 64, 4)], ids=lambda shape: "x".join(map(str, shape))
+)
+def test_a_picture_that_is_not_square_rgb_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"must be square and RGB; its shape is \(64"):
+        match.match_image(np.zeros(shape, np.uint8), layout("four colours"))

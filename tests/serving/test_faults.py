@@ -1,0 +1,361 @@
+"""Faults of the machine and of files, through Cog's real server and the command line."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from plitka import images
+from plitka.serving.outbox import Outbox
+from tests.conftest import StartServer
+from tests.serving.test_sdxl_server import tile
+from tests.serving.test_server import TILE
+from tests.support.server import CogServer, Event, cog_server
+from tests.support.small_sdxl import SmallSdxl
+
+ROOT = Path(__file__).resolve().parents[2]
+FAULTY = Path(__file__).with_name("faulty_predictor.py")
+
+
+def make(out: Path) -> subprocess.CompletedProcess[str]:
+    """`python -m plitka make` with the render engine."""
+    command = [sys.executable, "-m", "plitka", "make", "--engine", "render", "--out", str(out)]
+    return subprocess.run(
+        [*command, "--color", "red=100", "--seed", "7"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def failed(server: CogServer, params_json: str) -> str:
+    """The error of a prediction that fails, in which no traceback stands."""
+    body = server.predict(params_json).json()
+    assert body["status"] == "failed", body
+    assert "Traceback" not in body["error"]
+    return str(body["error"])
+
+
+def succeeds(server: CogServer, params_json: str = TILE) -> list[str]:
+    body = server.predict(params_json).json()
+    assert body["status"] == "succeeded", body.get("error")
+    output: list[str] = body["output"]
+    assert len(output) == 3
+    return output
+
+
+# Disk and files
+
+
+def test_a_full_disk_ends_make_with_one_sentence_and_leaves_no_half_picture(tmp_path: Path) -> None:
+    (tmp_path / "preview.part").symlink_to("/dev/full")  # what writing to a full disk is
+    run = make(tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"{tmp_path / 'preview.png'}: cannot be written (No space left")
+    assert len(run.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_ends_make_with_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for out in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/plitka")):
+        run = make(out)
+        assert run.returncode == 1
+        assert str(out) in run.stderr
+        assert len(run.stderr.splitlines()) == 1
+
+
+def test_a_disk_that_takes_no_more_fails_the_prediction_and_the_next_is_good(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server(PLITKA_ENGINE="render", TMPDIR=str(tmp_path))
+    before = succeeds(server)
+    worker = server.worker()
+    worker.rlimit(psutil.RLIMIT_FSIZE, (100_000, -1))  # no file may grow larger
+    error = failed(server, TILE)
+    assert "PictureError: " in error
+    assert "cannot be written (File too large); see that its folder" in error
+    assert not list(tmp_path.rglob("*.part"))
+    worker.rlimit(psutil.RLIMIT_FSIZE, (1, -1))
+    assert "cannot be written to (File too large)" in unhealthy(server)
+    worker.rlimit(psutil.RLIMIT_FSIZE, (-1, -1))
+    server.wait_for("READY")
+    assert succeeds(server) == before
+
+
+def unhealthy(server: CogServer) -> str:
+    server.wait_for("UNHEALTHY")
+    return str(server.health()["user_healthcheck_error"])
+
+
+def test_temporary_files_that_are_deleted_are_made_again(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server(PLITKA_ENGINE="render", TMPDIR=str(tmp_path))
+    before = succeeds(server)
+    shutil.rmtree(tmp_path)
+    assert succeeds(server) == before
+    with server.stream(TILE) as events:
+        for event in events:
+            if event.name == "log" and event.data["data"].startswith("layout: "):
+                shutil.rmtree(tmp_path)
+        assert event.data["status"] == "succeeded"
+    assert succeeds(server) == before
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_told_by_health_and_by_the_error(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    server = start_server(PLITKA_ENGINE="render", TMPDIR=str(folder))
+    shutil.rmtree(folder)
+    folder.write_bytes(b"")
+    assert "PictureError: " in unhealthy(server)
+    assert "TMPDIR says where temporary files go" in failed(server, TILE)
+    folder.unlink()
+    server.wait_for("READY")
+    succeeds(server)
+
+
+# The model
+
+
+@pytest.fixture(scope="module")
+def faults(
+    small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[CogServer, Path, Path]]:
+    """One server with the small SDXL, its folder of faults and its SoftEdge file."""
+    folder = tmp_path_factory.mktemp("faults")
+    softedge = folder / "softedge"
+    shutil.copytree(small_sdxl.softedge, softedge)
+    orders = folder / "orders"
+    orders.mkdir()
+    settings = small_sdxl.settings(CONTROLNET_SOFTEDGE=softedge)
+    env = {**settings, "PLITKA_ENGINE": "sdxl", "FAULTS": str(orders)}
+    with cog_server(tmp_path_factory.mktemp("server"), env, stub=FAULTY) as running:
+        health = running.health()
+        assert health["status"] == "READY", health["setup"]["logs"]
+        (weights,) = softedge.glob("*.safetensors")
+        yield running, orders, weights
+
+
+def preview(server: CogServer, params_json: str) -> tuple[str, str]:
+    """The preview, and the log up to it; hanging up then ends the prediction."""
+    said = ""
+    with server.stream(params_json) as events:
+        for event in events:
+            said += event.data["data"] if event.name == "log" else ""
+            if event.name == "output":
+                break
+    assert event.name == "output", event.data
+    server.settle()
+    return event.data["chunk"], said
+
+
+def test_a_controlnet_that_turns_corrupt_fails_its_angles_until_it_is_whole_again(
+    faults: tuple[CogServer, Path, Path],
+) -> None:
+    server, _, weights = faults
+    whole = weights.read_bytes()
+    for bad, sentence in (
+        (whole[:-1000], "truncated"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"\x80\x04" + whole[2:], "a pickle or zip archive"),
+        (bytes(len(whole)), "not a safetensors file"),
+    ):
+        weights.write_bytes(bad)
+        error = failed(server, tile(45))
+        assert f"{weights}: {sentence}" in error
+    succeeds(server, tile(0))
+    weights.write_bytes(whole)
+    steep, _ = preview(server, tile(45))
+    # In memory by now: what happens to its file does not matter any more.
+    with weights.open("r+b") as file:
+        file.write(bytes(len(whole)))
+        file.flush()
+        assert preview(server, tile(45))[0] == steep
+        file.truncate(1000)
+    assert preview(server, tile(45))[0] == steep
+    weights.write_bytes(whole)
+
+
+@pytest.mark.parametrize("module", ["unet", "vae"])
+def test_out_of_memory_steps_down_once_and_twice_is_an_error_after_which_all_is_well(
+    faults: tuple[CogServer, Path, Path], module: str
+) -> None:
+    server, orders, _ = faults
+    (orders / module).write_text("out of memory 1")
+    _, said = preview(server, tile(0))
+    assert "out of memory with the memory plan" in said
+    (orders / module).write_text("out of memory 2")
+    error = failed(server, tile(0))
+    assert "EngineError: out of memory on CPU, twice" in error
+    assert "take a larger device" in error
+    _, said = preview(server, tile(0))
+    assert "out of memory" not in said
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [("unet", "while it drew.*PLITKA_LORA_SCALE"), ("vae", "the VAE overflowed.*PLITKA_VAE")],
+)
+def test_numbers_that_are_none_are_an_error_with_its_cause_and_no_black_picture(
+    faults: tuple[CogServer, Path, Path], module: str, sentence: str
+) -> None:
+    server, orders, _ = faults
+    (orders / module).write_text("nan 1")
+    body = server.predict(tile(0)).json()
+    assert body["status"] == "failed"
+    assert not body.get("output")
+    assert "EngineError: the model gave numbers that are none" in body["error"]
+    assert all(part in body["error"] for part in sentence.split(".*"))
+    preview(server, tile(0))
+
+
+# Cancelling, hanging up
+
+
+def cancelled(server: CogServer, params_json: str, mark: str) -> dict[str, Any]:
+    """The outcome of a prediction that is cancelled as soon as its log has `mark` in it."""
+    said = ""
+    cancelled = False
+    with server.stream(params_json, prediction="cancelled") as events:
+        for event in events:
+            said += event.data["data"] if event.name == "log" else ""
+            if mark in said and not cancelled:
+                server.client.post("/predictions/cancelled/cancel")
+                cancelled = True
+    assert cancelled, f"no {mark!r} in {said}"
+    server.wait_for("READY")
+    return event.data
+
+
+RENDER_STAGES = ["seed ", "layout: ", "preview: ", "measure_preview: ", "colormap: "] * 2
+
+
+def test_cancelled_in_every_stage_ten_times_in_a_row_the_render_engine_goes_on(
+    server: CogServer,
+) -> None:
+    before = succeeds(server)
+    for mark in RENDER_STAGES:
+        outcome = cancelled(server, TILE, mark)
+        assert outcome["status"] == "canceled"
+        assert len(outcome.get("output") or []) < 3
+    assert succeeds(server) == before
+
+
+SDXL_STAGES = [
+    "seed ",
+    "layout: ",
+    "512x512:   0%",
+    "512x512: 2 steps",
+    "preview: ",
+    "guides_final: ",
+    "match_preview: ",
+    "1024x1024:   0%",
+    "1024x1024:  12%",
+    "1024x1024:  38%",
+]
+
+
+def test_cancelled_in_every_stage_ten_times_in_a_row_the_sdxl_engine_goes_on(
+    faults: tuple[CogServer, Path, Path],
+) -> None:
+    server, _, _ = faults
+    before, _ = preview(server, tile(45))
+    for mark in SDXL_STAGES:
+        outcome = cancelled(server, tile(45, final=8, strength=1), mark)
+        assert outcome["status"] == "canceled", mark
+    after = succeeds(server, tile(45))
+    assert after[0] == before
+
+
+def test_a_client_that_hangs_up_without_streaming_frees_the_server(server: CogServer) -> None:
+    body = json.dumps({"input": {"params_json": TILE}}).encode()
+    head = f"POST /predictions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    port = server.client.base_url.port
+    assert port is not None
+    with socket.create_connection(("127.0.0.1", port)) as line:
+        line.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        server.wait_for("BUSY")
+    server.wait_for("READY")
+    succeeds(server)
+
+
+# The worker and the server
+
+
+def test_a_worker_killed_at_rest_shows_in_health(start_server: StartServer) -> None:
+    server = start_server(PLITKA_ENGINE="render")
+    server.worker().kill()
+    assert server.client.get("/health-check").status_code == 200
+    assert unhealthy(server)
+
+
+def test_a_worker_killed_at_work_fails_its_prediction_and_shows_in_health(
+    start_server: StartServer,
+) -> None:
+    server = start_server(PLITKA_ENGINE="render")
+    last = Event("", {})
+    with server.stream(TILE) as events:
+        for last in events:
+            if last.name == "output":
+                server.worker().kill()
+                break
+        last = list(events)[-1]
+    assert (last.data["status"], last.data["error"]) == ("failed", "Worker crashed")
+    assert unhealthy(server)
+    assert server.request(TILE).status_code == 409
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_sigterm_is_a_clean_exit_and_ends_the_worker(start_server: StartServer, busy: bool) -> None:
+    server = start_server(PLITKA_ENGINE="render")
+    worker = server.worker()
+    with server.stream(TILE) as events:
+        next(event for event in events if event.name == "output")
+        if busy:
+            server.process.terminate()
+        assert list(events)[-1].data["status"] == "succeeded"
+    if not busy:
+        server.wait_for("READY")
+        server.process.terminate()
+    assert server.process.wait(15) == 0
+    assert not worker.is_running()
+
+
+def test_what_a_killed_server_left_is_removed_by_the_next(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    first = start_server(PLITKA_ENGINE="render", TMPDIR=str(tmp_path))
+    succeeds(first)
+    (left,) = tmp_path.glob("plitka-*")
+    first.worker().kill()
+    first.process.kill()
+    first.process.wait()
+    start_server(PLITKA_ENGINE="render", TMPDIR=str(tmp_path))
+    assert not left.exists()
+
+
+def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "COGS_FOLDERS", tmp_path)
+    for name in ("old", "full", "young"):
+        for inner in ("inputs", "outputs"):
+            (tmp_path / name / inner).mkdir(parents=True)
+    (tmp_path / "full" / "outputs" / "output.json").write_text("{}")
+    for name in ("old", "full"):
+        os.utime(tmp_path / name, (0, 0))
+    Outbox().folder()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "young"]
