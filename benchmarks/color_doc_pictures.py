@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.color_pictures import SIZE, Image, layout
+from benchmarks.color_pictures import SIZE, layout
+from plitka.arrays import Image
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.matching import match, region_merging

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from benchmarks.color_pictures import (
     RECIPES,
     SHOWN,
-    Image,
     layout,
     photographs,
     rendered,
     stand_ins,
 )
 from plitka import images
+from plitka.arrays import Doubles, Image
 from plitka.color import palette
 from plitka.color.cielab import ciede2000
 from plitka.color.palette import Color
@@ -95,7 +95,7 @@ def _matched(name: str, image: Image, laid: Layout) -> Result:
 
 
 def _print(name: str, results: Sequence[Result]) -> None:
-    def of(field: str) -> NDArray[np.float64]:
+    def of(field: str) -> Doubles:
         return np.array([getattr(result, field) for result in results])
 
     print(
@@ -125,8 +125,8 @@ def _unchanged() -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Gaussian:
-    mean: NDArray[np.float64]
-    inverse: NDArray[np.float64]
+    mean: Doubles
+    inverse: Doubles
     offset: float
 
 
@@ -164,7 +164,7 @@ def plain_shares(image: Image, colors: Sequence[Color]) -> list[float]:
     return [float(part) for part in area / area.sum()]
 
 
-def _lab(image: Image) -> NDArray[np.float64]:
+def _lab(image: Image) -> Doubles:
     pixels = np.asarray(image, np.float32) / np.float32(255)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float64)
 
@@ -186,11 +186,11 @@ def _within(image: Image, colors: Sequence[Color]) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(owner, kernel) == cv2.erode(owner, kernel))
 
 
-def _fine(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fine(lightness: Doubles) -> Doubles:
     return np.asarray(lightness - cv2.GaussianBlur(lightness, (0, 0), _FINE))
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _correlation(one: Doubles, other: Doubles) -> float:
     if one.size < 2 or min(one.std(), other.std()) < 1e-6:
         return float("nan")
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])

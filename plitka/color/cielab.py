@@ -1,17 +1,14 @@
 """CIE L*a*b* (D65) on whole pictures: conversion, differences, how a granule's colour shades."""
 
 from functools import lru_cache
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from plitka.arrays import Doubles, Floats, Image
 from plitka.color.ciede2000 import color_difference
 from plitka.color.srgb import LUMINANCE, Lab
-
-Floats: TypeAlias = NDArray[np.float32]
-Doubles: TypeAlias = NDArray[np.float64]
 
 SHADES = np.arange(0, 100.5, 0.5)
 """The lightnesses at which shade curves are drawn."""
@@ -27,13 +24,13 @@ DARKEST_CHANNEL = 0.004  # linear; powers of less are the noise of the photograp
 _DARKEST_MEDIAN = 8.0  # L*; a colour darker than this is shaded as if it were this light
 
 
-def rgb_to_lab(image: NDArray[np.uint8]) -> Floats:
+def rgb_to_lab(image: Image) -> Floats:
     """(h, w, 3) sRGB, 0..255 -> (h, w, 3) L*a*b*, L* 0..100."""
     pixels = np.multiply(image, np.float32(1 / 255), dtype=np.float32)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float32)
 
 
-def lab_to_rgb(lab: Floats) -> NDArray[np.uint8]:
+def lab_to_rgb(lab: Floats) -> Image:
     """(h, w, 3) L*a*b* -> (h, w, 3) sRGB, 0..255; what no screen shows is clipped."""
     pixels = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
     return np.asarray(cv2.convertScaleAbs(np.clip(pixels, 0, 1), alpha=255))

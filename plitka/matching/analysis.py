@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import cielab, palette
-from plitka.color.cielab import Floats
 from plitka.matching.tone_curves import Material
 from plitka.measure import classification, segmentation, shares
 from plitka.measure.classification import NO_COLOR, Classification
@@ -15,8 +15,6 @@ from plitka.measure.segmentation import SegmentMap, Segments
 from plitka.measure.shares import ClassifiedImage
 from plitka.tile import render
 from plitka.tile.layout import SURVEY, Layout
-
-Image = NDArray[np.uint8]
 
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
 _UNEVENNESS = 0.3  # of the lightness of such a picture, what is kept

@@ -6,8 +6,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Doubles
 from plitka.color import cielab
-from plitka.color.cielab import Doubles
 from plitka.color.palette import Color
 from plitka.matching import optimal_transport, region_merging
 from plitka.matching.analysis import Analysis

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.cielab import Floats
+from plitka.arrays import Floats
 
 _ROUNDING = 3  # pixels of the map of segments around each over which edges are rounded
 _FLAT = 4.0  # standard deviation of L* below which there is no edge to keep to

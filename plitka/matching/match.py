@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from plitka.arrays import Image
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.matching import analysis, assignment, recolor
@@ -20,8 +20,6 @@ from plitka.measure import shares as fidelity
 from plitka.measure.classification import NO_COLOR
 from plitka.measure.shares import Measurement
 from plitka.tile.layout import Layout
-
-Image = NDArray[np.uint8]
 
 # Total variation; a picture as near to its recipe keeps all its granules: measuring is no surer
 # than that, and to recolour 4 points of a tile changes it more than any white balance.

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.cielab import Doubles
+from plitka.arrays import Doubles
 
 _SOFTNESS = (0.3, 0.1, 0.03)  # of the choice between costs, from round to round
 _STEPS = 10

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats
 from plitka.color import cielab
-from plitka.color.cielab import Floats
 from plitka.color.palette import Color
 from plitka.matching import guided_filter, tone_curves, unmixing
 from plitka.matching.analysis import Analysis

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.cielab import Doubles
+from plitka.arrays import Doubles
 from plitka.measure.segmentation import SegmentMap, Segments
 
 _LARGEST_GRANULE = 1.0  # of the layout's mean granule; segments join up to this area

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Doubles, Floats
 from plitka.color import cielab
-from plitka.color.cielab import Doubles, Floats
 from plitka.color.palette import Color
 from plitka.color.srgb import Lab
 

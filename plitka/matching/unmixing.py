@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.cielab import Floats
+from plitka.arrays import Floats
 from plitka.matching.tone_curves import Material
 
 _BESIDE = 3  # pixels beside another material that may be mixed with it

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Doubles
 from plitka.color import cielab
-from plitka.color.cielab import Doubles
 from plitka.color.palette import Color
 from plitka.color.srgb import Lab
 from plitka.measure import color_modes

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.cielab import Doubles, Floats
+from plitka.arrays import Doubles, Floats
 from plitka.measure.segmentation import Segments
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from plitka import images
+from plitka.arrays import Floats
 from plitka.color import cielab, palette
-from plitka.color.cielab import Floats
 from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name
 from plitka.color.srgb import format_hex
 from plitka.images import SUFFIXES

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.cielab import Doubles, Floats
+from plitka.arrays import Doubles, Floats, Image
 
 SegmentMap: TypeAlias = NDArray[np.int32]
 """(h, w): the index of the segment that each pixel belongs to."""
@@ -33,7 +33,7 @@ class Segments:
     contrast: Floats
 
 
-def segment(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
+def segment(image: Image, lab: Floats, reach: int = 2) -> Segments:
     """Cut a picture along its edges: a watershed from where it changes least.
 
     image: (h, w, 3) sRGB; lab: the same in L*a*b*. reach: pixels; one segment grows from where

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.measure import classification, segmentation
@@ -46,13 +46,13 @@ class ClassifiedImage:
     colours they show.
     """
 
-    image: NDArray[np.uint8]
-    lab: cielab.Floats
+    image: Image
+    lab: Floats
     cut: segmentation.Segments
     found: classification.Classification
 
 
-def measure(image: NDArray[np.uint8], colors: Sequence[Color]) -> Measurement:
+def measure(image: Image, colors: Sequence[Color]) -> Measurement:
     """Measure the shares of `colors` on a picture of a tile.
 
     image: (height, width, 3) RGB, 0..255.
@@ -60,7 +60,7 @@ def measure(image: NDArray[np.uint8], colors: Sequence[Color]) -> Measurement:
     return summarize(segment_and_classify(scale_for_measuring(image), colors), colors)
 
 
-def scale_for_measuring(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def scale_for_measuring(image: Image) -> Image:
     """The picture at the size of measuring: one at which a granule has 10 to 30 pixels across."""
     height, width = image.shape[:2]
     if _SMALLEST_SIDE <= max(height, width) <= _SIDE:
@@ -71,7 +71,7 @@ def scale_for_measuring(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
-def segment_and_classify(image: NDArray[np.uint8], colors: Sequence[Color]) -> ClassifiedImage:
+def segment_and_classify(image: Image, colors: Sequence[Color]) -> ClassifiedImage:
     """The first step of `measure`, for who goes on with what it sees. image: `scale_for_measuring` already."""
     lab = cielab.rgb_to_lab(image)
     cut = segmentation.segment(image, lab)
@@ -92,7 +92,7 @@ def summarize(seen: ClassifiedImage, colors: Sequence[Color]) -> Measurement:
 
 
 def _differences(
-    lab: cielab.Floats,
+    lab: Floats,
     found: classification.Classification,
     pixels: segmentation.SegmentMap,
     colors: Sequence[Color],

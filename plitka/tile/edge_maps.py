@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Image
 from plitka.tile.layout import Layout
-from plitka.tile.render import Image, _blur
+from plitka.tile.render import blur
 
 _CANNY_THRESHOLDS = (40, 90)
 _SOFT_EDGE_BLUR = 1.1 / 1024  # in frame sides
@@ -21,7 +22,7 @@ def draw_soft_edges(layout: Layout, photo: Image) -> Image:
     """Soft, graded outlines on black, as ControlNet SoftEdge expects (Dexined, HED)."""
     size = photo.shape[0]
     flat = _flatten_granules(layout, photo).astype(np.float32)
-    flat = _blur(flat, _SOFT_EDGE_BLUR * size)
+    flat = blur(flat, _SOFT_EDGE_BLUR * size)
     slope = np.hypot(cv2.Sobel(flat, cv2.CV_32F, 1, 0), cv2.Sobel(flat, cv2.CV_32F, 0, 1))
     slope /= np.quantile(slope, 0.98) + 1e-6
     edges = np.clip(255 * np.sqrt(slope) - 40, 0, 255).astype(np.uint8)

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.granule import CORNERS, FACETS, Chips, Floats, cross_product
+from plitka.arrays import Floats
+from plitka.tile.granule import CORNERS, FACETS, Chips, cross_product
 
 # Told apart around an apex: half a pixel at the outline of a large granule at 2048. A power of 2.
 _DIRECTIONS = 256

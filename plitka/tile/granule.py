@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from plitka.arrays import Doubles, Floats
 
 DIAMETER = 20 / 1024
 """Mean equivalent diameter: 20 px at 1024, as on the photographs at their own scale."""
@@ -67,7 +67,7 @@ def rotation_matrix(degrees: float) -> Floats:
     return np.array([[cosine, -sine], [sine, cosine]], np.float32)
 
 
-def cut_chips(scale: NDArray[np.float64], rng: np.random.Generator) -> Chips:
+def cut_chips(scale: Doubles, rng: np.random.Generator) -> Chips:
     """Cut one chip for each entry of `scale` (N,), which multiplies its size.
 
     A chip is a lopsided frustum: an irregular convex outline with corners on an ellipse, the same
@@ -96,7 +96,7 @@ def cut_chips(scale: NDArray[np.float64], rng: np.random.Generator) -> Chips:
     return Chips(*(a.astype(np.float32) for a in (outline, apex, reach, planes)))
 
 
-def _draw_outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _draw_outlines(count: int, rng: np.random.Generator) -> Doubles:
     steps = np.cumsum(rng.gamma(_CORNER_REGULARITY, 1, (count, CORNERS)), axis=1)
     angles = 2 * np.pi * steps / steps[:, -1:] + rng.uniform(0, 2 * np.pi, (count, 1))
     stretch = np.exp(rng.normal(0, _ELONGATION / 2, (count, 1)))
@@ -110,7 +110,7 @@ def _draw_outlines(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(points * scale[:, None, None])
 
 
-def _pull_inside(apex: NDArray[np.float64], outline: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pull_inside(apex: Doubles, outline: Doubles) -> Doubles:
     """(N, 2) the apexes, those outside their outline or at its very edge moved towards its middle.
 
     On the way from the middle, the origin, to the outline they go _INSIDE at most.
@@ -130,18 +130,18 @@ def cross_product(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0])
 
 
-def _polygon_area(polygons: NDArray[np.float64]) -> NDArray[np.float64]:
+def _polygon_area(polygons: Doubles) -> Doubles:
     x, y = polygons[..., 0], polygons[..., 1]
     return np.asarray(0.5 * np.abs(np.sum(x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1), -1)))
 
 
 def _fit_side_planes(
-    outline: NDArray[np.float64],
-    following: NDArray[np.float64],
-    apex: NDArray[np.float64],
-    reach: NDArray[np.float64],
-    height: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    outline: Doubles,
+    following: Doubles,
+    apex: Doubles,
+    reach: Doubles,
+    height: Doubles,
+) -> Doubles:
     """Planes that rise from the rim at each side of the outline to `height` at the top face."""
     along = following - outline
     inward = np.stack([-along[..., 1], along[..., 0]], -1)
@@ -155,9 +155,7 @@ def _fit_side_planes(
     return np.concatenate([base, gradient], -1)
 
 
-def _fit_top_planes(
-    top: NDArray[np.float64], height: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _fit_top_planes(top: Doubles, height: Doubles, rng: np.random.Generator) -> Doubles:
     """Two planes that meet on the chord from corner 0 to corner 3 of the top face."""
     start, chord = top[:, 0], top[:, 3] - top[:, 0]
     across = np.stack([-chord[:, 1], chord[:, 0]], -1)

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Doubles, Floats
 from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile import facets, granule
-from plitka.tile.granule import Chips, Floats
+from plitka.tile.granule import Chips
 
 NONE = -1
 """In maps of granules and colours: nothing lies here, it is the joint between tiles."""
@@ -61,7 +62,7 @@ class Layout:
     height: Floats
     tile: NDArray[np.uint8]
     chips: Chips
-    lots: NDArray[np.float64]
+    lots: Doubles
     owner: NDArray[np.uint8]
     survey: NDArray[np.int32] | None = None
 
@@ -255,7 +256,7 @@ def _drop_covered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
 @lru_cache(maxsize=2)  # for who turns the angle of one seed
 def _cut_and_strew(
     seed: int, reach: float, diameter: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], Chips, NDArray[np.float64]]:
+) -> tuple[Doubles, Doubles, Chips, Doubles]:
     """Places, heights, chips and lots of granules of this diameter, see `_strew`."""
     rng = np.random.default_rng(seed)
     places, height, bed = _strew(reach, rng)
@@ -263,9 +264,7 @@ def _cut_and_strew(
     return places, height, chips, rng.random(len(places))
 
 
-def _strew(
-    reach: float, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def _strew(reach: float, rng: np.random.Generator) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
     """Strew granules over the square from -reach to reach, in layers on jittered hexagonal grids.
 
     Gives places (N, 2), heights (N,) in 0..1 in ascending order, and which belong to the bed.
@@ -283,7 +282,7 @@ def _strew(
 
 
 def _deal_colors(
-    area: NDArray[np.intp], shares: Sequence[float], lots: NDArray[np.float64]
+    area: NDArray[np.intp], shares: Sequence[float], lots: Doubles
 ) -> NDArray[np.uint8]:
     """Deal colours to granules in the order of their lots, so that areas meet the shares.
 

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color.cielab import (
     BOUNCE_RANK,
     BOUNCES,
@@ -18,10 +19,6 @@ from plitka.color.palette import Color
 from plitka.color.srgb import LUMINANCE
 from plitka.tile import granule
 from plitka.tile.layout import NONE, Layout
-
-Floats = NDArray[np.float32]
-Image = NDArray[np.uint8]
-"""(size, size, 3) RGB, 0..255."""
 
 # Lengths are in granule diameters unless said otherwise. Fitted, like the shapes in granule.py,
 # to the texture of the photographs (docs/benchmarks.md).
@@ -97,7 +94,7 @@ def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> F
     """(size, size) natural logarithm of the light that each pixel sends to the camera."""
     direct, sky = _light_facets(layout)
     direct, sky = _wear_facets(direct, facets, size), _wear_facets(sky, facets, size)
-    relief = _blur(_compute_relief(layout, facets, size), _SOFTNESS)
+    relief = blur(_compute_relief(layout, facets, size), _SOFTNESS)
     hidden = _compute_occlusion(relief, size)
     shadow = _cast_shadow(relief, size)
     light = sky * np.exp(-hidden)
@@ -142,10 +139,10 @@ def _wear_facets(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
     for top in range(0, size, _BAND):
         seen = facets[2 * top : 2 * (top + _BAND)]
         halved[top : top + _BAND] = _halve(light.take(seen))
-    return _blur(halved, _WEAR * granule.DIAMETER * size)
+    return blur(halved, _WEAR * granule.DIAMETER * size)
 
 
-def _blur(picture: Floats, radius: float) -> Floats:
+def blur(picture: Floats, radius: float) -> Floats:
     """The picture under a Gaussian of this standard deviation, in pixels."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), radius), np.float32)
 
@@ -185,7 +182,7 @@ def _compute_occlusion(relief: Floats, size: int) -> Floats:
     """(size, size): how much higher the surroundings of each pixel stand; below 0 it stands out."""
     hidden = np.zeros_like(relief)
     for radius, weight in _OCCLUSION:
-        around = _blur(relief, radius * granule.DIAMETER * size)
+        around = blur(relief, radius * granule.DIAMETER * size)
         deeper = around - relief
         hidden += weight * np.maximum(deeper, _RAISED * deeper)
     return hidden
@@ -229,7 +226,7 @@ def _make_grain(seed: int) -> Floats:
     grain = np.zeros((nodes, nodes), np.float32)
     for scale, amplitude in _GRAIN:
         noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
-        bumps = _blur(noise, scale * granule.DIAMETER * nodes)
+        bumps = blur(noise, scale * granule.DIAMETER * nodes)
         down, right = (cv2.Sobel(bumps, cv2.CV_32F, *way) for way in ((0, 1), (1, 0)))
         lit = right * _LIGHT[0] + down * _LIGHT[1]
         grain -= lit * np.float32(amplitude / lit.std())
@@ -294,7 +291,7 @@ def _make_ramp(color: Color) -> Floats:
 
 def _photograph(linear: Floats, size: int) -> Image:
     """Linear RGB as a camera's picture shows it: a little soft, more so in colour."""
-    picture = _encode(_blur(linear, _LENS_BLUR * size))
+    picture = _encode(blur(linear, _LENS_BLUR * size))
     luma, *chroma = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
     soft = [cv2.GaussianBlur(channel, (0, 0), _CHROMA_BLUR * size) for channel in chroma]
     return np.asarray(cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB), np.uint8)

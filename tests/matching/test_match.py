@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import cielab
 from plitka.matching import match
 from plitka.measure import shares
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
 from tests.support.recipes import asked
-
-Image = NDArray[np.uint8]
 
 SIZE = 512
 RECIPES: dict[str, dict[str, float]] = {
@@ -203,7 +202,7 @@ def test_no_specks_and_no_thin_lines_are_new(
     assert new.mean() < most
 
 
-def thinness(image: Image) -> NDArray[np.float32]:
+def thinness(image: Image) -> Floats:
     """By how much, in L*, a* or b*, each pixel is of something less than three pixels across."""
     lab, square = cielab.rgb_to_lab(image), np.ones((3, 3), np.uint8)
     opened, closed = (
@@ -232,7 +231,7 @@ def test_fine_light_and_shade_inside_granules_stay(
     assert np.corrcoef(detail(before)[inside], detail(after)[inside])[0, 1] >= 0.92
 
 
-def detail(image: Image) -> NDArray[np.float32]:
+def detail(image: Image) -> Floats:
     """Lightness, less what is broader than a granule's facets."""
     light = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
     return np.asarray(light - cv2.GaussianBlur(light, (0, 0), 2), np.float32)

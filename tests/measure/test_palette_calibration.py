@@ -126,7 +126,7 @@ def test_a_calibrated_color_is_known_everywhere_once_the_environment_names_its_f
     listed = plitka("palette")
     assert "warm ochre" in listed
     assert "sand" in listed
-    code = "from plitka import palette; print(palette.load().find('red').lab[0])"
+    code = "from plitka.color import palette; print(palette.load().find('red').lab[0])"
     known = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

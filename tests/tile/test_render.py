@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import palette
 from plitka.tile import render
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
@@ -10,11 +10,11 @@ from plitka.tile.layout import NONE, lay
 from tests.support.recipes import asked
 
 
-def lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def lab(image: Image) -> Floats:
     return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
-@pytest.mark.parametrize("colour", palette.load().colors, ids=lambda color: color.code)
+@pytest.mark.parametrize("color", palette.load().colors, ids=lambda color: color.code)
 def test_a_tile_of_one_color_has_the_lightness_and_chroma_of_its_photograph(
     color: palette.Color,
 ) -> None:
