@@ -3,7 +3,7 @@
     PLITKA_SHARED=… python -m benchmarks.color_match [stand-in …]
 
 Each stand-in for a model's picture is matched to each of the 23 recipes. The result is measured
-by fidelity.measure and by a plain pixel classifier, which is written here and shares nothing with
+by plitka.measure.shares.measure and by a plain pixel classifier, which is written here and shares nothing with
 it: a Gaussian in L*a*b* for each colour, fitted on photographs of one-colour tiles (on renders of
 them where there is no photograph), the dark pixels left out.
 """
@@ -33,7 +33,7 @@ from plitka.color import palette
 from plitka.color.cielab import ciede2000
 from plitka.color.palette import Color
 from plitka.matching import match
-from plitka.measure import shares
+from plitka.measure.shares import total_variation
 from plitka.tile.layout import Layout
 
 _SEED = 3
@@ -45,8 +45,8 @@ _WELL_SEPARATED = 25.0  # CIEDE2000
 
 @dataclass(frozen=True)
 class Result:
-    """Of one stand-in and recipe. variation, plain: total variation in points, by fidelity.measure
-    and by the pixel classifier. difference: the largest CIEDE2000 of a colour's median to the
+    """Of one stand-in and recipe. variation, plain: total variation in points, by `measure` and
+    by the pixel classifier. difference: the largest CIEDE2000 of a colour's median to the
     palette. detail, all_detail: correlation of fine lightness before and after, inside granules of
     one colour and everywhere. seconds: processor time of matching, with what is measured
     before and after.
@@ -82,10 +82,10 @@ def _matched(name: str, image: Image, laid: Layout) -> Result:
     matched = match.match(image, laid)
     seconds = time.process_time() - start
     after, measured = matched.image, matched.after
-    plain = 100 * shares.total_variation(plain_shares(after, laid.colors), laid.shares)
+    plain = 100 * total_variation(plain_shares(after, laid.colors), laid.shares)
     inside, everywhere = _detail(name, image, after, laid.colors)
     return Result(
-        100 * shares.total_variation(measured.shares, laid.shares),
+        100 * total_variation(measured.shares, laid.shares),
         plain,
         max((d for d in measured.differences if d is not None), default=0.0),
         inside,

@@ -11,7 +11,7 @@ from plitka import __version__
 from plitka.engines.base import Drawn, Engine, Guides
 from plitka.engines.sdxl import options
 from plitka.matching import match
-from plitka.measure import shares as fidelity
+from plitka.measure.shares import measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
 from plitka.request.recipe import Recipe, draw_seed
@@ -140,7 +140,7 @@ class _Workbench:
         image, colors = drawn.image, self.layout.colors
         if not is_matched(self.settled, self.engine):
             with self.stages(f"measure_{kind}"):
-                shares = fidelity.measure(image, colors).shares
+                shares = measure(image, colors).shares
             run.drawn(kind, drawn, shares)
             return image, shares
         with self.stages(f"match_{kind}"):
@@ -239,7 +239,7 @@ class _Record:
 
     def _total_variation(self, shares: Sequence[float]) -> float:
         requested = [part.share for part in self._plan.recipe.shares]
-        return round(fidelity.total_variation(shares, requested), 5)
+        return round(total_variation(shares, requested), 5)
 
 
 def _control(settled: Plan) -> str:

@@ -69,10 +69,10 @@ def run_plan(options: argparse.Namespace) -> None:
 def run_measure(options: argparse.Namespace) -> None:
     from plitka import images
     from plitka.cli import tables
-    from plitka.measure import shares as fidelity
+    from plitka.measure.shares import measure
 
     colors, asked = read_colors(options.colors)
-    measured = fidelity.measure(images.load(options.image), list(colors.values()))
+    measured = measure(images.load(options.image), list(colors.values()))
     if options.json:
         _print_json(_measured_json(measured, list(colors), asked))
         return

@@ -53,8 +53,12 @@ def analyze(image: Image, layout: Layout, measured: ClassifiedImage) -> Analysis
         small = min(image, shares.scale_for_measuring(image), key=len)
         measured = shares.segment_and_classify(small, layout.colors)
     granules = _resized(layout.granule_map(SURVEY), len(measured.image))
-    cut = segmentation.split_large_segments(measured.cut, measured.lab, granules)
-    found = measured.found if cut is measured.cut else classification.classify(cut, layout.colors)
+    cut = segmentation.split_large_segments(measured.segments, measured.lab, granules)
+    found = (
+        measured.classification
+        if cut is measured.segments
+        else classification.classify(cut, layout.colors)
+    )
     index = _resized(cut.map, size)
     material, materials = _materials(lab, index, cut, found)
     return Analysis(lab, index, cut, granules, found, material, materials)

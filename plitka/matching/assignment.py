@@ -135,7 +135,9 @@ def _foreseen(
         mine = np.flatnonzero(owner == color)
         lab[mine] = tonings.apply(lab[mine].T, scene.material[mine], color).T
     centres = tuple(color.lab for color in colors)
-    seen = classification.classify_by(lab.astype(np.float64), cut.area, colors, centres).owner
+    seen = classification.classify_by_centres(
+        lab.astype(np.float64), cut.area, colors, centres
+    ).owner
     sure = seen != NO_COLOR
     area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colors))
     return np.asarray(area / max(area.sum(), 1))

@@ -16,9 +16,15 @@ from plitka.color.palette import Color
 from plitka.matching import analysis, assignment, recolor
 from plitka.matching.analysis import Analysis
 from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
-from plitka.measure import shares as fidelity
 from plitka.measure.classification import NO_COLOR
-from plitka.measure.shares import Measurement
+from plitka.measure.shares import (
+    Measurement,
+    measure,
+    scale_for_measuring,
+    segment_and_classify,
+    summarize,
+    total_variation,
+)
 from plitka.tile.layout import Layout
 
 # Total variation; a picture as near to its recipe keeps all its granules: measuring is no surer
@@ -57,8 +63,8 @@ def match(image: Image, layout: Layout) -> Matched:
     size = image.shape[0]
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
-    sight = fidelity.segment_and_classify(fidelity.scale_for_measuring(image), layout.colors)
-    before = fidelity.summarize(sight, layout.colors)
+    sight = segment_and_classify(scale_for_measuring(image), layout.colors)
+    before = summarize(sight, layout.colors)
     tried = list(_tried(analysis.analyze(image, layout, sight), layout))
     best, after = min(tried, key=lambda one: _off(one[1].shares, layout))
     return Matched(best, before, after)
@@ -73,7 +79,7 @@ def _tried(seen: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]
     kept = recolor.balance(seen, layout.colors) if near else seen.lab
     if near and off <= _CLOSE:
         balanced = cielab.lab_to_rgb(kept)
-        yield balanced, fidelity.measure(balanced, layout.colors)
+        yield balanced, measure(balanced, layout.colors)
         return
     depth = 1.0
     target = shares + (np.array(shown) - shares) * _LEFT / off if near else shares
@@ -82,7 +88,7 @@ def _tried(seen: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]
         owner = assignment.assign_colors(seen, layout, tonings, target, near)
         lab = recolor.recolor(seen, owner, tonings, len(shares))
         image = cielab.lab_to_rgb(recolor.patch(seen, kept, owner, lab) if near else lab)
-        measured = fidelity.measure(image, layout.colors)
+        measured = measure(image, layout.colors)
         yield image, measured
         shown = measured.shares
         if _off(shown, layout) <= _GOOD:
@@ -100,7 +106,7 @@ def _is_of(materials: Sequence[Material], colors: Sequence[Color]) -> bool:
 
 
 def _off(shown: Sequence[float], layout: Layout) -> float:
-    return fidelity.total_variation(shown, layout.shares)
+    return total_variation(shown, layout.shares)
 
 
 def _shown(seen: Analysis) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plitka.arrays import Floats, Image
 from plitka.color import cielab
 from plitka.matching import match
-from plitka.measure import shares
+from plitka.measure.shares import measure, total_variation
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
 from tests.support.recipes import asked
@@ -83,8 +83,8 @@ def test_any_picture_gets_the_shares_and_the_colors_of_the_recipe(
     source: Callable[[str], Image], recipe: str
 ) -> None:
     wanted = layout(recipe)
-    shown = shares.measure(match.match_image(source(recipe), wanted), wanted.colors)
-    assert shares.total_variation(shown.shares, wanted.shares) < 0.05
+    shown = measure(match.match_image(source(recipe), wanted), wanted.colors)
+    assert total_variation(shown.shares, wanted.shares) < 0.05
     for difference in shown.differences:
         assert difference is not None
         assert difference <= 4
@@ -92,7 +92,7 @@ def test_any_picture_gets_the_shares_and_the_colors_of_the_recipe(
 
 def test_a_share_of_one_per_cent_is_given_too() -> None:
     wanted = lay(asked({"red": 1, "white": 99}, 20))
-    shown = shares.measure(match.match_image(tile({"red": 100}), wanted), wanted.colors)
+    shown = measure(match.match_image(tile({"red": 100}), wanted), wanted.colors)
     assert shown.shares[0] == pytest.approx(0.01, abs=0.006)
 
 
@@ -104,7 +104,7 @@ def test_a_small_share_does_not_lose_to_what_is_around_it(
     source: Callable[[str], Image], recipe: dict[str, float]
 ) -> None:
     wanted = lay(asked(recipe, 20))
-    shown = shares.measure(match.match_image(source(""), wanted), wanted.colors)
+    shown = measure(match.match_image(source(""), wanted), wanted.colors)
     assert shown.shares[0] == pytest.approx(0.1, abs=0.007)
 
 
@@ -112,7 +112,7 @@ def test_a_recipe_of_one_color_is_shown_alone() -> None:
     wanted = lay(asked({"turquoise": 100}))
     matched = match.match_image(tile({"red": 50, "white": 50}), wanted)
     others = lay(asked({"turquoise": 50, "red": 25, "white": 25})).colors
-    assert shares.measure(matched, others).shares[0] > 0.98
+    assert measure(matched, others).shares[0] > 0.98
 
 
 def test_the_colors_lie_where_the_layout_has_them() -> None:
@@ -152,15 +152,15 @@ def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not
     matched = match.match_image(picture, wanted)
     changed = np.abs(matched.astype(int) - picture).max(axis=2)
     assert (changed > 20).mean() < 0.15
-    shown = shares.measure(matched, wanted.colors)
-    assert shares.total_variation(shown.shares, wanted.shares) < 0.045
+    shown = measure(matched, wanted.colors)
+    assert total_variation(shown.shares, wanted.shares) < 0.045
 
 
 def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() -> None:
     wanted = lay(asked({"light green": 60, "blue": 40}, 20))
     matched = match.match_image(tile({"white": 56, "black": 44}, size=1024), wanted)
-    shown = shares.measure(matched, wanted.colors)
-    assert shares.total_variation(shown.shares, wanted.shares) < 0.03
+    shown = measure(matched, wanted.colors)
+    assert total_variation(shown.shares, wanted.shares) < 0.03
     assert all(difference is not None and difference < 3 for difference in shown.differences)
 
 
