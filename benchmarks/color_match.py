@@ -3,9 +3,9 @@
     PLITKA_SHARED=… python -m benchmarks.color_match [stand-in …]
 
 Each stand-in for a model's picture is matched to each of the 23 recipes. The result is measured
-by plitka.measure.shares.measure and by a plain pixel classifier, which is written here and shares nothing with
-it: a Gaussian in L*a*b* for each colour, fitted on photographs of one-colour tiles (on renders of
-them where there is no photograph), the dark pixels left out.
+by `measure` and by a plain pixel classifier, which is written here and shares nothing with it: a
+Gaussian in L*a*b* for each colour, fitted on photographs of one-colour tiles (on renders of them
+where there is no photograph), the dark pixels left out.
 """
 
 import sys
@@ -32,7 +32,7 @@ from plitka.arrays import Doubles, Image
 from plitka.color import palette
 from plitka.color.cielab import ciede2000
 from plitka.color.palette import Color
-from plitka.matching import match
+from plitka.matching.match import match
 from plitka.measure.shares import total_variation
 from plitka.tile.layout import Layout
 
@@ -79,7 +79,7 @@ def main(chosen: Sequence[str]) -> None:
 
 def _matched(name: str, image: Image, laid: Layout) -> Result:
     start = time.process_time()
-    matched = match.match(image, laid)
+    matched = match(image, laid)
     seconds = time.process_time() - start
     after, measured = matched.image, matched.after
     plain = 100 * total_variation(plain_shares(after, laid.colors), laid.shares)
@@ -112,12 +112,12 @@ def _unchanged() -> None:
     """What matching changes on pictures that show their recipe already."""
     for recipe in RECIPES[::3]:
         image = rendered(recipe, 7)
-        change = np.abs(match.match_image(image, layout(recipe, 7)).astype(int) - image).mean()
-        again = match.match_image(image, layout(recipe, _SEED))
-        twice = np.abs(match.match_image(again, layout(recipe, _SEED)).astype(int) - again).mean()
-        print(
-            f"already shown: {recipe:34} changed by {change:.2f}, its match by {twice:.2f} of 255"
-        )
+        same = match(image, layout(recipe, 7)).image
+        change = np.abs(same.astype(int) - image).mean()
+        once = match(image, layout(recipe, _SEED)).image
+        twice = match(once, layout(recipe, _SEED)).image
+        more = np.abs(twice.astype(int) - once).mean()
+        print(f"already shown: {recipe:34} changed by {change:.2f}, its match by {more:.2f} of 255")
 
 
 # The plain pixel classifier

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from plitka import __version__
 from plitka.engines.base import Drawn, Engine, Guides
 from plitka.engines.sdxl import options
-from plitka.matching import match
+from plitka.matching.match import match
 from plitka.measure.shares import measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
@@ -144,7 +144,7 @@ class _Workbench:
             run.drawn(kind, drawn, shares)
             return image, shares
         with self.stages(f"match_{kind}"):
-            matched = match.match(image, self.layout)
+            matched = match(image, self.layout)
         run.drawn(kind, drawn, matched.before.shares)
         return matched.image, matched.after.shares
 

@@ -100,14 +100,14 @@ def _measured_json(
 def run_match(options: argparse.Namespace) -> None:
     from plitka import images
     from plitka.cli import tables
-    from plitka.matching import match
+    from plitka.matching.match import match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
     asked = draw_seed(read_request(options))
     layout = lay(asked)
     image = _square(images.load(options.image))
-    matched = match.match(image, layout)
+    matched = match(image, layout)
     before, after = matched.before, matched.after
     names = [part.name for part in asked.shares]
     told = {
