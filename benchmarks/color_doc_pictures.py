@@ -34,7 +34,7 @@ def main() -> None:
     lab = cielab.rgb_to_lab(image)
     segments = segmentation.segment(image, lab)
     shown_before = classification.classify(segments, laid.colors)
-    granules = laid.granule_map(SIZE)
+    granules = laid.map_granules(SIZE)
     coarse = segmentation.split_large_segments(segmentation.segment(image, lab, 3), lab, granules)
     regions = merge_segments(coarse, granules).of_segment[coarse.map]
     before = _flat(shown_before, segments, laid.colors)

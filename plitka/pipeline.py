@@ -247,6 +247,6 @@ def _control(settled: Plan) -> str:
 
 
 def _exact_shares(layout: Layout, size: int) -> tuple[float, ...]:
-    colors = layout.color_map(size)
+    colors = layout.map_colors(size)
     area = np.bincount(colors[colors != NONE], minlength=len(layout.colors))
     return tuple((area / area.sum()).tolist())

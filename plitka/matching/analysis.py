@@ -60,7 +60,7 @@ def analyze(image: Image, layout: Layout, classified: ClassifiedImage) -> Analys
     if bare or len(classified.image) > size:
         small = min(image, scale_for_measuring(image), key=len)
         classified = segment_and_classify(small, layout.colors)
-    granules = _resize_map(layout.granule_map(SURVEY), len(classified.image))
+    granules = _resize_map(layout.map_granules(SURVEY), len(classified.image))
     segments = split_large_segments(classified.segments, classified.lab, granules)
     classification = classified.classification
     if segments is not classified.segments:

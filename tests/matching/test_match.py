@@ -120,7 +120,7 @@ def test_the_colors_lie_where_the_layout_has_them() -> None:
     wanted = lay(asked({"red": 50, "white": 50}, 20))
     shown = match(tile({"gray": 100}), wanted).image.astype(int)
     is_red = shown[..., 0] - shown[..., 1] > 40
-    laid = wanted.color_map(SIZE)
+    laid = wanted.map_colors(SIZE)
     assert is_red[laid == 0].mean() > 0.6
     assert is_red[laid == 1].mean() < 0.35
 
