@@ -70,7 +70,7 @@ def read_colors(text: str) -> tuple[dict[str, Color], list[float]]:
         name, _, share = part.partition("=")
         name = name.strip()
         try:
-            color = known.free(name) if name.startswith("#") else known.find(name)
+            color = known.make_free_color(name) if name.startswith("#") else known.find(name)
         except UnknownColor as fault:
             raise UnknownColor(f"--colors: {fault}") from None
         if any(color.srgb == other.srgb for other in listed.values()):

@@ -219,7 +219,7 @@ def _named_color(value: object) -> tuple[Color, str]:
 def _free_color(value: object) -> tuple[Color, str]:
     if not isinstance(value, str):
         raise _Refused(value, _HEX)
-    color = palette.load().free(value)
+    color = palette.load().make_free_color(value)
     return color, color.code
 
 
