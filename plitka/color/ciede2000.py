@@ -43,6 +43,6 @@ def compute_color_difference(
 
 
 def _compress_chroma(chroma: Any, functions: Any) -> Any:
-    """sqrt(C**7 / (C**7 + 25**7)) of a chroma C: 0 for grays, nearly 1 for vivid colours."""
+    """Compute sqrt(C**7 / (C**7 + 25**7)) of a chroma C: 0 for grays, near 1 for vivid colours."""
     power = chroma**7
     return functions.sqrt(power / (power + 25.0**7))

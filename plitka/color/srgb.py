@@ -47,5 +47,5 @@ def format_hex(srgb: RGB) -> str:
 
 
 def _compress_light(value: float) -> float:
-    """The f(t) of CIE L*a*b*: a cube root with a straight piece near 0. value: X/Xn, Y/Yn, Z/Zn."""
+    """Compute f(t) of CIE L*a*b*, a cube root with a line near 0; value: X/Xn, Y/Yn or Z/Zn."""
     return float(value ** (1 / 3)) if value > _EPSILON else (_KAPPA * value + 16) / 116

@@ -71,7 +71,7 @@ def analyze(image: Image, layout: Layout, classified: ClassifiedImage) -> Analys
 
 
 def _resize_map(values: SegmentMap, size: int) -> SegmentMap:
-    """(size, size) a square map of indices, each pixel from the nearest one of `values`."""
+    """Resize a square map of indices to (size, size), by nearest neighbour."""
     if len(values) == size:
         return values
     return np.asarray(cv2.resize(values, (size, size), interpolation=cv2.INTER_NEAREST), np.int32)

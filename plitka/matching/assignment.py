@@ -57,11 +57,14 @@ def assign_colors(
 
 
 _Assign: TypeAlias = Callable[[Doubles], NDArray[np.int64]]
-"""Takes (K,) the area in pixels that each colour shall have; returns (N,) colour indices."""
+"""Takes (K,) the area in pixels that each colour should have; returns (N,) colour indices."""
 
 
 def _measure_lit_area(analysis: Analysis) -> Doubles:
-    """(N,) pixels of each segment, 0 for those in shadow, which `measure` does not count."""
+    """Measure the pixels of each segment, 0 for those in shadow: they count for no colour's share.
+
+    Returns (N,).
+    """
     medians = np.array([material.lab[0] for material in analysis.materials])
     dark = medians[analysis.material] * SHADOW > analysis.segments.lab[:, 0]
     return np.asarray(analysis.segments.area * ~dark)
@@ -112,22 +115,25 @@ def _prepare_keeping(analysis: Analysis, layout: Layout, lit_area: Doubles) -> _
 
 
 def _sum_by_region(values: Doubles, region: NDArray[np.int64]) -> Doubles:
-    """(R, K) sums of values (N, K) over the segments of each region; region: (N,)."""
+    """Sum values (N, K) over the segments of each region (N,). Returns (R, K)."""
     columns = [np.bincount(region, weights=column) for column in values.T]
     return np.stack(columns, axis=1).astype(np.float64)
 
 
 def _compare_to_centres(analysis: Analysis) -> Doubles:
-    """(N, K) cost of each segment's difference from each colour's centre on this picture.
+    """Compute the cost of each segment's difference from each colour as this picture shows it.
 
-    All K colours must be shown.
+    All K colours must be shown. Returns (N, K).
     """
     centres = np.array(analysis.classification.centres)
     return cielab.ciede2000(analysis.segments.lab[:, None], centres[None]) / _STRANGE
 
 
 def _compare_to_palette(analysis: Analysis, colors: Sequence[Color]) -> Doubles:
-    """(N, K) cost of each segment's material's difference from each colour of the palette."""
+    """Compute the cost of each material's difference from each colour of the palette.
+
+    Returns (N, K), for each segment that of its material.
+    """
     costs = [
         [_compare_material(material, index, color) for index, color in enumerate(colors)]
         for material in analysis.materials
@@ -136,7 +142,7 @@ def _compare_to_palette(analysis: Analysis, colors: Sequence[Color]) -> Doubles:
 
 
 def _compare_material(material: Material, index: int, color: Color) -> float:
-    """Cost of a material's difference from `color`, which has this index; 0 if it shows it."""
+    """Compute the cost of a material's difference from `color`; 0 if it shows that one, `index`."""
     if material.color == index:
         return 0.0
     return float(cielab.ciede2000(material.lab, color.lab)) / _STRANGE
@@ -145,9 +151,9 @@ def _compare_material(material: Material, index: int, color: Color) -> float:
 def _measure_misplaced_area(
     analysis: Analysis, region: NDArray[np.int64], area: Doubles, layout: Layout
 ) -> Doubles:
-    """(R, K) pixels of each region on which the layout has another colour than each.
+    """Measure, for each region and colour, the pixels on which the layout has another colour.
 
-    region: (N,) of each segment. area: (R,) pixels of each region.
+    region: (N,) of each segment. area: (R,) pixels of each region. Returns (R, K).
     """
     colors = len(layout.colors)
     owners = np.append(layout.owner.astype(np.int64), colors)
@@ -160,9 +166,9 @@ def _measure_misplaced_area(
 def _predict_shares(
     analysis: Analysis, owner: NDArray[np.int64], curves: ToneCurves, colors: tuple[Color, ...]
 ) -> Doubles:
-    """(K,) predict the shares that would be measured on the recoloured picture, together 1.
+    """Predict the shares that would be measured on the recoloured picture.
 
-    owner: (N,) the colour that each segment becomes.
+    owner: (N,) the colour that each segment becomes. Returns (K,), together 1.
     """
     area = analysis.segments.area
     lab = analysis.segments.lab.astype(np.float32)

@@ -72,9 +72,9 @@ def _fit_filters(owner: NDArray[np.uint8], light: Floats, colors: int) -> list[_
 def _balance_areas(
     filters: Sequence[_Filter], owner: NDArray[np.uint8], light: Floats, colors: int
 ) -> Floats:
-    """(K,) offsets to the covers under which each colour keeps the area that it has in `owner`.
+    """Find offsets to the covers under which each colour keeps the area that it has in `owner`.
 
-    owner, light: (s, s). Only a sample of the pixels is looked at.
+    owner, light: (s, s). Only a sample of the pixels is looked at. Returns (K,).
     """
     part = np.s_[::_SAMPLE, ::_SAMPLE]
     sample = [(each.slope[part] * light[part] + each.level[part]).ravel() for each in filters]
@@ -83,9 +83,10 @@ def _balance_areas(
 
 
 def _compute_offsets(covers: Floats, areas: NDArray[np.intp]) -> Floats:
-    """(K,) what to add to covers (K, n), so that each is the largest at its count of `areas` (K,).
+    """Compute what to add to each cover, so that it is the largest on its colour's area.
 
     Small areas lose where borders are smoothed: what is around them outweighs them.
+    covers: (K, n). areas: (K,) of the n pixels. Returns (K,), within _MOST_OFFSET.
     """
     offsets = np.zeros(len(covers), np.float32)
     for color in list(np.argsort(areas)) * _SWEEPS:
@@ -100,10 +101,10 @@ def _compute_offsets(covers: Floats, areas: NDArray[np.intp]) -> Floats:
 def _pick_largest_cover(
     filters: Sequence[_Filter], offsets: Floats, light: Floats
 ) -> NDArray[np.uint8]:
-    """(size, size) the colour of the largest cover plus offset at each pixel, the first of equals.
+    """Pick the colour of the largest cover plus offset at each pixel, the first of equals.
 
     One running maximum over all colours, with a running rest for the last one, keeps three planes
-    in memory whatever the number of colours is. light: (size, size).
+    in memory whatever the number of colours is. light: (size, size). Returns (size, size).
     """
     rest = np.full(light.shape, 1 + offsets[-1], np.float32)
     largest = np.full(light.shape, -np.inf, np.float32)
@@ -133,10 +134,11 @@ def _remove_specks(labels: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
 
 
 def _box_blur(values: Floats) -> Floats:
+    """Average values (s, s) over the _RADIUS around each pixel."""
     side = 2 * _RADIUS + 1
     return np.asarray(cv2.blur(values, (side, side)), np.float32)
 
 
 def _resize(values: Floats, size: int) -> Floats:
-    """(size, size) `values`, interpolated linearly."""
+    """Resize values (s, s) to (size, size), by linear interpolation."""
     return np.asarray(cv2.resize(values, (size, size)), np.float32)

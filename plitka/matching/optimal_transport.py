@@ -19,7 +19,7 @@ _REPAIRS = 400  # moves of one row at most
 
 @dataclass(frozen=True, eq=False)
 class Bonds:
-    """Pairs of rows that shall rather get the same column.
+    """Pairs of rows that should preferably get the same column.
 
     count: of the rows, N. one, other: (E,) the rows of each pair. cost: (E,) what it costs when
     the two get different columns.
@@ -31,9 +31,10 @@ class Bonds:
     cost: Doubles
 
     def compute_costs(self, share: Doubles) -> Doubles:
-        """(K, N) the expected cost of broken bonds when a row gets a column.
+        """Compute the expected cost of broken bonds for each row that gets each column.
 
-        share: (K, N) the probability that each row gets each column; columns add up to 1.
+        share: (K, N) the probability that each row gets each column; over K they add up to 1.
+        Returns (K, N).
         """
         kept = np.empty_like(share)
         for column, of_column in zip(kept[:-1], share[:-1], strict=True):
@@ -47,7 +48,7 @@ class Bonds:
         return self._sum_to_neighbours(np.ones(self.count))
 
     def _sum_to_neighbours(self, weight: Doubles) -> Doubles:
-        """(N,) the sum of each row's bonds, each times the weight (N,) of the row at its end."""
+        """Sum each row's bonds, each times the weight (N,) of the row at its other end: (N,)."""
         count = self.count
         ones = np.bincount(self.one, weights=self.cost * weight.take(self.other), minlength=count)
         others = np.bincount(self.other, weights=self.cost * weight.take(self.one), minlength=count)
@@ -60,8 +61,8 @@ def assign_by_transport(
     """Assign one of K columns to each of N rows, so that the columns' areas meet their targets.
 
     cost: (N, K) of giving a unit of a row's area to a column. area: (N,) of the rows, 0 or more.
-    target: (K,) the area that each column shall get; they add up to that of the rows. bonds: pairs
-    of rows that shall rather stay together. Returns (N,) column indices.
+    target: (K,) the area that each column should get; they add up to that of the rows. bonds: pairs
+    of rows that should preferably get the same column. Returns (N,) column indices.
 
     Prices of the columns are found by entropic transport (Sinkhorn; Cuturi 2013), the cost of
     broken bonds by mean field, both under less and less entropy. What then is missing of the

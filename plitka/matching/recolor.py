@@ -177,6 +177,6 @@ def _correct_medians(
 
 
 def _compute_cover(owners: NDArray[np.uint8], color: int) -> Floats:
-    """(n,) the fraction of each pixel that is of a colour, 0 to 1: a part at the colour's edges."""
+    """Compute the fraction of each pixel that is of a colour, 0 to 1, soft at the edges: (n,)."""
     mine = (owners == color).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(mine, (3, 3), _SOFT_EDGE), np.float32).ravel()

@@ -116,22 +116,23 @@ def _sum_edges(
 
 
 def _compute_contrast(graph: _Graph) -> Doubles:
-    """(E,) contrast of each edge: the picture's at the border, and the nodes' L*a*b* distance."""
+    """Add up the contrast of each edge: at the border, and the nodes' L*a*b* distance. (E,)."""
     edges = graph.edges
     distance = np.linalg.norm(graph.lab[edges.one] - graph.lab[edges.other], axis=1)
     return np.asarray(edges.contrast + distance)
 
 
 def _compute_usual_contrast(graph: _Graph) -> float:
-    """The median contrast of all edges, above 0; 1 where there are none."""
+    """Compute the median contrast of all edges, above 0; 1 where there are none."""
     contrast = _compute_contrast(graph)
     return float(np.median(contrast)) + 1e-6 if len(contrast) else 1.0
 
 
 def _compute_merge_contrast(graph: _Graph, usual: float, largest: float) -> Doubles:
-    """(E,) the contrast that stands against merging along each edge, inf where it is not allowed.
+    """Compute the contrast that stands against merging along each edge, inf where not allowed.
 
-    usual: median contrast of the segments. largest: pixels that a merged node may have.
+    usual: median contrast of the segments. largest: pixels that a merged node may have. Returns
+    (E,).
     """
     one, other = graph.edges.one, graph.edges.other
     contrast = _compute_contrast(graph)
@@ -141,10 +142,10 @@ def _compute_merge_contrast(graph: _Graph, usual: float, largest: float) -> Doub
 
 
 def _pick_targets(edges: _Edges, contrast: Doubles, count: int) -> NDArray[np.int64] | None:
-    """(count,) merge target of each node: the node itself, or the lower of two that merge.
+    """Pick the merge target of each node: the node itself, or the lower of two that merge.
 
-    Two nodes merge where each is the other's neighbour of lowest contrast. None if no two do.
-    contrast: (E,) inf where merging is not allowed.
+    Two nodes merge where each is the other's neighbour of lowest contrast.
+    contrast: (E,) inf where merging is not allowed. Returns (count,), None if no two merge.
     """
     allowed = np.flatnonzero(np.isfinite(contrast))
     order = allowed[np.argsort(contrast[allowed], kind="stable")[::-1]]
@@ -173,7 +174,7 @@ def _contract(graph: _Graph, number: NDArray[np.int64]) -> _Graph:
 
 
 def _locate_granules(segments: Segments, granules: SegmentMap) -> NDArray[np.int64]:
-    """(N,) the layout's granule at the centroid of each segment."""
+    """Look up the layout's granule at the centroid of each segment. Returns (N,)."""
     height, width = granules.shape
     index = segments.map.ravel()
     across = np.bincount(index, weights=np.tile(np.arange(width, dtype=np.float64), height))

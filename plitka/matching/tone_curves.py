@@ -19,12 +19,12 @@ _NEAR = 10.0  # CIEDE2000; farther off, less difference is kept, and none at twi
 
 _SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
 _WELL_APART = 25.0  # CIEDE2000; colours nearer than this to another of the recipe get less
-_LEAST_SHADING = 0.6
+_LEAST_SHADING = 0.6  # of _SHADING, for colours that are all but the same
 _CONTRAST = (0.55, 1.5)  # the least and most that light and shade are compressed and stretched
 _BEND = 1.3  # the most by which the contrast of light or of shade differs from their mean
 _LIGHTEST = 99.0  # L*
 _STEPS = 10  # of a table for each unit of L*
-_SHADES = np.linspace(0, 100, 100 * _STEPS + 1)
+_SHADES = np.linspace(0, 100, 100 * _STEPS + 1)  # L*
 _STRAY = 0.6  # RMS distance of pixels from their colour's shade curve, in the palette's spread
 _OWN_STRAY = 2.0  # the same for granules that keep their colour
 _FARTHEST = 2.5  # times that; more is another colour's reflected light, or a mixed edge

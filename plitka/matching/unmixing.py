@@ -63,7 +63,7 @@ def unmix(lab: Floats, kinds: NDArray[np.uint8], materials: Sequence[Material]) 
 
 
 def _dilate_materials(kinds: NDArray[np.uint8], count: int) -> list[NDArray[np.uint8]]:
-    """(h, w) for each material: 1 where it lies within _BESIDE pixels, else 0."""
+    """Find, for each material, the pixels (h, w) within _BESIDE pixels of it: 1, else 0."""
     around = np.ones((2 * _BESIDE + 1, 2 * _BESIDE + 1), np.uint8)
     masks = [(kinds == kind) * np.uint8(1) for kind in range(count)]
     return [np.asarray(cv2.dilate(mask, around), np.uint8) for mask in masks]
@@ -155,10 +155,11 @@ def _fit_mixture(pixels: Floats, one: Floats, other: Floats) -> _Mixture:
 
 
 def _estimate_contact(step: Floats, part: Floats) -> Floats:
-    """(n,) the fraction of L* by which the contact of two granules darkens a pixel, 0 to 0.1.
+    """Estimate the fraction of L* by which the contact of two granules darkens a pixel, 0 to 0.1.
 
     Most where both materials have half of the pixel, and where their L* differ: there the step
     from one to the other hides the dark line between them. step: (3, n) L*, a*, b*. part: (n,).
+    Returns (n,).
     """
     hidden = np.minimum(np.abs(step[0]) / np.float32(_CONTACT_STEP), 1)
     return np.asarray(np.float32(4 * _CONTACT) * hidden * part * (1 - part), np.float32)

@@ -91,6 +91,7 @@ def read_caption(file: Path) -> Caption:
 
 
 def _audit_photograph(file: Path) -> Finding:
+    """Compare one photograph's caption with what is measured on it."""
     try:
         caption = read_caption(file)
     except (CaptionError, UnknownColor) as fault:
@@ -142,9 +143,9 @@ def _find_known_name(words: str) -> str:
 
     Returns the whole text where no name is known.
     """
-    pieces = words.split()
-    for count in range(len(pieces), 0, -1):
-        name = " ".join(pieces[:count])
+    parts = words.split()
+    for count in range(len(parts), 0, -1):
+        name = " ".join(parts[:count])
         try:
             palette.load().find(name)
         except UnknownColor:

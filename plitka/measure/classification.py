@@ -38,19 +38,19 @@ _LAMP_HUES = (50.0, 110.0)  # degrees
 _FADED_DRIFT = 12.0  # from a gray to a vivid colour, and the other way round
 _SMALL, _LARGE = 0.01, 0.05  # of the picture's area
 _SHALLOW_DRIFT = 7.0  # of a mode without a deep valley: only the palette makes it believable
-_SHALLOW_LEAST = 0.04
+_SHALLOW_LEAST = 0.04  # of the picture's area
 _DISTINCT = 4.0  # from the modes that are claimed already
 _CROWD = 4.0  # how much farther off a mode may be for each e-fold of its area
 _EXPLAINED = 40.0  # and for the whole of the picture: what no colour claims would be strangers
 
 # How far a segment lies off its colour, in a*, b* and in the lightness that light makes.
-_CHROMA_SPREAD = 8.0
+_CHROMA_SPREAD = 8.0  # standard deviation of a*, b*
 _DARKER, _LIGHTER = (0.30, 4.0), (0.12, 8.0)  # (of the colour's L*, plus)
 _OWN_LIGHT = 0.7  # how much the colour's own photograph counts for that, against the average
 _UNLIKELY = 5.5  # half the square of the distance; farther off, a segment shows none
 _STRANGER = 1.5  # the same of a mode: farther from every claimed one, it is a colour of its own
 _ABUNDANCE = 0.2  # power of a colour's share in its likelihood; 1 starves colours that overlap
-_ROUNDS = 4
+_ROUNDS = 4  # of counting areas and classifying by them
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,21 +108,21 @@ def classify_by_centres(
     """
     looks = _list_looks(colors, centres, strangers)
     no_color = np.full(len(area), NO_COLOR)
-    if not len(looks.index):
+    if not len(looks.index):  # the picture has no colour of its own
         shadow = lab[:, 0] < _DARKEST
         return Classification(centres, strangers, no_color, no_color, no_color, shadow)
     distance = _compute_distances(lab, looks)
     unlikeliness = distance + np.log([sum(spread) for spread in looks.spread])
     likeliest = _pick_likeliest(unlikeliness, area)
     material = looks.index[likeliest]
-    if not looks.shown:
+    if not looks.shown:  # none of the K colours, only strangers
         shadow = lab[:, 0] < np.maximum(looks.darkest[likeliest], _DARKEST)
         return Classification(centres, strangers, material, no_color, no_color, shadow)
-    among_shown = np.where(
+    likeliest_shown = np.where(
         likeliest < looks.shown, likeliest, unlikeliness[:, : looks.shown].argmin(axis=1)
     )
-    nearest = looks.index[among_shown]
-    shadow = lab[:, 0] < looks.darkest[among_shown]
+    nearest = looks.index[likeliest_shown]
+    shadow = lab[:, 0] < looks.darkest[likeliest_shown]
     near = distance[np.arange(len(area)), likeliest] < _UNLIKELY
     owner = np.where((material == nearest) & near & ~shadow, nearest, NO_COLOR)
     return Classification(centres, strangers, material, owner, nearest, shadow)
@@ -164,16 +164,16 @@ def _list_looks(
 
 
 def _compute_distances(lab: Doubles, looks: _Looks) -> Doubles:
-    """(N, J) `_compute_distance` of N segments, (N, 3), from each of J colours."""
+    """Compute the distance of segments (N, 3) from each of J colours. Returns (N, J)."""
     pairs = zip(looks.lab, looks.spread, strict=True)
     return np.stack([_compute_distance(lab, centre, spread) for centre, spread in pairs], axis=1)
 
 
 def _pick_likeliest(unlikeliness: Doubles, area: Doubles) -> NDArray[np.int64]:
-    """(N,) the column of each row with the lowest cost, once abundant columns are favoured.
+    """Pick the likeliest column of each row; the more area a column has, the likelier it is.
 
     unlikeliness: (N, J) negative log likelihood. area: (N,) pixels. The prior of a column is a
-    power of the area that it had in the round before.
+    power of the area that it had in the round before. Returns (N,).
     """
     index = unlikeliness.argmin(axis=1)
     for _ in range(_ROUNDS):
@@ -201,7 +201,7 @@ def _claim_modes(
 def _claim_deep_modes(
     modes: Modes, deep: NDArray[np.bool_], colors: Sequence[Color]
 ) -> list[Lab | None]:
-    """The L*a*b* of the deep mode that each colour claims, None for a colour that claims none."""
+    """Find the L*a*b* of the deep mode that each colour claims, None for one that claims none."""
     drift = np.where(modes.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
     reach = np.where(deep, _limit_drift(modes, colors, drift), 0)
     choice = _choose_modes(modes, colors, reach)
@@ -211,7 +211,7 @@ def _claim_deep_modes(
 def _claim_shallow_modes(
     segments: Segments, colors: Sequence[Color], centres: Sequence[Lab | None]
 ) -> list[Lab | None]:
-    """`centres`, completed by modes of a finer search that lie near a missing colour's place.
+    """Complete `centres` by modes of a finer search that lie near a missing colour's place.
 
     Modes that are small, near a centre that is claimed already, or its shadow, are left alone.
     """
@@ -244,10 +244,10 @@ def _list_strangers(modes: Doubles, centres: Sequence[Lab | None]) -> tuple[Lab,
 
 
 def _limit_drift(modes: Modes, colors: Sequence[Color], drift: Doubles) -> Doubles:
-    """(K, M) the CIEDE2000 within which each colour may claim each mode; `drift` (M,) as a rule.
+    """Compute the CIEDE2000 within which each colour may claim each mode: `drift` (M,) as a rule.
 
     A large mode of the colour's own hue may lie farther off; a gray mode of a vivid colour, and a
-    vivid mode of a gray, may not lie as far.
+    vivid mode of a gray, may not lie as far. Returns (K, M).
     """
     palette, picture = np.array([color.lab[1:] for color in colors]), modes.lab[:, 1:]
     chroma = np.linalg.norm(palette, axis=1)[:, None], np.linalg.norm(picture, axis=1)[None]
@@ -319,7 +319,7 @@ def _fill_assignment_tables(worth: Doubles) -> tuple[Doubles, list[NDArray[np.in
 
 
 def _compute_distance(lab: Doubles, centre: Lab, spread: tuple[float, float]) -> Doubles:
-    """(N,) half the squared distance of colours (N, 3) from `centre` and its shade curve.
+    """Compute half the squared distance of colours (N, 3) from `centre` and its shade curve: (N,).
 
     In standard deviations: of a*, b* from the shade curve, and of L* from the centre's. spread:
     standard deviations of L* towards dark and towards light.
@@ -331,9 +331,10 @@ def _compute_distance(lab: Doubles, centre: Lab, spread: tuple[float, float]) ->
 
 
 def _estimate_spread(color: Color, centre: Lab) -> tuple[float, float]:
-    """Standard deviations of L* towards dark and light, of granules of `color` around `centre`.
+    """Estimate the standard deviations of L* towards dark and light of a colour's granules.
 
-    Averages the spread on the colour's own photograph with that of all colours.
+    centre: their colour on the picture. Averages the spread on the colour's own photograph with
+    the usual one.
     """
     p5, _, p50, _, p95 = color.lightness
     own = ((p50 - p5) / 1.645, (p95 - p50) / 1.645)
@@ -345,5 +346,5 @@ def _estimate_spread(color: Color, centre: Lab) -> tuple[float, float]:
 
 
 def _estimate_usual_spread(centre: Lab) -> tuple[float, float]:
-    """Standard deviations of L* towards dark and light, of granules of any colour this light."""
+    """Estimate the same of granules of any colour, from how light they are."""
     return _DARKER[0] * centre[0] + _DARKER[1], _LIGHTER[0] * centre[0] + _LIGHTER[1]

@@ -33,7 +33,7 @@ DEEP = 0.4
 """Modes of different colours on the photographs have a `Modes.valley` of this at most."""
 
 # A histogram, blurred, and its local maxima.
-_BIN = 2.0
+_BIN = 2.0  # L*, a*, b*
 _MARGIN = 7  # bins around what the picture has; the broadest kernel reaches 6
 _APART = (3, 2, 2)  # bins to each side of a mode, in L*, a*, b*, without another mode
 _REACH = np.array([12.0, 8.0, 8.0])  # half axes of the ellipsoid whose area a mode has
@@ -76,7 +76,7 @@ def find_modes(segments: Segments, search: ModeSearch) -> Modes:
 
 
 def _measure_area_around(segments: Segments, centre: Doubles) -> float:
-    """The share of the picture, 0 to 1, in segments within _REACH of a colour (3,)."""
+    """Measure the share of the picture, 0 to 1, in segments within _REACH of a colour (3,)."""
     off = (segments.lab - centre) / _REACH
     return float(segments.area[(off**2).sum(axis=1) < 1].sum() / segments.area.sum())
 
@@ -121,7 +121,7 @@ def _compute_density(segments: Segments, search: ModeSearch) -> tuple[Floats, Do
 
 
 def _make_gaussian(spread: float) -> Floats:
-    """(1, n) Gaussian kernel of this standard deviation in bins, out to three of them."""
+    """Make a Gaussian kernel (1, n) of this standard deviation in bins, out to three of them."""
     column = cv2.getGaussianKernel(2 * round(3 * spread) + 1, spread, cv2.CV_32F)
     return np.asarray(column, np.float32).T
 

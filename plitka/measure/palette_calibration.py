@@ -143,7 +143,7 @@ def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
 
 
 def _sample_pixels(file: Path) -> Floats:
-    """(n, 3) L*a*b* of a photograph's pixels, evenly chosen.
+    """Sample a photograph's pixels evenly. Returns (n, 3) L*a*b*.
 
     Raises CalibrationError for a photograph that is too small or shows more than one colour.
     """

@@ -13,7 +13,7 @@ from plitka.measure.classification import NO_COLOR, Classification, classify, su
 from plitka.measure.segmentation import Segments, segment
 
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
-_SMALLEST_SIDE = 640
+_SMALLEST_SIDE = 640  # pixels, likewise; no smaller picture is measured at its own size
 _SAMPLE = 2  # every so many pixels of rows and columns make the medians
 
 
@@ -36,7 +36,7 @@ class Measurement:
 
 
 def total_variation(measured: Sequence[float], requested: Sequence[float]) -> float:
-    """Total variation of two sequences of shares: 0 (equal) to 1 (nothing in common).
+    """Compute the total variation of two sequences of shares: 0 (equal) to 1 (nothing in common).
 
     Half the sum of absolute differences. Raises ValueError where the lengths differ.
     """
@@ -107,7 +107,7 @@ def summarize(classified: ClassifiedImage, colors: Sequence[Color]) -> Measureme
 def _compare_medians(
     classified: ClassifiedImage, colors: Sequence[Color]
 ) -> tuple[float | None, ...]:
-    """CIEDE2000 from each colour's median to the palette; None for a colour that is absent.
+    """Compute CIEDE2000 from each colour's median to the palette; None for one that is absent.
 
     The median is over all pixels of a colour's material: like the palette's, it takes in the
     granules' own shadows.

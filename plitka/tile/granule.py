@@ -101,7 +101,7 @@ def cut_chips(scale: Doubles, rng: np.random.Generator) -> Chips:
 
 
 def _draw_outlines(count: int, rng: np.random.Generator) -> Doubles:
-    """(count, CORNERS, 2) draw random convex outlines, their corners on ellipses."""
+    """Draw random convex outlines, their corners on ellipses. Returns (count, CORNERS, 2)."""
     steps = np.cumsum(rng.gamma(_CORNER_REGULARITY, 1, (count, CORNERS)), axis=1)
     angles = 2 * np.pi * steps / steps[:, -1:] + rng.uniform(0, 2 * np.pi, (count, 1))
     stretch = np.exp(rng.normal(0, _ELONGATION / 2, (count, 1)))
@@ -138,7 +138,7 @@ def compute_cross_product(one: NDArray[Any], other: NDArray[Any]) -> NDArray[Any
 
 
 def _measure_polygon_areas(polygons: Doubles) -> Doubles:
-    """(...) areas of polygons (..., corners, 2), in frame sides squared."""
+    """Measure the areas of polygons (..., corners, 2). Returns (...), in frame sides squared."""
     x, y = polygons[..., 0], polygons[..., 1]
     return np.asarray(0.5 * np.abs(np.sum(x * np.roll(y, -1, -1) - y * np.roll(x, -1, -1), -1)))
 

@@ -73,7 +73,7 @@ class Layout:
     survey: NDArray[np.int32] | None = None
 
     def map_granules(self, size: int) -> NDArray[np.int32]:
-        """(size, size) the index of the granule seen at each pixel, NONE in the joints."""
+        """Map each pixel to the index of its granule, NONE in the joints. Returns (size, size)."""
         if self.survey is not None and size == SURVEY:
             return self.survey
         return self._draw_granules(size, _displace(self.seed, size))
@@ -94,7 +94,7 @@ class Layout:
         return _close_holes(painted, (painted == NONE) & (inside > 0))
 
     def map_facets(self, size: int) -> NDArray[np.int32]:
-        """(size, size) granule index * FACETS + facet index at each pixel, NONE in the joints."""
+        """Map each pixel to granule * FACETS + facet, NONE in the joints. Returns (size, size)."""
         places = _displace(self.seed, size)
         granules = self._draw_granules(size, places)
         half, side = np.float32(0.5), np.float32(size)
@@ -102,9 +102,9 @@ class Layout:
         return facets.map_facets(self.chips, self.centres, granules, right, down, NONE)
 
     def map_colors(self, size: int) -> NDArray[np.int16]:
-        """(size, size) the index into `colors` at each pixel, NONE in the joints."""
-        seen = np.append(self.owner.astype(np.int16), np.int16(NONE))
-        return np.asarray(seen[self.map_granules(size)])
+        """Map each pixel to an index into `colors`, NONE in the joints. Returns (size, size)."""
+        owner = np.append(self.owner.astype(np.int16), np.int16(NONE))
+        return np.asarray(owner[self.map_granules(size)])
 
     def map_joints(self, size: int) -> tuple[Floats, NDArray[np.uint8]]:
         """Map the four tiles that meet at the frame's centre and the joints between them.
@@ -135,10 +135,10 @@ def _map_joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.
 def _paint_polygons(
     corners: NDArray[np.int32], values: NDArray[np.intp], size: int
 ) -> NDArray[np.int32]:
-    """(size, size) paint convex polygons one over another, NONE where there is none.
+    """Paint convex polygons one over another, the first at the bottom.
 
     corners: (N, corners, 2) x, y in 1 / _UNIT pixels. values: (N,) what each polygon is painted
-    with.
+    with. Returns (size, size), NONE where there is no polygon.
     """
     canvas = np.full((size, size), NONE, np.int32)
     for polygon, value in zip(list(corners), values.tolist(), strict=True):
@@ -190,7 +190,7 @@ def _close_holes(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArra
 
 
 def _make_smooth_noise(seed: Sequence[int], scale: float, size: int) -> Floats:
-    """(size, size) make smooth noise of standard deviation 1 or a little less.
+    """Make smooth noise of standard deviation 1 or a little less. Returns (size, size).
 
     scale: distance of its independent values, in frame sides.
     """
@@ -250,22 +250,22 @@ def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
 
 
 def _measure_visible_areas(layout: Layout) -> NDArray[np.intp]:
-    """(N,) the number of pixels of the survey on which each granule is seen."""
-    seen = layout.map_granules(SURVEY)
-    return np.bincount(seen[seen != NONE], minlength=len(layout.owner))
+    """Count the pixels of the survey on which each granule is seen. Returns (N,)."""
+    granules = layout.map_granules(SURVEY)
+    return np.bincount(granules[granules != NONE], minlength=len(layout.owner))
 
 
-def _drop_covered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
-    """Drop the granules that others cover whole; seen: (N,) whether any pixel shows them."""
-    numbers = np.append(np.cumsum(seen, dtype=np.int32) - 1, np.int32(NONE))
+def _drop_covered(layout: Layout, visible: NDArray[np.bool_]) -> Layout:
+    """Drop the granules that others cover whole; visible: (N,) whether any pixel shows them."""
+    numbers = np.append(np.cumsum(visible, dtype=np.int32) - 1, np.int32(NONE))
     return replace(
         layout,
-        centres=layout.centres[seen],
-        height=layout.height[seen],
-        tile=layout.tile[seen],
-        chips=layout.chips[seen],
-        lots=layout.lots[seen],
-        owner=layout.owner[seen],
+        centres=layout.centres[visible],
+        height=layout.height[visible],
+        tile=layout.tile[visible],
+        chips=layout.chips[visible],
+        lots=layout.lots[visible],
+        owner=layout.owner[visible],
         survey=numbers[layout.survey],
     )
 

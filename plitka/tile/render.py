@@ -96,9 +96,9 @@ def render_colormap(layout: Layout, size: int) -> Image:
 
 
 def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
-    """(size, size) the natural logarithm of the light that each pixel sends to the camera.
+    """Compute the natural logarithm of the light that each pixel sends to the camera.
 
-    facets: (2 * size, 2 * size) the map of facets.
+    facets: (2 * size, 2 * size) the map of facets. Returns (size, size).
     """
     direct, sky = _light_facets(layout)
     direct, sky = _wear_facets(direct, facets, size), _wear_facets(sky, facets, size)
@@ -139,14 +139,14 @@ def _light_facets(layout: Layout) -> tuple[Floats, Floats]:
 
 
 def _wear_facets(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
-    """(size, size) the light of facets, the edges between them worn round.
+    """Draw the light of facets, with the edges between them worn round.
 
-    light: (N * FACETS + 1,). facets: (2 * size, 2 * size) the map of facets.
+    light: (N * FACETS + 1,). facets: (2 * size, 2 * size) the map of facets. Returns (size, size).
     """
     halved = np.empty((size, size), np.float32)
     for top in range(0, size, _BAND):
-        seen = facets[2 * top : 2 * (top + _BAND)]
-        halved[top : top + _BAND] = _halve(light.take(seen))
+        band = facets[2 * top : 2 * (top + _BAND)]
+        halved[top : top + _BAND] = _halve(light.take(band))
     return blur(halved, _WEAR * granule.DIAMETER * size)
 
 
@@ -163,10 +163,10 @@ def _halve(picture: Floats) -> Floats:
 
 
 def _compute_relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
-    """(size, size) the height of the surface in granule diameters; joints are the ground, 0.
+    """Compute the height of the surface in granule diameters; joints are the ground, 0.
 
     facets: (2 * size, 2 * size) the map of facets; of the four quarters of each pixel two opposite
-    ones are averaged.
+    ones are averaged. Returns (size, size).
     """
     planes = layout.chips.planes
     centres = layout.centres[:, None]
@@ -175,24 +175,24 @@ def _compute_relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Flo
     level, right, down = (_append_joint(plane) for plane in (base, planes[..., 1], planes[..., 2]))
     height = np.zeros((size, size), np.float32)
     for quarter in (0, 1):
-        seen = facets[quarter::2, quarter::2].astype(np.intp)
+        index = facets[quarter::2, quarter::2].astype(np.intp)
         axis = (np.arange(size, dtype=np.float32) + np.float32(0.25 + quarter / 2)) / size
-        lifted = level.take(seen)
-        lifted += right.take(seen) * axis[None, :]
-        lifted += down.take(seen) * axis[:, None]
+        lifted = level.take(index)
+        lifted += right.take(index) * axis[None, :]
+        lifted += down.take(index) * axis[:, None]
         height += lifted
     return height / np.float32(2 * granule.DIAMETER)
 
 
 def _append_joint(of_facets: Floats) -> Floats:
-    """(N * FACETS + 1,) a value of each facet (N, FACETS), and 0 for the joints at index NONE."""
+    """Append 0, for the joints at index NONE, to a value of each facet, (N, FACETS), flattened."""
     return np.append(of_facets.ravel(), np.float32(0))
 
 
 def _compute_occlusion(relief: Floats, size: int) -> Floats:
-    """(size, size) how much higher the surroundings of each pixel are; negative where lower.
+    """Compute how much higher the surroundings of each pixel are; negative where they are lower.
 
-    relief: (size, size) in granule diameters. Weighted by _OCCLUSION.
+    relief: (size, size) in granule diameters. Returns (size, size), weighted by _OCCLUSION.
     """
     hidden = np.zeros_like(relief)
     for radius, weight in _OCCLUSION:
@@ -203,9 +203,9 @@ def _compute_occlusion(relief: Floats, size: int) -> Floats:
 
 
 def _cast_shadow(relief: Floats, size: int) -> Floats:
-    """(size, size) the fraction of direct light that what stands towards it blocks, 0 to 1.
+    """Compute how far what stands towards the light shades each pixel, 0 to 1.
 
-    relief: (size, size) in granule diameters.
+    relief: (size, size) in granule diameters. Returns (size, size).
     """
     aside = float(np.hypot(_LIGHT[0], _LIGHT[1]))
     shadow = np.zeros_like(relief)
@@ -221,7 +221,7 @@ def _cast_shadow(relief: Floats, size: int) -> Floats:
 
 
 def _light_tile_edges(layout: Layout, size: int) -> Floats:
-    """(size, size) a factor on the light: worn tile edges that face the light are brighter."""
+    """Compute a factor on the light, (size, size): worn tile edges that face it are brighter."""
     inside, _ = layout.map_joints(size)
     down, right = np.gradient(inside, 1 / size)
     worn = np.clip(1 - inside / _TILE_EDGE, 0, 1)
@@ -230,14 +230,17 @@ def _light_tile_edges(layout: Layout, size: int) -> Floats:
 
 
 def _resize_grain(seed: int, size: int) -> Floats:
-    """(size, size) the grain of a tile, resized: the same bumps at every size."""
+    """Resize the grain of a tile to (size, size): the same bumps at every size."""
     way = cv2.INTER_AREA if size < _GRAIN_LATTICE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(_make_grain(seed), (size, size), interpolation=way))
 
 
 @lru_cache(maxsize=2)  # for the sizes of a prediction, and callers that change only the angle
 def _make_grain(seed: int) -> Floats:
-    """(_GRAIN_LATTICE, _GRAIN_LATTICE) log brightness of small bumps in the light."""
+    """Make the grain of a tile: log brightness of small bumps in the light.
+
+    Returns (_GRAIN_LATTICE, _GRAIN_LATTICE).
+    """
     rng = np.random.default_rng((seed, 2))
     nodes = _GRAIN_LATTICE
     grain = np.zeros((nodes, nodes), np.float32)
@@ -251,7 +254,7 @@ def _make_grain(seed: int) -> Floats:
 
 
 def _rank_exposure(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """(size, size) rank each pixel among the tile's: 0 (darkest) to _LEVELS - 1.
+    """Rank each pixel among the tile's: 0 (darkest) to _LEVELS - 1. Returns (size, size).
 
     exposure: (size, size). tile: (size, size) whether a pixel is on the tile, not in a joint. A
     colour's ramp turns a rank into the colour that the pixel of this rank has on its photograph.
@@ -265,7 +268,7 @@ def _rank_exposure(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint
 
 
 def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uint16]) -> Floats:
-    """(size, size, 3) linear RGB of the layout in its colours.
+    """Colour the ranked pixels. Returns (size, size, 3) linear RGB.
 
     granules, levels: see Lighting. A pixel whose quarters differ in colour gets their mean.
     """
@@ -284,9 +287,9 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
         count = np.zeros(len(mixed), np.uint8)
         for quarter in quarters:
             count += quarter == kind
-        shown = np.flatnonzero(count)
-        cover = count[shown, None] * np.float32(1 / len(quarters))
-        blend[shown] += ramps[kind].take(level[shown], axis=0) * cover
+        covered = np.flatnonzero(count)
+        cover = count[covered, None] * np.float32(1 / len(quarters))
+        blend[covered] += ramps[kind].take(level[covered], axis=0) * cover
     linear[mixed] = blend
     rng = np.random.default_rng((layout.seed, 3))
     tint = 1 + rng.normal(0, _TINT, (len(layout.owner) + 1, 3)).astype(np.float32)
@@ -295,7 +298,7 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
 
 
 def _make_ramp(color: Color) -> Floats:
-    """(_LEVELS, 3) linear RGB of a colour's granules from their darkest pixel to the lightest."""
+    """Make the ramp of a colour, from its darkest pixel to the lightest: (_LEVELS, 3) linear RGB."""
     rank = np.linspace(0, 1, _LEVELS)
     p5, p25, p50, p75, p95 = color.lightness
     knots = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
