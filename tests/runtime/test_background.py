@@ -86,12 +86,9 @@ def test_the_final_picture_is_begun_while_the_preview_is_handed_out() -> None:
     assert [picture.kind for picture in run] == ["final", "colormap"]
 
 
-def test_switched_off_nothing_is_begun_before_it_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PLITKA_OVERLAP", "0")
+def test_switched_off_nothing_is_begun_before_it_is_asked_for() -> None:
     engine = Slow()
-    run = pipeline.make(TILE, engine)
+    run = pipeline.make(TILE, engine, overlap=False)
     assert next(run).kind == "preview"
     assert not engine.began.is_set()
 
@@ -149,7 +146,7 @@ def _raise(error: Exception) -> None:
 
 CANCELLED_AGAIN_AND_AGAIN = """
 import signal, sys
-from plitka.ahead import Ahead, prepare
+from plitka.runtime.background import BackgroundWorker, start_thread
 
 class Cancelled(Exception): ...
 
@@ -161,10 +158,10 @@ def cancel(*_):
 
 def predictions():
     while True:
-        with Ahead(on=True) as ahead:
+        with BackgroundWorker(on=True) as ahead:
             ahead.start(lambda: sum(range(999))).result()
 
-prepare()
+start_thread()
 sys.setswitchinterval(1e-5)
 armed = False
 signal.signal(signal.SIGALRM, cancel)

@@ -3,7 +3,6 @@
 What is loaded is in `loading.py` beside it.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +24,7 @@ from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
+from plitka.engines.sdxl.options import MEMORY_FRACTION, SdxlSettings
 from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.errors import EngineError
@@ -42,12 +42,9 @@ from plitka.weights.settings import TURBO_LORA
 _TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
 
-def load_sdxl(packed: Path | str | None = None, dtype: str | None = None) -> "SdxlEngine":
-    """Load all but the ControlNets. `packed` is what setup() was given as weights.
-
-    dtype: "float16", "bfloat16" or "float32", for measurements; the device decides without it.
-    """
-    loaded = loading.load(packed, dtype)
+def load_sdxl(settings: SdxlSettings, package: Path | str | None = None) -> "SdxlEngine":
+    """Load all but the ControlNets. package: what setup() was given as weights."""
+    loaded = loading.load(settings, package)
     engine = SdxlEngine(loaded)
     seconds = loaded.stages.seconds
     parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
@@ -160,7 +157,7 @@ class SdxlEngine:
         raise EngineError(
             f"out of memory on {self.device.title}, twice, the second time with the memory plan"
             f" {self.memory_plan} ({PLANS[self.memory_plan]}); {free} is free now: end what"
-            f" else uses it, raise {device.FRACTION} where it is set, or take a larger device"
+            f" else uses it, raise {MEMORY_FRACTION} where it is set, or take a larger device"
         )
 
     def _unless_out_of_memory(self, asked: "_Request") -> Drawn | None:
@@ -355,7 +352,7 @@ tqdm.tqdm.monitor_interval = 0  # no thread that watches bars: see ahead.prepare
 
 
 def _progress_bar(size: int, steps: int) -> Any:
-    hidden = not log.isEnabledFor(logging.INFO) or logs.is_json()
+    hidden = not logs.shows_progress()
     return tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
 
 
