@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from plitka import __version__
 from plitka.engines.base import Drawn, Engine, Guides
-from plitka.matching import match
-from plitka.measure import shares as fidelity
+from plitka.matching.match import match
+from plitka.measure.shares import measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
 from plitka.request.recipe import Recipe, draw_seed
@@ -137,11 +137,11 @@ class _Workbench:
         image, colors = drawn.image, self.layout.colors
         if not is_matched(self.settled, self.engine):
             with self.stages(f"measure_{kind}"):
-                shares = fidelity.measure(image, colors).shares
+                shares = measure(image, colors).shares
             run.drawn(kind, drawn, shares)
             return image, shares
         with self.stages(f"match_{kind}"):
-            matched = match.match(image, self.layout)
+            matched = match(image, self.layout)
         run.drawn(kind, drawn, matched.before.shares)
         return matched.image, matched.after.shares
 
@@ -236,7 +236,7 @@ class _Record:
 
     def _total_variation(self, shares: Sequence[float]) -> float:
         requested = [part.share for part in self._plan.recipe.shares]
-        return round(fidelity.total_variation(shares, requested), 5)
+        return round(total_variation(shares, requested), 5)
 
 
 def _control(settled: Plan) -> str:
@@ -244,6 +244,6 @@ def _control(settled: Plan) -> str:
 
 
 def _exact_shares(layout: Layout, size: int) -> tuple[float, ...]:
-    colors = layout.color_map(size)
+    colors = layout.map_colors(size)
     area = np.bincount(colors[colors != NONE], minlength=len(layout.colors))
     return tuple((area / area.sum()).tolist())

@@ -59,7 +59,7 @@ def room(module: str) -> str:
     """The folder or the module right below plitka/, "" for the package itself."""
     if module == "predict":
         return "predict.py"
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 @cache

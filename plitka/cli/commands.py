@@ -73,10 +73,10 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     from plitka import images
     from plitka.cli import tables
-    from plitka.measure import shares as fidelity
+    from plitka.measure.shares import measure
 
     colors, asked = read_colors(options.colors, palette.load(settings.palette_file))
-    measured = fidelity.measure(images.load(options.image), list(colors.values()))
+    measured = measure(images.load(options.image), list(colors.values()))
     if options.json:
         _print_json(_measured_json(measured, list(colors), asked))
         return
@@ -104,14 +104,14 @@ def _measured_json(
 def run_match(options: argparse.Namespace, settings: Settings) -> None:
     from plitka import images
     from plitka.cli import tables
-    from plitka.matching import match
+    from plitka.matching.match import match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
     asked = draw_seed(read_request(options, palette.load(settings.palette_file)))
     layout = lay(asked)
     image = _square(images.load(options.image))
-    matched = match.match(image, layout)
+    matched = match(image, layout)
     before, after = matched.before, matched.after
     names = [part.name for part in asked.shares]
     told = {

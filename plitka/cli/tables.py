@@ -9,9 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from plitka.color.palette import Color
-from plitka.measure import shares as fidelity
 from plitka.measure.caption_audit import Finding
-from plitka.measure.shares import Measurement
+from plitka.measure.shares import Measurement, total_variation
 from plitka.request.recipe import Recipe
 
 
@@ -53,7 +52,7 @@ def tabulate_measurement(
     unseen = f"{format_percent(found.gaps)} of the picture is gaps and deep shadow, "
     unseen += f"{format_percent(found.undecided)} undecided or of other colours"
     if asked:
-        variation = fidelity.total_variation(found.shares, asked)
+        variation = total_variation(found.shares, asked)
         unseen = f"total variation {format_percent(variation)}; {unseen}"
     table.caption = unseen
     return table
@@ -67,7 +66,7 @@ def tabulate_match(asked: Recipe, before: Measurement, after: Measurement) -> Ta
         table.add_row(make_swatch(part.color.hex), part.name, *row)
     table.add_section()
     requested = [part.share for part in asked.shares]
-    off = (fidelity.total_variation(found.shares, requested) for found in (before, after))
+    off = (total_variation(found.shares, requested) for found in (before, after))
     table.add_row("", "total variation", "", *map(format_percent, off))
     return table
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from plitka.arrays import Floats, Image
 
 SCALE = 640
 """Pixels of the surface to a side of the picture."""
@@ -27,7 +27,7 @@ _EVEN = 0.2  # over what distance, in sides of the picture, brightness is made e
 _FEATHER = 0.8  # pixels over which one patch goes over into the next
 
 
-def quilt(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
+def quilt(image: Image, angle: float, seed: int) -> Image:
     """(SCALE * SIDES, the same, 3): a surface of the picture's granules, without joints.
 
     image: (size, size, 3) RGB of a tile, with joints that cross in its middle at this angle unless
@@ -105,7 +105,7 @@ def _meeting(cost: Floats, column: Floats) -> Floats:
     return cost
 
 
-def _least_line(cost: Floats) -> NDArray[np.float32]:
+def _least_line(cost: Floats) -> Floats:
     """(..., height) columns of the line from top to bottom that costs least.
 
     cost: (..., height, width) of each pixel; the line moves a column to the side at most.

@@ -5,12 +5,11 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color.cielab import encode_srgb
 from plitka.color.srgb import decode_srgb
 from plitka.designer import quilting
-from plitka.designer.quilting import Floats
 
 WIDTH, HEIGHT = 1600, 1000
 
@@ -31,7 +30,7 @@ _SKIRTING = np.array([0.86, 0.85, 0.83], np.float32)
 _SKIRTING_HEIGHT = 0.045  # in heights of the picture
 
 
-def render_room(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
+def render_room(image: Image, angle: float, seed: int) -> Image:
     """(HEIGHT, WIDTH, 3) RGB: the room.
 
     image: (size, size, 3) RGB of a tile laid at this angle, drawn or photographed.
@@ -75,7 +74,7 @@ def _floor() -> tuple[Floats, Floats, Floats]:
     )
 
 
-def _of_tile(u: Floats, v: Floats, seed: int) -> NDArray[np.float32]:
+def _of_tile(u: Floats, v: Floats, seed: int) -> Floats:
     """(3, ...) for each pixel, two numbers of its tile in 0..1 and one around 0."""
     many = 64
     rng = np.random.default_rng((seed, 8))
@@ -85,7 +84,7 @@ def _of_tile(u: Floats, v: Floats, seed: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(found.transpose(2, 0, 1))
 
 
-def _sampled(texture: NDArray[np.uint8], x: Floats, y: Floats, footprint: Floats) -> Floats:
+def _sampled(texture: Image, x: Floats, y: Floats, footprint: Floats) -> Floats:
     """The surface at these places, in linear light, as sharp as pixels of this size can show it.
 
     footprint: pixels of the surface that a pixel covers.
@@ -161,12 +160,12 @@ def _wall() -> Floats:
     return np.asarray(wall, np.float32)
 
 
-def _linear(image: NDArray[np.uint8]) -> Floats:
+def _linear(image: Image) -> Floats:
     table = np.array([decode_srgb(value / 255) for value in range(256)], np.float32)
     return np.asarray(table[image])
 
 
-def _developed(room: Floats) -> NDArray[np.uint8]:
+def _developed(room: Floats) -> Image:
     """Linear light to sRGB bytes, with the corners a little darker, as lenses have it."""
     right = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]
