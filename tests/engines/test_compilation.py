@@ -21,9 +21,9 @@ from plitka.engines.sdxl.options import BACKENDS
 from plitka.errors import EngineError
 from plitka.request import parsing
 from plitka.request.plan import make_plan
-from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.engines.test_sdxl import OutOfMemory
+from tests.support.drawing import draw
 from tests.support.recipes import request
 from tests.support.small_sdxl import SMALL, SmallSdxl, save_controlnet
 
@@ -93,7 +93,7 @@ def drawn(
     settled = make_plan(
         parsing.parse(json.dumps({**body, "quality": quality, "overrides": overrides}))
     )
-    return engine.draw(settled, lay(settled.recipe), size, 4)
+    return draw(engine, settled, size, 4)
 
 
 def graphs() -> int:

@@ -87,8 +87,8 @@ def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
             return plan
     least = format_gib(needed.of(plans[-1]))
     raise EngineError(
-        f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least; end"
-        f" what else uses it, raise {FRACTION} where it is set, take a larger device, or set"
+        f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least;"
+        f" end what else uses it, raise {FRACTION} where it is set, take a larger device, or set"
         " PLITKA_ENGINE=render to draw without a diffusion model"
     )
 

@@ -1,4 +1,4 @@
-"""What the sdxl engine leaves out or does at once to be fast: each saving with its switch."""
+"""Speed options of the SDXL engine."""
 
 import math
 import os
