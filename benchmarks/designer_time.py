@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from benchmarks.report import print_table
+from plitka.color import palette
 from plitka.designer.renderer import Renderer
 from plitka.request import parsing
 from plitka.request.recipe import Recipe
@@ -55,7 +56,9 @@ def _tile(share: int = 50, angle: int = 45, seed: int = 7) -> Recipe:
     """Three colours, one of them with this share."""
     shares = {"dark green": share, "beige": 80 - share, "terracotta": 20}
     colors = [{"name": name, "proportion": part} for name, part in shares.items()]
-    return parsing.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
+    return parsing.parse(
+        json.dumps({"colors": colors, "angle": angle, "seed": seed}), palette.load()
+    )
 
 
 def _go_on() -> None:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from plitka import __version__
 from plitka.engines.base import Drawn, DrawRequest, Engine, Guides
-from plitka.engines.sdxl import options
 from plitka.matching import match
 from plitka.measure.shares import measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
@@ -45,18 +44,16 @@ class Picture:
 def make(
     recipe: Recipe,
     engine: Engine,
-    overlap: bool | None = None,
+    overlap: bool = True,
     at_step: Callable[[PictureKind], None] = lambda kind: None,
 ) -> Generator[Picture, None, None]:
     """Make the pictures of a recipe, in order: preview, final, colormap.
 
-    overlap: whether the final picture is drawn while the preview is matched and handed out;
-    PLITKA_OVERLAP decides where it is not given. The pictures are the same.
+    overlap: whether the final picture is drawn while the preview is matched and handed out. The
+    pictures are the same.
     at_step: called after each denoising step of a picture; may raise to abort the run.
     """
     engine.check(recipe)
-    if overlap is None:
-        overlap = options.read_options().overlap
     stages = Stages()
     plan = plan_for_engine(draw_seed(recipe), engine)
     log.info("seed %d, ControlNet %s", plan.recipe.seed, _describe_controlnet(plan))

@@ -1,7 +1,6 @@
 """The commands' arguments, with help and examples."""
 
 import argparse
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 from plitka import __version__
 from plitka.engines import registry
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
+from plitka.settings import Settings
 
 if TYPE_CHECKING:
     pass
@@ -116,7 +116,7 @@ REPLICATE_API_TOKEN), or, by default, the sdxl engine in this program.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(settings: Settings) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m plitka",
         description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
@@ -195,7 +195,7 @@ def build_parser() -> argparse.ArgumentParser:
     checked = _command(commands, run_check, "check that all the engine needs is there and right")
     checked.epilog = _CHECK_EXAMPLES
     _add_engine(checked)
-    _add_weights(checked)
+    _add_weights(checked, settings)
 
     designed = _command(commands, run_design, "mix, see, share and photograph tiles in the browser")
     designed.epilog = _DESIGN_EXAMPLES
@@ -213,13 +213,13 @@ def build_parser() -> argparse.ArgumentParser:
         default="none",
         help="which to put in; default: none",
     )
-    _add_weights(baked)
+    _add_weights(baked, settings)
     return parser
 
 
 def _command(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    run: Callable[[argparse.Namespace], None],
+    run: Callable[[argparse.Namespace, Settings], None],
     summary: str,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(
@@ -237,11 +237,11 @@ def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
-def _add_weights(command: argparse.ArgumentParser) -> None:
+def _add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:
     command.add_argument(
         "--weights",
         type=Path,
-        default=os.environ.get("COG_WEIGHTS"),
+        default=settings.package,
         metavar="PATH",
         help="folder, .tar or .zip with a LoRA and embeddings, as setup() takes it",
     )

@@ -6,11 +6,11 @@ and `--help` answer at once.
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,10 @@ from plitka.engines import registry
 from plitka.errors import EngineError
 from plitka.request import parsing
 from plitka.request.plan import make_plan
+from plitka.runtime.timing import log
+from plitka.settings import Settings
 from plitka.weights import snapshot
-from plitka.weights.settings import read_settings
+from plitka.weights.settings import read_weights_settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,17 +36,17 @@ if TYPE_CHECKING:
 from plitka.cli.request_arguments import read_colors, read_request
 
 
-def run_make(options: argparse.Namespace) -> None:
+def run_make(options: argparse.Namespace, settings: Settings) -> None:
     from plitka import images, pipeline
     from plitka.cli import tables
     from plitka.request.plan import PICTURE_SIZES
 
-    asked = read_request(options)
-    engine = registry.load_engine(options.engine)
+    asked = read_request(options, palette.load(settings.palette_file))
+    engine = registry.load_engine(options.engine or settings.engine, lambda: settings.sdxl)
     options.out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
-    pictures_made: Iterator[Picture] = pipeline.make(asked, engine)
+    pictures_made: Iterator[Picture] = pipeline.make(asked, engine, settings.options.overlap)
     if not options.verbose:  # whose log lines would run into the bar
         pictures_made = _with_progress(pictures_made, len(PICTURE_SIZES))
     for picture in pictures_made:
@@ -61,17 +63,19 @@ def run_make(options: argparse.Namespace) -> None:
         print(*files.values(), sep="\n")
 
 
-def run_plan(options: argparse.Namespace) -> None:
-    tokens = snapshot.has_tokens(read_settings())
-    _print_json(make_plan(read_request(options), tokens).as_json())
+def run_plan(options: argparse.Namespace, settings: Settings) -> None:
+    tokens = snapshot.has_tokens(settings.weights)
+    _print_json(
+        make_plan(read_request(options, palette.load(settings.palette_file)), tokens).as_json()
+    )
 
 
-def run_measure(options: argparse.Namespace) -> None:
+def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     from plitka import images
     from plitka.cli import tables
     from plitka.measure import shares as fidelity
 
-    colors, asked = read_colors(options.colors)
+    colors, asked = read_colors(options.colors, palette.load(settings.palette_file))
     measured = fidelity.measure(images.load(options.image), list(colors.values()))
     if options.json:
         _print_json(_measured_json(measured, list(colors), asked))
@@ -97,14 +101,14 @@ def _measured_json(
     return told
 
 
-def run_match(options: argparse.Namespace) -> None:
+def run_match(options: argparse.Namespace, settings: Settings) -> None:
     from plitka import images
     from plitka.cli import tables
     from plitka.matching import match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
-    asked = draw_seed(read_request(options))
+    asked = draw_seed(read_request(options, palette.load(settings.palette_file)))
     layout = lay(asked)
     image = _square(images.load(options.image))
     matched = match.match(image, layout)
@@ -131,11 +135,11 @@ def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
     return image[top : top + side, left : left + side]
 
 
-def run_audit(options: argparse.Namespace) -> None:
+def run_audit(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import tables
     from plitka.measure import caption_audit
 
-    findings = list(caption_audit.audit(options.folder))
+    findings = list(caption_audit.audit(options.folder, palette.load(settings.palette_file)))
     if not findings:
         raise OSError(f"{options.folder}: holds no photographs")
     if options.json:
@@ -167,28 +171,28 @@ def _finding_json(finding: "Finding") -> dict[str, Any]:
     return told
 
 
-def run_calibrate(options: argparse.Namespace) -> None:
+def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import tables
     from plitka.measure import palette_calibration
 
-    out = options.out or palette.find_own_file() or palette.OWN_FILE
-    rows = palette_calibration.calibrate(options.folder)
+    out = options.out or settings.palette_file or palette.OWN_FILE
+    rows = palette_calibration.calibrate(options.folder, palette.load(settings.palette_file))
     palette_calibration.write_palette(rows, out)
     tables.show(tables.tabulate_calibration(rows))
     print(out)
 
 
-def run_palette(options: argparse.Namespace) -> None:
+def run_palette(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import tables
 
-    colors = palette.load().colors
+    colors = palette.load(settings.palette_file).colors
     if options.json:
         _print_json([{"code": c.code, "phrase": c.phrase, "hex": c.hex} for c in colors])
     else:
         tables.show(tables.tabulate_palette(colors))
 
 
-def run_bench(options: argparse.Namespace) -> None:
+def run_bench(options: argparse.Namespace, settings: Settings) -> None:
     if options.chart is not None:  # before minutes of work
         from plitka.bench import chart
 
@@ -199,17 +203,20 @@ def run_bench(options: argparse.Namespace) -> None:
         "quality": options.quality,
         "seed": 7,
     }
-    asked = parsing.parse(json.dumps(request))
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    from plitka.bench import compare, tables
+    asked = parsing.parse(json.dumps(request), palette.load(settings.palette_file))
+    from plitka.bench import compare, random_models, tables
 
     if options.count_only:
-        told = compare.count_work(asked)
+        told = compare.count_work(asked, settings.options)
     else:
         with _weights_folder(options.folder) as folder:
-            told = compare.compare(
-                *(options.model, asked, options.runs, options.dtype, folder, options.fused)
-            )
+            sdxl = replace(settings.sdxl, dtype=options.dtype)
+            if options.model != compare.OWN:
+                log.info("random weights of the %s model in %s", options.model, folder)
+                files = random_models.write_model(folder, options.model)
+                variables = {**settings.variables, **files.environment()}
+                sdxl = replace(sdxl, weights=read_weights_settings(variables))
+            told = compare.compare(options.model, sdxl, asked, options.runs, options.fused)
     if options.json:
         _print_json(told)
     else:
@@ -228,34 +235,33 @@ def _weights_folder(kept: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def run_check(options: argparse.Namespace) -> None:
+def run_check(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import check
 
     faults = 0
-    for finding in check.find_faults(registry.choose_engine(options.engine), options.weights):
+    engine = registry.check_name(options.engine or settings.engine)
+    for finding in check.inspect_installation(engine, lambda: settings.sdxl, options.weights):
         print(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
         faults += finding.fault
     if faults:
         raise EngineError(f"A prediction would fail: {faults} to be put right, see above.")
 
 
-def run_bake(options: argparse.Namespace) -> None:
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+def run_bake(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.engines.sdxl import bake
     from plitka.request import controlnet
 
     kinds = controlnet.CONTROLNET_KINDS if options.controlnets == "all" else (options.controlnets,)
     wanted = tuple(kind for kind in kinds if kind != "none")
-    made = bake.bake(options.folder, options.weights, wanted)
+    made = bake.bake(options.folder, settings.sdxl.weights, options.weights, wanted)
     size = sum(size for size, _ in made.files.values())
     print(f"{made.folder}: {len(made.files)} files, {size / 1e9:.2f} GB")
     print(f"Load it with PLITKA_BASE={made.folder}")
 
 
-def run_design(options: argparse.Namespace) -> None:
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+def run_design(options: argparse.Namespace, settings: Settings) -> None:
     try:
-        from plitka.designer import run as serving
+        from plitka.designer import run
     except ModuleNotFoundError as missing:
         if (missing.name or "plitka").startswith("plitka"):
             raise
@@ -263,7 +269,7 @@ def run_design(options: argparse.Namespace) -> None:
             f"{missing.name} is not installed, which the designer needs. In the project's folder:"
             f" {sys.executable} -m pip install -r requirements-ui.txt"
         ) from None
-    serving.run(options.port, options.open)
+    run.run(settings, options.port, options.open)
 
 
 def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:

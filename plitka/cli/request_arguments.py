@@ -4,19 +4,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from plitka.color import palette
-from plitka.color.palette import Color, UnknownColor
+from plitka.color.mix import MAX_COLORS, find_whole
+from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.request import parsing
-from plitka.request.recipe import MAX_COLORS, Recipe, RecipeError
-
-if TYPE_CHECKING:
-    pass
+from plitka.request.recipe import Recipe, RecipeError
 
 
-def read_request(options: argparse.Namespace) -> Recipe:
-    """The recipe that the arguments ask for, as JSON or spelt without it."""
+def read_request(options: argparse.Namespace, palette: Palette) -> Recipe:
+    """Read the recipe that the arguments ask for, as JSON or spelt without it.
+
+    Raises RecipeError.
+    """
     spelt: dict[str, object] = {
         key: _read_number(text)
         for key in ("angle", "quality", "seed")
@@ -25,10 +24,11 @@ def read_request(options: argparse.Namespace) -> Recipe:
     if options.color:
         spelt["colors"] = [_read_color(text) for text in options.color]
     if options.request is None:
-        return parsing.parse(json.dumps(spelt))
+        return parsing.parse(json.dumps(spelt), palette)
     if spelt:
         raise RecipeError("params_json: given beside options that spell it; give one of the two")
-    return parsing.parse(_read_standard_input() if options.request == "-" else options.request)
+    text = _read_standard_input() if options.request == "-" else options.request
+    return parsing.parse(text, palette)
 
 
 def _read_standard_input() -> str:
@@ -61,16 +61,19 @@ def _read_number(text: str) -> float | str:
     return text
 
 
-def read_colors(text: str) -> tuple[dict[str, Color], list[float]]:
-    """Colours by the names that they were asked for by, and the shares asked for, if any."""
-    known = palette.load()
+def read_colors(text: str, palette: Palette) -> tuple[dict[str, Color], list[float]]:
+    """Read "red=60,blue=40" or "red,blue".
+
+    Gives the colours by the names that they were asked for by, and the shares asked for (adding
+    up to 1), if any. Raises UnknownColor and RecipeError.
+    """
     listed: dict[str, Color] = {}
     spelt: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         name, _, share = part.partition("=")
         name = name.strip()
         try:
-            color = known.free(name) if name.startswith("#") else known.find(name)
+            color = palette.free(name) if name.startswith("#") else palette.find(name)
         except UnknownColor as fault:
             raise UnknownColor(f"--colors: {fault}") from None
         if any(color.srgb == other.srgb for other in listed.values()):
@@ -95,8 +98,7 @@ def _read_shares(spelt: Sequence[str]) -> list[float]:
     except ValueError:
         raise RecipeError(f"--colors: {', '.join(spelt)} are not all numbers") from None
     total = sum(given)
-    whole = next((whole for whole in (100, 1) if abs(total - whole) <= 0.0101 * whole), None)
-    if whole is None or min(given) < 0:
+    if find_whole(given) is None or min(given) < 0:
         raise RecipeError(
             f"--colors: shares add up to {total:g}; allowed: percentages that add up to 100 or "
             "fractions that add up to 1, none of them negative"

@@ -6,7 +6,6 @@ outside the palette is given by its hex; it borrows the texture of its nearest n
 
 import csv
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
 """The built-in palette."""
 
 OWN_FILE = PALETTE_FILE.with_name("palette.local.csv")
-"""A maker's own colours, where PLITKA_PALETTE names no other file for them."""
+"""Where a maker's own colours are kept, unless the settings name another file."""
 
 COLUMNS = (
     *("code", "caption", "median_srgb", "L_median", "a_median", "b_median"),
@@ -137,29 +136,18 @@ class Palette:
         return f"unknown colour {quote(name)}{foreign}{meant}{known}"
 
 
-def load(path: Path | None = None) -> Palette:
-    """The palette of a CSV file; refs/README.md tells its columns.
+def load(own: Path | None = None) -> Palette:
+    """Load the built-in palette; refs/README.md tells the columns of its file.
 
-    Without a file, the built-in palette, in which the rows of the maker's own file (see own_file)
-    take the place of those with the same code, or are added. Raises OSError for a file that
-    cannot be read and PaletteError for a row that is not a colour, or a name of two colours.
+    own: a file of the maker's own colours, which take the place of those with the same code or
+    are added. Raises OSError for a file that cannot be read, and PaletteError for a row that is
+    not a colour or for a name of two colours.
     """
-    if path is not None:
-        return _merged((path,))
-    own = find_own_file()
-    return _merged((PALETTE_FILE, own)) if own else _merged((PALETTE_FILE,))
-
-
-def find_own_file() -> Path | None:
-    """The file of the maker's own colours: what PLITKA_PALETTE names, else OWN_FILE if there."""
-    named = os.environ.get("PLITKA_PALETTE")
-    if named:
-        return Path(named)
-    return OWN_FILE if OWN_FILE.is_file() else None
+    return _merge_files((PALETTE_FILE, own) if own else (PALETTE_FILE,))
 
 
 @cache
-def _merged(paths: tuple[Path, ...]) -> Palette:
+def _merge_files(paths: tuple[Path, ...]) -> Palette:
     colors: dict[str, Color] = {}
     for path in paths:
         for row in read_rows(path):

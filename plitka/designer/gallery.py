@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+from plitka.color.palette import Palette
 from plitka.request.parsing import parse
 from plitka.request.recipe import Recipe
 
@@ -19,9 +20,11 @@ class Sample:
     angle: int = 0
     seed: int = 7  # the same for most, so that their pictures share one layout
 
-    def recipe(self) -> Recipe:
+    def recipe(self, palette: Palette) -> Recipe:
         colors = [{"name": name, "proportion": share} for name, share in self.mix]
-        return parse(json.dumps({"colors": colors, "angle": self.angle, "seed": self.seed}))
+        return parse(
+            json.dumps({"colors": colors, "angle": self.angle, "seed": self.seed}), palette
+        )
 
 
 SAMPLES = (

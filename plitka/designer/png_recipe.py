@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from plitka import images
+from plitka.color.palette import Palette
 from plitka.designer.errors import Fault
 from plitka.request import parsing
 from plitka.request.recipe import Recipe, RecipeError
@@ -17,7 +18,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SMALLEST, _LARGEST = 128, 4096  # pixels a side
 
 
-def read_recipe(content: bytes) -> Recipe:
+def read_recipe(content: bytes, palette: Palette) -> Recipe:
     """The recipe in the text chunk of a PNG file. Only the file's head is read, no pixels.
 
     Raises Fault where the file is no PNG, or carries no recipe, or one that is none.
@@ -36,7 +37,7 @@ def read_recipe(content: bytes) -> Recipe:
         raise Fault("picture_broken") from None
     if not isinstance(text, str):
         raise Fault("picture_without_recipe")
-    return _recorded(text)
+    return _recorded(text, palette)
 
 
 def read_pixels(content: bytes) -> NDArray[np.uint8]:
@@ -50,7 +51,7 @@ def read_pixels(content: bytes) -> NDArray[np.uint8]:
         raise Fault("picture_broken") from None
 
 
-def _recorded(text: str) -> Recipe:
+def _recorded(text: str, palette: Palette) -> Recipe:
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -59,6 +60,6 @@ def _recorded(text: str) -> Recipe:
     if not isinstance(request, dict):
         raise Fault("picture_recipe_broken")
     try:
-        return parsing.parse(json.dumps(request))
+        return parsing.parse(json.dumps(request), palette)
     except RecipeError as error:
         raise Fault("picture_recipe_refused", str(error), status=422) from None

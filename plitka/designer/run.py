@@ -5,24 +5,32 @@ import webbrowser
 
 import uvicorn
 
+from plitka.color import palette
 from plitka.designer import server
 from plitka.designer.backends import select
+from plitka.engines import registry
+from plitka.settings import Settings
 
 HOST = "127.0.0.1"
 
 _FAREWELL = 2  # seconds for answers under way when the program is told to end
 
 
-def run(port: int, show: bool) -> None:
+def run(settings: Settings, port: int, show: bool) -> None:
     """Serve the page until the program is told to end. Raises OSError where the port is taken.
 
     show: whether to open the page in the browser.
     """
-    photographer = select.select_backend()
+    photographer = select.select_backend(
+        settings.photographer,
+        lambda: registry.load_engine("sdxl", lambda: settings.sdxl),
+        settings.options.overlap,
+    )
+    own_palette = palette.load(settings.palette_file)
     with _bound(port) as listening:
         address = f"http://{HOST}:{listening.getsockname()[1]}/"
-        settings = uvicorn.Config(
-            server.make_app(photographer),
+        config = uvicorn.Config(
+            server.make_app(photographer, own_palette),
             lifespan="off",
             ws="none",
             log_level="warning",
@@ -34,7 +42,7 @@ def run(port: int, show: bool) -> None:
         print(f"Photographs: {where}", flush=True)
         if show:
             webbrowser.open(address)  # the socket listens: the browser waits for the server
-        uvicorn.Server(settings).run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _bound(port: int) -> socket.socket:

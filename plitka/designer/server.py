@@ -27,6 +27,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from plitka import __version__
+from plitka.color.mix import MAX_COLORS
+from plitka.color.palette import Palette
 from plitka.designer import gallery, png_recipe, renderer, room_view, snippets
 from plitka.designer.backends.base import Backend, Event, Progress
 from plitka.designer.errors import Fault, recipe_fault
@@ -35,7 +37,7 @@ from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
 from plitka.request import parsing
 from plitka.request.plan import PICTURE_SIZES, PictureKind
-from plitka.request.recipe import MAX_COLORS, MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
+from plitka.request.recipe import MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
 from plitka.runtime.background import Cancelled
 
 PAGE = Path(__file__).parent / "page"
@@ -49,9 +51,9 @@ log = logging.getLogger("plitka")
 T = TypeVar("T")
 
 
-def make_app(photographer: Backend) -> Starlette:
-    """The server, as an ASGI application."""
-    desk = _Desk(photographer)
+def make_app(photographer: Backend, palette: Palette) -> Starlette:
+    """Make the server, as an ASGI application. palette: the colours that have names."""
+    desk = _Desk(photographer, palette)
     return Starlette(
         routes=[
             Route("/", _front),
@@ -93,7 +95,8 @@ async def _front(_: Request) -> Response:
 class _Desk:
     """Answers to requests."""
 
-    def __init__(self, photographer: Backend) -> None:
+    def __init__(self, photographer: Backend, palette: Palette) -> None:
+        self._palette = palette
         self._easel = Renderer()
         self._photographer = photographer
         self._threads = CapacityLimiter(_THREADS)
@@ -103,9 +106,12 @@ class _Desk:
         """What the page has to know: colours, samples, limits, and who takes photographs."""
         told = {
             "version": __version__,
-            "swatches": [asdict(swatch) for swatch in list_swatches()],
+            "swatches": [asdict(swatch) for swatch in list_swatches(self._palette)],
             "gallery": [
-                {"code": sample.code, "recipe": snippets.write_request(sample.recipe())}
+                {
+                    "code": sample.code,
+                    "recipe": snippets.write_request(sample.recipe(self._palette), self._palette),
+                }
                 for sample in gallery.SAMPLES
             ],
             "qualities": QUALITIES,
@@ -121,7 +127,7 @@ class _Desk:
         if sample is None:
             raise HTTPException(404)
         if code not in self._samples:
-            asked = sample.recipe()
+            asked = sample.recipe(self._palette)
             self._samples[code] = await self._worked(
                 request, lambda go_on: self._easel.draft(asked, go_on, gallery.SIZE)
             )
@@ -129,16 +135,20 @@ class _Desk:
 
     async def read(self, request: Request) -> Response:
         """The recipe as the page keeps it, and the texts in which others can make the tile."""
-        return JSONResponse(_told(await _asked(request)))
+        return JSONResponse(self._told(await self._asked(request)))
 
     async def drop(self, request: Request) -> Response:
         """The recipe in a PNG file."""
         return JSONResponse(
-            _told(png_recipe.read_recipe(await read_body(request, png_recipe.MOST_BYTES)))
+            self._told(
+                png_recipe.read_recipe(
+                    await read_body(request, png_recipe.MOST_BYTES), self._palette
+                )
+            )
         )
 
     async def draft(self, request: Request) -> Response:
-        asked = await _asked(request)
+        asked = await self._asked(request)
         made = await self._worked(request, lambda go_on: self._easel.draft(asked, go_on))
         return Response(made, media_type="image/jpeg")
 
@@ -149,7 +159,7 @@ class _Desk:
         )
         if kind is None:
             raise HTTPException(404)
-        asked = await _asked(request)
+        asked = await self._asked(request)
         made, shares = await self._worked(
             request, lambda go_on: self._easel.picture(asked, kind, go_on)
         )
@@ -161,12 +171,12 @@ class _Desk:
         """The room of a recipe, or of a photograph that was taken of one."""
         if request.headers.get("content-type") == "image/png":
             png = await read_body(request, png_recipe.MOST_BYTES)
-            asked = png_recipe.read_recipe(png)
+            asked = png_recipe.read_recipe(png, self._palette)
             made = await self._worked(
                 request, lambda _: _furnished(png_recipe.read_pixels(png), asked)
             )
         else:
-            asked = await _asked(request)
+            asked = await self._asked(request)
             made = await self._worked(request, lambda go_on: self._room(asked, go_on))
         return Response(made, media_type="image/jpeg")
 
@@ -177,9 +187,22 @@ class _Desk:
 
     async def photograph(self, request: Request) -> Response:
         """Progress and pictures as they come, a JSON object on each line."""
-        asked = await _asked(request)
+        asked = await self._asked(request)
         lines = _lines(self._photographer.photograph(asked))
         return StreamingResponse(lines, media_type="application/x-ndjson")
+
+    async def _asked(self, request: Request) -> Recipe:
+        """The recipe in a request, with a seed."""
+        body = await read_body(request, 2 * parsing.MAX_BYTES)
+        text = body.decode("utf-8", "replace")
+        return draw_seed(parsing.parse(text, self._palette))
+
+    def _told(self, asked: Recipe) -> dict[str, Any]:
+        asked = draw_seed(asked)
+        return {
+            "recipe": snippets.write_request(asked, self._palette),
+            "texts": snippets.write_snippets(asked, self._palette),
+        }
 
     async def _worked(self, request: Request, work: Callable[[CheckCancelled], T]) -> T:
         """What the work gives, done in a thread. It ends early when nobody waits any more."""
@@ -203,18 +226,6 @@ class _Desk:
             return await to_thread.run_sync(begun, limiter=self._threads)
         finally:
             watch.cancel()
-
-
-async def _asked(request: Request) -> Recipe:
-    """The recipe in a request, with a seed."""
-    body = await read_body(request, 2 * parsing.MAX_BYTES)
-    text = body.decode("utf-8", "replace")
-    return draw_seed(parsing.parse(text))
-
-
-def _told(asked: Recipe) -> dict[str, Any]:
-    asked = draw_seed(asked)
-    return {"recipe": snippets.write_request(asked), "texts": snippets.write_snippets(asked)}
 
 
 def _furnished(image: NDArray[np.uint8], asked: Recipe) -> bytes:

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 
+from plitka.color.palette import Palette
 from plitka.request.parsing import parse
 from plitka.request.recipe import Recipe
 
@@ -33,9 +34,9 @@ for kind, picture in zip(("preview", "final", "colormap"), pictures):
 """
 
 
-def write_snippets(recipe: Recipe) -> dict[str, str]:
+def write_snippets(recipe: Recipe, palette: Palette) -> dict[str, str]:
     """`params_json`, `cog`, `curl`, `curl_replicate`, `python` and `command`: texts to paste."""
-    request = write_request(recipe)
+    request = write_request(recipe, palette)
     params_json = json.dumps(request, ensure_ascii=False)
     tile = {"params_json": params_json}
     return {
@@ -48,7 +49,7 @@ def write_snippets(recipe: Recipe) -> dict[str, str]:
     }
 
 
-def write_request(recipe: Recipe) -> dict[str, object]:
+def write_request(recipe: Recipe, palette: Palette) -> dict[str, object]:
     """The recipe as one would write it: shares in percent where that is exact, else in fractions.
 
     It reads back as the very same recipe, so that its pictures have the same bytes.
@@ -56,7 +57,7 @@ def write_request(recipe: Recipe) -> dict[str, object]:
     in_percent = [_percent(part.share) for part in recipe.shares]
     in_fractions = [part.share for part in recipe.shares]
     request = _request(recipe, in_percent)
-    if parse(json.dumps(request)) == recipe:
+    if parse(json.dumps(request), palette) == recipe:
         return request
     return _request(recipe, in_fractions)
 

@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from plitka.color import palette
-from plitka.color.palette import Color
+from plitka.color.palette import Color, Palette
 from plitka.color.srgb import RGB
 
 _NEUTRAL = 8.5  # C* up to which an eye calls a granule white, gray or black
@@ -21,10 +20,10 @@ class Swatch:
     names: tuple[str, ...]
 
 
-def list_swatches() -> list[Swatch]:
+def list_swatches(palette: Palette) -> list[Swatch]:
     """Neutral granules from light to dark, then all others round the circle of hues."""
     granules: dict[RGB, list[Color]] = {}
-    for color in palette.load().colors:
+    for color in palette.colors:
         granules.setdefault(color.srgb, []).append(color)
     ordered = sorted((alike[0] for alike in granules.values()), key=_place)
     return [

@@ -80,7 +80,7 @@ def _surfaced(lab: Floats, layout: Layout) -> Floats:
 
     What it has of lightness is unevenness of the light rather than granules, and is kept in part.
     """
-    gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
+    gray = palette.load().find("LTGRAY")
     bare = replace(layout, colors=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
     light = cielab.rgb_to_lab(render.render_picture(bare, len(lab)))[..., 0]
     surfaced = lab.copy()

@@ -12,21 +12,17 @@ from itertools import permutations
 from pathlib import Path
 
 from plitka import images
-from plitka.color import palette
-from plitka.color.palette import Color, UnknownColor
+from plitka.color.mix import MAX_COLORS, adds_up_to
+from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.images import SUFFIXES
 from plitka.measure import shares as fidelity
 from plitka.measure.shares import Measurement
 
-_LIE_DISTANCE = (
-    0.08  # total variation; the honest photographs have 0.05 at most, the swapped 0.10 and more
-)
+# Total variation: the honest photographs have 0.05 at most, the swapped 0.10 and more.
+_LIE_DISTANCE = 0.08
 _OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
-_SWAP_DISTANCE = (
-    0.06  # total variation within which the caption's own shares, swapped, are the truth
-)
-_SUM = (99.0, 101.0)  # per cent
-_MOST_COLORS = 8  # colours
+# Total variation within which the caption's own shares, swapped, are the truth.
+_SWAP_DISTANCE = 0.06
 
 _IN_NAME = re.compile(r"([A-Za-z]+?)p(\d+(?:\.\d+)?)")
 _IN_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*%\s*(?:of\s+)?([A-Za-z][A-Za-z _-]*)")
@@ -66,27 +62,27 @@ class Finding:
         return fidelity.total_variation(self.measured.shares, shares)
 
 
-def audit(folder: Path) -> Iterator[Finding]:
+def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
     """Audit the photographs of a folder, in the order of their names.
 
     Raises OSError for a folder or photograph that cannot be read.
     """
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES:
-            yield _audit_photograph(file)
+            yield _audit_photograph(file, palette)
 
 
-def read_caption(file: Path) -> Caption:
+def read_caption(file: Path, palette: Palette) -> Caption:
     """The caption of a photograph. Raises CaptionError where it names no shares."""
     beside = file.with_suffix(".txt")
     if beside.is_file():
-        return _parse_text(beside.read_text(encoding="utf-8", errors="replace"))
-    return _parse_name(file.stem)
+        return _parse_text(beside.read_text(encoding="utf-8", errors="replace"), palette)
+    return _parse_name(file.stem, palette)
 
 
-def _audit_photograph(file: Path) -> Finding:
+def _audit_photograph(file: Path, palette: Palette) -> Finding:
     try:
-        said = read_caption(file)
+        said = read_caption(file, palette)
     except (CaptionError, UnknownColor) as fault:
         return Finding(file, None, None, "unread", str(fault))
     measured = fidelity.measure(images.load(file), said.colors)
@@ -109,48 +105,51 @@ def _find_lie(said: Caption, measured: Measurement) -> str:
     return "other shares"
 
 
-def _parse_name(stem: str) -> Caption:
+def _parse_name(stem: str, palette: Palette) -> Caption:
     tokens = [token for token in re.split(r"[_+, ]+", stem) if token]
     while tokens and re.fullmatch(r"\(?\d+\)?", tokens[-1]):
         tokens.pop()  # "REDp60_BLUEp40_2": the second photograph of such a tile
     if len(tokens) == 1 and not _IN_NAME.fullmatch(tokens[0]):
-        return _make_caption([(tokens[0], 100.0)])
+        return _make_caption([(tokens[0], 100.0)], palette)
     parts = [_IN_NAME.fullmatch(token) for token in tokens]
     read = [(part[1], float(part[2])) for part in parts if part]
     if not read or len(read) < len(parts):
         raise CaptionError("its name is no caption like REDp60_BLUEp40")
-    return _make_caption(read)
+    return _make_caption(read, palette)
 
 
-def _parse_text(text: str) -> Caption:
-    read = [(_find_known_name(words), float(percent)) for percent, words in _IN_TEXT.findall(text)]
+def _parse_text(text: str, palette: Palette) -> Caption:
+    read = [
+        (_find_known_name(words, palette), float(percent))
+        for percent, words in _IN_TEXT.findall(text)
+    ]
     if not read:
         raise CaptionError('its text names no shares like "60% red, 40% blue"')
-    return _make_caption(read)
+    return _make_caption(read, palette)
 
 
-def _find_known_name(words: str) -> str:
+def _find_known_name(words: str, palette: Palette) -> str:
     """The colour that a stretch of text begins with: "dark green rubber" -> "dark green"."""
     pieces = words.split()
     for count in range(len(pieces), 0, -1):
         name = " ".join(pieces[:count])
         try:
-            palette.load().find(name)
+            palette.find(name)
         except UnknownColor:
             continue
         return name
     return words.strip()
 
 
-def _make_caption(read: list[tuple[str, float]]) -> Caption:
+def _make_caption(read: list[tuple[str, float]], palette: Palette) -> Caption:
     shares: dict[Color, float] = {}
     for name, percent in read:
-        color = palette.load().find(name)
+        color = palette.find(name)
         shares[color] = shares.get(color, 0.0) + percent
     shares = {color: percent for color, percent in shares.items() if percent > 0}
     total = sum(shares.values())
-    if not _SUM[0] <= total <= _SUM[1]:
+    if not adds_up_to(total, 100):
         raise CaptionError(f"its shares add up to {total:g}%, not to 100%")
-    if len(shares) > _MOST_COLORS:
-        raise CaptionError(f"it names {len(shares)} colours; at most {_MOST_COLORS} are measured")
+    if len(shares) > MAX_COLORS:
+        raise CaptionError(f"it names {len(shares)} colours; at most {MAX_COLORS} are measured")
     return Caption(tuple(shares), tuple(100 * part / total for part in shares.values()))

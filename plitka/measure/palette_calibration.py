@@ -30,8 +30,10 @@ class CalibrationError(PaletteError):
     """The folder cannot be a palette; the message names the file or folder and what is wrong."""
 
 
-def calibrate(folder: Path) -> list[dict[str, str]]:
+def calibrate(folder: Path, known: Palette) -> list[dict[str, str]]:
     """Measure the colours of a folder: one row of the palette for each of its folders.
+
+    known: the palette so far, whose phrases and names count.
 
     Raises CalibrationError, and OSError for what cannot be read.
     """
@@ -41,7 +43,6 @@ def calibrate(folder: Path) -> list[dict[str, str]]:
             f"{folder}: no photographs found; they belong in folders named after colour codes, "
             f"{folder / 'DKGREEN' / '1.jpg'}"
         )
-    known = palette.load()
     phrases = {kind.name: _read_phrase(kind, known) for kind in kinds}
     _check_phrases(phrases, known)
     return [_measure_row(kind, phrases[kind.name]) for kind in kinds]

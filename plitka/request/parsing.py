@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard, TypeVar
 
-from plitka.color import palette
-from plitka.color.palette import Color, UnknownColor, normalize_name, quote, suggest_name
+from plitka.color.mix import MAX_COLORS, find_whole
+from plitka.color.palette import Color, Palette, UnknownColor, normalize_name, quote, suggest_name
 from plitka.color.srgb import RGB
 from plitka.request.recipe import (
     COLOR_CONTROLS,
     DEFAULT_QUALITY,
     DRAW_SEED,
-    MAX_COLORS,
     MAX_SEED,
     QUALITIES,
     ColorShare,
@@ -32,8 +31,6 @@ EXAMPLE = '{"colors": [{"name": "red", "proportion": 60}, {"name": "blue", "prop
 _MAX_LAYERS = 8
 # A request of 64 KB can hold thousands of faults; nobody reads on after so many.
 _MAX_FAULTS = 50
-# Proportions add up to 100 or 1 within a hundredth of that; the rest is float dust (0.1 + 0.2).
-_SUM_TOLERANCE = 0.01 + 1e-9
 # A sum as near as this is exact; scaling would only stir the last digits.
 _SUM_DUST = 1e-12
 # The sum tells a percentage from a fraction and finds the wrong ones; this only keeps it finite.
@@ -43,8 +40,8 @@ T = TypeVar("T")
 D = TypeVar("D")
 
 
-def parse(text: str) -> Recipe:
-    """Read a request: JSON text of up to MAX_BYTES.
+def parse(text: str, palette: Palette) -> Recipe:
+    """Read a request: JSON text of up to MAX_BYTES. palette: the colours that have names.
 
     Takes also the request wrapped in {"params_json": …}, as an object or a string, and a JSON
     string that holds it. Raises RecipeError with all faults of the request, one on each line.
@@ -52,7 +49,7 @@ def parse(text: str) -> Recipe:
     faults: list[str] = []
     request = _Node(_unwrapped(text), "", faults)
     request.expect_keys(("colors", "angle", "quality", "seed", "overrides"))
-    shares = _shares(request)
+    shares = _shares(request, palette)
     angle = request.optional("angle", _number(0, 180, " degrees"), 0.0)
     quality: Quality = request.optional("quality", _QUALITY, DEFAULT_QUALITY)
     seed = request.optional("seed", _whole(DRAW_SEED, MAX_SEED, " (-1 draws one)"), DRAW_SEED)
@@ -205,22 +202,28 @@ def _color_list(value: object) -> list[object]:
     raise _Refused(value, _COLOR_LIST)
 
 
-def _named_color(value: object) -> tuple[Color, str]:
-    if not isinstance(value, str):
-        raise _Refused(value, _COLOR_NAME)
-    name = value.strip().strip(" -_")
-    if name.startswith("#"):
-        raise _Refused(value, f'{_COLOR_NAME}; a hex goes under "hex"')
-    color = palette.load().find(name)
-    is_phrase = normalize_name(name) == normalize_name(color.phrase)
-    return color, name.lower() if is_phrase else color.phrase
+def _named_color(palette: Palette) -> Callable[[object], tuple[Color, str]]:
+    def take(value: object) -> tuple[Color, str]:
+        if not isinstance(value, str):
+            raise _Refused(value, _COLOR_NAME)
+        name = value.strip().strip(" -_")
+        if name.startswith("#"):
+            raise _Refused(value, f'{_COLOR_NAME}; a hex goes under "hex"')
+        color = palette.find(name)
+        is_phrase = normalize_name(name) == normalize_name(color.phrase)
+        return color, name.lower() if is_phrase else color.phrase
+
+    return take
 
 
-def _free_color(value: object) -> tuple[Color, str]:
-    if not isinstance(value, str):
-        raise _Refused(value, _HEX)
-    color = palette.load().free(value)
-    return color, color.code
+def _free_color(palette: Palette) -> Callable[[object], tuple[Color, str]]:
+    def take(value: object) -> tuple[Color, str]:
+        if not isinstance(value, str):
+            raise _Refused(value, _HEX)
+        color = palette.free(value)
+        return color, color.code
+
+    return take
 
 
 def _proportion(value: object) -> float:
@@ -230,7 +233,6 @@ def _proportion(value: object) -> float:
 
 
 _QUALITY: Callable[[object], Quality] = _choice(QUALITIES)
-_COLOR_KEYS = {"name": _named_color, "color": _named_color, "hex": _free_color}
 _PROPORTION_KEYS = {"proportion": _proportion, "percentage": _proportion, "percent": _proportion}
 _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
     "use_controlnet": _flag,
@@ -311,7 +313,9 @@ def _overrides(request: _Node) -> Overrides:
 # Colours and proportions -> shares
 
 
-def _shares(request: _Node) -> tuple[ColorShare, ...]:
+def _shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
+    named, free = _named_color(palette), _free_color(palette)
+    color_keys = {"name": named, "color": named, "hex": free}
     entries = request.one_of({"colors": _color_list}, _COLOR_LIST) or []
     colors: list[tuple[Color, str]] = []
     proportions: list[float] = []
@@ -321,33 +325,25 @@ def _shares(request: _Node) -> tuple[ColorShare, ...]:
             request.faults.append(f"{path}: {_Refused(entry, f'an object like {_COLOR}')}")
             continue
         node = _Node(entry, path, request.faults)
-        node.expect_keys((*_COLOR_KEYS, *_PROPORTION_KEYS))
-        color = node.one_of(_COLOR_KEYS, f'{_COLOR_NAME}, or a "hex", {_HEX}')
+        node.expect_keys((*color_keys, *_PROPORTION_KEYS))
+        color = node.one_of(color_keys, f'{_COLOR_NAME}, or a "hex", {_HEX}')
         proportion = node.one_of(_PROPORTION_KEYS, _PROPORTION)
         colors += [color] if color is not None else []
         proportions += [proportion] if proportion is not None else []
     if not entries or len(proportions) < len(entries):
         return ()
-    whole = _whole_of(proportions)
+    total = math.fsum(proportions)
+    whole = find_whole(proportions)
     if whole is None:
-        total = math.fsum(proportions)
         request.fault("colors", f"proportions add up to {total:.10g}; allowed: {_SUM}")
         return ()
     if len(colors) < len(entries):
         return ()
+    divisor = whole if abs(total - whole) <= whole * _SUM_DUST else total
     return _merged(
-        ColorShare(color, name, proportion / whole)
+        ColorShare(color, name, proportion / divisor)
         for (color, name), proportion in zip(colors, proportions, strict=True)
     )
-
-
-def _whole_of(proportions: list[float]) -> float | None:
-    """What the proportions are parts of: their sum, or None where it is not near 100 or 1."""
-    total = math.fsum(proportions)
-    for whole in (100.0, 1.0):
-        if abs(total - whole) <= whole * _SUM_TOLERANCE:
-            return whole if abs(total - whole) <= whole * _SUM_DUST else total
-    return None
 
 
 def _merged(parts: Iterable[ColorShare]) -> tuple[ColorShare, ...]:

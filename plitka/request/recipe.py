@@ -14,7 +14,6 @@ COLOR_CONTROLS: tuple[ColorControl, ...] = get_args(ColorControl)
 DEFAULT_QUALITY: Quality = "standard"
 DRAW_SEED = -1  # the seed that asks for one to be drawn
 MAX_SEED = 2**32 - 1
-MAX_COLORS = 8
 
 
 class RecipeError(ValueError):

@@ -8,14 +8,14 @@ import numpy as np
 from plitka import images, pipeline
 from plitka.designer.renderer import Renderer
 from plitka.engines.procedural import RenderEngine
-from plitka.request import parsing
 from plitka.request.recipe import Recipe
 from plitka.tile import layout, render
+from tests.support.recipes import parse
 
 
 def mixed(mix: dict[str, float], angle: float = 0, seed: int = 7) -> Recipe:
     colors = [{"name": name, "proportion": share} for name, share in mix.items()]
-    return parsing.parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
+    return parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
 
 
 def go_on() -> None:

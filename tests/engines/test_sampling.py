@@ -15,19 +15,18 @@ from PIL import Image
 
 from plitka.bench import random_models
 from plitka.cli import main
-from plitka.engines import registry
 from plitka.engines.sdxl import sampling
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Options, read_options
 from plitka.engines.sdxl.sampling import count_steps
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.plan import Plan, make_plan
 from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.support.drawing import draw
-from tests.support.recipes import request
+from tests.support.recipes import parse, request
+from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
 SIZE, STEPS = 128, 6
@@ -44,12 +43,12 @@ def engine(small_sdxl: SmallSdxl) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small_sdxl.settings().items():
             patch.setenv(name, value)
-        return registry.load_engine("sdxl")
+        return load_engine("sdxl")
 
 
 def planned(angle: float = 0, **over: object) -> Plan:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return make_plan(parsing.parse(json.dumps({**body, "overrides": over})))
+    return make_plan(parse(json.dumps({**body, "overrides": over})))
 
 
 def drawn(engine: Any, settled: Plan, options: Options = PLAIN) -> Any:
@@ -266,10 +265,7 @@ def test_a_switch_that_says_nothing_known_is_one_clear_error(name: str, value: s
 def test_with_every_switch_off_an_engine_draws_what_diffusers_pipelines_draw(
     load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "off")
-    for name in ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS", "COMPILE"):
-        monkeypatch.setenv(f"PLITKA_{name}", "0")
-    plain = load_sdxl()
+    plain = load_sdxl(options=PLAIN)
     assert plain.options == PLAIN
     for angle in (0, 45):
         settled = planned(angle)

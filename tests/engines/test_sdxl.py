@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from plitka import pipeline
-from plitka.engines import registry
 from plitka.engines.base import Drawn
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.tile.layout import Layout, lay
 from tests.conftest import LoadSdxl
 from tests.support import small_sdxl as small
 from tests.support.drawing import draw
-from tests.support.recipes import asked, request
+from tests.support.recipes import asked, parse, request
+from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
 REAL = Path(os.environ.get("PLITKA_SHARED", "")) / (
@@ -47,14 +46,14 @@ def engine(small_sdxl: SmallSdxl, module_patch: pytest.MonkeyPatch) -> Any:
     """One engine for the tests that leave it as it was."""
     for name, value in small_sdxl.settings().items():
         module_patch.setenv(name, value)
-    return registry.load_engine("sdxl")
+    return load_engine("sdxl")
 
 
 def drawn(
     engine: Any, angle: float = 0, seed: int = 7, size: int = 128, steps: int = 4, **over: object
 ) -> Drawn:
     body = json.loads(request(SHARES, angle, seed))
-    settled = make_plan(parsing.parse(json.dumps({**body, "overrides": over})))
+    settled = make_plan(parse(json.dumps({**body, "overrides": over})))
     return draw(engine, settled, size, steps, laid(angle, seed))
 
 
@@ -218,7 +217,7 @@ def test_a_scale_for_the_lora_is_refused_before_anything_is_drawn(engine: Any) -
     with pytest.raises(
         RecipeError, match=r"overrides\.lora_scale: got 0\.5, but the LoRA is fused"
     ):
-        next(pipeline.make(parsing.parse(json.dumps(body)), engine))
+        next(pipeline.make(parse(json.dumps(body)), engine))
 
 
 def test_metrics_tell_plan_device_dtype_and_memory(engine: Any) -> None:

@@ -15,11 +15,11 @@ from tests.support.small_sdxl import SmallSdxl
 ROOT = Path(__file__).parents[2]
 LOAD = """
 import sys
-from plitka.engines import registry
 from plitka.request.plan import make_plan
 from tests.support.drawing import draw
 from tests.support.recipes import asked
-engine = registry.load_engine("sdxl")
+from tests.support.settings import load_engine
+engine = load_engine("sdxl")
 for angle in map(float, sys.argv[1:]):
     print(draw(engine, make_plan(asked({"red": 100}, angle)), 64, 2).steps)
 """

@@ -13,19 +13,18 @@ from safetensors.torch import save_file
 from plitka import pipeline
 from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
 from tests.conftest import LoadSdxl
 from tests.engines.test_sdxl_lora import Trained, kohya
 from tests.support.drawing import draw
-from tests.support.recipes import request
+from tests.support.recipes import parse, request
 from tests.support.small_sdxl import SmallSdxl
 
 
 def asked(quality: str, angle: float = 0, **over: object) -> Recipe:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return parsing.parse(json.dumps({**body, "quality": quality, "overrides": over}))
+    return parse(json.dumps({**body, "quality": quality, "overrides": over}))
 
 
 def drawn(engine: Any, made: Recipe, steps: int = 4) -> Any:

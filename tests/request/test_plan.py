@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from plitka.request.parsing import parse
 from plitka.request.plan import make_plan
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT
+from tests.support.recipes import parse
 
 RED = [{"name": "red", "proportion": 100}]
 

@@ -77,12 +77,9 @@ def test_the_final_picture_is_begun_while_the_preview_is_handed_out() -> None:
     assert [picture.kind for picture in run] == ["final", "colormap"]
 
 
-def test_switched_off_nothing_is_begun_before_it_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PLITKA_OVERLAP", "0")
+def test_switched_off_nothing_is_begun_before_it_is_asked_for() -> None:
     engine = Slow()
-    run = pipeline.make(TILE, engine)
+    run = pipeline.make(TILE, engine, overlap=False)
     assert next(run).kind == "preview"
     assert not engine.began.is_set()
 

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from plitka import images
+from plitka.serving import outbox
 from plitka.serving.outbox import Outbox
 from tests.conftest import StartServer
 from tests.serving.test_sdxl_server import tile
@@ -352,7 +352,7 @@ def test_what_a_killed_server_left_is_removed_by_the_next(
 def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "COGS_FOLDERS", tmp_path)
+    monkeypatch.setattr(outbox, "COGS_FOLDERS", tmp_path)
     for name in ("old", "full", "young"):
         for inner in ("inputs", "outputs"):
             (tmp_path / name / inner).mkdir(parents=True)

@@ -14,7 +14,7 @@ def lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
-@pytest.mark.parametrize("colour", palette.load().colors, ids=lambda color: color.code)
+@pytest.mark.parametrize("color", palette.load().colors, ids=lambda color: color.code)
 def test_a_tile_of_one_color_has_the_lightness_and_chroma_of_its_photograph(
     color: palette.Color,
 ) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 from plitka import images, pipeline
 from plitka.designer.backends.base import Event, Progress, Shot
 from plitka.designer.errors import Fault, recipe_fault
-from plitka.engines import registry
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
 from plitka.request.plan import PictureKind
@@ -19,7 +18,9 @@ class LocalBackend:
     kind = "here"
     title = ""
 
-    def __init__(self) -> None:
+    def __init__(self, load_engine: Callable[[], Engine], overlap: bool) -> None:
+        self._load_engine = load_engine
+        self._overlap = overlap
         self._engine: Engine | None = None
         self._loading: asyncio.Future[Engine] | None = None
         self._turn = asyncio.Lock()
@@ -31,7 +32,7 @@ class LocalBackend:
             if self._engine is None:
                 yield Progress("loading")
                 self._engine = await self._loaded()
-            run = _Run(recipe, self._engine)
+            run = _Run(recipe, self._engine, self._overlap)
             try:
                 while (event := await run.next()) is not None:
                     yield event
@@ -42,7 +43,7 @@ class LocalBackend:
         """The engine. Loading cannot be cancelled, so it goes on for whoever is next."""
         if self._loading is None:
             loop = asyncio.get_running_loop()
-            self._loading = loop.run_in_executor(None, registry.load_engine, "sdxl")
+            self._loading = loop.run_in_executor(None, self._load_engine)
         try:
             return await asyncio.shield(self._loading)
         except EngineError as error:
@@ -55,8 +56,9 @@ class LocalBackend:
 class _Run:
     """One photograph in a thread of its own; its events wait here until they are asked for."""
 
-    def __init__(self, recipe: Recipe, engine: Engine) -> None:
+    def __init__(self, recipe: Recipe, engine: Engine, overlap: bool) -> None:
         self._recipe = recipe
+        self._overlap = overlap
         self._engine = engine
         self._stop = threading.Event()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -97,7 +99,7 @@ class _Run:
             self._tell(Progress("preview" if kind == "preview" else "final", step[kind], steps))
 
         self._tell(Progress("preview"))
-        for made in pipeline.make(self._recipe, self._engine, at_step=at_step):
+        for made in pipeline.make(self._recipe, self._engine, self._overlap, at_step):
             if self._stop.is_set():
                 return
             names = (part.name for part in self._recipe.shares)

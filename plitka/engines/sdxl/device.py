@@ -1,8 +1,5 @@
 """What the machine gives: device, dtype, memory, and how a model is fitted into that memory."""
 
-import math
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +8,20 @@ import psutil
 from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib, free_main_memory, to_mib
 
-FRACTION = "PLITKA_GPU_MEMORY_FRACTION"
-
 
 @dataclass(frozen=True)
 class Device:
-    """name: as torch has it, "cuda:1". dtype: of weights and activations, "float16"."""
+    """A device and how it is used.
+
+    name: as torch has it, "cuda:1". title: for people. dtype: of weights and activations,
+    "float16". total: bytes of its memory. memory_fraction: of which this process may use so much.
+    """
 
     name: str
-    title: str  # for people
+    title: str
     dtype: str
-    total: int  # bytes
+    total: int
+    memory_fraction: float = 1.0
 
     @property
     def kind(self) -> str:
@@ -34,15 +34,17 @@ def describe(device: Device) -> str:
     return f"{device.title} ({device.name}, {device.dtype}), {free} of {total} free"
 
 
-def choose_device() -> Device:
-    """The CUDA card with the most free memory, else MPS, else the CPU."""
+def choose_device(memory_fraction: float = 1.0) -> Device:
+    """Choose the CUDA card with the most free memory, else MPS, else the CPU."""
     import torch
 
     if torch.cuda.is_available():
         cards = range(torch.cuda.device_count())
         card = max(cards, key=lambda index: torch.cuda.mem_get_info(index)[0])
         total = torch.cuda.mem_get_info(card)[1]
-        return Device(f"cuda:{card}", torch.cuda.get_device_name(card), "float16", total)
+        return Device(
+            f"cuda:{card}", torch.cuda.get_device_name(card), "float16", total, memory_fraction
+        )
     total = psutil.virtual_memory().total
     if torch.backends.mps.is_available():
         return Device("mps", "Apple GPU", "float16", total)
@@ -50,30 +52,17 @@ def choose_device() -> Device:
 
 
 def limit_memory(device: Device, tf32: bool = True) -> None:
-    """Keep this process below PLITKA_GPU_MEMORY_FRACTION of the card, and make it the current.
+    """Keep this process below its fraction of the card's memory, and make it the current card.
 
     tf32: whether what is calculated in single precision there may be rounded to 10 bits.
     """
-    share = read_memory_fraction()
     if device.kind == "cuda":
         import torch
 
         torch.cuda.set_device(device.name)
         torch.backends.cuda.matmul.allow_tf32 = tf32
         torch.backends.cudnn.allow_tf32 = tf32
-        torch.cuda.set_per_process_memory_fraction(share, device.name)
-
-
-def read_memory_fraction(env: Mapping[str, str] = os.environ) -> float:
-    """The share of a card's memory that may be used: above 0, at most 1, which is the default."""
-    text = env.get(FRACTION) or "1"
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 < share <= 1:
-        raise EngineError(f"{FRACTION}: got {text!r}; allowed: a number above 0, at most 1")
-    return share
+        torch.cuda.set_per_process_memory_fraction(device.memory_fraction, device.name)
 
 
 def free_memory(device: Device) -> int:
@@ -85,7 +74,7 @@ def free_memory(device: Device) -> int:
     free = torch.cuda.mem_get_info(device.name)[0]
     reserved = torch.cuda.memory_reserved(device.name)
     allocated = torch.cuda.memory_allocated(device.name)
-    mine = int(read_memory_fraction() * device.total) - allocated
+    mine = int(device.memory_fraction * device.total) - allocated
     return max(min(free + reserved - allocated, mine), 0)
 
 

@@ -4,7 +4,6 @@
 stages of diffusers' StableDiffusionXLPipeline.__call__. What is loaded is in `loading.py`.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +25,7 @@ from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
-from plitka.engines.sdxl.options import COMPILE
+from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
 from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.errors import EngineError
@@ -44,15 +43,12 @@ from plitka.weights.settings import TURBO_LORA
 _VAE_TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
 
-def load_sdxl(packed: Path | str | None = None, dtype: str | None = None) -> "SdxlEngine":
-    """Load everything but the ControlNets. `packed` is what setup() was given as weights.
-
-    dtype: "float16", "bfloat16" or "float32", for measurements; by default the device's own.
-    """
+def load_sdxl(settings: SdxlSettings, package: Path | str | None = None) -> "SdxlEngine":
+    """Load everything but the ControlNets. package: what setup() was given as weights."""
     # No progress bar may start tqdm's monitor thread: it would start within a prediction, and why
     # none may stands in runtime/background.py, at start_thread.
     tqdm.tqdm.monitor_interval = 0
-    loaded = loading.load(packed, dtype)
+    loaded = loading.load(settings, package)
     engine = SdxlEngine(loaded)
     seconds = loaded.stages.seconds
     parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
@@ -323,7 +319,7 @@ class SdxlEngine:
         return EngineError(
             f"out of memory on {self.device.title}, twice, the second time with the memory plan"
             f" {self.memory_plan} ({PLANS[self.memory_plan]}); {free} is free now: end what"
-            f" else uses it, raise {device.FRACTION} where it is set, or take a larger device"
+            f" else uses it, raise {MEMORY_FRACTION} where it is set, or take a larger device"
         )
 
     def _compile_unet(self, stages: Stages) -> CompiledUNet | None:
@@ -388,7 +384,7 @@ def _show_progress(
     size: int, steps: int, at_step: Callable[[], None]
 ) -> Iterator[Callable[[], None]]:
     """Show a progress bar. Yields the callback for each step, which calls `at_step` as well."""
-    hidden = not log.isEnabledFor(logging.INFO) or logs.is_json()
+    hidden = not logs.shows_progress()
     with tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden) as bar:
 
         def advance() -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from plitka.engines.sdxl.device import FRACTION, Device
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.options import MEMORY_FRACTION
 from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib
 from plitka.weights import models
@@ -88,8 +89,8 @@ def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
     least = format_gib(needed.of(plans[-1]))
     raise EngineError(
         f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least;"
-        f" end what else uses it, raise {FRACTION} where it is set, take a larger device, or set"
-        " PLITKA_ENGINE=render to draw without a diffusion model"
+        f" end what else uses it, raise {MEMORY_FRACTION} where it is set, take a larger device, or"
+        " set PLITKA_ENGINE=render to draw without a diffusion model"
     )
 
 
