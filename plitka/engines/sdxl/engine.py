@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import tqdm
+from diffusers import ControlNetModel
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -57,6 +58,8 @@ def load_sdxl(settings: SdxlSettings, package: Path | str | None = None) -> "Sdx
 
 
 class SdxlEngine:
+    """SDXL with its LoRA, embeddings and ControlNets. Draws one picture at a time."""
+
     name = "sdxl"
     uses_controlnet = True
     needs_matching = True
@@ -108,14 +111,15 @@ class SdxlEngine:
             )
 
     def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        """Render the layout, and draw its edges in the way that the plan's ControlNet knows."""
         if plan.strength is None and plan.control.kind is None:
             return Guides()
-        photo = render.render_picture(layout, size)
+        rendered = render.render_picture(layout, size)
         edges = None
         if plan.control.kind is not None:
             draw_edges = draw_canny_edges if plan.control.kind == "canny" else draw_soft_edges
-            edges = draw_edges(layout, photo)
-        return Guides(None if plan.strength is None else photo, edges)
+            edges = draw_edges(layout, rendered)
+        return Guides(None if plan.strength is None else rendered, edges)
 
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
         """Draw one picture; if memory runs out, try once more with a smaller memory plan."""
@@ -196,8 +200,8 @@ class SdxlEngine:
         stopwatch.end("decode")
 
         self._log_picture(size, steps, stopwatch.seconds)
-        metrics = self._collect_metrics(steps, stopwatch.seconds)
-        return Drawn(image, len(steps), {**metrics, "compiled": compiled is not None})
+        metrics = self._collect_metrics(steps, stopwatch.seconds, compiled is not None)
+        return Drawn(image, len(steps), metrics)
 
     # Parts of the stages
 
@@ -207,7 +211,7 @@ class SdxlEngine:
         )
         return embeddings.to(self.device.name)
 
-    def _load_controlnet(self, kind: ControlNetKind | None) -> Any:
+    def _load_controlnet(self, kind: ControlNetKind | None) -> ControlNetModel | None:
         return None if kind is None else self.controlnets.get(kind, self._idle_place)
 
     def _prepare_latents(self, request: DrawRequest, schedule: Schedule, like: Tensor) -> Tensor:
@@ -352,7 +356,9 @@ class SdxlEngine:
             device.describe_memory(self.device),
         )
 
-    def _collect_metrics(self, steps: Sequence[Step], seconds: dict[str, float]) -> dict[str, Any]:
+    def _collect_metrics(
+        self, steps: Sequence[Step], seconds: dict[str, float], compiled: bool
+    ) -> dict[str, Any]:
         return {
             "device": self.device.title,
             "dtype": self.device.dtype,
@@ -362,6 +368,7 @@ class SdxlEngine:
             "controlnet_steps": sum(step.controlled for step in steps),
             "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
             "memory": device.measure_memory(self.device),
+            "compiled": compiled,
         }
 
 
