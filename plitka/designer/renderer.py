@@ -1,20 +1,19 @@
 """Draws the page's tiles: most of each picture comes from what was drawn a moment ago."""
 
 import io
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Generic, Literal, TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from plitka import images, pipeline
-from plitka.engines.base import Drawn, Guides
+from plitka.engines.base import Drawn, DrawRequest
 from plitka.engines.procedural import RenderEngine
-from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan
+from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
+from plitka.runtime.lru_cache import LruCache
 from plitka.runtime.memory import trim_heap
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay, recolor_layout
@@ -40,8 +39,8 @@ class Renderer:
     """
 
     def __init__(self) -> None:
-        self._layouts: _Cache[Layout] = _Cache(_LAYOUTS)
-        self._lights: _Cache[render.Lighting] = _Cache(_LIGHTS)
+        self._layouts: LruCache[tuple[int, float], Layout] = LruCache(_LAYOUTS)
+        self._lights: LruCache[tuple[int, float, int], render.Lighting] = LruCache(_LIGHTS)
 
     def draft(
         self, recipe: Recipe, go_on: CheckCancelled, size: int = PICTURE_SIZES["preview"]
@@ -62,13 +61,13 @@ class Renderer:
         return png, made.shares
 
     def _layout(self, recipe: Recipe, go_on: CheckCancelled) -> Layout:
-        laid = self._layouts.get((recipe.seed, recipe.angle), lambda: lay(recipe))
+        laid = self._layouts.get((recipe.seed, recipe.angle), lambda: _make_and_trim(lay, recipe))
         go_on()
         return recolor_layout(laid, recipe)
 
     def _picture(self, layout: Layout, size: int, go_on: CheckCancelled) -> NDArray[np.uint8]:
         key = (layout.seed, layout.angle, size)
-        light = self._lights.get(key, lambda: render.compute_lighting(layout, size))
+        light = self._lights.get(key, lambda: _make_and_trim(render.compute_lighting, layout, size))
         go_on()
         return render.render_picture(layout, size, light)
 
@@ -84,16 +83,8 @@ class _CachingEngine(RenderEngine):
         self._picture = picture
         self._go_on = go_on
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
-        return Drawn(self._picture(layout, size, self._go_on), steps=0)
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
+        return Drawn(self._picture(request.layout, request.size, self._go_on), steps=0)
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
@@ -103,23 +94,8 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
     return file.getvalue()
 
 
-class _Cache(Generic[T]):
-    """The few values asked for last. Two threads may make the same one; they are equal."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, T] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
-        trim_heap()
-        with self._lock:
-            self._values[key] = value
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
-        return value
+def _make_and_trim(make: Callable[..., T], *arguments: object) -> T:
+    """Make a value, and give back the memory that was used on the way."""
+    value = make(*arguments)
+    trim_heap()
+    return value

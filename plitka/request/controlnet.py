@@ -1,10 +1,7 @@
-"""Laying angle -> which ControlNet holds the joints, and why; loads and evicts them."""
+"""Laying angle -> which ControlNet holds the joints, and why."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
-
-if TYPE_CHECKING:
-    pass
+from typing import Literal, TypeAlias, get_args
 
 ControlNetKind: TypeAlias = Literal["canny", "softedge"]
 CONTROLNET_KINDS: tuple[ControlNetKind, ...] = get_args(ControlNetKind)

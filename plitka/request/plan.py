@@ -83,3 +83,5 @@ PICTURE_SIZES: dict[PictureKind, int] = {
     "final": 1024,
     "colormap": 1024,
 }  # pixels a side
+DRAWN_SIZES = (PICTURE_SIZES["preview"], PICTURE_SIZES["final"])
+"""Pixels a side of the pictures that an engine draws: the preview, the final picture."""
