@@ -13,10 +13,9 @@ from typing import Any
 
 import torch
 
-from plitka.bench.flops import SIZES
 from plitka.engines.sdxl import loading
 from plitka.engines.sdxl.options import SdxlSettings
-from plitka.request.plan import Plan
+from plitka.request.plan import DRAWN_SIZES, Plan
 
 _NAMES = ("preview", "final")
 
@@ -31,7 +30,7 @@ class Baseline:
         """Draw and save both pictures; gives the seconds of each."""
         seconds = {}
         lengths = (settled.steps_preview, settled.steps_final)
-        for name, size, steps in zip(_NAMES, SIZES, lengths, strict=True):
+        for name, size, steps in zip(_NAMES, DRAWN_SIZES, lengths, strict=True):
             start = time.perf_counter()
             image = self.pipe(
                 prompt=settled.prompt,

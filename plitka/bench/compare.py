@@ -21,7 +21,7 @@ from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.engine import SdxlEngine, load_sdxl
 from plitka.engines.sdxl.options import PLAIN, Options, SdxlSettings
-from plitka.request.plan import Plan, make_plan
+from plitka.request.plan import DRAWN_SIZES, Plan, make_plan
 from plitka.request.recipe import Recipe
 from plitka.runtime.memory import peak_memory_mb
 from plitka.runtime.timing import log
@@ -277,7 +277,7 @@ def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, D
     drawn: dict[int, Drawn] = {}
     rows: list[Json] = []
     lengths = (settled.steps_preview, settled.steps_final)
-    for pixels, length in zip(flops.SIZES, lengths, strict=True):
+    for pixels, length in zip(DRAWN_SIZES, lengths, strict=True):
         marks = step_timing.StepMarks(engine.device)
         drawn[pixels] = engine.draw(settled, layout, pixels, length, at_step=marks.set)
         run = flops.plan_picture_steps(settled, length, engine.savings)

@@ -9,7 +9,7 @@ from plitka.designer.backends.base import Event, Progress, Shot
 from plitka.designer.errors import Fault, recipe_fault
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
-from plitka.request.plan import PictureKind
+from plitka.request.plan import PictureKind, count_steps
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime.background import Cancelled
 
@@ -85,8 +85,6 @@ class _Run:
         self._work.exception()  # looked at: it was told, or nobody waits for it
 
     def _make(self) -> None:
-        from plitka.engines.sdxl import sampling  # torch is loaded by now
-
         settled = pipeline.plan_for_engine(self._recipe, self._engine)
         schedule = {"preview": settled.steps_preview, "final": settled.steps_final}
         step = dict.fromkeys(schedule, 0)
@@ -95,7 +93,7 @@ class _Run:
             if self._stop.is_set():
                 raise Cancelled
             step[kind] += 1
-            steps = sampling.count_steps(schedule[kind], settled.strength)
+            steps = count_steps(schedule[kind], settled.strength)
             self._tell(Progress("preview" if kind == "preview" else "final", step[kind], steps))
 
         self._tell(Progress("preview"))

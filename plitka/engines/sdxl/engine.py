@@ -29,7 +29,7 @@ from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.errors import EngineError
 from plitka.request.controlnet import ControlNetKind
-from plitka.request.plan import Plan
+from plitka.request.plan import Plan, count_steps
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime import logs
 from plitka.runtime.memory import format_gib
@@ -206,7 +206,7 @@ class SdxlEngine:
             asked.guides.edges,
             plan.controlnet_scale,
         )
-        run = sampling.count_steps(asked.steps, plan.strength)
+        run = count_steps(asked.steps, plan.strength)
         turbo = self.turbo if plan.recipe.quality == "turbo" else None
         scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
         schedule = sampling.make_schedule(scheduler, asked.steps, run, self.device.name)

@@ -41,14 +41,6 @@ def make_schedule(scheduler: Any, steps: int, run: int, device: str) -> Schedule
     return Schedule(scheduler, scheduler.timesteps[first:], sigmas)
 
 
-def count_steps(steps: int, strength: float | None) -> int:
-    """How many of `steps` are run: all from text, round(steps * strength) from an init image.
-
-    At least one. 50 * 0.58 is 28.999999999999996, and that is 29.
-    """
-    return steps if strength is None else max(1, min(steps, int(steps * strength + 1e-6)))
-
-
 @dataclass(frozen=True)
 class Condition:
     """text: (2, tokens, 2048), pooled: (2, 1280), time_ids: (2, 6): the unconditional sample first.
