@@ -131,7 +131,7 @@ class _Handlers:
         if code not in self._thumbnails:
             recipe = sample.recipe(self._palette)
             self._thumbnails[code] = await self._run_in_thread(
-                request, lambda check: self._renderer.draft(recipe, check, gallery.SIZE)
+                request, lambda check: self._renderer.draw_draft(recipe, check, gallery.SIZE)
             )
         return Response(self._thumbnails[code], media_type="image/jpeg", headers=_CACHE_FOR_A_DAY)
 
@@ -147,7 +147,9 @@ class _Handlers:
     async def draw_draft(self, request: Request) -> Response:
         """The preview at once, not measured, as JPEG."""
         recipe = await self._parse_body(request)
-        jpeg = await self._run_in_thread(request, lambda check: self._renderer.draft(recipe, check))
+        jpeg = await self._run_in_thread(
+            request, lambda check: self._renderer.draw_draft(recipe, check)
+        )
         return Response(jpeg, media_type="image/jpeg")
 
     async def draw_picture(self, request: Request) -> Response:
@@ -159,7 +161,7 @@ class _Handlers:
             raise HTTPException(404)
         recipe = await self._parse_body(request)
         png, shares = await self._run_in_thread(
-            request, lambda check: self._renderer.picture(recipe, kind, check)
+            request, lambda check: self._renderer.make_picture(recipe, kind, check)
         )
         names = (part.name for part in recipe.shares)
         measured = json.dumps(dict(zip(names, shares, strict=True)))
@@ -179,7 +181,7 @@ class _Handlers:
         return Response(jpeg, media_type="image/jpeg")
 
     def _draw_and_encode_room(self, recipe: Recipe, check_cancelled: CheckCancelled) -> bytes:
-        png, _ = self._renderer.picture(recipe, "final", check_cancelled)
+        png, _ = self._renderer.make_picture(recipe, "final", check_cancelled)
         check_cancelled()
         return _encode_room(png, recipe)
 
