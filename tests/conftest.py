@@ -94,6 +94,15 @@ def threads() -> Iterator[None]:
     cv2.setNumThreads(before)
 
 
+# Files that take longest, by their folders: begun first, none of them is left at the end for one
+# process alone.
+LONGEST = ("serving", "engines", "bench", "designer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Function,

@@ -378,7 +378,7 @@ def test_calibrate_writes_where_it_is_told(
     assert (status, err) == (0, "")
     assert "ochre" in out
     assert str(written) in out.replace("\n", "")
-    assert [color.phrase for color in palette.load(written).colors] == ["ochre"]
+    assert [row["caption"] for row in palette.read_rows(written)] == ["ochre"]
 
 
 def test_a_picture_that_cannot_be_read_fails_with_its_name(

@@ -236,10 +236,8 @@ def test_steps_are_guided_between_two_noise_levels_and_controlled_in_a_part() ->
 def test_the_switches_are_read_from_the_environment() -> None:
     assert read_options({}) == Options()
     assert read_options({"PLITKA_GUIDANCE_INTERVAL": "0.3, 5"}).guidance == Interval(0.3, 5)
-    assert read_options({"PLITKA_CONTROLNET_INTERVAL": "0,0.8"}).controlnet == Interval(0, 0.8)
-    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": ""}
-    switches = ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS")
-    assert read_options({**off, **{f"PLITKA_{name}": "0" for name in switches}}) == PLAIN
+    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": "", "PLITKA_OVERLAP": "0"}
+    assert read_options(off) == Options(guidance=EVERYWHERE, overlap=False)
     assert read_options({"PLITKA_COMPILE": "1"}).compile == "inductor"
     assert read_options({"PLITKA_COMPILE": "aot_eager"}).compile == "aot_eager"
 
@@ -250,7 +248,7 @@ def test_the_switches_are_read_from_the_environment() -> None:
         ("PLITKA_GUIDANCE_INTERVAL", "5"),
         ("PLITKA_GUIDANCE_INTERVAL", "5,0.3"),
         ("PLITKA_GUIDANCE_INTERVAL", "nan,1"),
-        ("PLITKA_CONTROLNET_INTERVAL", "0,2"),
+        ("PLITKA_OVERLAP", "perhaps"),
         ("PLITKA_COMPILE", "maybe"),
     ],
 )
@@ -270,12 +268,9 @@ def test_with_every_switch_off_an_engine_draws_what_diffusers_pipelines_draw(
         assert np.array_equal(picture.image, by_diffusers(plain, settled))
 
 
-def test_prompts_that_are_not_kept_are_encoded_each_time_to_the_same(
-    load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prompts_that_are_not_kept_are_encoded_each_time_to_the_same(load_sdxl: LoadSdxl) -> None:
     keeping = load_sdxl()
-    monkeypatch.setenv("PLITKA_KEEP_PROMPTS", "0")
-    other = load_sdxl()
+    other = load_sdxl(options=Options(keep_prompts=False))
     encoded = {engine: Calls(engine.pipe.text_encoder) for engine in (keeping, other)}
     settled = planned()
     pictures = [
