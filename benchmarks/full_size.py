@@ -16,6 +16,7 @@ from pathlib import Path
 
 from plitka.bench import random_models
 from plitka.color import palette
+from plitka.engines.base import DrawRequest
 from plitka.engines.sdxl import engine as sdxl
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.request import parsing
@@ -56,7 +57,9 @@ def _run(folder: Path, size: int, steps: int) -> None:
         }
         settled = make_plan(parsing.parse(json.dumps(request), palette.load()))
         with stages(f"picture of {size} at {angle} degrees, {steps} steps"):
-            engine.draw(settled, lay(settled.recipe), size, steps)
+            layout = lay(settled.recipe)
+            guides = engine.make_guides(settled, layout, size)
+            engine.draw(DrawRequest(settled, layout, size, steps, guides))
     log.info("peak of the process: %.1f GiB", peak_memory_mb() / 1024)
 
 

@@ -15,7 +15,7 @@ from torch.nn import Module
 from plitka import __version__, images, pipeline
 from plitka.bench import baseline, flops, step_timing
 from plitka.bench.baseline import Baseline
-from plitka.engines.base import Drawn, Guides
+from plitka.engines.base import Drawn, DrawRequest, Guides
 from plitka.engines.sdxl import device
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
@@ -74,15 +74,17 @@ def compare(
             sides: list[Callable[[], Run]] = [
                 lambda: _measured(new.device, lambda: old.make(old_plan, place), held["new"]),
                 lambda: _measured(
-                    new.device, lambda: _make(asked, new, place, new.savings.overlap), held["old"]
+                    new.device, lambda: _make(asked, new, place, new.options.overlap), held["old"]
                 ),
             ]
             turn = 1 if number % 2 == 0 else -1  # each side goes first in half of the pairs
             first, second = (side() for side in sides[::turn])
             pairs.append((first, second) if turn == 1 else (second, first))
         drawn, speed = _drawn(counted, settled, new)
-        around = _around_the_networks(asked, _Replayed(drawn, new, tokens=new.tokens), place)
-        used = new.savings
+        around = _around_the_networks(
+            asked, _Replayed(drawn, new, knows_tokens=new.knows_tokens), place
+        )
+        used = new.options
         told = device.describe(new.device)
     return {
         "model": model,
@@ -163,7 +165,7 @@ def _warm_up(old: Baseline, new: SdxlEngine, settled: Plan, old_plan: Plan, plac
         num_inference_steps_preview=min(settled.steps_preview, 4),
         num_inference_steps_final=min(settled.steps_final, 4),
     )
-    _make(replace(settled.recipe, overrides=overrides), new, place, new.savings.overlap)
+    _make(replace(settled.recipe, overrides=overrides), new, place, new.options.overlap)
 
 
 # Measuring
@@ -245,26 +247,17 @@ class _Replayed:
     engine: SdxlEngine
     name: str = "sdxl"
     uses_controlnet: bool = True
-    tokens: bool = True
+    knows_tokens: bool = True
+    needs_matching: bool = True
 
     def check(self, recipe: Recipe) -> None:
         self.engine.check(recipe)
 
-    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
-        return self.engine.guides(plan, layout, size)
+    def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        return self.engine.make_guides(plan, layout, size)
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
-        if guides is None:
-            self.guides(plan, layout, size)
-        return self.drawn[size]
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
+        return self.drawn[request.size]
 
 
 def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, Drawn], Json]:
@@ -279,8 +272,11 @@ def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, D
     lengths = (settled.steps_preview, settled.steps_final)
     for pixels, length in zip(DRAWN_SIZES, lengths, strict=True):
         marks = step_timing.StepMarks(engine.device)
-        drawn[pixels] = engine.draw(settled, layout, pixels, length, at_step=marks.set)
-        run = flops.plan_picture_steps(settled, length, engine.savings)
+        guides = engine.make_guides(settled, layout, pixels)
+        drawn[pixels] = engine.draw(
+            DrawRequest(settled, layout, pixels, length, guides), at_step=marks.set
+        )
+        run = flops.plan_picture_steps(settled, length, engine.options)
         rows += step_timing.summarize_steps(size, pixels, run, marks, ceiling)
     return drawn, {"ceiling_tflop_per_second": ceiling, "steps": rows}
 

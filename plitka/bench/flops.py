@@ -37,13 +37,13 @@ class Flops:
         )
 
 
-def count_prediction(size: str, settled: Plan, savings: Options) -> Flops:
+def count_prediction(size: str, settled: Plan, options: Options) -> Flops:
     """Preview and final picture of Plitka's own, by a model of this size."""
     total = Flops()
     for pixels, length in zip(
         DRAWN_SIZES, (settled.steps_preview, settled.steps_final), strict=True
     ):
-        run = plan_picture_steps(settled, length, savings)
+        run = plan_picture_steps(settled, length, options)
         total += Flops(
             unet=sum(count_unet(size, pixels, step.samples) for step in run),
             controlnet=sum(count_controlnet(size, pixels, s.samples) for s in run if s.controlled),
@@ -63,7 +63,7 @@ def count_old_prediction(size: str, settled: Plan) -> Flops:
     return total
 
 
-def plan_picture_steps(settled: Plan, length: int, savings: Options = PLAIN) -> tuple[Step, ...]:
+def plan_picture_steps(settled: Plan, length: int, options: Options = PLAIN) -> tuple[Step, ...]:
     """The steps that the engine runs for one picture."""
     config = random_models.make_scheduler().config
     scheduler: Any = DPMSolverMultistepScheduler.from_config(
@@ -74,7 +74,7 @@ def plan_picture_steps(settled: Plan, length: int, savings: Options = PLAIN) -> 
     run = count_steps(length, settled.strength)
     schedule = sampling.make_schedule(scheduler, length, run, "cpu")
     scale = 0.0 if settled.control.kind is None else settled.controlnet_scale
-    return plan_steps(schedule.sigmas, settled.guidance_scale, scale, savings)
+    return plan_steps(schedule.sigmas, settled.guidance_scale, scale, options)
 
 
 # One call of one network

@@ -1,20 +1,19 @@
 """Draws the page's tiles with the render engine; layouts and lighting are cached."""
 
 import io
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from plitka import images, pipeline
-from plitka.engines.base import Drawn, Guides
+from plitka.engines.base import Drawn, DrawRequest
 from plitka.engines.procedural import RenderEngine
-from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan
+from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
+from plitka.runtime.lru_cache import LruCache
 from plitka.runtime.memory import trim_heap
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay, recolor_layout
@@ -37,8 +36,10 @@ class Renderer:
     """
 
     def __init__(self) -> None:
-        self._layouts: _Cache[Layout] = _Cache(_MAX_LAYOUTS)
-        self._lightings: _Cache[render.Lighting] = _Cache(_MAX_LIGHTINGS)
+        self._layouts: LruCache[tuple[int, float], Layout] = LruCache(_MAX_LAYOUTS)
+        self._lightings: LruCache[tuple[int, float, int], render.Lighting] = LruCache(
+            _MAX_LIGHTINGS
+        )
 
     def draw_draft(
         self, recipe: Recipe, check_cancelled: CheckCancelled, size: int = PICTURE_SIZES["preview"]
@@ -65,7 +66,7 @@ class Renderer:
         return png, picture.shares
 
     def _lay(self, recipe: Recipe, check_cancelled: CheckCancelled) -> Layout:
-        laid = self._layouts.get((recipe.seed, recipe.angle), lambda: lay(recipe))
+        laid = self._layouts.get((recipe.seed, recipe.angle), lambda: _make_and_trim(lay, recipe))
         check_cancelled()
         return recolor_layout(laid, recipe)
 
@@ -73,7 +74,9 @@ class Renderer:
         self, layout: Layout, size: int, check_cancelled: CheckCancelled
     ) -> NDArray[np.uint8]:
         key = (layout.seed, layout.angle, size)
-        light = self._lightings.get(key, lambda: render.compute_lighting(layout, size))
+        light = self._lightings.get(
+            key, lambda: _make_and_trim(render.compute_lighting, layout, size)
+        )
         check_cancelled()
         return render.render_picture(layout, size, light)
 
@@ -89,16 +92,9 @@ class _CachingEngine(RenderEngine):
         self._render = render_picture
         self._check_cancelled = check_cancelled
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
-        return Drawn(self._render(layout, size, self._check_cancelled), steps=0)
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
+        image = self._render(request.layout, request.size, self._check_cancelled)
+        return Drawn(image, steps=0)
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
@@ -111,23 +107,8 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
     return file.getvalue()
 
 
-class _Cache(Generic[T]):
-    """The few values asked for last. Two threads may make the same one; they are equal."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._values: OrderedDict[Hashable, T] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
-        trim_heap()
-        with self._lock:
-            self._values[key] = value
-            while len(self._values) > self._most:
-                self._values.popitem(last=False)
-        return value
+def _make_and_trim(make: Callable[..., T], *arguments: object) -> T:
+    """Make a value, and give back the memory that was used on the way."""
+    value = make(*arguments)
+    trim_heap()
+    return value

@@ -16,7 +16,7 @@ from plitka.bench import random_models
 from plitka.cli import main
 from plitka.errors import EngineError, WeightsError
 from plitka.request.plan import make_plan
-from plitka.tile.layout import lay
+from tests.support.drawing import draw
 from tests.support.recipes import parse, request
 from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
@@ -69,8 +69,8 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def drawn(engine: Any, angle: float = 0, quality: str = "standard") -> Any:
     body = {**json.loads(request({"red": 60, "white": 40}, angle)), "quality": quality}
-    settled = make_plan(parse(json.dumps(body)), engine.tokens)
-    return engine.draw(settled, lay(settled.recipe), 64, 4).image
+    settled = make_plan(parse(json.dumps(body)), engine.knows_tokens)
+    return draw(engine, settled, 64, 4).image
 
 
 def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
@@ -81,14 +81,14 @@ def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
     before = load_engine("sdxl", dtype="float16")
     _set(monkeypatch, {"PLITKA_BASE": str(baked)})
     after = load_engine("sdxl", dtype="float16")
-    assert after.tokens
+    assert after.knows_tokens
     for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         held = getattr(after.pipe, part).state_dict()
         for name, tensor in getattr(before.pipe, part).state_dict().items():
             assert torch.equal(held[name], tensor), (part, name)
     for side in (before, after):
         side.pipe.to(torch.float32)
-        side.device = replace(side.device, dtype="float32")  # for the ControlNets
+        side.controlnets._device = replace(side.device, dtype="float32")
         assert side.turbo is not None
         side.turbo.float()
     for quality in ("standard", "turbo"):
@@ -127,7 +127,7 @@ def test_without_lora_and_embeddings_a_snapshot_has_none(
     only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
     assert main.main(["bake", str(tmp_path / "plain")]) == 0
     only(BASE=tmp_path / "plain")
-    assert not load_engine("sdxl").tokens
+    assert not load_engine("sdxl").knows_tokens
     capsys.readouterr()
     assert main.main(["plan", "--color", "red=100"]) == 0
     assert "<s0>" not in json.loads(capsys.readouterr().out)["prompt"]

@@ -21,9 +21,9 @@ from plitka.engines.sdxl.options import BACKENDS
 from plitka.errors import EngineError
 from plitka.request.plan import make_plan
 from plitka.settings import read_settings
-from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.engines.test_sdxl import OutOfMemory
+from tests.support.drawing import draw
 from tests.support.recipes import parse, request
 from tests.support.small_sdxl import SMALL, SmallSdxl, save_controlnet
 
@@ -91,7 +91,7 @@ def drawn(
     body = json.loads(request({"red": 60, "white": 40}, angle))
     overrides = {**SHORT, **over}
     settled = make_plan(parse(json.dumps({**body, "quality": quality, "overrides": overrides})))
-    return engine.draw(settled, lay(settled.recipe), size, 4)
+    return draw(engine, settled, size, 4)
 
 
 def graphs() -> int:

@@ -1,6 +1,7 @@
 """The engine's own loop: with nothing left out it is diffusers' pipelines, to the bit."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from plitka.errors import EngineError
 from plitka.request.plan import Plan, make_plan
 from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
+from tests.support.drawing import draw
 from tests.support.recipes import parse, request
 from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
@@ -48,20 +50,20 @@ def planned(angle: float = 0, **over: object) -> Plan:
     return make_plan(parse(json.dumps({**body, "overrides": over})))
 
 
-def drawn(engine: Any, settled: Plan, savings: Options = PLAIN) -> Any:
-    engine.savings = savings
-    return engine.draw(settled, lay(settled.recipe), SIZE, STEPS)
+def drawn(engine: Any, settled: Plan, options: Options = PLAIN) -> Any:
+    engine.options = options
+    return draw(engine, settled, SIZE, STEPS)
 
 
 def by_diffusers(engine: Any, settled: Plan, **more: object) -> NDArray[np.uint8]:
     """The same picture by the library's own pipeline, of the same modules."""
-    guides = engine.guides(settled, lay(settled.recipe), SIZE)
+    guides = engine.make_guides(settled, lay(settled.recipe), SIZE)
     components = dict(engine.pipe.components)
     controlled = settled.control.kind is not None
     arguments: dict[str, Any] = {}
     if controlled:
         assert settled.control.kind is not None
-        components["controlnet"] = engine.controlnets.get(settled.control.kind, 0)
+        components["controlnet"] = engine.controlnets.get(settled.control.kind, "cpu")
         name = "image" if settled.strength is None else "control_image"
         arguments[name] = Image.fromarray(guides.edges)
         arguments["controlnet_conditioning_scale"] = settled.controlnet_scale
@@ -69,7 +71,7 @@ def by_diffusers(engine: Any, settled: Plan, **more: object) -> NDArray[np.uint8
         arguments.update(height=SIZE, width=SIZE)
     else:
         arguments.update(image=Image.fromarray(guides.init), strength=settled.strength)
-    embedded = engine._prompts.embed(settled.prompt, settled.negative_prompt, lambda now: None)
+    embedded = engine._prompt_encoder.encode(settled.prompt, settled.negative_prompt, nullcontext())
     pipe = PIPELINES[controlled, settled.strength is not None](**components, add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
     image = pipe(
@@ -132,7 +134,7 @@ def test_a_stock_vae_in_half_precision_works_in_float32_as_in_diffusers(engine: 
 
 def test_guidance_outside_its_interval_halves_the_batch_with_a_controlnet_too(engine: Any) -> None:
     settled = planned(45, strength=1)
-    engine.controlnets.get("softedge", 0)
+    engine.controlnets.get("softedge", "cpu")
     unet, control = Calls(engine.pipe.unet), Calls(engine.controlnets.loaded["softedge"])
     picture = drawn(engine, settled, Options(guidance=Interval(0.28, 5.42)))
     samples = unet.end()
@@ -261,10 +263,10 @@ def test_with_every_switch_off_an_engine_draws_what_diffusers_pipelines_draw(
     load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = load_sdxl(options=PLAIN)
-    assert plain.savings == PLAIN
+    assert plain.options == PLAIN
     for angle in (0, 45):
         settled = planned(angle)
-        picture = plain.draw(settled, lay(settled.recipe), SIZE, STEPS)
+        picture = draw(plain, settled, SIZE, STEPS)
         assert np.array_equal(picture.image, by_diffusers(plain, settled))
 
 
@@ -274,8 +276,7 @@ def test_prompts_that_are_not_kept_are_encoded_each_time_to_the_same(load_sdxl: 
     encoded = {engine: Calls(engine.pipe.text_encoder) for engine in (keeping, other)}
     settled = planned()
     pictures = [
-        engine.draw(settled, lay(settled.recipe), SIZE, STEPS).image
-        for engine in (keeping, keeping, other, other)
+        draw(engine, settled, SIZE, STEPS).image for engine in (keeping, keeping, other, other)
     ]
     assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
     assert [len(encoded[engine].end()) for engine in (keeping, other)] == [2, 4]

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from plitka.request.recipe import Recipe, RecipeError
 from plitka.tile.layout import Layout, lay
 from tests.conftest import LoadSdxl
 from tests.support import small_sdxl as small
+from tests.support.drawing import draw
 from tests.support.recipes import asked, parse, request
 from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
@@ -52,8 +54,7 @@ def drawn(
 ) -> Drawn:
     body = json.loads(request(SHARES, angle, seed))
     settled = make_plan(parse(json.dumps({**body, "overrides": over})))
-    result: Drawn = engine.draw(settled, laid(angle, seed), size, steps)
-    return result
+    return draw(engine, settled, size, steps, laid(angle, seed))
 
 
 @functools.cache
@@ -288,7 +289,7 @@ def test_a_network_that_cannot_be_loaded_fails_its_prediction_and_leaves_the_res
 
 
 def test_a_short_prompt_is_encoded_as_diffusers_does(engine: Any) -> None:
-    ours = engine._prompts.embed("red tile", "blue", lambda now: None)
+    ours = engine._prompt_encoder.encode("red tile", "blue", nullcontext())
     theirs = engine.pipe.encode_prompt(
         "red tile", device="cpu", do_classifier_free_guidance=True, negative_prompt="blue"
     )
@@ -310,10 +311,17 @@ def test_words_beyond_77_tokens_count(engine: Any, caplog: pytest.LogCaptureFixt
 
 
 def test_prompts_are_encoded_once(engine: Any) -> None:
-    used: list[bool] = []
+    entered: list[str] = []
+
+    @contextmanager
+    def on_device() -> Iterator[None]:
+        entered.append("before")
+        yield
+        entered.append("after")
+
     for _ in range(2):
-        engine._prompts.embed("red rubber", "white rubber", used.append)
-    assert used == [True, False]
+        engine._prompt_encoder.encode("red rubber", "white rubber", on_device())
+    assert entered == ["before", "after"]
 
 
 # Memory
@@ -398,10 +406,10 @@ def test_a_picture_of_1024_is_really_decoded_in_tiles(load_sdxl: LoadSdxl) -> No
     assert whole.image.shape == (1024, 1024, 3)
 
 
-def test_numbers_that_are_none_are_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
+def test_nan_from_the_vae_is_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
     engine = load_sdxl()
     engine.pipe.vae.decoder.conv_out.bias.fill_(torch.nan)
-    with pytest.raises(EngineError, match=r"picture would be black.*PLITKA_VAE"):
+    with pytest.raises(EngineError, match=r"^the VAE returned NaN or inf.*PLITKA_VAE"):
         drawn(engine)
 
 

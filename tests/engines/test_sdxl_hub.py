@@ -16,13 +16,12 @@ ROOT = Path(__file__).parents[2]
 LOAD = """
 import sys
 from plitka.request.plan import make_plan
-from plitka.tile.layout import lay
+from tests.support.drawing import draw
 from tests.support.recipes import asked
 from tests.support.settings import load_engine
 engine = load_engine("sdxl")
 for angle in map(float, sys.argv[1:]):
-    settled = make_plan(asked({"red": 100}, angle))
-    print(engine.draw(settled, lay(settled.recipe), 64, 2).steps)
+    print(draw(engine, make_plan(asked({"red": 100}, angle)), 64, 2).steps)
 """
 CHECK = """
 from plitka.cli.main import main

@@ -206,7 +206,7 @@ def test_a_lora_without_its_embeddings_is_not_mixed_with_the_default_ones(
     path = as_tar(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
     with pytest.raises(EngineError, match="which were trained together"):
         load_sdxl(path, EMBEDDINGS="")
-    assert load_sdxl(path, EMBEDDINGS="none").tokens is False
+    assert load_sdxl(path, EMBEDDINGS="none").knows_tokens is False
 
 
 def test_nothing_is_left_in_the_temporary_folder_after_a_refusal(

@@ -1,4 +1,4 @@
-"""What the machine gives: device, dtype, memory, and how a model is fitted into that memory."""
+"""The device that draws: which one, its dtype, its memory, and whether it still works."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class Device:
 
 
 def describe(device: Device) -> str:
-    """The device in words, with what is free on it."""
+    """Describe the device in words, with the memory that is free on it."""
     free, total = format_gib(free_memory(device)), format_gib(device.total)
     return f"{device.title} ({device.name}, {device.dtype}), {free} of {total} free"
 
@@ -66,7 +66,10 @@ def limit_memory(device: Device, tf32: bool = True) -> None:
 
 
 def free_memory(device: Device) -> int:
-    """Bytes that this process can still take on the device, cached ones of its own included."""
+    """Measure the bytes that this process can still take on the device.
+
+    Bytes that torch has cached for it count as free.
+    """
     if device.kind != "cuda":
         return free_main_memory()
     import torch
@@ -74,12 +77,12 @@ def free_memory(device: Device) -> int:
     free = torch.cuda.mem_get_info(device.name)[0]
     reserved = torch.cuda.memory_reserved(device.name)
     allocated = torch.cuda.memory_allocated(device.name)
-    mine = int(device.memory_fraction * device.total) - allocated
-    return max(min(free + reserved - allocated, mine), 0)
+    allowed = int(device.memory_fraction * device.total) - allocated
+    return max(min(free + reserved - allocated, allowed), 0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a GPU's memory ran out: cuBLAS and MPS have their own words for it."""
+    """Whether an error means that a GPU's memory ran out: cuBLAS and MPS have their own words."""
     import torch
 
     marks = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "MPS backend out of memory")
@@ -89,7 +92,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release_memory(device: Device) -> None:
-    """Give back what nobody refers to any more."""
+    """Give back the memory of tensors that nothing refers to any more."""
     import gc
 
     import torch
@@ -102,7 +105,7 @@ def release_memory(device: Device) -> None:
 
 
 def synchronize(device: Device) -> None:
-    """Wait until the device has done what is in its queue."""
+    """Wait until the device has finished the work in its queue."""
     import torch
 
     if device.kind == "cuda":
@@ -112,25 +115,25 @@ def synchronize(device: Device) -> None:
 
 
 def check_device(device: Device) -> None:
-    """Raise EngineError unless the device can still calculate, beside what is in its queue."""
+    """Raise EngineError unless the device can still calculate, beside the work in its queue."""
     import torch
 
     try:
         if device.kind == "cuda":
             cuda: Any = torch.cuda  # partly typed
             with cuda.stream(cuda.Stream(device.name)):
-                right = torch.ones(4, device=device.name).sum().item() == 4
+                correct = torch.ones(4, device=device.name).sum().item() == 4
         else:
-            right = torch.ones(4, device=device.name).sum().item() == 4
+            correct = torch.ones(4, device=device.name).sum().item() == 4
     except RuntimeError as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EngineError(f"{device.title}: does not answer ({first}); restart") from None
-    if not right:
+    if not correct:
         raise EngineError(f"{device.title}: gives wrong results; restart, or take it out of use")
 
 
 def reset_peak(device: Device) -> None:
-    """Begin to watch for a new peak of the card's memory."""
+    """Forget the peak of the card's memory; `measure_memory` tells the one since."""
     if device.kind == "cuda":
         import torch
 
@@ -138,23 +141,23 @@ def reset_peak(device: Device) -> None:
 
 
 def measure_memory(device: Device) -> dict[str, float]:
-    """MiB: this process, what is free for all, and on CUDA torch's own figures of the card."""
-    use = {
+    """Measure memory in MiB: this process, what is available, and on CUDA torch's own figures."""
+    figures = {
         "process_mb": to_mib(psutil.Process().memory_info().rss),
         "available_mb": to_mib(psutil.virtual_memory().available),
     }
     if device.kind == "cuda":
         import torch
 
-        use["gpu_allocated_mb"] = to_mib(torch.cuda.memory_allocated(device.name))
-        use["gpu_peak_mb"] = to_mib(torch.cuda.max_memory_allocated(device.name))
-        use["gpu_reserved_peak_mb"] = to_mib(torch.cuda.max_memory_reserved(device.name))
-        use["gpu_free_mb"] = to_mib(torch.cuda.mem_get_info(device.name)[0])
-    return use
+        figures["gpu_allocated_mb"] = to_mib(torch.cuda.memory_allocated(device.name))
+        figures["gpu_peak_mb"] = to_mib(torch.cuda.max_memory_allocated(device.name))
+        figures["gpu_reserved_peak_mb"] = to_mib(torch.cuda.max_memory_reserved(device.name))
+        figures["gpu_free_mb"] = to_mib(torch.cuda.mem_get_info(device.name)[0])
+    return figures
 
 
 def describe_memory(device: Device) -> str:
-    """Memory in use now, for a line of the log."""
-    use = measure_memory(device)
-    card = f", GPU {use['gpu_allocated_mb']:,.0f} MiB" if "gpu_allocated_mb" in use else ""
-    return f"process {use['process_mb']:,.0f} MiB{card}"
+    """Describe the memory in use now, for a line of the log."""
+    figures = measure_memory(device)
+    card = f", GPU {figures['gpu_allocated_mb']:,.0f} MiB" if "gpu_allocated_mb" in figures else ""
+    return f"process {figures['process_mb']:,.0f} MiB{card}"
