@@ -6,6 +6,7 @@ from typing import Any
 from cog import BasePredictor, Input, Path, streaming
 
 from plitka import __version__, images, pipeline
+from plitka.color import palette
 from plitka.engines import registry
 from plitka.request import parsing
 from plitka.request.recipe import RecipeError
@@ -13,6 +14,7 @@ from plitka.runtime import background, logs
 from plitka.runtime.memory import trim_heap
 from plitka.serving import health
 from plitka.serving.outbox import Outbox
+from plitka.settings import read_settings
 
 
 class Predictor(BasePredictor):
@@ -20,9 +22,14 @@ class Predictor(BasePredictor):
 
     def setup(self, weights: Path | str | None = None) -> None:
         """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
-        logs.configure()
+        self.settings = read_settings()
+        logs.configure(self.settings.log)
+        self.palette = palette.load(self.settings.palette_file)
         self.outbox = Outbox()
-        self.engine = registry.load_engine(weights=weights)
+        self.engine = registry.load_engine(
+            self.settings.engine, lambda: self.settings.sdxl, weights
+        )
+        self.overlap = self.settings.options.overlap
         background.start_thread()
 
     def healthcheck(self) -> bool:
@@ -41,7 +48,7 @@ class Predictor(BasePredictor):
         folder = self.outbox.folder()
         logs.set_prediction(self.scope.context.get("prediction_id"), folder.mark)
         try:
-            asked = parsing.parse(params_json)
+            asked = parsing.parse(params_json, self.palette)
             self.engine.check(asked)
         except RecipeError as fault:
             raise ValueError(str(fault)) from None  # its class name is part of Cog's error
@@ -49,7 +56,7 @@ class Predictor(BasePredictor):
         self.record_metric("files", folder.mark)
         told: dict[str, Any] = {}
         try:
-            for picture in pipeline.make(asked, self.engine):
+            for picture in pipeline.make(asked, self.engine, self.overlap):
                 file = folder.file(picture.kind)
                 images.save(picture.image, file, picture.record)
                 for name, value in picture.metrics.items():

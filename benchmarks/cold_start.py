@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -30,7 +30,9 @@ from torch import Tensor
 from benchmarks.report import print_table
 from plitka.bench import random_models
 from plitka.engines.sdxl import device, engine
+from plitka.engines.sdxl.options import SdxlSettings
 from plitka.runtime.timing import Stages
+from plitka.weights.settings import BASE, read_weights_settings
 
 _PAGE = 4096  # bytes
 WAYS = {
@@ -64,7 +66,7 @@ def _compare(folder: Path, runs: int) -> None:
     if not _snapshot(folder).exists():
         with stages("bake"):
             bake = [sys.executable, "-m", "plitka", "bake", str(_snapshot(folder))]
-            subprocess.run(bake, env={**os.environ, **made.settings()}, check=True)
+            subprocess.run(bake, env={**os.environ, **made.environment()}, check=True)
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(runs):
         for way in WAYS:
@@ -124,17 +126,16 @@ def _mapped(folder: Path) -> Iterable[Tensor]:
 
 
 def _set_up_baked(folder: Path) -> Iterable[Tensor]:
-    os.environ["PLITKA_BASE"] = str(_snapshot(folder))
-    return _loaded()
+    return _loaded({BASE: str(_snapshot(folder))})
 
 
 def _set_up_unbaked(folder: Path) -> Iterable[Tensor]:
-    os.environ.update(random_models.write_model(folder, "full").settings())
-    return _loaded()
+    return _loaded(random_models.write_model(folder, "full").environment())
 
 
-def _loaded() -> Iterable[Tensor]:
-    pipe = engine.load_sdxl(dtype="float16").pipe
+def _loaded(variables: Mapping[str, str]) -> Iterable[Tensor]:
+    weights = read_weights_settings({**os.environ, **variables})
+    pipe = engine.load_sdxl(SdxlSettings(weights, dtype="float16")).pipe
     networks = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)
     return [tensor for network in networks for tensor in network.state_dict().values()]
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from benchmarks.report import print_table
 from plitka import pipeline
+from plitka.color import palette
 from plitka.engines.procedural import RenderEngine
 from plitka.request import parsing
 from plitka.request.plan import PictureKind
@@ -76,7 +77,7 @@ TILES = (
 def asked(tile: Tile) -> Recipe:
     colors = [{"name": name, "proportion": share} for name, share in tile.colors.items()]
     request = {"colors": colors, "angle": tile.angle, "seed": tile.seed}
-    return parsing.parse(json.dumps(request))
+    return parsing.parse(json.dumps(request), palette.load())
 
 
 def middle(image: Image.Image, side: int) -> Image.Image:

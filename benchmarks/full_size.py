@@ -10,18 +10,21 @@ The real weights, trained, take as long; what the pictures show is noise.
 import argparse
 import json
 import logging
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 from plitka.bench import random_models
+from plitka.color import palette
+from plitka.engines.base import DrawRequest
 from plitka.engines.sdxl import engine as sdxl
+from plitka.engines.sdxl.options import SdxlSettings
 from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.runtime.memory import peak_memory_mb
 from plitka.runtime.timing import Stages, log
 from plitka.tile.layout import lay
+from plitka.weights.settings import read_weights_settings
 
 
 def main() -> None:
@@ -41,9 +44,10 @@ def main() -> None:
 def _run(folder: Path, size: int, steps: int) -> None:
     stages = Stages(lambda: f"peak so far {peak_memory_mb():,.0f} MiB")
     with stages("write random weights"):
-        os.environ.update(random_models.write_model(folder, "full").settings())
+        files = random_models.write_model(folder, "full")
+        weights = read_weights_settings(files.environment())
     with stages("setup"):
-        engine = sdxl.load_sdxl(dtype="bfloat16")
+        engine = sdxl.load_sdxl(SdxlSettings(weights, dtype="bfloat16"))
     for angle in (0, 45):
         request = {
             "colors": [{"name": "red", "proportion": 100}],
@@ -51,9 +55,11 @@ def _run(folder: Path, size: int, steps: int) -> None:
             "seed": 7,
             "overrides": {"strength": 1},
         }
-        settled = make_plan(parsing.parse(json.dumps(request)))
+        settled = make_plan(parsing.parse(json.dumps(request), palette.load()))
         with stages(f"picture of {size} at {angle} degrees, {steps} steps"):
-            engine.draw(settled, lay(settled.recipe), size, steps)
+            layout = lay(settled.recipe)
+            guides = engine.make_guides(settled, layout, size)
+            engine.draw(DrawRequest(settled, layout, size, steps, guides))
     log.info("peak of the process: %.1f GiB", peak_memory_mb() / 1024)
 
 

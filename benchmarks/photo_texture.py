@@ -71,7 +71,7 @@ def rendered(percent: Percent, seed: int, side: int) -> NDArray[np.uint8]:
         {"hex" if name.startswith("#") else "name": name, "proportion": share}
         for name, share in percent.items()
     ]
-    asked = parsing.parse(json.dumps({"colors": colors, "seed": seed}))
+    asked = parsing.parse(json.dumps({"colors": colors, "seed": seed}), palette.load())
     picture = render.render_picture(layout.lay(asked), SIZE)
     margin = (SIZE - side) // 2
     return np.ascontiguousarray(picture[margin : margin + side, margin : margin + side, ::-1])

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.report import print_table
+from plitka.color import palette
 from plitka.measure.shares import measure
 from plitka.request import parsing
 from plitka.runtime.memory import peak_memory_mb
@@ -34,7 +35,7 @@ Cost = tuple[float, float]
 
 def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
     """What each stage costs at this size; run in a process of its own."""
-    asked = replace(parsing.parse(REQUEST), angle=angle)
+    asked = replace(parsing.parse(REQUEST, palette.load()), angle=angle)
     laid = layout.lay(asked)
     photo = render.render_picture(laid, size)
     stages: dict[str, Callable[[], object]] = {
@@ -56,7 +57,7 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
 def cost_of_granules(pixels: int, angle: float, runs: int) -> tuple[int, float, float]:
     """Granules seen, seconds to lay and to draw them at 1024; run in a process of its own."""
     granule.DIAMETER = pixels / 1024
-    asked = replace(parsing.parse(REQUEST), angle=angle)
+    asked = replace(parsing.parse(REQUEST, palette.load()), angle=angle)
     laid = layout.lay(asked)
     laying = statistics.median(_seconds(lambda: layout.lay(asked)) for _ in range(runs))
     drawing = statistics.median(

@@ -1,4 +1,4 @@
-"""The conductor: Recipe -> preview, final and colormap, each as soon as it is ready."""
+"""The pipeline: Recipe -> preview, final and colormap, each as soon as it is ready."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka import __version__
-from plitka.engines.base import Drawn, Engine, Guides
-from plitka.engines.sdxl import options
+from plitka.engines.base import Drawn, DrawRequest, Engine, Guides
 from plitka.matching.match import match
 from plitka.measure.shares import measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
@@ -22,16 +21,17 @@ from plitka.tile import render
 from plitka.tile.layout import NONE, Layout, lay
 
 Json: TypeAlias = dict[str, Any]
+_Measured: TypeAlias = tuple[NDArray[np.uint8], tuple[float, ...]]  # an image and its shares
 
 
 @dataclass(frozen=True)
 class Picture:
     """One picture of a prediction.
 
-    image: (size, size, 3) RGB, 0..255. shares: what was measured on it, in the order of the
-    recipe's colours. record: how it was made, for its PNG file; equal for equal requests.
-    metrics: what was learnt up to here, in types that Cog takes as metrics; the last picture's
-    are complete.
+    image: (size, size, 3) RGB, 0 to 255. shares: each colour's share of the visible area as
+    measured on the picture, 0 to 1, in the order of the recipe. record: how it was made, for its
+    PNG file; equal for equal requests. metrics: what is known about the run so far, in types that
+    Cog takes as metrics; those of the last picture are complete.
     """
 
     kind: PictureKind
@@ -44,195 +44,201 @@ class Picture:
 def make(
     recipe: Recipe,
     engine: Engine,
-    overlap: bool | None = None,
+    overlap: bool = True,
     at_step: Callable[[PictureKind], None] = lambda kind: None,
 ) -> Generator[Picture, None, None]:
     """Make the pictures of a recipe, in order: preview, final, colormap.
 
-    overlap: whether the final picture is drawn while the preview is matched and handed out;
-    PLITKA_OVERLAP decides where it is not given. The pictures are the same.
-    at_step: is called after each denoising step of a picture, and may raise to end the run.
+    overlap: whether the final picture is drawn while the preview is matched and handed out. The
+    pictures are the same.
+    at_step: called after each denoising step of a picture; may raise to abort the run.
     """
     engine.check(recipe)
-    if overlap is None:
-        overlap = options.read_options().overlap
     stages = Stages()
-    settled = plan_for_engine(draw_seed(recipe), engine)
-    log.info("seed %d, ControlNet %s", settled.recipe.seed, _control(settled))
+    plan = plan_for_engine(draw_seed(recipe), engine)
+    log.info("seed %d, ControlNet %s", plan.recipe.seed, _describe_controlnet(plan))
     with stages("layout"):
-        layout = lay(settled.recipe)
-    with BackgroundWorker(overlap) as ahead:
-        yield from _pictures(_Workbench(settled, layout, engine, stages), ahead, at_step)
+        layout = lay(plan.recipe)
+    with BackgroundWorker(overlap) as worker:
+        yield from _make_pictures(_Run(plan, layout, engine, stages), worker, at_step)
 
 
 def make_one(kind: PictureKind, recipe: Recipe, engine: Engine, layout: Layout) -> Picture:
-    """One of the pictures that `make` makes, of a recipe whose seed is drawn and of its layout."""
+    """Make one of the pictures of `make`. layout: the recipe's, whose seed is drawn already."""
     engine.check(recipe)
-    settled = plan_for_engine(recipe, engine)
-    bench = _Workbench(settled, layout, engine, Stages())
-    run = _Record(settled, engine.name, is_matched(settled, engine), bench.stages)
+    run = _Run(plan_for_engine(recipe, engine), layout, engine, Stages())
     if kind == "colormap":
-        return run.picture(kind, *bench.colormap())
-    steps = settled.steps_preview if kind == "preview" else settled.steps_final
-    return run.picture(kind, *bench.finished(kind, bench.draw(kind, steps), run))
+        return run.report_colormap(*run.draw_colormap())
+    with run.stages(kind):
+        drawn = run.draw(kind, run.make_guides(kind))
+    return run.match_and_report(kind, drawn)
 
 
 def plan_for_engine(recipe: Recipe, engine: Engine) -> Plan:
-    """The plan that an engine follows."""
-    settled = make_plan(recipe, engine.tokens)
+    """Plan a recipe for an engine, which may know no tokens and use no ControlNet."""
+    plan = make_plan(recipe, engine.knows_tokens)
     if engine.uses_controlnet:
-        return settled
+        return plan
     unused = ControlNetChoice(None, f"the {engine.name} engine draws without one")
-    return replace(settled, control=unused)
+    return replace(plan, control=unused)
 
 
-def _pictures(
-    bench: "_Workbench", ahead: BackgroundWorker, at_step: Callable[[PictureKind], None]
+def is_matched(plan: Plan, engine: Engine) -> bool:
+    """Whether the pictures of a plan are matched to its layout."""
+    return plan.color_control == "layout" and engine.needs_matching
+
+
+def _make_pictures(
+    run: "_Run", worker: BackgroundWorker, at_step: Callable[[PictureKind], None]
 ) -> Iterator[Picture]:
-    """What needs no result of the step before it is done ahead, while that step is at work."""
-    settled = bench.settled
-    run = _Record(settled, bench.engine.name, is_matched(settled, bench.engine), bench.stages)
-    guides = ahead.start(lambda: bench.guides("final"))
-    colormap = ahead.start(bench.colormap)
+    """Make the three pictures.
+
+    The worker's thread makes the final picture's guides and the colormap while the preview is
+    drawn, and draws the final picture while the preview is matched and handed out.
+    """
+
+    def make_final_guides() -> Guides:
+        with run.stages("guides_final"):
+            return run.make_guides("final")
 
     def at_final_step() -> None:
-        ahead.go_on()
+        worker.check_cancelled()
         at_step("final")
 
-    preview = bench.draw("preview", settled.steps_preview, at_step=lambda: at_step("preview"))
-    final = ahead.start(
-        lambda: bench.draw("final", settled.steps_final, guides.result(), at_final_step)
-    )
-    yield run.picture("preview", *bench.finished("preview", preview, run))
-    yield run.picture("final", *bench.finished("final", final.result(), run))
-    yield run.picture("colormap", *colormap.result())
+    def draw_final() -> Drawn:
+        guides = final_guides.result()
+        with run.stages("final"):
+            return run.draw("final", guides, at_final_step)
+
+    final_guides = worker.submit(make_final_guides)
+    colormap = worker.submit(run.draw_colormap)
+    with run.stages("preview"):
+        preview = run.draw("preview", run.make_guides("preview"), lambda: at_step("preview"))
+    final = worker.submit(draw_final)
+    yield run.match_and_report("preview", preview)
+    yield run.match_and_report("final", final.result())
+    yield run.report_colormap(*colormap.result())
 
 
-@dataclass(frozen=True)
-class _Workbench:
-    """The steps of one run, each a stage."""
+class _Run:
+    """One run of the pipeline: the steps that it consists of, and its report."""
 
-    settled: Plan
-    layout: Layout
-    engine: Engine
-    stages: Stages
+    def __init__(self, plan: Plan, layout: Layout, engine: Engine, stages: Stages) -> None:
+        self.stages = stages
+        self._plan = plan
+        self._layout = layout
+        self._engine = engine
+        self._matched = is_matched(plan, engine)
+        self._report = _Report(plan, engine.name, self._matched, stages)
 
-    def guides(self, kind: PictureKind) -> Guides:
-        with self.stages(f"guides_{kind}"):
-            return self.engine.guides(self.settled, self.layout, PICTURE_SIZES[kind])
+    def make_guides(self, kind: PictureKind) -> Guides:
+        return self._engine.make_guides(self._plan, self._layout, PICTURE_SIZES[kind])
 
     def draw(
-        self,
-        kind: PictureKind,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
+        self, kind: PictureKind, guides: Guides, at_step: Callable[[], None] = lambda: None
     ) -> Drawn:
-        with self.stages(kind):
-            return self.engine.draw(
-                self.settled, self.layout, PICTURE_SIZES[kind], steps, guides, at_step
-            )
+        """Draw the preview or the final picture."""
+        steps = self._plan.steps_preview if kind == "preview" else self._plan.steps_final
+        request = DrawRequest(self._plan, self._layout, PICTURE_SIZES[kind], steps, guides)
+        return self._engine.draw(request, at_step)
 
-    def finished(
-        self, kind: PictureKind, drawn: Drawn, run: "_Record"
-    ) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
-        """The picture, matched where it is to be, and the shares measured on it."""
-        image, colors = drawn.image, self.layout.colors
-        if not is_matched(self.settled, self.engine):
-            with self.stages(f"measure_{kind}"):
-                shares = measure(image, colors).shares
-            run.drawn(kind, drawn, shares)
-            return image, shares
-        with self.stages(f"match_{kind}"):
-            matched = match(image, self.layout)
-        run.drawn(kind, drawn, matched.before.shares)
-        return matched.image, matched.after.shares
-
-    def colormap(self) -> tuple[NDArray[np.uint8], tuple[float, ...]]:
+    def draw_colormap(self) -> _Measured:
         with self.stages("colormap"):
             size = PICTURE_SIZES["colormap"]
-            return render.render_colormap(self.layout, size), _exact_shares(self.layout, size)
+            image = render.render_colormap(self._layout, size)
+            return image, _measure_exactly(self._layout, size)
+
+    def match_and_report(self, kind: PictureKind, drawn: Drawn) -> Picture:
+        """Match the picture to the layout where it is to be, and measure its shares."""
+        if not self._matched:
+            with self.stages(f"measure_{kind}"):
+                shares = measure(drawn.image, self._layout.colors).shares
+            self._report.add_drawn(kind, drawn, shares)
+            return self._report.complete(kind, drawn.image, shares)
+        with self.stages(f"match_{kind}"):
+            matched = match(drawn.image, self._layout)
+        self._report.add_drawn(kind, drawn, matched.before.shares)
+        return self._report.complete(kind, matched.image, matched.after.shares)
+
+    def report_colormap(self, image: NDArray[np.uint8], shares: tuple[float, ...]) -> Picture:
+        return self._report.complete("colormap", image, shares)
 
 
-def is_matched(settled: Plan, engine: Engine) -> bool:
-    """Whether the engine's pictures are matched to the layout: the render's are it already."""
-    return settled.color_control == "layout" and engine.name != "render"
+class _Report:
+    """What is known about one run so far: the source of each picture's record and metrics."""
 
-
-class _Record:
-    """What one run has learnt so far, picture by picture."""
-
-    def __init__(self, settled: Plan, engine: str, matched: bool, stages: Stages) -> None:
-        self._plan = settled
+    def __init__(self, plan: Plan, engine: str, matched: bool, stages: Stages) -> None:
+        self._plan = plan
         self._engine = engine
         self._matched = matched
         self._stages = stages
-        self._measured: dict[PictureKind, tuple[float, ...]] = {}
-        self._before: dict[PictureKind, tuple[float, ...]] = {}  # the same before matching
+        self._shares: dict[PictureKind, tuple[float, ...]] = {}
+        self._shares_before: dict[PictureKind, tuple[float, ...]] = {}  # as drawn, not yet matched
         self._steps: Json = {}
-        self._drawn: Json = {}
+        self._engine_metrics: Json = {}
 
-    def drawn(self, kind: PictureKind, drawn: Drawn, shares: tuple[float, ...]) -> None:
-        """Keep what the engine tells of a picture, and its shares before matching."""
-        self._before[kind] = shares
+    def add_drawn(self, kind: PictureKind, drawn: Drawn, shares: tuple[float, ...]) -> None:
+        """Add what the engine reports about a picture, and its shares before matching."""
+        self._shares_before[kind] = shares
         self._steps[kind] = drawn.steps
         if drawn.metrics:
-            self._drawn[kind] = drawn.metrics
+            self._engine_metrics[kind] = drawn.metrics
 
-    def picture(
+    def complete(
         self, kind: PictureKind, image: NDArray[np.uint8], shares: tuple[float, ...]
     ) -> Picture:
-        self._measured[kind] = shares
-        return Picture(kind, image, shares, self._record(kind, shares), self._metrics())
+        """Add a finished picture, and return it with its record and the metrics so far."""
+        self._shares[kind] = shares
+        return Picture(kind, image, shares, self._make_record(kind, shares), self._make_metrics())
 
-    def _record(self, kind: PictureKind, shares: Sequence[float]) -> Json:
-        settled = self._plan
+    def _make_record(self, kind: PictureKind, shares: Sequence[float]) -> Json:
+        plan = self._plan
         return {
             "version": __version__,
             "picture": kind,
-            "request": settled.recipe.request(),
-            "seed": settled.recipe.seed,
-            "prompt": settled.prompt,
-            "negative_prompt": settled.negative_prompt,
+            "request": plan.recipe.request(),
+            "seed": plan.recipe.seed,
+            "prompt": plan.prompt,
+            "negative_prompt": plan.negative_prompt,
             "engine": self._engine,
-            "controlnet": settled.control.kind,
-            **self._measurement(shares),
-            "matched": self._matched and kind in self._before,
-            "before_matching": self._measurement(self._before.get(kind, shares)),
+            "controlnet": plan.control.kind,
+            **self._describe_shares(shares),
+            "matched": self._matched and kind in self._shares_before,
+            "before_matching": self._describe_shares(self._shares_before.get(kind, shares)),
         }
 
-    def _measurement(self, shares: Sequence[float]) -> Json:
+    def _describe_shares(self, shares: Sequence[float]) -> Json:
         names = [part.name for part in self._plan.recipe.shares]
         measured = {name: round(share, 5) for name, share in zip(names, shares, strict=True)}
         return {"measured": measured, "total_variation": self._total_variation(shares)}
 
-    def _metrics(self) -> Json:
-        settled = self._plan
+    def _make_metrics(self) -> Json:
+        plan = self._plan
         return {
-            "seed": settled.recipe.seed,
+            "seed": plan.recipe.seed,
             "engine": self._engine,
-            "controlnet": settled.control.kind or "none",
-            "controlnet_reason": settled.control.reason,
+            "controlnet": plan.control.kind or "none",
+            "controlnet_reason": plan.control.reason,
             "steps": dict(self._steps),
-            **({"drawing": dict(self._drawn)} if self._drawn else {}),
+            **({"drawing": dict(self._engine_metrics)} if self._engine_metrics else {}),
             "seconds": dict(self._stages.seconds),
             "peak_memory_mb": peak_memory_mb(),
             "colors": [
                 {
                     "name": part.name,
                     "requested": round(part.share, 5),
-                    **{kind: round(shares[i], 5) for kind, shares in self._measured.items()},
+                    **{kind: round(shares[i], 5) for kind, shares in self._shares.items()},
                     "before_matching": {
-                        kind: round(shares[i], 5) for kind, shares in self._before.items()
+                        kind: round(shares[i], 5) for kind, shares in self._shares_before.items()
                     },
                 }
-                for i, part in enumerate(settled.recipe.shares)
+                for i, part in enumerate(plan.recipe.shares)
             ],
             "total_variation": {
-                kind: self._total_variation(shares) for kind, shares in self._measured.items()
+                kind: self._total_variation(shares) for kind, shares in self._shares.items()
             },
             "total_variation_before_matching": {
-                kind: self._total_variation(shares) for kind, shares in self._before.items()
+                kind: self._total_variation(shares) for kind, shares in self._shares_before.items()
             },
             "matched": self._matched,
         }
@@ -242,11 +248,12 @@ class _Record:
         return round(total_variation(shares, requested), 5)
 
 
-def _control(settled: Plan) -> str:
-    return f"{settled.control.kind or 'none'} ({settled.control.reason})"
+def _describe_controlnet(plan: Plan) -> str:
+    return f"{plan.control.kind or 'none'} ({plan.control.reason})"
 
 
-def _exact_shares(layout: Layout, size: int) -> tuple[float, ...]:
+def _measure_exactly(layout: Layout, size: int) -> tuple[float, ...]:
+    """Each colour's share of the layout's visible area, counted at `size` pixels a side."""
     colors = layout.map_colors(size)
     area = np.bincount(colors[colors != NONE], minlength=len(layout.colors))
     return tuple((area / area.sum()).tolist())

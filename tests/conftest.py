@@ -9,16 +9,17 @@ import cv2
 import pytest
 
 from plitka import images
-from plitka.engines import registry
 from plitka.tile import render
 from plitka.tile.layout import lay
 from tests.support.recipes import asked
 from tests.support.server import CogServer, cog_server
+from tests.support.settings import load_engine
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from plitka.engines.sdxl.engine import SdxlEngine
+    from plitka.engines.sdxl.options import Options
     from tests.support.designer import Designer, Hand
     from tests.support.small_sdxl import SmallSdxl
 
@@ -60,12 +61,18 @@ LoadSdxl = Callable[..., "SdxlEngine"]
 
 @pytest.fixture
 def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadSdxl:
-    """Load the small SDXL by its settings: `load_sdxl(LORA=path)`, `load_sdxl(weights=path)`."""
+    """Load the small SDXL by its settings: `load_sdxl(LORA=path)`, `load_sdxl(weights=path)`.
 
-    def load(weights: Path | None = None, **changed: str | Path) -> "SdxlEngine":
+    options: in place of the environment's.
+    """
+
+    def load(
+        weights: Path | None = None, options: "Options | None" = None, **changed: str | Path
+    ) -> "SdxlEngine":
         for name, value in small_sdxl.settings(**changed).items():
             monkeypatch.setenv(name, value)
-        loaded = registry.load_engine("sdxl", weights)
+        given = {} if options is None else {"options": options}
+        loaded = load_engine("sdxl", weights, **given)
         return cast("SdxlEngine", loaded)
 
     return load
@@ -85,6 +92,15 @@ def threads() -> Iterator[None]:
     before = cv2.getNumThreads()
     yield
     cv2.setNumThreads(before)
+
+
+# Files that take longest, by their folders: begun first, none of them is left at the end for one
+# process alone.
+LONGEST = ("serving", "engines", "bench", "designer")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
 
 
 @pytest.hookimpl(wrapper=True)

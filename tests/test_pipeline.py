@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 
 from plitka import __version__, pipeline
-from plitka.engines import registry
 from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.recipe import draw_seed
-from tests.support.recipes import asked
+from tests.support.recipes import asked, parse
+from tests.support.settings import load_engine
 
 
 def test_pictures_come_in_order_and_size() -> None:
@@ -34,7 +33,7 @@ def test_a_picture_can_be_made_again_from_its_record() -> None:
     assert record["prompt"].startswith("ohwx_rubber_tile <s0><s1>, 60% red, 40% white")
     assert record["measured"]["red"] == pytest.approx(0.6, abs=0.05)
 
-    again = next(pipeline.make(parsing.parse(json.dumps(record["request"])), RenderEngine()))
+    again = next(pipeline.make(parse(json.dumps(record["request"])), RenderEngine()))
     assert np.array_equal(again.image, first.image)
     assert again.record == record
 
@@ -68,10 +67,10 @@ def test_the_sdxl_engine_is_the_default_and_without_weights_says_what_to_do(
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)
     monkeypatch.setenv("PLITKA_BASE", "/absent")
     with pytest.raises(EngineError, match=r"(?s)/absent: no such .*PLITKA_ENGINE=render"):
-        registry.load_engine()
+        load_engine()
 
 
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLITKA_ENGINE", "redner")
     with pytest.raises(EngineError, match="'redner'; choose one of: sdxl, render"):
-        registry.load_engine()
+        load_engine()

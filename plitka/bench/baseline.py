@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from plitka.bench.flops import SIZES
 from plitka.engines.sdxl import loading
-from plitka.request.plan import Plan
+from plitka.engines.sdxl.options import SdxlSettings
+from plitka.request.plan import DRAWN_SIZES, Plan
 
 _NAMES = ("preview", "final")
 
@@ -30,7 +30,7 @@ class Baseline:
         """Draw and save both pictures; gives the seconds of each."""
         seconds = {}
         lengths = (settled.steps_preview, settled.steps_final)
-        for name, size, steps in zip(_NAMES, SIZES, lengths, strict=True):
+        for name, size, steps in zip(_NAMES, DRAWN_SIZES, lengths, strict=True):
             start = time.perf_counter()
             image = self.pipe(
                 prompt=settled.prompt,
@@ -47,16 +47,16 @@ class Baseline:
         return seconds
 
 
-def load_baseline(lora: Path | None, lora_scale: float, dtype: str | None) -> Baseline:
-    """By the settings in the environment. A LoRA that they name is fused.
+def load_baseline(settings: SdxlSettings, lora: Path | None) -> Baseline:
+    """Load by the settings; a LoRA that they name is fused.
 
-    lora: one to load beside the weights, instead.
+    lora: one to load beside the weights.
     """
-    loaded = loading.load(None, dtype)
+    loaded = loading.load(settings, None)
     pipe = loaded.pipe
     pipe.vae.register_to_config(force_upcast=True)  # as the published one says of itself
     pipe.set_progress_bar_config(disable=True)
     if lora is None:
         return Baseline(pipe, loaded.device.name, None)
     pipe.load_lora_weights(lora.parent, weight_name=lora.name)
-    return Baseline(pipe, loaded.device.name, {"scale": lora_scale})
+    return Baseline(pipe, loaded.device.name, {"scale": settings.weights.lora_scale})

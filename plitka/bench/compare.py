@@ -1,12 +1,10 @@
 """Paired runs of the old procedure and of Plitka's, and what they cost."""
 
-import contextlib
-import os
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -15,25 +13,23 @@ from typing import Any
 from torch.nn import Module
 
 from plitka import __version__, images, pipeline
-from plitka.bench import baseline, flops, random_models, step_timing
+from plitka.bench import baseline, flops, step_timing
 from plitka.bench.baseline import Baseline
-from plitka.engines.base import Drawn, Guides
-from plitka.engines.sdxl import device, options
+from plitka.engines.base import Drawn, DrawRequest, Guides
+from plitka.engines.sdxl import device
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
-from plitka.engines.sdxl.engine import SdxlEngine
-from plitka.engines.sdxl.engine import load_sdxl as load_sdxl
-from plitka.request.plan import Plan, make_plan
+from plitka.engines.sdxl.engine import SdxlEngine, load_sdxl
+from plitka.engines.sdxl.options import PLAIN, Options, SdxlSettings
+from plitka.request.plan import DRAWN_SIZES, Plan, make_plan
 from plitka.request.recipe import Recipe
 from plitka.runtime.memory import peak_memory_mb
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
-from plitka.weights.settings import TURBO_LORA, WeightsSettings, read_settings
 
 Json = dict[str, Any]
 
 OWN = "own"  # the weights that the settings name
-MODELS = (*random_models.ARCHITECTURES, OWN)
 
 # What needs no result of the network at work, and so runs beside it.
 _OVERLAPPING = (
@@ -55,18 +51,20 @@ class Run:
 
 
 def compare(
-    model: str, asked: Recipe, runs: int, dtype: str | None, folder: Path, fused: bool = False
+    model: str, settings: SdxlSettings, asked: Recipe, runs: int, fused: bool = False
 ) -> Json:
     """Measure `runs` pairs, old and new in turn, and count the work of both.
 
-    fused: whether the old procedure's LoRA is in its weights, and not beside them.
+    model: by whose size work is counted; that of OWN weights as SDXL's own. settings: what both
+    sides are loaded by. fused: whether the old procedure's LoRA is in its weights, and not beside
+    them.
     """
     settled = make_plan(asked)
     given = replace(settled.recipe, quality="standard") if asked.quality == "turbo" else asked
     old_plan = make_plan(given)  # the old system had no turbo
     counted = "full" if model == OWN else model
-    with _settings(model, folder) as files, tempfile.TemporaryDirectory() as out:
-        old, new = _loaded(files, dtype, fused)
+    with tempfile.TemporaryDirectory() as out:
+        old, new = _load_both(settings, fused)
         place = Path(out)
         _warm_up(old, new, settled, old_plan, place)
         held = {"old": _held_mb(old.pipe), "new": _held_mb(new.pipe, new.controlnets, new.turbo)}
@@ -75,14 +73,18 @@ def compare(
             log.info("pair %d of %d", number + 1, runs)
             sides: list[Callable[[], Run]] = [
                 lambda: _measured(new.device, lambda: old.make(old_plan, place), held["new"]),
-                lambda: _measured(new.device, lambda: _make(asked, new, place), held["old"]),
+                lambda: _measured(
+                    new.device, lambda: _make(asked, new, place, new.options.overlap), held["old"]
+                ),
             ]
             turn = 1 if number % 2 == 0 else -1  # each side goes first in half of the pairs
             first, second = (side() for side in sides[::turn])
             pairs.append((first, second) if turn == 1 else (second, first))
         drawn, speed = _drawn(counted, settled, new)
-        around = _around_the_networks(asked, _Replayed(drawn, new, tokens=new.tokens), place)
-        used = new.savings
+        around = _around_the_networks(
+            asked, _Replayed(drawn, new, knows_tokens=new.knows_tokens), place
+        )
+        used = new.options
         told = device.describe(new.device)
     return {
         "model": model,
@@ -110,22 +112,22 @@ def compare(
     }
 
 
-def count_work(asked: Recipe) -> Json:
+def count_work(asked: Recipe, used: Options) -> Json:
     """The exact work alone, on the published configuration; nothing is drawn."""
     settled = make_plan(asked)
     given = replace(asked, quality="standard") if asked.quality == "turbo" else asked
     return {
         "quality": asked.quality,
         "angle": asked.angle,
-        "work_of_sdxl": _work("full", settled, make_plan(given), options.read_options()),
+        "work_of_sdxl": _work("full", settled, make_plan(given), used),
     }
 
 
-def _work(size: str, settled: Plan, old_plan: Plan, used: options.Options) -> Json:
+def _work(size: str, settled: Plan, old_plan: Plan, used: Options) -> Json:
     """TFLOP of both, of Plitka's without its savings in steps, and their ratios."""
     old = flops.count_old_prediction(size, old_plan)
     new = flops.count_prediction(size, settled, used)
-    plain = flops.count_prediction(size, settled, options.PLAIN)
+    plain = flops.count_prediction(size, settled, PLAIN)
     return {
         "old": {"unet": old.unet, "controlnet": old.controlnet, "vae": old.vae},
         "new": {"unet": new.unet, "controlnet": new.controlnet, "vae": new.vae},
@@ -138,39 +140,20 @@ def _work(size: str, settled: Plan, old_plan: Plan, used: options.Options) -> Js
 # Loading
 
 
-@contextlib.contextmanager
-def _settings(model: str, folder: Path) -> Iterator[WeightsSettings]:
-    """The settings of the model, in the environment as well."""
-    if model == OWN:
-        yield read_settings()
-        return
-    log.info("random weights of the %s model in %s", model, folder)
-    with _environment(random_models.write_model(folder, model).settings()):
-        yield read_settings()
-
-
-@contextlib.contextmanager
-def _environment(changed: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changed}
-    os.environ.update(changed)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-def _loaded(files: WeightsSettings, dtype: str | None, fused: bool) -> tuple[Baseline, SdxlEngine]:
-    """Both hold weights of their own."""
-    plain = {"PLITKA_VAE": "base", TURBO_LORA: "none", options.CHANNELS_LAST: "0"}
-    if not fused:
-        plain["PLITKA_LORA"] = "none"
-    with _environment(plain):
-        old = baseline.load_baseline(None if fused else files.lora, files.lora_scale, dtype)
-    return old, load_sdxl(dtype=dtype)
+def _load_both(settings: SdxlSettings, fused: bool) -> tuple[Baseline, SdxlEngine]:
+    """Load both sides, each with weights of its own."""
+    plain = replace(
+        settings,
+        weights=replace(
+            settings.weights,
+            vae="base",
+            turbo_lora=None,
+            lora=settings.weights.lora if fused else None,
+        ),
+        options=replace(settings.options, channels_last=False),
+    )
+    beside = None if fused else settings.weights.lora
+    return baseline.load_baseline(plain, beside), load_sdxl(settings)
 
 
 def _warm_up(old: Baseline, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
@@ -182,7 +165,7 @@ def _warm_up(old: Baseline, new: SdxlEngine, settled: Plan, old_plan: Plan, plac
         num_inference_steps_preview=min(settled.steps_preview, 4),
         num_inference_steps_final=min(settled.steps_final, 4),
     )
-    _make(replace(settled.recipe, overrides=overrides), new, place)
+    _make(replace(settled.recipe, overrides=overrides), new, place, new.options.overlap)
 
 
 # Measuring
@@ -241,9 +224,7 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _make(
-    asked: Recipe, engine: Any, place: Path, overlap: bool | None = None
-) -> Mapping[str, float]:
+def _make(asked: Recipe, engine: Any, place: Path, overlap: bool) -> Mapping[str, float]:
     """A prediction of Plitka's with its files; gives the seconds of its stages."""
     saved: dict[str, float] = {}
     metrics: Json = {}
@@ -266,26 +247,17 @@ class _Replayed:
     engine: SdxlEngine
     name: str = "sdxl"
     uses_controlnet: bool = True
-    tokens: bool = True
+    knows_tokens: bool = True
+    needs_matching: bool = True
 
     def check(self, recipe: Recipe) -> None:
         self.engine.check(recipe)
 
-    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
-        return self.engine.guides(plan, layout, size)
+    def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        return self.engine.make_guides(plan, layout, size)
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
-        if guides is None:
-            self.guides(plan, layout, size)
-        return self.drawn[size]
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
+        return self.drawn[request.size]
 
 
 def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, Drawn], Json]:
@@ -298,10 +270,13 @@ def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, D
     drawn: dict[int, Drawn] = {}
     rows: list[Json] = []
     lengths = (settled.steps_preview, settled.steps_final)
-    for pixels, length in zip(flops.SIZES, lengths, strict=True):
+    for pixels, length in zip(DRAWN_SIZES, lengths, strict=True):
         marks = step_timing.StepMarks(engine.device)
-        drawn[pixels] = engine.draw(settled, layout, pixels, length, at_step=marks.set)
-        run = flops.plan_picture_steps(settled, length, engine.savings)
+        guides = engine.make_guides(settled, layout, pixels)
+        drawn[pixels] = engine.draw(
+            DrawRequest(settled, layout, pixels, length, guides), at_step=marks.set
+        )
+        run = flops.plan_picture_steps(settled, length, engine.options)
         rows += step_timing.summarize_steps(size, pixels, run, marks, ceiling)
     return drawn, {"ceiling_tflop_per_second": ceiling, "steps": rows}
 

@@ -14,10 +14,9 @@ from plitka.bench import random_models
 from plitka.engines.sdxl import sampling
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import PLAIN, Options
-from plitka.request.plan import Plan
+from plitka.request.plan import DRAWN_SIZES, Plan, count_steps
 
 _TOKENS = 77
-SIZES = (512, 1024)  # pixels a side of preview and final
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,13 @@ class Flops:
         )
 
 
-def count_prediction(size: str, settled: Plan, savings: Options) -> Flops:
+def count_prediction(size: str, settled: Plan, options: Options) -> Flops:
     """Preview and final picture of Plitka's own, by a model of this size."""
     total = Flops()
-    for pixels, length in zip(SIZES, (settled.steps_preview, settled.steps_final), strict=True):
-        run = plan_picture_steps(settled, length, savings)
+    for pixels, length in zip(
+        DRAWN_SIZES, (settled.steps_preview, settled.steps_final), strict=True
+    ):
+        run = plan_picture_steps(settled, length, options)
         total += Flops(
             unet=sum(count_unet(size, pixels, step.samples) for step in run),
             controlnet=sum(count_controlnet(size, pixels, s.samples) for s in run if s.controlled),
@@ -55,12 +56,14 @@ def count_prediction(size: str, settled: Plan, savings: Options) -> Flops:
 def count_old_prediction(size: str, settled: Plan) -> Flops:
     """The old procedure: text to image, every step guided, nothing left out, no ControlNet."""
     total = Flops()
-    for pixels, length in zip(SIZES, (settled.steps_preview, settled.steps_final), strict=True):
+    for pixels, length in zip(
+        DRAWN_SIZES, (settled.steps_preview, settled.steps_final), strict=True
+    ):
         total += Flops(unet=length * count_unet(size, pixels, 2), vae=count_decode(size, pixels))
     return total
 
 
-def plan_picture_steps(settled: Plan, length: int, savings: Options = PLAIN) -> tuple[Step, ...]:
+def plan_picture_steps(settled: Plan, length: int, options: Options = PLAIN) -> tuple[Step, ...]:
     """The steps that the engine runs for one picture."""
     config = random_models.make_scheduler().config
     scheduler: Any = DPMSolverMultistepScheduler.from_config(
@@ -68,10 +71,10 @@ def plan_picture_steps(settled: Plan, length: int, savings: Options = PLAIN) -> 
     )
     if settled.recipe.quality == "turbo":
         scheduler = EulerDiscreteScheduler.from_config(config, timestep_spacing="trailing")
-    run = sampling.count_steps(length, settled.strength)
+    run = count_steps(length, settled.strength)
     schedule = sampling.make_schedule(scheduler, length, run, "cpu")
     scale = 0.0 if settled.control.kind is None else settled.controlnet_scale
-    return plan_steps(schedule.sigmas, settled.guidance_scale, scale, savings)
+    return plan_steps(schedule.sigmas, settled.guidance_scale, scale, options)
 
 
 # One call of one network

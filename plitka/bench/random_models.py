@@ -18,7 +18,7 @@ from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UN
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from plitka.weights import models
+from plitka.weights import models, settings
 from plitka.weights.lora_targets import list_modules
 from plitka.weights.sdxl_architecture import CROSS_ATTENTION, WIDTHS, Modules
 
@@ -134,17 +134,16 @@ class Files:
     lora: Path
     embeddings: Path
 
-    def settings(self) -> dict[str, str]:
-        """The environment that the sdxl engine loads it by."""
-        settings = {
-            "BASE": self.base,
-            "VAE": "base",
-            "LORA": self.lora,
-            "EMBEDDINGS": self.embeddings,
-            "CONTROLNET_CANNY": self.canny,
-            "CONTROLNET_SOFTEDGE": self.softedge,
+    def environment(self) -> dict[str, str]:
+        """The variables by which the sdxl engine loads it."""
+        return {
+            settings.BASE: str(self.base),
+            settings.VAE: "base",
+            settings.LORA: str(self.lora),
+            settings.EMBEDDINGS: str(self.embeddings),
+            settings.CONTROLNET_SETTINGS["canny"]: str(self.canny),
+            settings.CONTROLNET_SETTINGS["softedge"]: str(self.softedge),
         }
-        return {f"PLITKA_{name}": str(value) for name, value in settings.items()}
 
 
 def write_model(folder: Path, size: str) -> Files:

@@ -1,25 +1,30 @@
 """What `python -m plitka check` looks at: versions, device, memory, every file."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from plitka import __version__
 from plitka.engines.sdxl import device
 from plitka.engines.sdxl.memory_plan import choose_plan, compute_model_needs, describe_plan
+from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib
 from plitka.weights import archive, preflight, snapshot
 from plitka.weights.preflight import Finding
-from plitka.weights.settings import read_settings
 from plitka.weights.snapshot import Snapshot
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", "huggingface_hub")
 
 
-def find_faults(engine: str, packed: Path | str | None) -> Iterator[Finding]:
-    """All that was found, each as soon as it is. Nothing large is loaded, nothing fetched."""
+def inspect_installation(
+    engine: str, read_sdxl: Callable[[], SdxlSettings], package: Path | str | None
+) -> Iterator[Finding]:
+    """Inspect what an engine needs, and give each finding as soon as it is made.
+
+    Nothing large is loaded, and nothing fetched. read_sdxl, package: as `load_engine` takes them.
+    """
     yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
     if engine == "render":
         yield Finding("engine", "render; it needs no weights and no GPU")
@@ -27,7 +32,7 @@ def find_faults(engine: str, packed: Path | str | None) -> Iterator[Finding]:
     yield Finding("engine", "sdxl")
     yield from map(_package, _PACKAGES)
     try:
-        yield from _needed(packed)
+        yield from _inspect_sdxl(read_sdxl(), package)
     except EngineError as fault:
         yield Finding("settings", str(fault), fault=True)
 
@@ -50,14 +55,13 @@ def _package(name: str) -> Finding:
         return Finding(name, "not installed; run pip install -r requirements.txt", fault=True)
 
 
-def _needed(packed: Path | str | None) -> Iterator[Finding]:
-    with archive.open_package(packed) as given:
-        held = preflight.inspect(read_settings(), given, controlnets=True)
+def _inspect_sdxl(settings: SdxlSettings, package: Path | str | None) -> Iterator[Finding]:
+    with archive.open_package(package) as given:
+        held = preflight.inspect(settings.weights, given, controlnets=True)
         yield from held.findings
     if held.baked is not None:
         yield _whole(held.baked)
-    device.read_memory_fraction()
-    chosen = device.choose_device()
+    chosen = device.choose_device(settings.memory_fraction)
     yield Finding("device", device.describe(chosen))
     if held.base is None or (held.checked_base is None and isinstance(held.base, Path)):
         yield Finding("memory", "not judged before the base model is whole")

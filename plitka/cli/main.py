@@ -1,22 +1,15 @@
-"""The command line: python -m plitka make, plan, measure, match, audit, calibrate, palette, design.
-
-NumPy, OpenCV, rich and the engines are imported by the commands that use them, so that `plan`
-and `--help` answer at once.
-"""
+"""The command line: reads settings and arguments, runs one command, returns its exit status."""
 
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from plitka.cli.arguments import build_parser
 from plitka.color.palette import PaletteError, UnknownColor
 from plitka.errors import EngineError
 from plitka.request.recipe import RecipeError
 from plitka.runtime import logs
-
-if TYPE_CHECKING:
-    pass
+from plitka.settings import read_settings
 
 FAILED = 1
 BAD_REQUEST = 2  # as argparse's own errors
@@ -24,11 +17,16 @@ INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 1 (it failed) or 2 (bad request)."""
-    options = build_parser().parse_args(arguments)
+    """Run one command and return its exit status.
+
+    0, FAILED, BAD_REQUEST, or INTERRUPTED; argparse exits with 2 itself. arguments: default to
+    those of the process.
+    """
+    settings = read_settings()
+    options = build_parser(settings).parse_args(arguments)
     try:
-        logs.configure("INFO" if options.verbose else "WARNING")
-        options.run(options)
+        logs.configure(settings.log, "INFO" if options.verbose else "WARNING")
+        options.run(options, settings)
         sys.stdout.flush()
     except (RecipeError, UnknownColor) as error:
         print(error, file=sys.stderr)

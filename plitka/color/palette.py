@@ -6,7 +6,6 @@ outside the palette is given by its hex, and borrows the statistics of its neare
 
 import csv
 import json
-import os
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
 """The built-in palette."""
 
 OWN_FILE = PALETTE_FILE.with_name("palette.local.csv")
-"""A maker's own colours, where PLITKA_PALETTE names no other file for them."""
+"""Where a maker's own colours are kept, unless the settings name another file."""
 
 COLUMNS = (
     *("code", "caption", "median_srgb", "L_median", "a_median", "b_median"),
@@ -141,28 +140,14 @@ class Palette:
         return f"unknown colour {quote(name)}{foreign}{meant}{known}"
 
 
-def load(path: Path | None = None) -> Palette:
-    """Load the palette of a CSV file with the columns COLUMNS.
+def load(own: Path | None = None) -> Palette:
+    """Load the built-in palette; refs/README.md tells the columns of its file.
 
-    Without a file, the built-in palette, in which the rows of the maker's own file (see
-    `find_own_file`) replace those with the same code, or are added. Raises OSError for a file that
-    cannot be read, and PaletteError for a row that is not a colour or a name of two colours.
+    own: a file of the maker's own colours, which take the place of those with the same code or
+    are added. Raises OSError for a file that cannot be read, and PaletteError for a row that is
+    not a colour or for a name of two colours.
     """
-    if path is not None:
-        return _merge_files((path,))
-    own = find_own_file()
-    return _merge_files((PALETTE_FILE, own)) if own else _merge_files((PALETTE_FILE,))
-
-
-def find_own_file() -> Path | None:
-    """Find the file of the maker's own colours: what PLITKA_PALETTE names, else OWN_FILE.
-
-    The former need not exist; None where it is not set and there is no OWN_FILE.
-    """
-    named = os.environ.get("PLITKA_PALETTE")
-    if named:
-        return Path(named)
-    return OWN_FILE if OWN_FILE.is_file() else None
+    return _merge_files((PALETTE_FILE, own) if own else (PALETTE_FILE,))
 
 
 @cache

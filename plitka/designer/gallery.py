@@ -1,27 +1,33 @@
-"""Recipes to start from. Their names are in the page's dictionary."""
+"""Sample recipes to start from. Their names are in the page's dictionary."""
 
 import json
 from dataclasses import dataclass
 
+from plitka.color.palette import Palette
 from plitka.request.parsing import parse
 from plitka.request.recipe import Recipe
 
 SIZE = 256
-"""Pixels a side of a sample's picture."""
+"""Pixels a side of a sample's thumbnail."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """code: its key in the dictionary. mix: codes of colours with percentages."""
+    """One sample.
+
+    code: its key in the dictionary. mix: colour codes with percentages. angle: in degrees.
+    """
 
     code: str
     mix: tuple[tuple[str, int], ...]
     angle: int = 0
     seed: int = 7  # the same for most, so that their pictures share one layout
 
-    def recipe(self) -> Recipe:
+    def recipe(self, palette: Palette) -> Recipe:
         colors = [{"name": name, "proportion": share} for name, share in self.mix]
-        return parse(json.dumps({"colors": colors, "angle": self.angle, "seed": self.seed}))
+        return parse(
+            json.dumps({"colors": colors, "angle": self.angle, "seed": self.seed}), palette
+        )
 
 
 SAMPLES = (

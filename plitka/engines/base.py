@@ -17,10 +17,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """image: (size, size, 3) RGB, 0..255. steps: denoising steps that were really run.
+class Guides:
+    """Conditioning images: init image and control image. None where the plan does not use one.
 
-    metrics: what else the engine tells of this picture, in types that Cog takes as metrics.
+    init: the layout's render, which image-to-image starts from. edges: the edge map that the
+    ControlNet is conditioned on. Each (size, size, 3) RGB, 0 to 255.
+    """
+
+    init: NDArray[np.uint8] | None = None
+    edges: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class DrawRequest:
+    """One picture to draw.
+
+    layout: laid from the plan's recipe. size: pixels a side. steps: length of the noise schedule,
+    of which image-to-image runs the last part. guides: what `Engine.make_guides` made of this
+    plan, layout and size.
+    """
+
+    plan: Plan
+    layout: Layout
+    size: int
+    steps: int
+    guides: Guides
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One drawn picture.
+
+    image: (size, size, 3) RGB, 0 to 255. steps: denoising steps that were run. metrics: what else
+    the engine reports about this picture, in types that Cog takes as metrics.
     """
 
     image: NDArray[np.uint8]
@@ -28,48 +57,32 @@ class Drawn:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Guides:
-    """What a picture is drawn after: (size, size, 3), 0..255, each where the plan has a use for it.
-
-    init: the layout's render. edges: the ControlNet's condition.
-    """
-
-    init: NDArray[np.uint8] | None = None
-    edges: NDArray[np.uint8] | None = None
-
-
 class Engine(Protocol):
-    """Draws a tile. Everything that takes long to load is loaded when the engine is made."""
+    """Draws tiles. Everything that takes long to load is loaded when the engine is made."""
 
     name: str
-    uses_controlnet: bool  # or passes the plan's over
-    tokens: bool  # whether it knows the prompt's <s0><s1>
+    uses_controlnet: bool  # or ignores the plan's
+    knows_tokens: bool  # whether the prompt may contain the trained tokens <s0><s1>
+    needs_matching: bool  # whether colours and shares of its pictures stray from the layout's
 
     def check(self, recipe: Recipe) -> None:
-        """Raise RecipeError where the recipe asks for what this engine cannot do."""
+        """Raise RecipeError if the recipe asks for something that this engine cannot do."""
         ...
 
-    def answer(self) -> None:
-        """Raise EngineError where the engine could not draw now. Cheap, safe beside `draw`."""
+    def health_check(self) -> None:
+        """Raise EngineError if the engine could not draw now. Cheap; may run during `draw`."""
         ...
 
-    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
-        """What `draw` needs of the layout, made on the CPU; safe beside a running `draw`."""
+    def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        """Make the conditioning images for `draw` on the CPU. May run during another `draw`.
+
+        size: pixels a side.
+        """
         ...
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
-        """Draw the layout at `size` pixels a side, on a schedule of `steps`.
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
+        """Draw one picture.
 
-        guides: those of this plan, layout and size; they are made where they are not given.
-        at_step: is called after each step, and may raise to end the picture.
+        at_step: called after each denoising step; may raise to abort the picture.
         """
         ...

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from plitka.engines.base import Drawn, Guides
+from plitka.engines.base import Drawn, DrawRequest, Guides
 from plitka.request.plan import Plan
 from plitka.request.recipe import Recipe
 from plitka.tile import render
@@ -12,24 +12,17 @@ from plitka.tile.layout import Layout
 class RenderEngine:
     name = "render"
     uses_controlnet = False
-    tokens = True  # they stand in the prompt that is recorded, and nothing reads it
+    knows_tokens = True  # they stand in the prompt that is recorded, and nothing reads it
+    needs_matching = False  # the render has the layout's colours and shares
 
     def check(self, recipe: Recipe) -> None:
-        """What belongs to a diffusion model is passed over: there is none."""
+        """Accept every recipe: what only a diffusion model can do is ignored."""
 
-    def answer(self) -> None:
-        """There is no device that could be gone."""
+    def health_check(self) -> None:
+        """Do nothing: there is no device that could fail."""
 
-    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+    def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         return Guides()
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
-        return Drawn(render.render_picture(layout, size), steps=0)
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
+        return Drawn(render.render_picture(request.layout, request.size), steps=0)

@@ -1,25 +1,24 @@
-"""Engines: what turns a layout into a picture. One protocol, chosen by name."""
+"""Loads an engine by its name."""
 
 from __future__ import annotations  # the types below are heavy to import, and only named here
 
-import os
 from typing import TYPE_CHECKING
 
-from plitka.engines.base import Engine
 from plitka.errors import EngineError
 from plitka.runtime.timing import Stages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from plitka.engines.base import Engine
+    from plitka.engines.sdxl.options import SdxlSettings
 
 NAMES = ("sdxl", "render")
-DEFAULT = "sdxl"
 
 
-def choose_engine(name: str | None = None) -> str:
-    """The engine that is chosen: `name`, else what PLITKA_ENGINE names, else sdxl."""
-    name = name or os.environ.get("PLITKA_ENGINE") or DEFAULT
+def check_name(name: str) -> str:
+    """Give the name back. Raises EngineError where no engine has it."""
     if name not in NAMES:
         raise EngineError(
             f"PLITKA_ENGINE: there is no engine {name!r}; choose one of: {', '.join(NAMES)}"
@@ -27,18 +26,20 @@ def choose_engine(name: str | None = None) -> str:
     return name
 
 
-def load_engine(name: str | None = None, weights: Path | str | None = None) -> Engine:
-    """Load the engine that is chosen. Never another one.
+def load_engine(
+    name: str, read_sdxl: Callable[[], SdxlSettings], package: Path | str | None = None
+) -> Engine:
+    """Load the engine of this name, and never another one.
 
-    Raises EngineError where it cannot be loaded, with the remedy.
+    read_sdxl: gives what the sdxl engine is loaded by; called for that engine alone. package:
+    what setup() was given as weights. Raises EngineError, with the remedy.
     """
-    if choose_engine(name) == "render":
+    if check_name(name) == "render":
         from plitka.engines.procedural import RenderEngine
 
         return RenderEngine()
-    # Else transformers warns, when it is imported, of packages that nothing here uses.
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    settings = read_sdxl()
     with Stages()("import libraries"):
         from plitka.engines.sdxl import engine
 
-    return engine.load_sdxl(weights)
+    return engine.load_sdxl(settings, package)

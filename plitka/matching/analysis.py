@@ -90,7 +90,7 @@ def _add_surface(lab: Floats, layout: Layout) -> Floats:
     lab: (size, size, 3) L*a*b* of a picture without granules. Its own differences of lightness
     are taken for uneven lighting and kept in part.
     """
-    gray = palette.load(palette.PALETTE_FILE).find("LTGRAY")
+    gray = palette.load().find("LTGRAY")
     bare = replace(layout, colors=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
     light = cielab.rgb_to_lab(render.render_picture(bare, len(lab)))[..., 0]
     surfaced = lab.copy()

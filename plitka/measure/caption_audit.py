@@ -12,8 +12,8 @@ from itertools import permutations
 from pathlib import Path
 
 from plitka import images
-from plitka.color import palette
-from plitka.color.palette import Color, UnknownColor
+from plitka.color.mix import MAX_COLORS, adds_up_to
+from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.images import SUFFIXES
 from plitka.measure.shares import Measurement, measure, total_variation
 
@@ -22,8 +22,6 @@ _LIE_DISTANCE = 0.08
 _OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
 # Total variation within which the caption's own shares, in another order, are the truth.
 _SWAP_DISTANCE = 0.06
-_SUM = (99.0, 101.0)  # per cent; the least and most that a caption's shares add up to
-_MOST_COLORS = 8  # of a caption
 
 _IN_NAME = re.compile(r"([A-Za-z]+?)p(\d+(?:\.\d+)?)")
 _IN_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*%\s*(?:of\s+)?([A-Za-z][A-Za-z _-]*)")
@@ -67,7 +65,7 @@ class Finding:
         return total_variation(self.measured.shares, shares)
 
 
-def audit(folder: Path) -> Iterator[Finding]:
+def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
     """Audit the photographs of a folder, in the order of their names.
 
     Raises OSError for a folder or photograph that cannot be read, and images.PictureError for a
@@ -75,10 +73,10 @@ def audit(folder: Path) -> Iterator[Finding]:
     """
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES:
-            yield _audit_photograph(file)
+            yield _audit_photograph(file, palette)
 
 
-def read_caption(file: Path) -> Caption:
+def read_caption(file: Path, palette: Palette) -> Caption:
     """Read the caption of a photograph: the text file beside it, or else the file's own name.
 
     The photograph itself need not exist. Raises CaptionError where the caption names no shares,
@@ -86,14 +84,14 @@ def read_caption(file: Path) -> Caption:
     """
     beside = file.with_suffix(".txt")
     if beside.is_file():
-        return _parse_text(beside.read_text(encoding="utf-8", errors="replace"))
-    return _parse_name(file.stem)
+        return _parse_text(beside.read_text(encoding="utf-8", errors="replace"), palette)
+    return _parse_name(file.stem, palette)
 
 
-def _audit_photograph(file: Path) -> Finding:
+def _audit_photograph(file: Path, palette: Palette) -> Finding:
     """Compare one photograph's caption with what is measured on it."""
     try:
-        caption = read_caption(file)
+        caption = read_caption(file, palette)
     except (CaptionError, UnknownColor) as fault:
         return Finding(file, None, None, "unread", str(fault))
     measured = measure(images.load(file), caption.colors)
@@ -116,29 +114,32 @@ def _find_lie(caption: Caption, measured: Measurement) -> str:
     return "other shares"
 
 
-def _parse_name(stem: str) -> Caption:
+def _parse_name(stem: str, palette: Palette) -> Caption:
     """Parse a file's name without its suffix: "REDp60_BLUEp40_2" or "RED"."""
     tokens = [token for token in re.split(r"[_+, ]+", stem) if token]
     while tokens and re.fullmatch(r"\(?\d+\)?", tokens[-1]):
         tokens.pop()  # "REDp60_BLUEp40_2": the second photograph of such a tile
     if len(tokens) == 1 and not _IN_NAME.fullmatch(tokens[0]):
-        return _make_caption([(tokens[0], 100.0)])
+        return _make_caption([(tokens[0], 100.0)], palette)
     parts = [_IN_NAME.fullmatch(token) for token in tokens]
     read = [(part[1], float(part[2])) for part in parts if part]
     if not read or len(read) < len(parts):
         raise CaptionError("its name is no caption like REDp60_BLUEp40")
-    return _make_caption(read)
+    return _make_caption(read, palette)
 
 
-def _parse_text(text: str) -> Caption:
+def _parse_text(text: str, palette: Palette) -> Caption:
     """Parse a text like "60% red, 40% blue"."""
-    read = [(_find_known_name(words), float(percent)) for percent, words in _IN_TEXT.findall(text)]
+    read = [
+        (_find_known_name(words, palette), float(percent))
+        for percent, words in _IN_TEXT.findall(text)
+    ]
     if not read:
         raise CaptionError('its text names no shares like "60% red, 40% blue"')
-    return _make_caption(read)
+    return _make_caption(read, palette)
 
 
-def _find_known_name(words: str) -> str:
+def _find_known_name(words: str, palette: Palette) -> str:
     """Find the longest colour name that a text begins with: "dark green" in "dark green rubber".
 
     Returns the whole text where no name is known.
@@ -147,23 +148,23 @@ def _find_known_name(words: str) -> str:
     for count in range(len(parts), 0, -1):
         name = " ".join(parts[:count])
         try:
-            palette.load().find(name)
+            palette.find(name)
         except UnknownColor:
             continue
         return name
     return words.strip()
 
 
-def _make_caption(read: list[tuple[str, float]]) -> Caption:
+def _make_caption(read: list[tuple[str, float]], palette: Palette) -> Caption:
     """Check and normalise the (name, percent) pairs of a caption; shares of one colour add up."""
     shares: dict[Color, float] = {}
     for name, percent in read:
-        color = palette.load().find(name)
+        color = palette.find(name)
         shares[color] = shares.get(color, 0.0) + percent
     shares = {color: percent for color, percent in shares.items() if percent > 0}
     total = sum(shares.values())
-    if not _SUM[0] <= total <= _SUM[1]:
+    if not adds_up_to(total, 100):
         raise CaptionError(f"its shares add up to {total:g}%, not to 100%")
-    if len(shares) > _MOST_COLORS:
-        raise CaptionError(f"it names {len(shares)} colours; at most {_MOST_COLORS} are measured")
+    if len(shares) > MAX_COLORS:
+        raise CaptionError(f"it names {len(shares)} colours; at most {MAX_COLORS} are measured")
     return Caption(tuple(shares), tuple(100 * part / total for part in shares.values()))

@@ -30,12 +30,12 @@ class CalibrationError(PaletteError):
     """The folder cannot be a palette; the message names the file or folder and what is wrong."""
 
 
-def calibrate(folder: Path) -> list[dict[str, str]]:
+def calibrate(folder: Path, known: Palette) -> list[dict[str, str]]:
     """Measure the colours of a folder: one palette row for each folder of photographs in it.
 
-    The rows are those of a palette file, see palette.COLUMNS. Raises CalibrationError for a folder
-    that cannot be a palette, images.PictureError for a file that is not a picture, and OSError for
-    what cannot be read.
+    known: the palette so far, whose phrases and names count. The rows are those of a palette file,
+    see palette.COLUMNS. Raises CalibrationError for a folder that cannot be a palette,
+    images.PictureError for a file that is not a picture, and OSError for what cannot be read.
     """
     kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and _list_photographs(kind))
     if not kinds:
@@ -43,7 +43,6 @@ def calibrate(folder: Path) -> list[dict[str, str]]:
             f"{folder}: no photographs found; they belong in folders named after colour codes, "
             f"{folder / 'DKGREEN' / '1.jpg'}"
         )
-    known = palette.load()
     phrases = {kind.name: _read_phrase(kind, known) for kind in kinds}
     _check_phrases(phrases, known)
     return [_measure_row(kind, phrases[kind.name]) for kind in kinds]

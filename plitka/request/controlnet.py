@@ -1,10 +1,7 @@
-"""Laying angle -> which ControlNet holds the joints, and why; loads and evicts them."""
+"""Laying angle -> which ControlNet draws the joints, and why."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
-
-if TYPE_CHECKING:
-    pass
+from typing import Literal, TypeAlias, get_args
 
 ControlNetKind: TypeAlias = Literal["canny", "softedge"]
 CONTROLNET_KINDS: tuple[ControlNetKind, ...] = get_args(ControlNetKind)
@@ -27,10 +24,10 @@ class ControlNetChoice:
 def choose_controlnet(
     angle: float, forced: bool | None = None, scale: float = DEFAULT_SCALE
 ) -> ControlNetChoice:
-    """The ControlNet for tiles laid at `angle` degrees, 0 to 180.
+    """Choose the ControlNet for tiles laid at `angle` degrees, 0 to 180.
 
-    `forced` is `overrides.use_controlnet`: True and False force it on and off, None leaves it to
-    the angle. `scale` is `overrides.controlnet_scale`: at 0 a network would run for nothing.
+    forced: `overrides.use_controlnet`; True and False force it on and off, None leaves it to the
+    angle. scale: `overrides.controlnet_scale`, 0 to 2; at 0 a network would run for nothing.
     """
     if forced is False:
         return ControlNetChoice(None, "forced off by use_controlnet")

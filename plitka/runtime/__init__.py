@@ -1,0 +1,4 @@
+"""What a running process needs: the log, timing, memory, a worker thread, a cache.
+
+Imports: nothing of the project.
+"""

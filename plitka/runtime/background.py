@@ -1,9 +1,10 @@
-"""Work done ahead, in one thread beside the one that hands out pictures.
+"""A worker thread that works in the background while the caller hands out pictures.
 
-What cancels a prediction, Cog's exception or Ctrl-C, is raised between any two bytecodes of the
-thread that waits. `concurrent.futures` and `threading.Event` wait within locks that are taken in
-Python code, and such an exception can leave one of these taken for good: the next to come waits
-forever. So threads meet here in nothing but a plain lock, a flag and a `SimpleQueue`, which are C.
+A prediction is cancelled by an exception that Cog, or Python for Ctrl-C, raises in the thread that
+makes it, between any two bytecodes. `concurrent.futures` and `threading.Event` wait inside locks
+that Python code acquires; such an exception can leave one of them locked for good, and whoever
+waits for it next hangs. So the threads here share only a plain lock, flags and a `SimpleQueue`,
+which are implemented in C.
 """
 
 import contextvars
@@ -14,143 +15,149 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-_POLL_SECONDS = 0.05  # seconds; what cancels a prediction can only be raised between two waits
+_POLL_SECONDS = 0.05  # longest single wait; the exception that cancels is raised only between waits
 
 
 class Cancelled(Exception):
-    """Raised by `Ahead.go_on` in work whose result nobody waits for any more."""
+    """Raised by `BackgroundWorker.check_cancelled` in work whose result is not needed any more."""
 
 
-class _Thread:
-    """A thread that does what is put into `works`, in order, for as long as the process lives."""
+class _WorkerThread:
+    """A thread that runs the futures in its queue, in order, until the process ends."""
 
     def __init__(self) -> None:
-        self._user: BackgroundWorker | None = None
-        self.works: SimpleQueue[Future[Any]] = SimpleQueue()
-        threading.Thread(target=self._toil, name="plitka-ahead", daemon=True).start()
+        self._owner: BackgroundWorker | None = None
+        self.queue: SimpleQueue[Future[Any]] = SimpleQueue()
+        threading.Thread(target=self._run_queue, name="plitka-background", daemon=True).start()
 
-    def _toil(self) -> None:
+    def _run_queue(self) -> None:
         while True:
-            self.works.get().do()
+            self.queue.get().run()
 
     @property
-    def free(self) -> bool:
-        """Whether its user has ended.
+    def is_free(self) -> bool:
+        """Whether no worker uses this thread any more.
 
-        One that was cancelled on its very way out has not said so; but who is here has left it.
+        A worker whose block was cancelled just as it ended may not have set `ended`. But if its
+        caller is the thread that asks here, that thread must have left the block.
         """
-        user = self._user
-        return user is None or user.ended or user.thread == threading.get_ident()
+        owner = self._owner
+        return owner is None or owner.ended or owner.caller == threading.get_ident()
 
-    def taken(self, user: "BackgroundWorker") -> "_Thread":
-        before, self._user = self._user, user
-        if before is not None and before.thread == user.thread:
+    def assign(self, worker: "BackgroundWorker") -> None:
+        """Hand the thread over to a worker, and end the one before it on the same caller."""
+        before, self._owner = self._owner, worker
+        if before is not None and before.caller == worker.caller:
             before.ended = True
-        return self
 
 
-_threads: list[_Thread] = []
+_threads: list[_WorkerThread] = []  # they are never given up: see start_thread
 
 
-def _find_free_thread() -> _Thread:
-    for hand in _threads:
-        if hand.free:
-            return hand
-    _threads.append(_Thread())
+def _find_free_thread() -> _WorkerThread:
+    """Return a thread that no worker uses; start one if there is none."""
+    for thread in _threads:
+        if thread.is_free:
+            return thread
+    _threads.append(_WorkerThread())
     return _threads[-1]
 
 
 def start_thread() -> None:
-    """Start the thread for what is done ahead, so that none has to start in a prediction.
+    """Start the first worker thread at setup, so that no thread starts within a prediction.
 
-    Cog cancels by raising an exception in the thread of the prediction. CPython 3.11 gives a thread
-    that is just being started the number of the one that starts it, and so the exception may reach
-    the new thread: that dies before it has said that it runs, and the other waits for that forever.
+    Cog cancels by raising an exception in the prediction's thread, which it names by its number.
+    CPython 3.11 gives a thread that is starting the number of the thread that starts it, so the
+    exception can reach the new thread instead. That one dies before it has reported that it runs,
+    and the thread that started it waits for the report forever.
     """
     _find_free_thread()
 
 
 class BackgroundWorker:
-    """Runs what is started in order, one at a time; leaving the block ends it and waits for it.
+    """Runs what is submitted in one thread, in order; a context manager.
 
-    No work outlives the block, whatever ends it; its thread is kept for the next one. Switched
-    off, work is done when its result is asked for, by who asks.
+    Leaving the block cancels what has not run yet and waits for what is running: no work outlives
+    the block, however it ends. The thread is kept for the next worker. A worker that is off has no
+    thread: each piece of work runs in the caller's thread when its result is asked for.
     """
 
     def __init__(self, on: bool) -> None:
         self._on = on
-        self._hand: _Thread | None = None
-        self._begun: list[Future[Any]] = []
+        self._thread: _WorkerThread | None = None
+        self._futures: list[Future[Any]] = []
         self.ended = False
-        self.thread = threading.get_ident()
+        self.caller = threading.get_ident()
 
     def __enter__(self) -> "BackgroundWorker":
         if self._on:
-            self._hand = _find_free_thread().taken(self)
+            thread = _find_free_thread()
+            thread.assign(self)
+            self._thread = thread
         return self
 
     def __exit__(self, *_: object) -> None:
         self.ended = True
-        for begun in self._begun:
-            begun.wait()
-        self._begun.clear()
+        for future in self._futures:
+            future.wait()
+        self._futures.clear()
 
-    def start(self, work: Callable[[], T]) -> "Future[T]":
-        """Begin the work, as soon as what was started before it is done."""
-        begun = Future(work, self)
-        if self._hand is not None:
-            self._begun.append(begun)
-            self._hand.works.put(begun)
-        return begun
+    def submit(self, work: Callable[[], T]) -> "Future[T]":
+        """Run the work after everything that was submitted before it."""
+        future = Future(work, self)
+        if self._thread is not None:
+            self._futures.append(future)
+            self._thread.queue.put(future)
+        return future
 
-    def go_on(self) -> None:
-        """Raise Stopped where nobody waits any more: for long work to call now and then."""
+    def check_cancelled(self) -> None:
+        """Raise Cancelled if the block has been left; long work calls this now and then."""
         if self.ended:
             raise Cancelled
 
     @property
-    def on(self) -> bool:
-        """Whether another thread does the work."""
-        return self._hand is not None
+    def has_thread(self) -> bool:
+        """Whether work runs in another thread, and not when its result is asked for."""
+        return self._thread is not None
 
 
 class Future(Generic[T]):
-    """Work that was started, and what comes of it."""
+    """Work that was submitted, and later its result."""
 
-    def __init__(self, work: Callable[[], T], ahead: BackgroundWorker) -> None:
+    def __init__(self, work: Callable[[], T], worker: BackgroundWorker) -> None:
         self._work = work
-        self._ahead = ahead
-        self._here = contextvars.copy_context()  # by which logs find their prediction
-        self._made: list[T] = []
-        self._fault: BaseException | None = None
-        self._over = False
-        self._running = threading.Lock()
+        self._worker = worker
+        self._context = contextvars.copy_context()  # holds the prediction's id for the log
+        self._results: list[T] = []  # one, once the work has succeeded
+        self._error: BaseException | None = None
+        self._done = False
+        self._running = threading.Lock()  # held until the work is done
         self._running.acquire()
 
-    def do(self) -> None:
-        """Do the work, if it is still wanted."""
+    def run(self) -> None:
+        """Run the work, unless its worker has ended. Called by the worker's thread."""
         try:
-            self._ahead.go_on()
-            self._made.append(self._here.run(self._work))
-        except BaseException as fault:  # noqa: BLE001  # it belongs to who asks for the result
-            self._fault = fault
-        self._over = True
+            self._worker.check_cancelled()
+            self._results.append(self._context.run(self._work))
+        except BaseException as error:  # noqa: BLE001  # raised again where the result is asked for
+            self._error = error
+        self._done = True
         self._running.release()
 
     def wait(self) -> None:
-        """Wait until it is done or has failed."""
-        while not self._over:
+        """Wait until the work has succeeded or failed."""
+        while not self._done:
             if self._running.acquire(timeout=_POLL_SECONDS):
                 self._running.release()
 
     def result(self) -> T:
-        """Wait for it. Raises what the work has raised."""
-        if not self._ahead.on:
+        """Wait for the result. Raises what the work has raised."""
+        if not self._worker.has_thread:
             return self._work()
         self.wait()
-        if self._fault is None:
-            return self._made[0]
+        if self._error is None:
+            return self._results[0]
         try:
-            raise self._fault
+            raise self._error
         finally:
-            del self  # which the fault's traceback would hold, and so itself
+            del self  # the error's traceback refers to this frame, and self to the error: a cycle

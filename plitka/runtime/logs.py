@@ -1,15 +1,15 @@
-"""How Plitka logs: one line a stage on standard error, as text or as JSON, without secrets.
+"""Logging: one line a stage on standard error, as text or as JSON, without secrets.
 
-PLITKA_LOG_LEVEL is DEBUG, INFO, WARNING or ERROR, and PLITKA_LOG_FORMAT text or json. Libraries
-are heard from WARNING on: at INFO an HTTP client writes down addresses, signatures and all.
+Libraries are heard from WARNING on: at INFO an HTTP client writes down addresses, signatures and
+all.
 """
 
 import contextvars
 import logging
-import os
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
@@ -45,24 +45,41 @@ class LogError(ValueError):
     """A setting of the log that is not one; the message says what is allowed."""
 
 
-def configure(usual: str = "INFO", env: Mapping[str, str] = os.environ) -> None:
-    """Log as the environment says, at the level `usual` where it names none. Raises LogError."""
-    level = _read_choice(env, LEVEL, LEVELS, usual)
-    form = _read_choice(env, FORMAT, FORMATS, "text")
+@dataclass(frozen=True)
+class LogSettings:
+    """level: of LEVELS, None where none is named. form: of FORMATS. secrets: never written."""
+
+    level: str | None = None
+    form: str = "text"
+    secrets: tuple[str, ...] = ()
+
+
+def read_log_settings(env: Mapping[str, str]) -> LogSettings:
+    """Read level and format, and which values are secrets. Raises LogError."""
+    level = _read_choice(env, LEVEL, LEVELS) if env.get(LEVEL) else None
+    form = _read_choice(env, FORMAT, FORMATS) if env.get(FORMAT) else "text"
+    return LogSettings(level, form, _list_secrets(env))
+
+
+def configure(settings: LogSettings, usual: str = "INFO") -> None:
+    """Log by the settings, at the level `usual` where they name none."""
     handler = _Handler()
     handler.addFilter(_add_prediction)
-    handler.setFormatter(_Json(env) if form == "json" else _Text(env))
+    as_json = settings.form == "json"
+    handler.setFormatter(_Json(settings.secrets) if as_json else _Text(settings.secrets))
     root = logging.getLogger()
     for earlier in [known for known in root.handlers if isinstance(known, _Handler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    log.setLevel(level)
+    log.setLevel(settings.level or usual)
 
 
-def is_json(env: Mapping[str, str] = os.environ) -> bool:
-    """Whether every line must be JSON, so that a progress bar has no place."""
-    return (env.get(FORMAT) or "").lower() == "json"
+def shows_progress() -> bool:
+    """Whether a progress bar has its place: stages are logged, and lines need not be JSON."""
+    handlers = logging.getLogger().handlers
+    as_json = any(isinstance(handler.formatter, _Json) for handler in handlers)
+    return log.isEnabledFor(logging.INFO) and not as_json
 
 
 def set_prediction(prediction: object, otherwise: str) -> None:
@@ -78,8 +95,8 @@ def hide_secrets(text: str, known: tuple[str, ...] = ()) -> str:
     return _SECRETS.sub(_HIDDEN, text)
 
 
-def _read_choice(env: Mapping[str, str], name: str, options: tuple[str, ...], usual: str) -> str:
-    given = env.get(name) or usual
+def _read_choice(env: Mapping[str, str], name: str, options: tuple[str, ...]) -> str:
+    given = env[name]
     for option in options:
         if given.lower() == option.lower():
             return option
@@ -96,16 +113,16 @@ class _Handler(_Stream):
 
 
 class _Text(logging.Formatter):
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__("%(message)s")
-        self._known = _list_secrets(env)
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        return hide_secrets(super().format(record), self._known)
+        return hide_secrets(super().format(record), self._secrets)
 
 
 class _Json(JsonFormatter):
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__(
             "%(asctime)s %(levelname)s %(name)s %(prediction)s %(message)s",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
@@ -113,10 +130,10 @@ class _Json(JsonFormatter):
         )
         self.default_time_format, self.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
         self.converter = time.gmtime
-        self._known = _list_secrets(env)
+        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        return hide_secrets(super().format(record), self._known)
+        return hide_secrets(super().format(record), self._secrets)
 
 
 def _list_secrets(env: Mapping[str, str]) -> tuple[str, ...]:

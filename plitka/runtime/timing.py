@@ -1,4 +1,4 @@
-"""Stages of a run: one log line each, with its seconds, which are kept for the metrics."""
+"""Times the stages of a run: one log line for each, and the seconds for the metrics."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ log = logging.getLogger("plitka")
 class Stages:
     """Times the stages of one run. seconds: stage -> wall-clock seconds, in order.
 
-    `memory` gives, in words, what is in use at the end of a stage, for its line.
+    memory: describes the memory in use at the end of a stage, for its log line.
     """
 
     def __init__(self, memory: Callable[[], str] | None = None) -> None:
@@ -20,10 +20,10 @@ class Stages:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Time the block, and log it under this name when it has ended well."""
+        """Time the block. A block that raises is neither recorded nor logged."""
         start = time.perf_counter()
         yield
         self.seconds[stage] = round(time.perf_counter() - start, 3)
         memory = f", {self._memory()}" if self._memory else ""
-        told = {"stage": stage, "seconds": self.seconds[stage]}  # fields of a line of JSON
-        log.info("%s: %.2f s%s", stage, self.seconds[stage], memory, extra=told)
+        fields = {"stage": stage, "seconds": self.seconds[stage]}  # for lines of JSON
+        log.info("%s: %.2f s%s", stage, self.seconds[stage], memory, extra=fields)

@@ -12,7 +12,6 @@ read, and hands the prediction's id on to the log.
 import argparse
 import asyncio
 import json
-import os
 import re
 import secrets
 import shutil
@@ -27,6 +26,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
+
+from plitka.settings import Settings, read_settings
 
 Json: TypeAlias = dict[str, Any]
 
@@ -237,12 +238,12 @@ def _to_response(refusal: Refusal) -> web.Response:
     return web.json_response(refusal.body, status=refusal.status)
 
 
-async def serve(options: argparse.Namespace) -> int:
+async def serve(options: argparse.Namespace, settings: Settings) -> int:
     """Run Cog's server and the gate until one of them ends. Gives the exit status."""
     port = _free_port()
     command = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
     command += ["--upload-url", options.upload_url] if options.upload_url else []
-    environment = {**ONE_HEAP, **os.environ, "PORT": str(port)}
+    environment = {**ONE_HEAP, **settings.variables, "PORT": str(port)}
     cog = await asyncio.create_subprocess_exec(*command, env=environment)
     ended = asyncio.create_task(cog.wait())
     told = asyncio.Event()
@@ -282,14 +283,13 @@ def _free_port() -> int:
 
 
 def main() -> int:
+    settings = read_settings()
     parser = argparse.ArgumentParser(
         prog="python -m plitka.serving.gateway",
         description="Serve Plitka: Cog's own server behind a gate that lets sound requests through",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
-    parser.add_argument(
-        "--port", type=int, default=int(os.environ.get("PORT") or 5000), help="default: PORT, 5000"
-    )
+    parser.add_argument("--port", type=int, default=settings.port, help="default: PORT, 5000")
     parser.add_argument("--upload-url", metavar="URL", help="where pictures go, with PUT")
     parser.add_argument(
         "--webhook-host",
@@ -298,7 +298,7 @@ def main() -> int:
         metavar="HOST",
         help="a host that requests may name as webhook; repeat for each",
     )
-    return asyncio.run(serve(parser.parse_args()))
+    return asyncio.run(serve(parser.parse_args(), settings))
 
 
 if __name__ == "__main__":

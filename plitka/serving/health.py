@@ -17,4 +17,4 @@ def check_health(engine: Engine, outbox: Outbox) -> None:
             f"memory: {free >> 20} MiB are free, and a picture needs {_LEAST_MEMORY >> 20}; end"
             " what else uses it, or give the container more"
         )
-    engine.answer()
+    engine.health_check()

@@ -298,7 +298,7 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
 
 
 def _make_ramp(color: Color) -> Floats:
-    """Make the ramp of a colour, from its darkest pixel to the lightest: (_LEVELS, 3) linear RGB."""
+    """Make a colour's ramp from darkest to lightest pixel. Returns (_LEVELS, 3) linear RGB."""
     rank = np.linspace(0, 1, _LEVELS)
     p5, p25, p50, p75, p95 = color.lightness
     knots = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)

@@ -21,10 +21,11 @@ from plitka.weights.models import Base
 from plitka.weights.sdxl_architecture import Modules, list_sdxl_modules
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
+    DEFAULT_EMBEDDINGS,
+    DEFAULT_LORA,
     SDXL,
     TURBO_LORA,
     WeightsSettings,
-    read_settings,
 )
 from plitka.weights.snapshot import Snapshot
 
@@ -157,7 +158,7 @@ def _take_lora(held: Inventory, packed: Package) -> None:
         held.findings.append(Finding("LoRA", words))
         return
     path = packed.lora or held.settings.lora
-    if packed.embeddings and not packed.lora and path == read_settings({}).lora:
+    if packed.embeddings and not packed.lora and path == DEFAULT_LORA:
         held.findings.append(_half_packed("LoRA", "embeddings", "PLITKA_LORA"))
         return
     if path is None:
@@ -217,7 +218,7 @@ def _take_embeddings(held: Inventory, packed: Package) -> None:
         held.findings.append(Finding("embeddings", words if held.tokens else lacking))
         return
     path = packed.embeddings or held.settings.embeddings
-    if packed.lora and not packed.embeddings and path == read_settings({}).embeddings:
+    if packed.lora and not packed.embeddings and path == DEFAULT_EMBEDDINGS:
         held.findings.append(_half_packed("embeddings", "LoRA", "PLITKA_EMBEDDINGS"))
         return
     if path is None:

@@ -1,76 +1,86 @@
-"""What the environment says of weights."""
+"""Which weights the sdxl engine is loaded by, as the environment names them."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.errors import WeightsError
 
-ROOT = Path(__file__).resolve().parents[2]
-MODEL_FILES = ROOT / "model_files"
-
-SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
-TOKENS = ("<s0>", "<s1>")
+BASE, VAE = "PLITKA_BASE", "PLITKA_VAE"
+LORA, LORA_SCALE, EMBEDDINGS = "PLITKA_LORA", "PLITKA_LORA_SCALE", "PLITKA_EMBEDDINGS"
+TURBO_LORA = "PLITKA_TURBO_LORA"
 CONTROLNET_SETTINGS = {
     "canny": "PLITKA_CONTROLNET_CANNY",
     "softedge": "PLITKA_CONTROLNET_SOFTEDGE",
 }
-TURBO_LORA = "PLITKA_TURBO_LORA"
 
-
-# Settings
+MODEL_FILES = Path(__file__).resolve().parents[2] / "model_files"
+SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
+SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
+DEFAULT_LORA = MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors"
+DEFAULT_EMBEDDINGS = MODEL_FILES / "rubber-tile-lora-v4_sdxl_embeddings.safetensors"
+CONTROLNETS = {
+    "canny": "diffusers/controlnet-canny-sdxl-1.0",
+    "softedge": "SargeZT/controlnet-sd-xl-1.0-softedge-dexined",
+}
+TOKENS = ("<s0>", "<s1>")
+"""The prompt's words that the embeddings stand for."""
 
 
 @dataclass(frozen=True)
 class WeightsSettings:
-    """What the environment says of weights. None for the LoRA or the embeddings: run without."""
+    """What the environment says of weights.
+
+    base: repository, folder or checkpoint. vae: likewise, or "base" for the base model's own.
+    lora, embeddings: None runs without. controlnets: kind -> repository or folder. turbo_lora: a
+    distilled LoRA for the quality `turbo`. named: the variables that the environment holds.
+    """
 
     base: str
-    vae: str  # "base" for the base model's own
+    vae: str
     lora: Path | None
     lora_scale: float
     embeddings: Path | None
     controlnets: Mapping[str, str]
-    turbo_lora: Path | None  # a distilled one, for the quality `turbo`
-    named: frozenset[str] = frozenset()  # the settings that the environment holds
+    turbo_lora: Path | None
+    named: frozenset[str] = frozenset()
 
 
-def read_settings(env: Mapping[str, str] = os.environ) -> WeightsSettings:
-    """Read the settings. An empty one is as one that is not there."""
+def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
+    """Read the settings; an empty variable counts as one that is not there.
 
-    def file(name: str, default: str) -> Path | None:
-        value = env.get(name) or default
-        return None if value.lower() == "none" else Path(value).expanduser()
-
-    scale = env.get("PLITKA_LORA_SCALE") or "0.75"
+    Raises WeightsError for a scale that is no number.
+    """
     return WeightsSettings(
-        base=env.get("PLITKA_BASE") or SDXL,
-        vae=env.get("PLITKA_VAE") or "madebyollin/sdxl-vae-fp16-fix",
-        lora=file("PLITKA_LORA", str(MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors")),
-        lora_scale=_scale(scale),
-        embeddings=file(
-            "PLITKA_EMBEDDINGS",
-            str(MODEL_FILES / "rubber-tile-lora-v4_sdxl_embeddings.safetensors"),
-        ),
+        base=env.get(BASE) or SDXL,
+        vae=env.get(VAE) or SDXL_VAE,
+        lora=_read_path(env, LORA, DEFAULT_LORA),
+        lora_scale=_read_scale(env),
+        embeddings=_read_path(env, EMBEDDINGS, DEFAULT_EMBEDDINGS),
         controlnets={
-            "canny": env.get(CONTROLNET_SETTINGS["canny"]) or "diffusers/controlnet-canny-sdxl-1.0",
-            "softedge": env.get(CONTROLNET_SETTINGS["softedge"])
-            or "SargeZT/controlnet-sd-xl-1.0-softedge-dexined",
+            kind: env.get(name) or CONTROLNETS[kind] for kind, name in CONTROLNET_SETTINGS.items()
         },
-        turbo_lora=file(TURBO_LORA, "none"),
+        turbo_lora=_read_path(env, TURBO_LORA, None),
         named=frozenset(
             name for name, value in env.items() if name.startswith("PLITKA_") and value
         ),
     )
 
 
-def _scale(text: str) -> float:
+def _read_path(env: Mapping[str, str], name: str, default: Path | None) -> Path | None:
+    value = env.get(name)
+    if not value:
+        return default
+    return None if value.lower() == "none" else Path(value).expanduser()
+
+
+def _read_scale(env: Mapping[str, str]) -> float:
+    text = env.get(LORA_SCALE) or "0.75"
     try:
         scale = float(text)
     except ValueError:
         scale = math.nan
     if not -10 <= scale <= 10:
-        raise WeightsError(f"PLITKA_LORA_SCALE: got {text!r}; allowed: a number, such as 0.75")
+        raise WeightsError(f"{LORA_SCALE}: got {text!r}; allowed: a number, such as 0.75")
     return scale

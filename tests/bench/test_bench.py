@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from safetensors.torch import load_file
 
 from plitka.bench import baseline, chart, compare, flops, random_models, tables
 from plitka.cli import main
-from plitka.engines.sdxl.options import PLAIN, read_options
-from plitka.request import parsing
+from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Options, SdxlSettings
 from plitka.request.plan import Plan, make_plan
 from plitka.request.recipe import Recipe
-from tests.support.recipes import request
+from plitka.weights.settings import read_weights_settings
+from tests.support.recipes import parse, request
 
 Json = dict[str, Any]
 SCALE = 0.75  # of the LoRA
@@ -25,7 +26,7 @@ SCALE = 0.75  # of the LoRA
 
 def asked(angle: float = 0, **overrides: object) -> Recipe:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return parsing.parse(json.dumps({**body, "overrides": overrides}))
+    return parse(json.dumps({**body, "overrides": overrides}))
 
 
 def planned(angle: float = 0, **overrides: object) -> Plan:
@@ -58,7 +59,9 @@ def test_the_old_procedure_is_85_guided_steps_and_2_pictures_decoded() -> None:
 
 
 def test_standard_takes_half_of_the_old_unet_work_and_three_quarters_with_a_controlnet() -> None:
-    flat, turned = (compare.count_work(asked(angle))["work_of_sdxl"] for angle in (0, 45))
+    flat, turned = (
+        compare.count_work(asked(angle), Options())["work_of_sdxl"] for angle in (0, 45)
+    )
     assert flat["denoising_ratio"] <= 0.5
     assert flat["new"]["controlnet"] == 0
     assert turned["denoising_ratio"] <= 0.75
@@ -72,14 +75,12 @@ def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> No
     assert new.vae == pytest.approx(old.vae)
 
 
-def test_the_steps_that_are_counted_are_those_that_the_switches_leave(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    fewer = flops.count_prediction("small", planned(45), read_options())
-    monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "off")
-    every = flops.count_prediction("small", planned(45), read_options())
-    monkeypatch.setenv("PLITKA_CONTROLNET_INTERVAL", "0,0.5")
-    half = flops.count_prediction("small", planned(45), read_options())
+def test_the_steps_that_are_counted_are_those_that_the_options_leave() -> None:
+    guided = Options(guidance=EVERYWHERE)
+    fewer = flops.count_prediction("small", planned(45), Options())
+    every = flops.count_prediction("small", planned(45), guided)
+    early = replace(guided, controlnet=Interval(0, 0.5))
+    half = flops.count_prediction("small", planned(45), early)
     assert fewer.unet < every.unet
     assert half.controlnet < 0.6 * every.controlnet
     assert half.unet == pytest.approx(every.unet, rel=0.01)
@@ -107,13 +108,11 @@ def test_random_weights_lie_in_the_form_of_the_published_files(files: random_mod
 
 
 def test_the_old_procedure_guides_every_step_with_its_lora_beside_the_weights_or_in_them(
-    files: random_models.Files, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    files: random_models.Files, tmp_path: Path
 ) -> None:
-    for name, value in files.settings().items():
-        monkeypatch.setenv(name, value)
-    fused = baseline.load_baseline(None, SCALE, None)
-    monkeypatch.setenv("PLITKA_LORA", "none")
-    beside = baseline.load_baseline(files.lora, SCALE, None)
+    weights = replace(read_weights_settings(files.environment()), lora_scale=SCALE)
+    fused = baseline.load_baseline(SdxlSettings(weights), None)
+    beside = baseline.load_baseline(SdxlSettings(replace(weights, lora=None)), files.lora)
     assert not hasattr(fused.pipe.unet, "peft_config")
     assert beside.pipe.get_active_adapters()
     samples: list[int] = []
@@ -128,9 +127,9 @@ def test_the_old_procedure_guides_every_step_with_its_lora_beside_the_weights_or
 @pytest.fixture(scope="module")
 def told(files: random_models.Files) -> Json:
     """Two short pairs at 45 degrees."""
-    folder = files.base.parent
+    settings = SdxlSettings(read_weights_settings(files.environment()))
     short = asked(45, num_inference_steps_preview=3, num_inference_steps_final=3, strength=1)
-    return compare.compare("small", short, 2, None, folder)
+    return compare.compare("small", settings, short, 2)
 
 
 def test_ratios_are_medians_of_pairs(told: Json) -> None:

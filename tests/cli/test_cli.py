@@ -14,10 +14,9 @@ from PIL import Image
 from plitka import images
 from plitka.cli.main import main
 from plitka.color import palette
-from plitka.request import parsing
 from plitka.tile import render
 from plitka.tile.layout import lay
-from tests.support.recipes import asked, request
+from tests.support.recipes import asked, parse, request
 
 ROOT = Path(__file__).parents[2]
 
@@ -263,7 +262,7 @@ def test_match_gives_any_picture_the_shares_asked_for(
     assert images.load(matched).shape == (512, 512, 3)
     with Image.open(matched) as picture:
         record = json.loads(picture.info["plitka"])
-    assert record["request"] == parsing.parse(asked_for).request()
+    assert record["request"] == parse(asked_for).request()
     assert record["after"] == told["after"]
     measured = json.loads(
         run(capsys, "measure", str(matched), "--colors", "red=20,white=80", "--json")[1]
@@ -379,7 +378,7 @@ def test_calibrate_writes_where_it_is_told(
     assert (status, err) == (0, "")
     assert "ochre" in out
     assert str(written) in out.replace("\n", "")
-    assert [color.phrase for color in palette.load(written).colors] == ["ochre"]
+    assert [row["caption"] for row in palette.read_rows(written)] == ["ochre"]
 
 
 def test_a_picture_that_cannot_be_read_fails_with_its_name(
@@ -426,27 +425,29 @@ def test_palette_lists_every_color(capsys: pytest.CaptureFixture[str]) -> None:
     assert "dark green" in out
 
 
-def test_plan_runs_as_a_program_without_loading_numpy_or_torch() -> None:
+@pytest.mark.parametrize("color", ["red", "#1e90ff"])
+def test_plan_runs_as_a_program_without_loading_numpy_or_torch(color: str) -> None:
     code = (
-        "import sys; from plitka.cli import main; status = main(sys.argv[1:]);"
+        "import sys; from plitka.cli.main import main; status = main(sys.argv[1:]);"
         "print({'numpy', 'cv2', 'torch', 'rich', 'PIL'} & set(sys.modules), file=sys.stderr);"
         "raise SystemExit(status)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "plan", request({"red": 100})],
+        [sys.executable, "-c", code, "plan", "--color", f"{color}=100"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert json.loads(done.stdout)["colors"] == [{"name": "red", "share": 1.0}]
+    assert json.loads(done.stdout)["colors"] == [{"name": color, "share": 1.0}]
     assert done.stderr.strip() == "set()"
 
 
 def test_the_render_engine_needs_no_torch() -> None:
     code = (
-        "import sys; from plitka import engines, studio; from tests.support.recipes import asked;"
-        "next(studio.make(asked({'red': 100}), engines.load('render')));"
+        "import sys; from plitka import pipeline; from tests.support.recipes import asked;"
+        "from tests.support.settings import load_engine;"
+        "next(pipeline.make(asked({'red': 100}), load_engine('render')));"
         "raise SystemExit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

@@ -15,17 +15,24 @@ from plitka.designer.backends import select
 from plitka.designer.backends.base import Backend, Event, Progress, Shot
 from plitka.designer.backends.select import SettingError
 from plitka.designer.errors import Fault
-from plitka.request import parsing
 from plitka.request.recipe import Recipe
+from plitka.settings import Settings
+from tests.support.recipes import parse
 from tests.support.replicate_api import Replicate, replicate_api
+from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
-ASKED = parsing.parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
+ASKED = parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
 
 
 def asking(preview: int, final: int, **over: float) -> Recipe:
     steps = {"num_inference_steps_preview": preview, "num_inference_steps_final": final}
-    return parsing.parse(json.dumps({**ASKED.request(), "overrides": {**steps, **over}}))
+    return parse(json.dumps({**ASKED.request(), "overrides": {**steps, **over}}))
+
+
+def selected(variables: dict[str, str]) -> Backend:
+    settings = Settings(variables)
+    return select.select_backend(settings.photographer, lambda: load_engine("sdxl"), True)
 
 
 def test_a_photograph_in_this_program_is_made_and_ended(
@@ -33,7 +40,7 @@ def test_a_photograph_in_this_program_is_made_and_ended(
 ) -> None:
     for name, value in small_sdxl.settings().items():
         monkeypatch.setenv(name, value)
-    here = select.select_backend({})
+    here = selected({})
     asked, long = asking(2, 2), asking(2, 150, strength=1)
 
     async def both() -> tuple[list[Event], list[Event]]:
@@ -67,7 +74,7 @@ def uri(kind: str) -> str:
 
 
 def deployment(api: Replicate) -> Backend:
-    return select.select_backend(
+    return selected(
         {
             "PLITKA_PHOTOGRAPH": "replicate:maker/tiles",
             "REPLICATE_API_TOKEN": "r8_secret",
@@ -154,5 +161,5 @@ def test_what_replicate_refuses_is_a_fault_with_a_name(
 )
 def test_a_wrong_setting_is_named(env: dict[str, str], word: str) -> None:
     with pytest.raises(SettingError, match=word) as caught:
-        select.select_backend(env)
+        selected(env)
     assert "secret" not in str(caught.value)

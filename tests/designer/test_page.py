@@ -14,9 +14,9 @@ from playwright.sync_api import Route, expect
 
 from plitka import images, pipeline
 from plitka.engines.procedural import RenderEngine
-from plitka.request import parsing
 from tests.conftest import OpenHand
 from tests.support.designer import DRAWN_MS, Hand
+from tests.support.recipes import parse
 
 THREE = "#c=red:50,blue:30,white:20&angle=45&seed=7"
 GRAY = np.full((8, 8, 3), 128, np.uint8)
@@ -29,7 +29,7 @@ def request_in(file: Path) -> dict[str, Any]:
 
 
 def drawn_by_the_program(request: dict[str, Any]) -> bytes:
-    making = pipeline.make(parsing.parse(json.dumps(request)), RenderEngine())
+    making = pipeline.make(parse(json.dumps(request)), RenderEngine())
     final = next(made for made in making if made.kind == "final")
     return images.encode_png(final.image, final.record)
 
@@ -315,7 +315,7 @@ def test_the_room_and_the_map_show_the_tile(hand: Hand) -> None:
     )
     room = Image.open(hand.save("Room"))
     assert (room.format, room.width) == ("JPEG", 1600)
-    hand.page.get_by_role("radio", name="SegmentMap").check()
+    hand.page.get_by_role("radio", name="Map").check()
     hand.drawn("colormap")
     hand.page.get_by_role("radio", name="Tile").check()
     hand.drawn()
@@ -339,7 +339,7 @@ def test_texts_to_share_are_requests_for_this_tile(hand: Hand) -> None:
     hand.page.locator("#open-share").click()
     code = hand.page.get_by_role("textbox", name="For programs")
     expect(code).not_to_have_value("")
-    asked = parsing.parse(code.input_value())
+    asked = parse(code.input_value())
     assert [(part.name, part.share) for part in asked.shares] == [
         ("red", 0.5), ("blue", 0.3), ("white", 0.2),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from plitka.color import palette
 from plitka.designer import gallery, png_recipe, quilting, room_view
 from plitka.designer.renderer import Renderer
 from tests.support.designer import Designer
@@ -79,8 +80,8 @@ def test_every_sample_of_the_gallery_is_a_picture(designing: Designer) -> None:
 
 def test_a_floor_goes_on_over_the_borders_of_the_tile() -> None:
     """Its surface meets itself, right to left and bottom to top, as smoothly as it goes on."""
-    asked = gallery.SAMPLES[0].recipe()
-    png, _ = Renderer().picture(asked, "final", lambda: None)
+    asked = gallery.SAMPLES[0].recipe(palette.load())
+    png, _ = Renderer().make_picture(asked, "final", lambda: None)
     tile = png_recipe.read_pixels(png)
     endless = quilting.quilt(tile, asked.angle, asked.seed).astype(float)
     for way in (0, 1):
@@ -117,8 +118,8 @@ def test_a_wrong_setting_ends_the_program_with_its_name() -> None:
 
 
 def test_what_is_not_installed_is_named_with_the_way_to_install_it() -> None:
-    without = "import sys; sys.modules['uvicorn'] = None; from plitka import cli; "
-    done = run("-c", without + "sys.exit(cli.main(['design']))")
+    without = "import sys; sys.modules['uvicorn'] = None; from plitka.cli.main import main; "
+    done = run("-c", without + "sys.exit(main(['design']))")
     assert done.returncode == 1
     assert "uvicorn is not installed" in done.stderr
     assert "-m pip install -r requirements-ui.txt" in done.stderr

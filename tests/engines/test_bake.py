@@ -14,13 +14,11 @@ from safetensors.torch import save_file
 
 from plitka.bench import random_models
 from plitka.cli import main
-from plitka.engines import registry
-from plitka.engines.sdxl import engine as sdxl
 from plitka.errors import EngineError, WeightsError
-from plitka.request import parsing
 from plitka.request.plan import make_plan
-from plitka.tile.layout import lay
-from tests.support.recipes import request
+from tests.support.drawing import draw
+from tests.support.recipes import parse, request
+from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
 TURBO_MODULE = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -71,8 +69,8 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def drawn(engine: Any, angle: float = 0, quality: str = "standard") -> Any:
     body = {**json.loads(request({"red": 60, "white": 40}, angle)), "quality": quality}
-    settled = make_plan(parsing.parse(json.dumps(body)), engine.tokens)
-    return engine.draw(settled, lay(settled.recipe), 64, 4).image
+    settled = make_plan(parse(json.dumps(body)), engine.knows_tokens)
+    return draw(engine, settled, 64, 4).image
 
 
 def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
@@ -80,17 +78,17 @@ def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
 ) -> None:
     """Both hold weights in half precision, rounded once; a CPU draws in single."""
     _set(monkeypatch, unbaked)
-    before = sdxl.load_sdxl(dtype="float16")
+    before = load_engine("sdxl", dtype="float16")
     _set(monkeypatch, {"PLITKA_BASE": str(baked)})
-    after = sdxl.load_sdxl(dtype="float16")
-    assert after.tokens
+    after = load_engine("sdxl", dtype="float16")
+    assert after.knows_tokens
     for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         held = getattr(after.pipe, part).state_dict()
         for name, tensor in getattr(before.pipe, part).state_dict().items():
             assert torch.equal(held[name], tensor), (part, name)
     for side in (before, after):
         side.pipe.to(torch.float32)
-        side.device = replace(side.device, dtype="float32")  # for the ControlNets
+        side.controlnets._device = replace(side.device, dtype="float32")
         assert side.turbo is not None
         side.turbo.float()
     for quality in ("standard", "turbo"):
@@ -106,7 +104,7 @@ def test_loading_a_snapshot_fuses_and_embeds_nothing(
 ) -> None:
     only(BASE=baked)
     with caplog.at_level("INFO", "plitka"):
-        sdxl.load_sdxl()
+        load_engine("sdxl")
     assert caplog.messages[-1].startswith("setup took ")
     assert not any("fuse" in line or "embeddings" in line for line in caplog.messages)
 
@@ -129,7 +127,7 @@ def test_without_lora_and_embeddings_a_snapshot_has_none(
     only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
     assert main.main(["bake", str(tmp_path / "plain")]) == 0
     only(BASE=tmp_path / "plain")
-    assert not sdxl.load_sdxl().tokens
+    assert not load_engine("sdxl").knows_tokens
     capsys.readouterr()
     assert main.main(["plan", "--color", "red=100"]) == 0
     assert "<s0>" not in json.loads(capsys.readouterr().out)["prompt"]
@@ -149,7 +147,7 @@ def test_what_cannot_be_had_of_a_snapshot_stops_setup(
 ) -> None:
     only(BASE=baked, **{name: value})
     with pytest.raises(EngineError, match=f"^{said}[^\n]+$"):
-        registry.load_engine("sdxl")
+        load_engine("sdxl")
 
 
 def test_packed_weights_on_top_of_a_snapshot_stop_setup(
@@ -159,7 +157,7 @@ def test_packed_weights_on_top_of_a_snapshot_stop_setup(
     shutil.copy(unbaked["PLITKA_EMBEDDINGS"], tmp_path)
     only(BASE=baked)
     with pytest.raises(EngineError, match=r"^weights: given, but"):
-        registry.load_engine("sdxl", tmp_path)
+        load_engine("sdxl", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +188,7 @@ def test_a_damaged_snapshot_stops_setup_before_anything_is_loaded(
         manifest.write_text(json.dumps({**told, "form": 99}))
     only(BASE=copy)
     with pytest.raises(WeightsError, match=f"{copy}.*bake"):
-        registry.load_engine("sdxl")
+        load_engine("sdxl")
 
 
 def test_check_finds_a_byte_that_has_changed(
@@ -238,7 +236,7 @@ def test_a_snapshot_without_controlnets_takes_those_of_the_settings_or_says_whic
     only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
     assert main.main(["bake", str(plain)]) == 0
     only(BASE=plain, CONTROLNET_SOFTEDGE=small_sdxl.softedge, CONTROLNET_CANNY=tmp_path / "none")
-    engine = sdxl.load_sdxl()
+    engine = load_engine("sdxl")
     drawn(engine, 45)
     with pytest.raises(WeightsError, match=r"PLITKA_CONTROLNET_CANNY"):
         drawn(engine, 90)

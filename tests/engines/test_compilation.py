@@ -19,12 +19,12 @@ from plitka.engines.sdxl.engine import SdxlEngine
 from plitka.engines.sdxl.loading import Loaded
 from plitka.engines.sdxl.options import BACKENDS
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.plan import make_plan
-from plitka.tile.layout import lay
+from plitka.settings import read_settings
 from tests.conftest import LoadSdxl
 from tests.engines.test_sdxl import OutOfMemory
-from tests.support.recipes import request
+from tests.support.drawing import draw
+from tests.support.recipes import parse, request
 from tests.support.small_sdxl import SMALL, SmallSdxl, save_controlnet
 
 SHORT = {"negative_prompt": "flat"}  # the small tokenizers know letters, and few words
@@ -67,7 +67,7 @@ def loaded(settings: dict[str, str], **more: str) -> Loaded:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**settings, **more}.items():
             patch.setenv(name, value)
-        parts = loading.load(None, None)
+        parts = loading.load(read_settings().sdxl, None)
         for network in (parts.pipe.unet, parts.pipe.vae):
             network.to(memory_format=torch.channels_last)
         return parts
@@ -90,10 +90,8 @@ def drawn(
 ) -> Any:
     body = json.loads(request({"red": 60, "white": 40}, angle))
     overrides = {**SHORT, **over}
-    settled = make_plan(
-        parsing.parse(json.dumps({**body, "quality": quality, "overrides": overrides}))
-    )
-    return engine.draw(settled, lay(settled.recipe), size, 4)
+    settled = make_plan(parse(json.dumps({**body, "quality": quality, "overrides": overrides})))
+    return draw(engine, settled, size, 4)
 
 
 def graphs() -> int:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from plitka.engines.sdxl import device
+from plitka.engines.sdxl import options
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, choose_plan, compute_needs, step_down
 from plitka.errors import EngineError
@@ -63,11 +63,13 @@ def test_without_a_gpu_nothing_is_moved_between_devices() -> None:
 @pytest.mark.parametrize("text", ["0", "1.5", "-1", "half", "nan"])
 def test_a_wrong_fraction_is_refused(text: str) -> None:
     with pytest.raises(EngineError, match=r"PLITKA_GPU_MEMORY_FRACTION: got"):
-        device.read_memory_fraction({device.FRACTION: text})
+        options.read_memory_fraction({options.MEMORY_FRACTION: text})
 
 
 def test_the_fraction_is_all_unless_it_is_set() -> None:
     assert (
-        device.read_memory_fraction({}) == device.read_memory_fraction({device.FRACTION: ""}) == 1
+        options.read_memory_fraction({})
+        == options.read_memory_fraction({options.MEMORY_FRACTION: ""})
+        == 1
     )
-    assert device.read_memory_fraction({device.FRACTION: "0.5"}) == 0.5
+    assert options.read_memory_fraction({options.MEMORY_FRACTION: "0.5"}) == 0.5

@@ -1,6 +1,7 @@
 """The engine's own loop: with nothing left out it is diffusers' pipelines, to the bit."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,17 @@ from PIL import Image
 
 from plitka.bench import random_models
 from plitka.cli import main
-from plitka.engines import registry
 from plitka.engines.sdxl import sampling
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Options, read_options
-from plitka.engines.sdxl.sampling import count_steps
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.plan import Plan, make_plan
 from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
-from tests.support.recipes import request
+from tests.support.drawing import draw
+from tests.support.recipes import parse, request
+from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
 SIZE, STEPS = 128, 6
@@ -42,28 +42,28 @@ def engine(small_sdxl: SmallSdxl) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in small_sdxl.settings().items():
             patch.setenv(name, value)
-        return registry.load_engine("sdxl")
+        return load_engine("sdxl")
 
 
 def planned(angle: float = 0, **over: object) -> Plan:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return make_plan(parsing.parse(json.dumps({**body, "overrides": over})))
+    return make_plan(parse(json.dumps({**body, "overrides": over})))
 
 
-def drawn(engine: Any, settled: Plan, savings: Options = PLAIN) -> Any:
-    engine.savings = savings
-    return engine.draw(settled, lay(settled.recipe), SIZE, STEPS)
+def drawn(engine: Any, settled: Plan, options: Options = PLAIN) -> Any:
+    engine.options = options
+    return draw(engine, settled, SIZE, STEPS)
 
 
 def by_diffusers(engine: Any, settled: Plan, **more: object) -> NDArray[np.uint8]:
     """The same picture by the library's own pipeline, of the same modules."""
-    guides = engine.guides(settled, lay(settled.recipe), SIZE)
+    guides = engine.make_guides(settled, lay(settled.recipe), SIZE)
     components = dict(engine.pipe.components)
     controlled = settled.control.kind is not None
     arguments: dict[str, Any] = {}
     if controlled:
         assert settled.control.kind is not None
-        components["controlnet"] = engine.controlnets.get(settled.control.kind, 0)
+        components["controlnet"] = engine.controlnets.get(settled.control.kind, "cpu")
         name = "image" if settled.strength is None else "control_image"
         arguments[name] = Image.fromarray(guides.edges)
         arguments["controlnet_conditioning_scale"] = settled.controlnet_scale
@@ -71,7 +71,7 @@ def by_diffusers(engine: Any, settled: Plan, **more: object) -> NDArray[np.uint8
         arguments.update(height=SIZE, width=SIZE)
     else:
         arguments.update(image=Image.fromarray(guides.init), strength=settled.strength)
-    embedded = engine._prompts.embed(settled.prompt, settled.negative_prompt, lambda now: None)
+    embedded = engine._prompt_encoder.encode(settled.prompt, settled.negative_prompt, nullcontext())
     pipe = PIPELINES[controlled, settled.strength is not None](**components, add_watermarker=False)
     pipe.set_progress_bar_config(disable=True)
     image = pipe(
@@ -134,7 +134,7 @@ def test_a_stock_vae_in_half_precision_works_in_float32_as_in_diffusers(engine: 
 
 def test_guidance_outside_its_interval_halves_the_batch_with_a_controlnet_too(engine: Any) -> None:
     settled = planned(45, strength=1)
-    engine.controlnets.get("softedge", 0)
+    engine.controlnets.get("softedge", "cpu")
     unet, control = Calls(engine.pipe.unet), Calls(engine.controlnets.loaded["softedge"])
     picture = drawn(engine, settled, Options(guidance=Interval(0.28, 5.42)))
     samples = unet.end()
@@ -238,10 +238,8 @@ def test_steps_are_guided_between_two_noise_levels_and_controlled_in_a_part() ->
 def test_the_switches_are_read_from_the_environment() -> None:
     assert read_options({}) == Options()
     assert read_options({"PLITKA_GUIDANCE_INTERVAL": "0.3, 5"}).guidance == Interval(0.3, 5)
-    assert read_options({"PLITKA_CONTROLNET_INTERVAL": "0,0.8"}).controlnet == Interval(0, 0.8)
-    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": ""}
-    switches = ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS")
-    assert read_options({**off, **{f"PLITKA_{name}": "0" for name in switches}}) == PLAIN
+    off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": "", "PLITKA_OVERLAP": "0"}
+    assert read_options(off) == Options(guidance=EVERYWHERE, overlap=False)
     assert read_options({"PLITKA_COMPILE": "1"}).compile == "inductor"
     assert read_options({"PLITKA_COMPILE": "aot_eager"}).compile == "aot_eager"
 
@@ -252,7 +250,7 @@ def test_the_switches_are_read_from_the_environment() -> None:
         ("PLITKA_GUIDANCE_INTERVAL", "5"),
         ("PLITKA_GUIDANCE_INTERVAL", "5,0.3"),
         ("PLITKA_GUIDANCE_INTERVAL", "nan,1"),
-        ("PLITKA_CONTROLNET_INTERVAL", "0,2"),
+        ("PLITKA_OVERLAP", "perhaps"),
         ("PLITKA_COMPILE", "maybe"),
     ],
 )
@@ -264,28 +262,21 @@ def test_a_switch_that_says_nothing_known_is_one_clear_error(name: str, value: s
 def test_with_every_switch_off_an_engine_draws_what_diffusers_pipelines_draw(
     load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "off")
-    for name in ("OVERLAP", "CHANNELS_LAST", "TF32", "KEEP_PROMPTS", "COMPILE"):
-        monkeypatch.setenv(f"PLITKA_{name}", "0")
-    plain = load_sdxl()
-    assert plain.savings == PLAIN
+    plain = load_sdxl(options=PLAIN)
+    assert plain.options == PLAIN
     for angle in (0, 45):
         settled = planned(angle)
-        picture = plain.draw(settled, lay(settled.recipe), SIZE, STEPS)
+        picture = draw(plain, settled, SIZE, STEPS)
         assert np.array_equal(picture.image, by_diffusers(plain, settled))
 
 
-def test_prompts_that_are_not_kept_are_encoded_each_time_to_the_same(
-    load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prompts_that_are_not_kept_are_encoded_each_time_to_the_same(load_sdxl: LoadSdxl) -> None:
     keeping = load_sdxl()
-    monkeypatch.setenv("PLITKA_KEEP_PROMPTS", "0")
-    other = load_sdxl()
+    other = load_sdxl(options=Options(keep_prompts=False))
     encoded = {engine: Calls(engine.pipe.text_encoder) for engine in (keeping, other)}
     settled = planned()
     pictures = [
-        engine.draw(settled, lay(settled.recipe), SIZE, STEPS).image
-        for engine in (keeping, keeping, other, other)
+        draw(engine, settled, SIZE, STEPS).image for engine in (keeping, keeping, other, other)
     ]
     assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
     assert [len(encoded[engine].end()) for engine in (keeping, other)] == [2, 4]
@@ -307,10 +298,3 @@ def test_a_wrong_switch_stops_setup(load_sdxl: LoadSdxl, monkeypatch: pytest.Mon
     monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "much")
     with pytest.raises(EngineError, match="PLITKA_GUIDANCE_INTERVAL"):
         load_sdxl()
-
-
-@pytest.mark.parametrize(
-    ("length", "strength", "run"), [(2, 0.05, 1), (50, 0.58, 29), (6, 1.0, 6), (6, None, 6)]
-)
-def test_steps_that_are_run(length: int, strength: float | None, run: int) -> None:
-    assert count_steps(length, strength) == run

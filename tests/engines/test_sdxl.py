@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,16 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from plitka import pipeline
-from plitka.engines import registry
 from plitka.engines.base import Drawn
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.tile.layout import Layout, lay
 from tests.conftest import LoadSdxl
 from tests.support import small_sdxl as small
-from tests.support.recipes import asked, request
+from tests.support.drawing import draw
+from tests.support.recipes import asked, parse, request
+from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
 REAL = Path(os.environ.get("PLITKA_SHARED", "")) / (
@@ -45,16 +46,15 @@ def engine(small_sdxl: SmallSdxl, module_patch: pytest.MonkeyPatch) -> Any:
     """One engine for the tests that leave it as it was."""
     for name, value in small_sdxl.settings().items():
         module_patch.setenv(name, value)
-    return registry.load_engine("sdxl")
+    return load_engine("sdxl")
 
 
 def drawn(
     engine: Any, angle: float = 0, seed: int = 7, size: int = 128, steps: int = 4, **over: object
 ) -> Drawn:
     body = json.loads(request(SHARES, angle, seed))
-    settled = make_plan(parsing.parse(json.dumps({**body, "overrides": over})))
-    result: Drawn = engine.draw(settled, laid(angle, seed), size, steps)
-    return result
+    settled = make_plan(parse(json.dumps({**body, "overrides": over})))
+    return draw(engine, settled, size, steps, laid(angle, seed))
 
 
 @functools.cache
@@ -217,7 +217,7 @@ def test_a_scale_for_the_lora_is_refused_before_anything_is_drawn(engine: Any) -
     with pytest.raises(
         RecipeError, match=r"overrides\.lora_scale: got 0\.5, but the LoRA is fused"
     ):
-        next(pipeline.make(parsing.parse(json.dumps(body)), engine))
+        next(pipeline.make(parse(json.dumps(body)), engine))
 
 
 def test_metrics_tell_plan_device_dtype_and_memory(engine: Any) -> None:
@@ -289,7 +289,7 @@ def test_a_network_that_cannot_be_loaded_fails_its_prediction_and_leaves_the_res
 
 
 def test_a_short_prompt_is_encoded_as_diffusers_does(engine: Any) -> None:
-    ours = engine._prompts.embed("red tile", "blue", lambda now: None)
+    ours = engine._prompt_encoder.encode("red tile", "blue", nullcontext())
     theirs = engine.pipe.encode_prompt(
         "red tile", device="cpu", do_classifier_free_guidance=True, negative_prompt="blue"
     )
@@ -311,10 +311,17 @@ def test_words_beyond_77_tokens_count(engine: Any, caplog: pytest.LogCaptureFixt
 
 
 def test_prompts_are_encoded_once(engine: Any) -> None:
-    used: list[bool] = []
+    entered: list[str] = []
+
+    @contextmanager
+    def on_device() -> Iterator[None]:
+        entered.append("before")
+        yield
+        entered.append("after")
+
     for _ in range(2):
-        engine._prompts.embed("red rubber", "white rubber", used.append)
-    assert used == [True, False]
+        engine._prompt_encoder.encode("red rubber", "white rubber", on_device())
+    assert entered == ["before", "after"]
 
 
 # Memory
@@ -399,10 +406,10 @@ def test_a_picture_of_1024_is_really_decoded_in_tiles(load_sdxl: LoadSdxl) -> No
     assert whole.image.shape == (1024, 1024, 3)
 
 
-def test_numbers_that_are_none_are_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
+def test_nan_from_the_vae_is_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
     engine = load_sdxl()
     engine.pipe.vae.decoder.conv_out.bias.fill_(torch.nan)
-    with pytest.raises(EngineError, match=r"picture would be black.*PLITKA_VAE"):
+    with pytest.raises(EngineError, match=r"^the VAE returned NaN or inf.*PLITKA_VAE"):
         drawn(engine)
 
 

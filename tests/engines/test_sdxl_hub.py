@@ -15,15 +15,16 @@ from tests.support.small_sdxl import SmallSdxl
 ROOT = Path(__file__).parents[2]
 LOAD = """
 import sys
-from plitka import engines, layout, plan
+from plitka.request.plan import make_plan
+from tests.support.drawing import draw
 from tests.support.recipes import asked
-engine = engines.load("sdxl")
+from tests.support.settings import load_engine
+engine = load_engine("sdxl")
 for angle in map(float, sys.argv[1:]):
-    settled = plan.plan(asked({"red": 100}, angle))
-    print(engine.draw(settled, layout.lay(settled.recipe), 64, 2).steps)
+    print(draw(engine, make_plan(asked({"red": 100}, angle)), 64, 2).steps)
 """
 CHECK = """
-from plitka.cli import main
+from plitka.cli.main import main
 main(["check"])
 """
 

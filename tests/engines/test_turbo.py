@@ -13,24 +13,23 @@ from safetensors.torch import save_file
 from plitka import pipeline
 from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
-from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
-from plitka.tile.layout import lay
 from tests.conftest import LoadSdxl
 from tests.engines.test_sdxl_lora import Trained, kohya
-from tests.support.recipes import request
+from tests.support.drawing import draw
+from tests.support.recipes import parse, request
 from tests.support.small_sdxl import SmallSdxl
 
 
 def asked(quality: str, angle: float = 0, **over: object) -> Recipe:
     body = json.loads(request({"red": 60, "white": 40}, angle))
-    return parsing.parse(json.dumps({**body, "quality": quality, "overrides": over}))
+    return parse(json.dumps({**body, "quality": quality, "overrides": over}))
 
 
 def drawn(engine: Any, made: Recipe, steps: int = 4) -> Any:
     settled = make_plan(made)
-    return engine.draw(settled, lay(made), 128, steps)
+    return draw(engine, settled, 128, steps)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +78,7 @@ def test_turbo_cancelled_leaves_nothing_switched_on(load_sdxl: LoadSdxl, distill
 
     settled = make_plan(asked("turbo"))
     with pytest.raises(KeyboardInterrupt):
-        engine.draw(settled, lay(settled.recipe), 128, 4, at_step=cancel)
+        draw(engine, settled, 128, 4, at_step=cancel)
     assert np.array_equal(drawn(engine, asked("standard")).image, plain)
 
 
@@ -102,7 +101,7 @@ def test_turbo_is_few_unguided_steps_of_the_schedule_that_it_was_trained_on(
         lambda _, inputs: seen.append((len(inputs[0]), int(inputs[1])))
     )
     settled = make_plan(asked("turbo", color_control="prompt"))
-    engine.draw(settled, lay(settled.recipe), 128, settled.steps_final)
+    draw(engine, settled, 128, settled.steps_final)
     assert seen == [(1, t) for t in (999, 874, 749, 624, 499, 374, 249, 124)]
     seen.clear()
     drawn(engine, asked("turbo"), settled.steps_final)

@@ -29,7 +29,7 @@ def save(tmp_path: Path, red_and_blue: Path) -> Save:
 
 
 def audited(file: Path) -> Finding:
-    (finding,) = audit(file.parent)
+    (finding,) = audit(file.parent, palette.load())
     assert finding.file == file
     return finding
 
@@ -104,32 +104,32 @@ def test_files_that_are_no_photographs_are_passed_over(save: Save, tmp_path: Pat
     (tmp_path / "notes.md").write_text("60% red")
     (tmp_path / "labels.csv").write_text("REDp60_BLUEp40.jpg,60")
     (tmp_path / "REDp60_BLUEp40").mkdir()
-    assert [finding.file.name for finding in audit(tmp_path)] == []
+    assert [finding.file.name for finding in audit(tmp_path, palette.load())] == []
     for name in ("REDp60_BLUEp40.png", "BLUEp60_REDp40.png"):
         save(name)
-    found = [(finding.file.name, finding.verdict) for finding in audit(tmp_path)]
+    found = [(finding.file.name, finding.verdict) for finding in audit(tmp_path, palette.load())]
     assert found == [("BLUEp60_REDp40.png", "lies"), ("REDp60_BLUEp40.png", "true")]
 
 
 def test_a_photograph_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "REDp60_BLUEp40.jpg").write_text("no JPEG")
     with pytest.raises(images.PictureError, match=r"REDp60_BLUEp40\.jpg: not a picture"):
-        list(audit(tmp_path))
+        list(audit(tmp_path, palette.load()))
 
 
 def test_a_caption_is_read_without_its_photograph(tmp_path: Path) -> None:
-    read = read_caption(tmp_path / "DKGREENp12.5_WHITEp87.5.jpg")
+    read = read_caption(tmp_path / "DKGREENp12.5_WHITEp87.5.jpg", palette.load())
     assert [color.phrase for color in read.colors] == ["dark green", "white"]
     assert read.percent == (12.5, 87.5)
     (tmp_path / "tile.txt").write_text("12.5% dark green rubber, 87.5% white-green", "utf-8")
-    read = read_caption(tmp_path / "tile.jpg")
+    read = read_caption(tmp_path / "tile.jpg", palette.load())
     assert [color.code for color in read.colors] == ["DKGREEN", "WHTGRN"]
 
 
 def test_more_than_eight_colors_are_no_caption(tmp_path: Path) -> None:
     names = [color.code for color in palette.load().colors[:10]]
     with pytest.raises(CaptionError, match="it names 10 colours; at most 8"):
-        read_caption(tmp_path / ("_".join(f"{name}p10" for name in names) + ".jpg"))
+        read_caption(tmp_path / ("_".join(f"{name}p10" for name in names) + ".jpg"), palette.load())
 
 
 @pytest.mark.skipif(SHARED is None, reason="PLITKA_SHARED names no folder of photographs")
@@ -137,7 +137,7 @@ def test_of_real_photographs_those_with_swapped_names_lie_and_no_others() -> Non
     photos = Path(str(SHARED)) / "photos"
     with (photos / "labels.csv").open(encoding="utf-8", newline="") as file:
         swapped = {r["file"] for r in csv.DictReader(file) if r["file_name_swapped"] == "yes"}
-    findings = list(audit(photos))
+    findings = list(audit(photos, palette.load()))
     assert swapped
     assert {finding.file.name for finding in findings if finding.verdict == "lies"} == swapped
     assert {finding.verdict for finding in findings} == {"lies", "true"}

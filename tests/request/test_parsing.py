@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.request.parsing import parse
 from plitka.request.recipe import DRAW_SEED, Overrides, RecipeError
+from tests.support.recipes import parse
 
 RED = {"name": "red", "proportion": 100}
 
@@ -155,7 +155,7 @@ PERCENTAGE = "a percentage, 0 to 100, or a fraction, 0 to 1"
 
 
 @pytest.mark.parametrize(
-    ("colours", "fragment"),
+    ("colors", "fragment"),
     [
         (None, "colors: got null; allowed: a list of 1 to 8 colours like"),
         ([], "colors: got an empty list; allowed: a list of 1 to 8 colours"),

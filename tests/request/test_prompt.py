@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from plitka.request.parsing import parse
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, build_negative_prompt, build_prompt
 from plitka.request.recipe import Recipe
+from tests.support.recipes import parse
 
 
 def recipe(*colors: tuple[str, float], **rest: object) -> Recipe:
@@ -27,7 +27,7 @@ def test_without_embeddings_the_prompt_drops_their_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("colour", "words"),
+    ("color", "words"),
     [
         ("Light_Grey", "light_grey"),
         ("LTGRAY", "light gray"),

@@ -1,4 +1,4 @@
-"""Drawing ahead: the same pictures, and no thread that outlives its run."""
+"""Drawing in the background: the same pictures, and no thread that outlives its run."""
 
 import subprocess
 import sys
@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from plitka import pipeline
-from plitka.engines.base import Drawn, Guides
+from plitka.engines.base import Drawn, DrawRequest
 from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
-from plitka.request.plan import PICTURE_SIZES, Plan
+from plitka.request.plan import PICTURE_SIZES
 from plitka.request.recipe import Overrides
 from plitka.runtime.background import BackgroundWorker, Cancelled, start_thread
-from plitka.tile.layout import Layout
 from tests.conftest import LoadSdxl
 from tests.support.recipes import asked
 
@@ -36,24 +35,16 @@ class Slow(RenderEngine):
         self.fault = fault
         self.at_work = 0
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
         self.at_work += 1
         try:
-            if size == PICTURE_SIZES["final"]:
+            if request.size == PICTURE_SIZES["final"]:
                 self.began.set()
                 if self.fault is not None:
                     raise self.fault
                 while not self.end.wait(0.01):
                     at_step()
-            return super().draw(plan, layout, size, steps)
+            return super().draw(request)
         finally:
             self.at_work -= 1
 
@@ -86,12 +77,9 @@ def test_the_final_picture_is_begun_while_the_preview_is_handed_out() -> None:
     assert [picture.kind for picture in run] == ["final", "colormap"]
 
 
-def test_switched_off_nothing_is_begun_before_it_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PLITKA_OVERLAP", "0")
+def test_switched_off_nothing_is_begun_before_it_is_asked_for() -> None:
     engine = Slow()
-    run = pipeline.make(TILE, engine)
+    run = pipeline.make(TILE, engine, overlap=False)
     assert next(run).kind == "preview"
     assert not engine.began.is_set()
 
@@ -130,17 +118,17 @@ def test_no_thread_is_started_while_pictures_are_made(load_sdxl: LoadSdxl) -> No
 
 def test_work_is_done_in_order_and_its_exceptions_are_passed_on() -> None:
     done: list[int] = []
-    with BackgroundWorker(on=True) as ahead:
-        begun = [ahead.start(partial(done.append, n)) for n in range(5)]
-        begun[-1].result()
-        late = ahead.start(lambda: 1 // 0)
+    with BackgroundWorker(on=True) as worker:
+        futures = [worker.submit(partial(done.append, n)) for n in range(5)]
+        futures[-1].result()
+        failing = worker.submit(lambda: 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            late.result()
+            failing.result()
         with pytest.raises(TimeoutError, match="its own"):
-            ahead.start(lambda: _raise(TimeoutError("its own"))).result()
+            worker.submit(lambda: _raise(TimeoutError("its own"))).result()
     assert done == [0, 1, 2, 3, 4]
     with pytest.raises(Cancelled):
-        ahead.go_on()
+        worker.check_cancelled()
 
 
 def _raise(error: Exception) -> None:
@@ -149,7 +137,7 @@ def _raise(error: Exception) -> None:
 
 CANCELLED_AGAIN_AND_AGAIN = """
 import signal, sys
-from plitka.ahead import Ahead, prepare
+from plitka.runtime.background import BackgroundWorker, start_thread
 
 class Cancelled(Exception): ...
 
@@ -161,10 +149,10 @@ def cancel(*_):
 
 def predictions():
     while True:
-        with Ahead(on=True) as ahead:
-            ahead.start(lambda: sum(range(999))).result()
+        with BackgroundWorker(on=True) as worker:
+            worker.submit(lambda: sum(range(999))).result()
 
-prepare()
+start_thread()
 sys.setswitchinterval(1e-5)
 armed = False
 signal.signal(signal.SIGALRM, cancel)

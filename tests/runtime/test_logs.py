@@ -14,7 +14,7 @@ TOKEN = "hf_abcdefghijklmnop"
 
 
 def said(capsys: pytest.CaptureFixture[str], *messages: str, **env: str) -> list[str]:
-    logs.configure(env=env)
+    logs.configure(logs.read_log_settings(env))
     for message in messages:
         log.info(message)
         log.debug("detail")
@@ -24,7 +24,7 @@ def said(capsys: pytest.CaptureFixture[str], *messages: str, **env: str) -> list
 @pytest.fixture(autouse=True)
 def _as_before() -> object:
     yield
-    logs.configure("WARNING", env={})
+    logs.configure(logs.LogSettings(), "WARNING")
 
 
 def test_levels_say_what_is_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +32,7 @@ def test_levels_say_what_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "layout", PLITKA_LOG_LEVEL="debug") == ["layout", "detail"]
     assert said(capsys, "layout", PLITKA_LOG_LEVEL="WARNING") == []
     with pytest.raises(logs.LogError, match=r"PLITKA_LOG_LEVEL: got 'loud'; allowed: DEBUG, INFO"):
-        logs.configure(env={"PLITKA_LOG_LEVEL": "loud"})
+        logs.read_log_settings({"PLITKA_LOG_LEVEL": "loud"})
 
 
 def test_json_lines_carry_level_time_and_prediction(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +67,7 @@ def test_secrets_are_hidden(capsys: pytest.CaptureFixture[str], secret: str, for
 
 
 def test_libraries_are_heard_from_warnings_on(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure(env={})
+    logs.configure(logs.LogSettings())
     logging.getLogger("httpx").info("GET https://x")
     logging.getLogger("httpx").warning("odd")
     assert capsys.readouterr().err.splitlines() == ["odd"]

@@ -2,7 +2,7 @@
 
 A file in the folder that FAULTS names says what happens at the next calls of a module:
 `unet` with "out of memory 1" in it makes the next call of the UNet run out of memory as CUDA does,
-"nan 1" makes it give numbers that are none.
+"nan 1" makes it return NaN.
 """
 
 import os

@@ -6,7 +6,6 @@ import psutil
 import pytest
 
 from plitka.engines.procedural import RenderEngine
-from plitka.engines.sdxl import device
 from plitka.errors import EngineError
 from plitka.runtime.memory import free_main_memory
 from plitka.serving import health
@@ -37,6 +36,6 @@ def test_an_engine_with_room_is_well_and_one_without_says_so(
 ) -> None:
     outbox = Outbox()
     health.check_health(RenderEngine(), outbox)
-    monkeypatch.setattr(device, "free_main_memory", lambda: 100 * 2**20)
+    monkeypatch.setattr(health, "free_main_memory", lambda: 100 * 2**20)
     with pytest.raises(EngineError, match="memory: 100 MiB are free, and a picture needs 256"):
         health.check_health(RenderEngine(), outbox)

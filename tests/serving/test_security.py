@@ -109,7 +109,7 @@ def test_deployments_run_the_image_of_this_version_and_read_the_probes() -> None
     for file in sorted((ROOT / "deploy").glob("*.yaml")):
         for document in yaml.safe_load_all(file.read_text()):
             kinds[document["kind"]] = document
-    (container,) = kinds["ReplicateBackend"]["spec"]["template"]["spec"]["containers"]
+    (container,) = kinds["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["image"].rpartition(":")[2] == __version__
     assert container["livenessProbe"]["httpGet"]["path"] == "/live"
     assert container["readinessProbe"]["httpGet"]["path"] == "/ready"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from plitka.color import palette
 from plitka.request import parsing
 from plitka.request.recipe import Recipe
 
@@ -13,5 +14,10 @@ def request(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> str
     return json.dumps({"colors": colors, "angle": angle, "seed": seed})
 
 
+def parse(text: str) -> Recipe:
+    """Read a request with the built-in colours."""
+    return parsing.parse(text, palette.load())
+
+
 def asked(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> Recipe:
-    return parsing.parse(request(shares, angle, seed))
+    return parse(request(shares, angle, seed))

@@ -11,11 +11,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from plitka.cli.main import main
-from plitka.engines import registry
 from plitka.engines.sdxl import device
 from plitka.errors import EngineError, WeightsError
 from plitka.weights.hub import choose_files
-from plitka.weights.settings import ROOT, read_settings
+from plitka.weights.settings import MODEL_FILES, read_weights_settings
+from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 8344\n"
@@ -115,7 +115,7 @@ def fails_with(sentence: str, path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def loading_fails_with(sentence: str, path: Path) -> None:
     with pytest.raises(EngineError) as fault:
-        registry.load_engine("sdxl")
+        load_engine("sdxl")
     assert sentence in str(fault.value)
     assert str(path) in str(fault.value)
     assert "Traceback" not in str(fault.value)
@@ -348,7 +348,7 @@ def test_all_faults_are_told_at_once(
 ) -> None:
     settings(LORA=tmp_path / "a.safetensors", EMBEDDINGS=tmp_path / "b.safetensors")
     with pytest.raises(WeightsError) as fault:
-        registry.load_engine("sdxl")
+        load_engine("sdxl")
     assert [line.split(":")[0] for line in str(fault.value).splitlines()] == [
         str(tmp_path / "a.safetensors"),
         str(tmp_path / "b.safetensors"),
@@ -404,10 +404,10 @@ def test_check_of_a_wrong_setting(
 
 
 def test_the_defaults_are_the_published_repositories_and_the_files_in_model_files() -> None:
-    settings = read_settings({})
+    settings = read_weights_settings({})
     assert settings.base == "stabilityai/stable-diffusion-xl-base-1.0"
     assert settings.vae == "madebyollin/sdxl-vae-fp16-fix"
-    assert settings.lora == ROOT / "model_files/rubber-tile-lora-v4_sdxl_lora.safetensors"
+    assert settings.lora == MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors"
     assert settings.lora_scale == 0.75
     assert dict(settings.controlnets) == {
         "canny": "diffusers/controlnet-canny-sdxl-1.0",

@@ -1,51 +1,51 @@
-"""Photographs: the page's recipe through the sdxl engine, in this process or on a server.
+"""Which backend makes the photographs: the sdxl engine here, a Cog server, or Replicate.
 
-Where is settled by the environment alone, when the program starts. The page is never told a
-token, nor where it came from.
+The settings alone decide, when the program starts. Tokens never reach the page.
 """
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from plitka.designer.backends.base import Backend
-
-SETTING = "PLITKA_PHOTOGRAPH"
-TOKEN = "PLITKA_PHOTOGRAPH_TOKEN"
-REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
-REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client has it
-_MOST_BYTES = 32 * 2**20  # of one picture
+from plitka.engines.base import Engine
+from plitka.settings import PHOTOGRAPHER, REPLICATE_TOKEN, PhotographerSettings
 
 
 class SettingError(OSError):
-    """The environment asks for what there is not; the message names the variable."""
+    """A setting that names no backend, or lacks its token; the message names the variable."""
 
 
-def select_backend(env: Mapping[str, str] = os.environ) -> Backend:
-    """The photographer that PLITKA_PHOTOGRAPH names: sdxl, a Cog server, or a deployment."""
-    where = env.get(SETTING, "").strip() or "sdxl"
-    if where == "sdxl":
+def select_backend(
+    settings: PhotographerSettings, load_engine: Callable[[], Engine], overlap: bool
+) -> Backend:
+    """Select the backend that the settings name. Raises SettingError.
+
+    load_engine: loads the sdxl engine; called at the first photograph of the local backend.
+    overlap: as `pipeline.make` takes it.
+    """
+    if settings.backend == "sdxl":
         from plitka.designer.backends.local import LocalBackend
 
-        return LocalBackend()
-    deployment = re.fullmatch(r"replicate:([\w.-]+)/([\w.-]+)", where)
+        return LocalBackend(load_engine, overlap)
+    deployment = re.fullmatch(r"replicate:([\w.-]+)/([\w.-]+)", settings.backend)
     if deployment:
         from plitka.designer.backends.replicate import ReplicateBackend
 
-        token = env.get(REPLICATE_TOKEN, "").strip()
+        token, address = settings.replicate_token, settings.replicate_address
         if not token:
             raise SettingError(
-                f"{SETTING} names a deployment on Replicate, so put its token into"
+                f"{PHOTOGRAPHER} names a deployment on Replicate, so put its token into"
                 f" {REPLICATE_TOKEN}"
             )
-        return ReplicateBackend(deployment[1], deployment[2], token, env.get(REPLICATE_ADDRESS))
-    if urlsplit(where).scheme in {"http", "https"} and urlsplit(where).hostname:
+        return ReplicateBackend(deployment[1], deployment[2], token, address)
+    parts = urlsplit(settings.backend)
+    if parts.scheme in {"http", "https"} and parts.hostname:
         from plitka.designer.backends.cog_server import CogServerBackend
 
-        return CogServerBackend(where, env.get(TOKEN, "").strip() or None)
-    # What it holds is not shown: an address may have a password in it.
+        return CogServerBackend(settings.backend, settings.token)
+    # The value is not shown: an address may contain a password.
     raise SettingError(
-        f'{SETTING}: allowed are "sdxl" (in this program, the default), the address of a Cog server'
-        ' ("http://127.0.0.1:5000"), or "replicate:OWNER/DEPLOYMENT"'
+        f'{PHOTOGRAPHER}: allowed are "sdxl" (in this program, the default), the address of a Cog'
+        ' server ("http://127.0.0.1:5000"), or "replicate:OWNER/DEPLOYMENT"'
     )

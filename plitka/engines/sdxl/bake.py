@@ -8,7 +8,7 @@ from typing import Any
 import diffusers
 
 from plitka import __version__
-from plitka.engines.sdxl import device, loading, options
+from plitka.engines.sdxl import device, loading
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.memory_plan import compute_model_needs
 from plitka.errors import WeightsError
@@ -17,7 +17,7 @@ from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages
 from plitka.weights import archive, preflight, snapshot
 from plitka.weights.preflight import Inventory
-from plitka.weights.settings import read_settings
+from plitka.weights.settings import WeightsSettings
 from plitka.weights.snapshot import Snapshot
 
 _SHARD = "20GB"  # one file for each network: a reader maps it whole
@@ -25,7 +25,10 @@ _SPARE = 2**28  # bytes of disk to leave free
 
 
 def bake(
-    folder: Path, packed: Path | str | None, controlnets: tuple[ControlNetKind, ...]
+    folder: Path,
+    settings: WeightsSettings,
+    packed: Path | str | None,
+    controlnets: tuple[ControlNetKind, ...],
 ) -> Snapshot:
     """Write a snapshot by the settings. `folder` must not be there yet, or be empty.
 
@@ -34,13 +37,11 @@ def bake(
     """
     refuse_folder(folder)
     loading.quiet_libraries()
-    settings = read_settings()
     if snapshot.find_snapshot(settings) is not None:
         raise WeightsError(
             f"{settings.base}: is a baked snapshot already; set PLITKA_BASE to the model it was"
             " baked of"
         )
-    options.read_options()
     stages = Stages(lambda: device.describe_memory(_CPU))
     with archive.open_package(packed) as given:
         with stages("check weights"):

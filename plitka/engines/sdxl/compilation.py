@@ -1,12 +1,12 @@
-"""torch.compile of the UNet and of the VAE's decoder, warmed for all that predictions ask of them.
+"""torch.compile of the UNet and of the VAE's decoder, compiled before the first prediction.
 
-Compiled code is made for the shapes that it has seen, and for their order in memory. So everything
-that a prediction can ask for is run once, when the engine is loaded: both sizes of pictures, with
-and without guidance (two samples and one). A ControlNet's residuals would double that; instead
-compiled code always takes residuals, and those are zeros where no ControlNet runs.
+Compiled code is specific to the shapes and memory layouts that it was run with. So everything that
+a prediction can ask for is run once, when the engine is loaded: both picture sizes, with guidance
+and without (two samples and one). A ControlNet's residuals would double that; so compiled code
+always takes residuals, and they are zeros where no ControlNet runs.
 
-A prompt too long for one chunk and the quality `turbo`, whose LoRA is hooked into the UNet, go
-without compiled code, as do the small memory plans.
+Not compiled are: prompts longer than one chunk, the quality `turbo`, whose LoRA is hooked into the
+UNet, and the small memory plans.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,81 +22,86 @@ from plitka.engines.sdxl.device import Device, is_out_of_memory
 from plitka.engines.sdxl.guidance import Step
 from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.engines.sdxl.options import Options
+from plitka.engines.sdxl.sampling import Condition
 from plitka.engines.sdxl.text_encoding import CHUNK, PromptEmbeddings
 from plitka.errors import EngineError
+from plitka.request.plan import DRAWN_SIZES
 from plitka.runtime.timing import log
 
 PLANS: tuple[MemoryPlan, ...] = ("resident", "encoders_on_cpu")
 """The memory plans in which networks stay where they are, and pictures whole."""
 
-_SIZES = (512, 1024)  # pixels a side
 _compile: Any = torch.compile  # partly typed
-_VARIANTS = 16  # of one network; torch gives up after 8 where nothing is set
+_MOST_VARIANTS = 16  # compiled forms of one network; torch's default is 8
 
 _DOWN, _MIDDLE = "down_block_additional_residuals", "mid_block_additional_residual"
 
 
 class CompiledUNet:
-    """The UNet as compiled code, to be called as the UNet is; the VAE's decoder is compiled within.
+    """The compiled UNet, to be called as the UNet is. Compiles the VAE's decoder in place as well.
 
-    Raises EngineError where that cannot be done.
+    Raises EngineError if it cannot be compiled.
     """
 
-    def __init__(self, pipe: Any, device: Device, savings: Options) -> None:
-        assert savings.compile is not None
+    def __init__(self, pipe: Any, device: Device, options: Options) -> None:
+        assert options.compile is not None
+        # For the whole process. Beyond it torch runs a network uncompiled, without an error.
+        torch._dynamo.config.recompile_limit = _MOST_VARIANTS
         self._pipe = pipe
-        self._zeros: dict[torch.Size, list[Tensor]] = {}
-        given: dict[str, Any] = {"backend": savings.compile, "dynamic": False}
-        torch._dynamo.config.recompile_limit = _VARIANTS
-        with torch.inference_mode(), _explained(savings.compile):
-            _try(device, given)
-            self._unet = _compile(pipe.unet, **given)
-            decode = _compile(pipe.vae.decoder.forward, **given)
+        self._zero_residuals: dict[torch.Size, list[Tensor]] = {}  # by shape of the samples
+        settings: dict[str, Any] = {"backend": options.compile, "dynamic": False}
+        with torch.inference_mode(), _explain_failure(options.compile):
+            _check_backend(device, settings)
+            self._unet = _compile(pipe.unet, **settings)
+            decode = _compile(pipe.vae.decoder.forward, **settings)
             pipe.vae.decoder.forward = lambda sample: decode(sample.contiguous())
-            network = _stand_in(pipe.unet, device, savings)
-            for size in _SIZES:
-                self._warm(network, size, device)
+            controlnet = _make_untrained_controlnet(pipe.unet, device, options)
+            for size in DRAWN_SIZES:
+                self._warm_up(controlnet, size, device)
 
-    def __call__(self, samples: Tensor, timestep: Tensor, **given: Any) -> Any:
-        zeros = self._zeros[samples.shape]
-        parts = [*given.pop(_DOWN), given.pop(_MIDDLE)] if _DOWN in given else zeros
-        laid = [_as_laid(part, zero) for part, zero in zip(parts, zeros, strict=True)]
-        residuals = {_DOWN: laid[:-1], _MIDDLE: laid[-1]}
-        return self._unet(samples.contiguous(), timestep, **given, **residuals)
+    def __call__(self, samples: Tensor, timestep: Tensor, **arguments: Any) -> Any:
+        zeros = self._zero_residuals[samples.shape]
+        controlled = _DOWN in arguments
+        parts = [*arguments.pop(_DOWN), arguments.pop(_MIDDLE)] if controlled else zeros
+        parts = [_copy_layout(part, zero) for part, zero in zip(parts, zeros, strict=True)]
+        residuals = {_DOWN: parts[:-1], _MIDDLE: parts[-1]}
+        return self._unet(samples.contiguous(), timestep, **arguments, **residuals)
 
-    def fits(self, embedded: PromptEmbeddings) -> bool:
-        """Whether code was made for a prompt of this length."""
-        return embedded.prompt.shape[1] == CHUNK
+    def fits(self, embeddings: PromptEmbeddings) -> bool:
+        """Whether code was compiled for a prompt of this length."""
+        return embeddings.prompt.shape[1] == CHUNK
 
     def drop(self) -> None:
-        """Give the decoder back as it was. The UNet itself was never changed."""
+        """Restore the VAE's decoder. The UNet itself was never changed."""
         del self._pipe.vae.decoder.forward  # the instance's; the class has its own
-        self._zeros.clear()
+        self._zero_residuals.clear()
 
-    def _warm(self, controlnet: Any, size: int, device: Device) -> None:
-        """Compile for pictures of one size."""
+    def _warm_up(self, controlnet: Any, size: int, device: Device) -> None:
+        """Compile for pictures of one size, in pixels a side."""
         unet = self._pipe.unet
-        embedded = _nothing(unet)
-        given = sampling.make_condition(embedded, size, 2.0)
+        embeddings = _make_empty_embeddings(unet)
+        condition = sampling.make_condition(embeddings, size, 2.0)
         steps = [Step(guided=True, controlled=False), Step(guided=False, controlled=False)]
         schedule = sampling.make_schedule(self._pipe.scheduler, len(steps), len(steps), device.name)
         generator = torch.Generator("cpu").manual_seed(0)
-        latents = sampling.draw_noise(schedule, size, generator, embedded.prompt)
+        latents = sampling.draw_noise(schedule, size, generator, embeddings.prompt)
         for step in steps:
             samples = torch.cat([latents] * step.samples)
-            self._zeros[samples.shape] = _zeros(controlnet, samples, schedule.timesteps[0], given)
-        latents = sampling.denoise(self, schedule, steps, latents, given, lambda: None)
+            self._zero_residuals[samples.shape] = _make_zero_residuals(
+                controlnet, samples, schedule.timesteps[0], condition
+            )
+        latents = sampling.denoise(self, schedule, steps, latents, condition, lambda: None)
         sampling.decode_latents(self._pipe.vae, latents)
 
 
-def _try(device: Device, given: Mapping[str, Any]) -> None:
-    """Compile next to nothing: what is lacking shows here at once, and not minutes later."""
-    _compile(torch.sin, **given)(torch.zeros(8, device=device.name))
+def _check_backend(device: Device, settings: Mapping[str, Any]) -> None:
+    """Compile next to nothing, so that a missing compiler shows at once, and not minutes later."""
+    _compile(torch.sin, **settings)(torch.zeros(8, device=device.name))
 
 
 @contextmanager
-def _explained(backend: str) -> Iterator[None]:
-    """Why compiling has failed, and what can be done about it."""
+def _explain_failure(backend: str) -> Iterator[None]:
+    """Turn what torch raises in the block into an EngineError with its remedy."""
     try:
         yield
     except RuntimeError as error:
@@ -115,35 +120,40 @@ def _explained(backend: str) -> Iterator[None]:
         ) from error
 
 
-def _nothing(unet: Any) -> PromptEmbeddings:
-    """What an empty prompt could look like."""
+def _make_empty_embeddings(unet: Any) -> PromptEmbeddings:
+    """Make embeddings of the shapes of a short prompt, all zeros."""
     text = torch.zeros(1, CHUNK, unet.config.cross_attention_dim)
     pooled = torch.zeros(1, 1280)
     parts = (part.to(unet.device, unet.dtype) for part in (text, text, pooled, pooled))
     return PromptEmbeddings(*parts)
 
 
-def _stand_in(unet: Any, device: Device, savings: Options) -> Any:
-    """A ControlNet of the same build with weights that mean nothing, for as long as it is used."""
+def _make_untrained_controlnet(unet: Any, device: Device, options: Options) -> Any:
+    """Make a ControlNet for the UNet with random weights, to learn its residuals' shapes."""
     with torch.device(unet.device):
-        made = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
-    made = made.to(unet.device, unet.dtype).eval().requires_grad_(False)
-    loading.set_memory_format(made, device, savings)
-    return made
+        network = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
+    network = network.to(unet.device, unet.dtype).eval().requires_grad_(False)
+    loading.set_memory_format(network, device, options)
+    return network
 
 
-def _zeros(
-    controlnet: Any, samples: Tensor, timestep: Tensor, given: sampling.Condition
+def _make_zero_residuals(
+    controlnet: Any, samples: Tensor, timestep: Tensor, condition: Condition
 ) -> list[Tensor]:
-    """Residuals that change nothing, those of the middle at the end."""
+    """Make residuals that change nothing, in the ControlNet's shapes and memory layouts.
+
+    Those of the down blocks in order, that of the middle block last.
+    """
     rows, _, height, width = samples.shape
     edges = samples.new_zeros(rows, 3, 8 * height, 8 * width)
-    added = sampling.run_controlnet(controlnet, samples, timestep, given, slice(2 - rows, 2), edges)
-    return [torch.zeros_like(part) for part in (*added[_DOWN], added[_MIDDLE])]
+    residuals = sampling.run_controlnet(
+        controlnet, samples, timestep, condition, slice(2 - rows, 2), edges
+    )
+    return [torch.zeros_like(part) for part in (*residuals[_DOWN], residuals[_MIDDLE])]
 
 
-def _as_laid(tensor: Tensor, example: Tensor) -> Tensor:
-    """The same numbers in the example's order in memory."""
+def _copy_layout(tensor: Tensor, example: Tensor) -> Tensor:
+    """Return the tensor with the strides of the example, copied where they differ."""
     if tensor.stride() == example.stride():
         return tensor
     return torch.empty_like(example).copy_(tensor)

@@ -1,53 +1,57 @@
-"""Loads ControlNets when they are first needed, and evicts them."""
+"""ControlNets: loaded when a picture first needs them, evicted when memory is short."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from plitka.runtime.timing import log
+from diffusers import ControlNetModel
 
-if TYPE_CHECKING:
-    from diffusers import ControlNetModel
+from plitka.engines.sdxl import device, loading
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.options import Options
 from plitka.request.controlnet import ControlNetKind
+from plitka.runtime.timing import log
 
 
 class ControlNets:
-    """Networks that have been needed so far, each loaded once.
+    """The networks that pictures have needed so far, each loaded once.
 
-    Under memory pressure the one that was not used longest leaves first.
+    sources: kind -> folder or repository of the hub. needed: bytes of memory that must be free
+    before a network is loaded; others are evicted for it, the one used longest ago first.
     """
 
     def __init__(
-        self,
-        load: Callable[[ControlNetKind], "ControlNetModel"],
-        free: Callable[[], int],
-        release: Callable[[], None],
+        self, sources: Mapping[str, str], device: Device, options: Options, needed: int
     ) -> None:
-        """free: bytes that are free for another network; release: gives back what has left."""
-        self._load = load
-        self._free = free
-        self._release = release
+        self._sources = sources
+        self._device = device
+        self._options = options
+        self._needed = needed
         self._loaded: OrderedDict[ControlNetKind, ControlNetModel] = OrderedDict()
 
     @property
-    def loaded(self) -> "Mapping[ControlNetKind, ControlNetModel]":
+    def loaded(self) -> Mapping[ControlNetKind, ControlNetModel]:
         """The networks in memory, the one used last at the end."""
         return self._loaded
 
-    def get(self, kind: ControlNetKind, needed: int) -> "ControlNetModel":
-        """The network, loaded unless it is there; `needed` bytes are made free for it before."""
+    def get(self, kind: ControlNetKind, place: str) -> ControlNetModel:
+        """Return the network of a kind; load it onto `place`, a torch device, if it is not loaded.
+
+        Raises WeightsError if it cannot be loaded.
+        """
         if kind not in self._loaded:
-            while self._loaded and self._free() < needed:
-                self.evict(kind)
-            self._loaded[kind] = self._load(kind)
+            while self._loaded and device.free_memory(self._device) < self._needed:
+                self.evict(keep=kind)
+            network = loading.load_controlnet(kind, self._sources[kind], self._device, place)
+            loading.set_memory_format(network, self._device, self._options)
+            self._loaded[kind] = network
         self._loaded.move_to_end(kind)
         return self._loaded[kind]
 
     def evict(self, keep: ControlNetKind | None = None) -> ControlNetKind | None:
-        """Drop the network not used longest, except the one to keep, and say which it was."""
+        """Drop the network used longest ago, but not `keep`. Return its kind, None for none."""
         oldest = next((kind for kind in self._loaded if kind != keep), None)
         if oldest is not None:
             log.info("ControlNet %s leaves memory", oldest)
             del self._loaded[oldest]
-            self._release()
+            device.release_memory(self._device)
         return oldest

@@ -1,35 +1,37 @@
 """The SDXL engine: draws with the diffusion model, its LoRA and embeddings, and a ControlNet.
 
-What is loaded is in `loading.py` beside it.
+`SdxlEngine.draw` holds the lock and retries with less memory; `_run_stages` is one picture, in the
+stages of diffusers' StableDiffusionXLPipeline.__call__. What is loaded is in `loading.py`.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import tqdm
+from diffusers import ControlNetModel
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plitka.engines.base import Drawn, Guides
-from plitka.engines.sdxl import compilation, device, loading, options, sampling
+from plitka.engines.base import Drawn, DrawRequest, Guides
+from plitka.engines.sdxl import compilation, device, loading, sampling
 from plitka.engines.sdxl.compilation import CompiledUNet
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.guidance import Step, plan_steps
+from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
+from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
 from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.errors import EngineError
 from plitka.request.controlnet import ControlNetKind
-from plitka.request.plan import Plan
+from plitka.request.plan import Plan, count_steps
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime import logs
 from plitka.runtime.memory import format_gib
@@ -39,15 +41,15 @@ from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 from plitka.tile.layout import Layout
 from plitka.weights.settings import TURBO_LORA
 
-_TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
+_VAE_TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
 
-def load_sdxl(packed: Path | str | None = None, dtype: str | None = None) -> "SdxlEngine":
-    """Load all but the ControlNets. `packed` is what setup() was given as weights.
-
-    dtype: "float16", "bfloat16" or "float32", for measurements; the device decides without it.
-    """
-    loaded = loading.load(packed, dtype)
+def load_sdxl(settings: SdxlSettings, package: Path | str | None = None) -> "SdxlEngine":
+    """Load everything but the ControlNets. package: what setup() was given as weights."""
+    # No progress bar may start tqdm's monitor thread: it would start within a prediction, and why
+    # none may stands in runtime/background.py, at start_thread.
+    tqdm.tqdm.monitor_interval = 0
+    loaded = loading.load(settings, package)
     engine = SdxlEngine(loaded)
     seconds = loaded.stages.seconds
     parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
@@ -56,30 +58,34 @@ def load_sdxl(packed: Path | str | None = None, dtype: str | None = None) -> "Sd
 
 
 class SdxlEngine:
+    """SDXL with its LoRA, embeddings and ControlNets. Draws one picture at a time."""
+
     name = "sdxl"
     uses_controlnet = True
+    needs_matching = True
 
     def __init__(self, loaded: loading.Loaded) -> None:
         self.pipe = loaded.pipe
-        self.tokens = loaded.tokens
+        self.knows_tokens = loaded.tokens
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
-        self.savings = loaded.savings
+        self.options = loaded.savings
         self.turbo = loaded.turbo
+        self.controlnets = ControlNets(
+            loaded.controlnets,
+            loaded.device,
+            loaded.savings,
+            needed=loaded.needs.controlnet + loaded.needs.denoise,
+        )
         self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
         self._lock = threading.Lock()
-        self._prompts = PromptEncoder(loaded.pipe, loaded.savings.keep_prompts)
-        self.controlnets = ControlNets(
-            load=lambda kind: self._load_controlnet(kind, loaded.controlnets[kind]),
-            free=lambda: device.free_memory(self.device),
-            release=lambda: device.release_memory(self.device),
-        )
-        self._settle()
-        self._compiled = self._compile(loaded.stages)
+        self._prompt_encoder = PromptEncoder(loaded.pipe, loaded.savings.keep_prompts)
+        self._place_modules()
+        self._compiled = self._compile_unet(loaded.stages)
 
     def check(self, recipe: Recipe) -> None:
-        """Raise RecipeError where the recipe asks for what this engine cannot do."""
+        """Raise RecipeError if the recipe asks for something that this engine cannot do."""
         if recipe.quality == "turbo" and self.turbo is None:
             raise RecipeError(
                 'quality: "turbo" needs a distilled LoRA, and this engine was loaded without one;'
@@ -93,88 +99,211 @@ class SdxlEngine:
                 " PLITKA_LORA_SCALE before the start"
             )
 
-    def answer(self) -> None:
-        """Raise EngineError where the device is gone or, at rest, has too little memory left."""
+    def health_check(self) -> None:
+        """Raise EngineError if the device fails or, between pictures, has too little memory."""
         device.check_device(self.device)
-        at_rest = not self._lock.locked()
+        is_idle = not self._lock.locked()
         free, least = device.free_memory(self.device), self._needs.decode_tiled
-        if at_rest and free < least:
+        if is_idle and free < least:
             raise EngineError(
                 f"{self.device.title}: {format_gib(free)} of memory is free, and a picture needs"
                 f" {format_gib(least)} at the least; end what else uses it"
             )
 
-    def _load_controlnet(self, kind: ControlNetKind, text: str) -> Any:
-        network = loading.load_controlnet(kind, text, self.device, self._resting)
-        loading.set_memory_format(network, self.device, self.savings)
-        return network
-
-    def _compile(self, stages: Stages) -> CompiledUNet | None:
-        """Compile where that is asked for, and networks stay where they are."""
-        backend = self.savings.compile
-        if backend is None:
-            return None
-        if self.memory_plan not in compilation.PLANS:
-            log.warning(
-                "%s: nothing is compiled with the memory plan %s, which moves the networks or cuts"
-                " pictures into tiles; take a larger card, or set it to 0",
-                *(options.COMPILE, self.memory_plan),
-            )
-            return None
-        with stages(f"compile with {backend}"):
-            return CompiledUNet(self.pipe, self.device, self.savings)
-
-    def guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+    def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
+        """Render the layout, and draw its edges in the way that the plan's ControlNet knows."""
         if plan.strength is None and plan.control.kind is None:
             return Guides()
-        photo = render.render_picture(layout, size)
+        rendered = render.render_picture(layout, size)
         edges = None
         if plan.control.kind is not None:
-            draw = draw_canny_edges if plan.control.kind == "canny" else draw_soft_edges
-            edges = draw(layout, photo)
-        return Guides(None if plan.strength is None else photo, edges)
+            draw_edges = draw_canny_edges if plan.control.kind == "canny" else draw_soft_edges
+            edges = draw_edges(layout, rendered)
+        return Guides(None if plan.strength is None else rendered, edges)
 
-    def draw(
-        self,
-        plan: Plan,
-        layout: Layout,
-        size: int,
-        steps: int,
-        guides: Guides | None = None,
-        at_step: Callable[[], None] = lambda: None,
-    ) -> Drawn:
-        """Draw the layout. Where memory runs out, once more with a smaller memory plan."""
-        guides = guides or self.guides(plan, layout, size)
-        with self._lock:  # two runs at once would take each other's modules away
-            return self._drawn(_Request(plan, guides, size, steps, at_step))
+    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
+        """Draw one picture; if memory runs out, try once more with a smaller memory plan."""
+        with self._lock:  # two runs at the same time would move each other's modules away
+            drawn = self._draw_unless_out_of_memory(request, at_step)
+            if drawn is None:
+                self._step_down(request.plan.control.kind)
+                drawn = self._draw_unless_out_of_memory(request, at_step)
+            if drawn is None:
+                device.release_memory(self.device)
+                raise self._explain_out_of_memory()
+            return drawn
 
-    def _drawn(self, asked: "_Request") -> Drawn:
-        result = self._unless_out_of_memory(asked)
-        if result is None:
-            self._step_down(asked.plan.control.kind)
-            result = self._unless_out_of_memory(asked)
-        if result is not None:
-            return result
-        device.release_memory(self.device)
-        free = format_gib(device.free_memory(self.device))
-        raise EngineError(
-            f"out of memory on {self.device.title}, twice, the second time with the memory plan"
-            f" {self.memory_plan} ({PLANS[self.memory_plan]}); {free} is free now: end what"
-            f" else uses it, raise {device.FRACTION} where it is set, or take a larger device"
-        )
-
-    def _unless_out_of_memory(self, asked: "_Request") -> Drawn | None:
-        """The picture; None where memory ran out, and what the attempt held is free again."""
+    def _draw_unless_out_of_memory(
+        self, request: DrawRequest, at_step: Callable[[], None]
+    ) -> Drawn | None:
+        """Draw one picture. Return None if memory ran out; what the attempt used is free again."""
         try:
-            return self._draw(asked)
+            device.reset_peak(self.device)
+            self._place_modules()
+            with torch.inference_mode():
+                return self._run_stages(request, at_step)
         except RuntimeError as error:
             if not device.is_out_of_memory(error):
                 raise
         return None
 
-    def _step_down(self, kept: ControlNetKind | None) -> None:
-        """Free what can be freed, and go on with the next smaller memory plan."""
-        while self.controlnets.evict(kept):
+    def _run_stages(self, request: DrawRequest, at_step: Callable[[], None]) -> Drawn:
+        """Run the stages of one picture."""
+        plan, size = request.plan, request.size
+        stopwatch = _Stopwatch()
+
+        # 1. Encode the prompts
+        embeddings = self._encode_prompts(plan)
+        stopwatch.end("prompts")
+
+        # 2. Load the ControlNet
+        controlnet = self._load_controlnet(plan.control.kind)
+        stopwatch.end("models")
+
+        # 3. Prepare the conditions
+        condition = sampling.make_condition(
+            embeddings,
+            size,
+            plan.guidance_scale,
+            controlnet,
+            request.guides.edges,
+            plan.controlnet_scale,
+        )
+
+        # 4. Prepare the schedule
+        turbo = self.turbo if plan.recipe.quality == "turbo" else None
+        scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
+        count = count_steps(request.steps, plan.strength)
+        schedule = sampling.make_schedule(scheduler, request.steps, count, self.device.name)
+        controlnet_scale = 0.0 if controlnet is None else plan.controlnet_scale
+        steps = plan_steps(schedule.sigmas, plan.guidance_scale, controlnet_scale, self.options)
+
+        # 5. Prepare the latents
+        latents = self._prepare_latents(request, schedule, condition.text)
+        stopwatch.end("encode")
+
+        # 6. Denoise
+        compiled = self._choose_compiled(embeddings, turbo)
+        unet = self.pipe.unet if compiled is None else compiled
+        with (
+            self._on_device(self.pipe.unet, controlnet, turbo),
+            nullcontext() if turbo is None else turbo.on(),
+            _show_progress(size, len(steps), at_step) as advance,
+        ):
+            latents = sampling.denoise(unet, schedule, steps, latents, condition, advance)
+            device.synchronize(self.device)
+        _refuse_nonfinite(latents)
+        stopwatch.end("denoise")
+
+        # 7. Decode
+        image = self._decode(latents)
+        stopwatch.end("decode")
+
+        self._log_picture(size, steps, stopwatch.seconds)
+        metrics = self._collect_metrics(steps, stopwatch.seconds, compiled is not None)
+        return Drawn(image, len(steps), metrics)
+
+    # Parts of the stages
+
+    def _encode_prompts(self, plan: Plan) -> PromptEmbeddings:
+        embeddings = self._prompt_encoder.encode(
+            plan.prompt, plan.negative_prompt, self._encoders_on_device()
+        )
+        return embeddings.to(self.device.name)
+
+    def _load_controlnet(self, kind: ControlNetKind | None) -> ControlNetModel | None:
+        return None if kind is None else self.controlnets.get(kind, self._idle_place)
+
+    def _prepare_latents(self, request: DrawRequest, schedule: Schedule, like: Tensor) -> Tensor:
+        """Make the latents of the first step, (1, 4, size / 8, size / 8), in `like`'s dtype.
+
+        Pure noise, or the init image's latents with as much noise as the first step takes away.
+        """
+        generator = torch.Generator("cpu").manual_seed(request.plan.recipe.seed)
+        if request.guides.init is None:
+            return sampling.draw_noise(schedule, request.size, generator, like)
+        with self._on_device(self.pipe.vae):
+            latents = sampling.encode_image(self.pipe.vae, request.guides.init, generator, like)
+        return sampling.add_noise(schedule, latents, generator)
+
+    def _choose_compiled(
+        self, embeddings: PromptEmbeddings, turbo: LoraAdapter | None
+    ) -> CompiledUNet | None:
+        """Return the compiled UNet if its code can draw this picture."""
+        if self._compiled is None or not self._compiled.fits(embeddings):
+            return None
+        return None if turbo is not None else self._compiled  # the LoRA's hooks are not in it
+
+    def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Decode latents to a picture, (size, size, 3) RGB, 0 to 255."""
+        with self._on_device(self.pipe.vae):
+            return _to_picture(sampling.decode_latents(self.pipe.vae, latents))
+
+    # Memory: where modules are, and what to do when it runs out
+
+    @property
+    def _encoders(self) -> tuple[torch.nn.Module, torch.nn.Module]:
+        return self.pipe.text_encoder, self.pipe.text_encoder_2
+
+    @property
+    def _idle_place(self) -> str:
+        """The torch device on which modules wait while they are not used."""
+        return "cpu" if self.memory_plan == "offload" else self.device.name
+
+    @property
+    def _idle_place_of_encoders(self) -> str:
+        return self.device.name if self.memory_plan == "resident" else "cpu"
+
+    def _place_modules(self) -> None:
+        """Put every module where the memory plan wants it, wherever a cancelled run left it."""
+        vae, unet = self.pipe.vae, self.pipe.unet
+        adapters = [] if self.turbo is None else [self.turbo]
+        for module in (vae, unet, *adapters, *self.controlnets.loaded.values()):
+            module.to(self._idle_place)
+        for encoder in self._encoders:
+            encoder.to(self._idle_place_of_encoders)
+        if vae.dtype != unet.dtype:  # a run was cancelled while the VAE worked in float32
+            vae.to(dtype=unet.dtype)
+        if self.memory_plan in ("tiled_vae", "offload"):
+            # SDXL's own tiles are 1024 pixels, which leaves a picture of 1024 whole.
+            vae.enable_tiling()
+            vae.tile_sample_min_size = _VAE_TILE
+            vae.tile_latent_min_size = _VAE_TILE // 2 ** (len(vae.config.block_out_channels) - 1)
+
+    @contextmanager
+    def _on_device(self, *modules: Any) -> Iterator[None]:
+        """Move modules to the device for the block, where the memory plan is `offload`.
+
+        A block that fails leaves them there: `_place_modules` puts them back before the next run.
+        """
+        moved = [] if self.memory_plan != "offload" else [m for m in modules if m is not None]
+        for module in moved:
+            module.to(self.device.name)
+        yield
+        for module in moved:
+            module.to(self._idle_place)
+        if moved:
+            device.release_memory(self.device)
+
+    @contextmanager
+    def _encoders_on_device(self) -> Iterator[None]:
+        """Move the text encoders to the device for the block, unless they stay there."""
+        self._move_encoders(self.device.name)
+        try:
+            yield
+        finally:
+            self._move_encoders(self._idle_place_of_encoders)
+
+    def _move_encoders(self, place: str) -> None:
+        if self._idle_place_of_encoders == self.device.name:
+            return
+        for encoder in self._encoders:
+            encoder.to(place)
+        device.release_memory(self.device)
+
+    def _step_down(self, keep: ControlNetKind | None) -> None:
+        """Evict all ControlNets but one, and go on with the next smaller memory plan."""
+        while self.controlnets.evict(keep):
             pass
         before, self.memory_plan = self.memory_plan, step_down(self.memory_plan)
         if self._compiled is not None and self.memory_plan not in compilation.PLANS:
@@ -188,194 +317,110 @@ class SdxlEngine:
             PLANS[self.memory_plan],
         )
 
-    def _draw(self, asked: "_Request") -> Drawn:
-        device.reset_peak(self.device)
-        self._settle()
-        with torch.inference_mode():
-            return self._sampled(asked)
-
-    def _sampled(self, asked: "_Request") -> Drawn:
-        plan, size = asked.plan, asked.size
-        watch = _Stopwatch()
-        embedded = self._embed(plan)
-        watch.end("prompts")
-        controlnet = self._controlnet(plan)
-        watch.end("models")
-        given = sampling.make_condition(
-            embedded,
-            size,
-            plan.guidance_scale,
-            controlnet,
-            asked.guides.edges,
-            plan.controlnet_scale,
+    def _explain_out_of_memory(self) -> EngineError:
+        """Make the error for a picture that failed twice."""
+        free = format_gib(device.free_memory(self.device))
+        return EngineError(
+            f"out of memory on {self.device.title}, twice, the second time with the memory plan"
+            f" {self.memory_plan} ({PLANS[self.memory_plan]}); {free} is free now: end what"
+            f" else uses it, raise {MEMORY_FRACTION} where it is set, or take a larger device"
         )
-        run = sampling.count_steps(asked.steps, plan.strength)
-        turbo = self.turbo if plan.recipe.quality == "turbo" else None
-        scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
-        schedule = sampling.make_schedule(scheduler, asked.steps, run, self.device.name)
-        scale = 0.0 if controlnet is None else plan.controlnet_scale
-        steps = plan_steps(schedule.sigmas, plan.guidance_scale, scale, self.savings)
-        compiled = self._compiled if turbo is None else None  # whose hooks are not in that code
-        fits = compiled is not None and compiled.fits(embedded)
-        unet = compiled if compiled is not None and fits else self.pipe.unet
-        latents = self._start(asked, schedule, given.text)
-        watch.end("encode")
-        with (
-            self._at_work(self.pipe.unet, controlnet, turbo),
-            nullcontext() if turbo is None else turbo.on(),
-            _progress_bar(size, run) as bar,
-        ):
 
-            def at_step() -> None:
-                bar.update()
-                asked.at_step()
-
-            latents = sampling.denoise(unet, schedule, steps, latents, given, at_step)
-            device.synchronize(self.device)
-        _refuse_nonfinite(latents)
-        watch.end("denoise")
-        with self._at_work(self.pipe.vae):
-            image = _to_image(sampling.decode_latents(self.pipe.vae, latents))
-        watch.end("decode")
-        metrics = {**self._metrics(size, steps, watch), "compiled": unet is compiled}
-        return Drawn(image, run, metrics)
-
-    def _start(self, asked: "_Request", schedule: Schedule, like: Tensor) -> Tensor:
-        """Latents for the first step: noise, or as much noise as it takes away over the render."""
-        generator = torch.Generator("cpu").manual_seed(asked.plan.recipe.seed)
-        if asked.guides.init is None:
-            return sampling.draw_noise(schedule, asked.size, generator, like)
-        with self._at_work(self.pipe.vae):
-            latents = sampling.encode_image(self.pipe.vae, asked.guides.init, generator, like)
-        return sampling.add_noise(schedule, latents, generator)
-
-    def _embed(self, plan: Plan) -> PromptEmbeddings:
-        def at_work(now: bool) -> None:
-            if self._resting_encoders != self.device.name:
-                for encoder in self._encoders:
-                    encoder.to(self.device.name if now else self._resting_encoders)
-                device.release_memory(self.device)
-
-        embedded = self._prompts.embed(plan.prompt, plan.negative_prompt, at_work)
-        return embedded.to(self.device.name)
-
-    def _controlnet(self, plan: Plan) -> Any:
-        if plan.control.kind is None:
+    def _compile_unet(self, stages: Stages) -> CompiledUNet | None:
+        """Compile the UNet if the options say so and the memory plan does not move networks."""
+        backend = self.options.compile
+        if backend is None:
             return None
-        needed = self._needs.controlnet + self._needs.denoise
-        return self.controlnets.get(plan.control.kind, needed)
+        if self.memory_plan not in compilation.PLANS:
+            log.warning(
+                "%s: nothing is compiled with the memory plan %s, which moves the networks or cuts"
+                " pictures into tiles; take a larger card, or set it to 0",
+                COMPILE,
+                self.memory_plan,
+            )
+            return None
+        with stages(f"compile with {backend}"):
+            return CompiledUNet(self.pipe, self.device, self.options)
 
-    @contextmanager
-    def _at_work(self, *modules: Any) -> Iterator[None]:
-        """With the memory plan `offload`, the modules are on the device only in the block."""
-        moved = [] if self.memory_plan != "offload" else [m for m in modules if m is not None]
-        for module in moved:
-            module.to(self.device.name)
-        yield
-        for module in moved:
-            module.to(self._resting)
-        if moved:
-            device.release_memory(self.device)
+    # What is reported
 
-    @property
-    def _encoders(self) -> tuple[torch.nn.Module, torch.nn.Module]:
-        return self.pipe.text_encoder, self.pipe.text_encoder_2
-
-    @property
-    def _resting(self) -> str:
-        """Where models wait for their work."""
-        return "cpu" if self.memory_plan == "offload" else self.device.name
-
-    @property
-    def _resting_encoders(self) -> str:
-        return self.device.name if self.memory_plan == "resident" else "cpu"
-
-    def _settle(self) -> None:
-        """Put every module where the memory plan wants it, whatever a cancelled run has left."""
-        vae, unet = self.pipe.vae, self.pipe.unet
-        beside = [self.turbo] if self.turbo is not None else []
-        for module in (vae, unet, *beside, *self._encoders, *self.controlnets.loaded.values()):
-            at_rest = self._resting_encoders if module in self._encoders else self._resting
-            module.to(at_rest)
-        if vae.dtype != unet.dtype:  # a pipeline was cancelled while it had it in float32
-            vae.to(dtype=unet.dtype)
-        if self.memory_plan in ("tiled_vae", "offload"):
-            # SDXL's own tiles are 1024 pixels, which leaves a picture of 1024 whole.
-            vae.enable_tiling()
-            vae.tile_sample_min_size = _TILE
-            vae.tile_latent_min_size = _TILE // 2 ** (len(vae.config.block_out_channels) - 1)
-
-    def _metrics(self, size: int, steps: Sequence[Step], watch: "_Stopwatch") -> dict[str, Any]:
-        seconds = {part: round(value, 3) for part, value in watch.seconds.items()}
-        parts = ", ".join(f"{part} {value:.2f} s" for part, value in watch.seconds.items())
-        guided = sum(step.guided for step in steps)
-        controlled = sum(step.controlled for step in steps)
-        memory = device.describe_memory(self.device)
+    def _log_picture(self, size: int, steps: Sequence[Step], seconds: dict[str, float]) -> None:
         log.info(
             "%dx%d: %d steps, %d guided, %d with ControlNet, %s, %s",
-            *(size, size, len(steps), guided, controlled, parts, memory),
+            size,
+            size,
+            len(steps),
+            sum(step.guided for step in steps),
+            sum(step.controlled for step in steps),
+            ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items()),
+            device.describe_memory(self.device),
         )
+
+    def _collect_metrics(
+        self, steps: Sequence[Step], seconds: dict[str, float], compiled: bool
+    ) -> dict[str, Any]:
         return {
             "device": self.device.title,
             "dtype": self.device.dtype,
             "memory_plan": self.memory_plan,
             "controlnets_loaded": sorted(self.controlnets.loaded),
-            "guided_steps": guided,
-            "controlnet_steps": controlled,
-            "seconds": seconds,
+            "guided_steps": sum(step.guided for step in steps),
+            "controlnet_steps": sum(step.controlled for step in steps),
+            "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
             "memory": device.measure_memory(self.device),
+            "compiled": compiled,
         }
 
 
-@dataclass(frozen=True)
-class _Request:
-    """One picture, as draw() was asked for it."""
-
-    plan: Plan
-    guides: Guides
-    size: int
-    steps: int
-    at_step: Callable[[], None]
-
-
 class _Stopwatch:
-    """Times the parts of one picture. seconds: part -> seconds, in order."""
+    """Times the stages of one picture. seconds: stage -> wall-clock seconds, in order."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._last = time.perf_counter()
 
-    def end(self, part: str) -> None:
+    def end(self, stage: str) -> None:
+        """Record the seconds since the stage before ended."""
         now = time.perf_counter()
-        self.seconds[part] = now - self._last
+        self.seconds[stage] = now - self._last
         self._last = now
 
 
-tqdm.tqdm.monitor_interval = 0  # no thread that watches bars: see ahead.prepare
+@contextmanager
+def _show_progress(
+    size: int, steps: int, at_step: Callable[[], None]
+) -> Iterator[Callable[[], None]]:
+    """Show a progress bar. Yields the callback for each step, which calls `at_step` as well."""
+    hidden = not logs.shows_progress()
+    with tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden) as bar:
 
+        def advance() -> None:
+            bar.update()
+            at_step()
 
-def _progress_bar(size: int, steps: int) -> Any:
-    hidden = not log.isEnabledFor(logging.INFO) or logs.is_json()
-    return tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden)
+        yield advance
 
 
 def _refuse_nonfinite(latents: Tensor) -> None:
     if not torch.isfinite(latents).all():
         raise EngineError(
-            "the model gave numbers that are none while it drew, so the picture would be black:"
-            " the base model with its LoRA overflowed; use a smaller PLITKA_LORA_SCALE, another"
-            " LoRA, or check the base model's files with python -m plitka check"
+            "the UNet returned NaN or inf, so the picture would be black: the base model with its"
+            " LoRA overflowed; use a smaller PLITKA_LORA_SCALE, another LoRA, or check the base"
+            " model's files with python -m plitka check"
         )
 
 
-def _to_image(image: Tensor) -> NDArray[np.uint8]:
-    """(1, 3, size, size) in -1..1, on the device -> (size, size, 3) in 0..255."""
-    pixels = (image * 0.5 + 0.5).clamp(0, 1)
+def _to_picture(decoded: Tensor) -> NDArray[np.uint8]:
+    """Convert what the VAE decoded, (1, 3, size, size), -1 to 1, to (size, size, 3), 0 to 255.
+
+    Raises EngineError for NaN and infinity.
+    """
+    pixels = (decoded * 0.5 + 0.5).clamp(0, 1)
     picture = pixels[0].cpu().permute(1, 2, 0).float().numpy()
     if not np.isfinite(picture).all():
         raise EngineError(
-            "the model gave numbers that are none, so the picture would be black: the VAE"
-            " overflowed in half precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or"
-            " use a LoRA and a scale that the model bears"
+            "the VAE returned NaN or inf, so the picture would be black: it overflowed in half"
+            " precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or use a LoRA and a scale"
+            " that the model bears"
         )
     return np.asarray(np.rint(picture * 255), np.uint8)

@@ -8,8 +8,10 @@ from plitka.engines.sdxl.options import Options
 
 @dataclass(frozen=True)
 class Step:
-    """One denoising step: whether it is guided (two samples, else one), whether the ControlNet
-    runs.
+    """What one denoising step computes.
+
+    guided: whether classifier-free guidance is applied, so that the UNet gets two samples instead
+    of one. controlled: whether the ControlNet runs.
     """
 
     guided: bool
@@ -17,21 +19,23 @@ class Step:
 
     @property
     def samples(self) -> int:
+        """Batch size of the step."""
         return 2 if self.guided else 1
 
 
 def plan_steps(
-    sigmas: Sequence[float], guidance_scale: float, controlnet_scale: float, savings: Options
+    sigmas: Sequence[float], guidance_scale: float, controlnet_scale: float, options: Options
 ) -> tuple[Step, ...]:
-    """What each step computes. sigmas: its noise levels, from high to low.
+    """Decide for each step what it computes.
 
-    controlnet_scale: 0 where there is no ControlNet. A scale of guidance of 1 is none.
+    sigmas: noise levels of the steps, from high to low. guidance_scale: 1 is no guidance.
+    controlnet_scale: 0 where there is no ControlNet.
     """
-    guided, control = savings.guidance, savings.controlnet
+    guidance, control = options.guidance, options.controlnet
     count = len(sigmas)
     return tuple(
         Step(
-            guided=guidance_scale > 1 and guided.low < sigma <= guided.high,
+            guided=guidance_scale > 1 and guidance.low < sigma <= guidance.high,
             controlled=controlnet_scale > 0
             and index / count >= control.low
             and (index + 1) / count <= control.high,

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from plitka.engines.sdxl import device, options
+from plitka.engines.sdxl import device
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.lora import LoraAdapter, fuse_lora
 from plitka.engines.sdxl.memory_plan import (
@@ -24,7 +24,7 @@ from plitka.engines.sdxl.memory_plan import (
     compute_model_needs,
     describe_plan,
 )
-from plitka.engines.sdxl.options import Options
+from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.errors import WeightsError
 from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.timing import Stages, log
@@ -33,7 +33,7 @@ from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
 from plitka.weights.lora_targets import list_modules
 from plitka.weights.models import Base, Model
 from plitka.weights.preflight import Inventory
-from plitka.weights.settings import CONTROLNET_SETTINGS, TOKENS, read_settings
+from plitka.weights.settings import CONTROLNET_SETTINGS, TOKENS
 
 _CLASSES: dict[str, Any] = {
     "unet": diffusers.UNet2DConditionModel,
@@ -60,16 +60,16 @@ class Loaded:
     stages: Stages  # of setup(), so far
 
 
-def load(packed: Path | str | None, dtype: str | None) -> Loaded:
+def load(settings: SdxlSettings, packed: Path | str | None) -> Loaded:
     """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
     quiet_libraries()
-    settings, switches = read_settings(), options.read_options()
-    chosen = device.choose_device()
-    chosen = replace(chosen, dtype=dtype or chosen.dtype)
+    switches = settings.options
+    chosen = device.choose_device(settings.memory_fraction)
+    chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
     with archive.open_package(packed) as given:
         with stages("check weights"):
-            held = preflight.inspect(settings, given)
+            held = preflight.inspect(settings.weights, given)
             refuse_faults(held)
         with stages("fetch weights"):
             vae = fetch_weights(held)

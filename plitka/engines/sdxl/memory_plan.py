@@ -1,11 +1,12 @@
-"""How a model is fitted into the memory that a device has free."""
+"""Memory plans: how a model is fitted into the memory that a device has free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from plitka.engines.sdxl.device import FRACTION, Device
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.options import MEMORY_FRACTION
 from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib
 from plitka.weights import models
@@ -32,7 +33,7 @@ _DECODE_TILED = 1.0
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes of the weights and of the work on them, on one device in one dtype."""
+    """Bytes that weights take, and that the work on them takes beside, in one dtype."""
 
     unet: int
     text_encoders: int
@@ -43,7 +44,7 @@ class Needs:
     decode_tiled: int
 
     def of(self, plan: MemoryPlan) -> int:
-        """Bytes that must be free for a plan.
+        """Return the bytes that must be free for a plan.
 
         With one ControlNet, except under the last plan: a card too small for one with it still
         draws what needs none.
@@ -65,7 +66,11 @@ class Needs:
 def compute_needs(
     parameters: Mapping[str, int], dtype: str, unet_width: int = 320, vae_width: int = 128
 ) -> Needs:
-    """What a model needs. parameters: their number by component; the widths are SDXL's own."""
+    """Compute what a model needs.
+
+    parameters: their number by component. unet_width, vae_width: channels of the first block, by
+    which the work scales; the defaults are SDXL's.
+    """
     size = {"float16": 2, "bfloat16": 2, "float32": 4}[dtype]
     gib = 2**30 * size / 2
     return Needs(
@@ -80,26 +85,26 @@ def compute_needs(
 
 
 def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
-    """The fastest plan that `free` bytes suffice for. Raises EngineError where none does."""
+    """Choose the fastest plan that needs no more than `free` bytes. Raises EngineError for none."""
     plans = tuple(PLANS) if device.kind == "cuda" else _WITHOUT_GPU
     for plan in plans:
         if needed.of(plan) <= free:
             return plan
     least = format_gib(needed.of(plans[-1]))
     raise EngineError(
-        f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least; end"
-        f" what else uses it, raise {FRACTION} where it is set, take a larger device, or set"
-        " PLITKA_ENGINE=render to draw without a diffusion model"
+        f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least;"
+        f" end what else uses it, raise {MEMORY_FRACTION} where it is set, take a larger device, or"
+        " set PLITKA_ENGINE=render to draw without a diffusion model"
     )
 
 
 def describe_plan(plan: MemoryPlan, needed: Needs) -> str:
-    """The plan in words."""
+    """Describe the plan in words."""
     return f"memory plan {plan}: {PLANS[plan]} (needs about {format_gib(needed.of(plan))})"
 
 
 def step_down(plan: MemoryPlan) -> MemoryPlan:
-    """The next smaller plan; the smallest one stays."""
+    """Return the next smaller plan; after the smallest, the smallest."""
     plans = tuple(PLANS)
     return plans[min(plans.index(plan) + 1, len(plans) - 1)]
 

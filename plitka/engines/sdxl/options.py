@@ -1,19 +1,16 @@
-"""What the sdxl engine leaves out or does at once to be fast: each saving with its switch."""
+"""Speed options of the SDXL engine, and all that it is loaded by."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plitka.errors import EngineError
+from plitka.weights.settings import WeightsSettings
 
 GUIDANCE_INTERVAL = "PLITKA_GUIDANCE_INTERVAL"
-CONTROLNET_INTERVAL = "PLITKA_CONTROLNET_INTERVAL"
 COMPILE = "PLITKA_COMPILE"
 OVERLAP = "PLITKA_OVERLAP"
-CHANNELS_LAST = "PLITKA_CHANNELS_LAST"
-TF32 = "PLITKA_TF32"
-KEEP_PROMPTS = "PLITKA_KEEP_PROMPTS"
+MEMORY_FRACTION = "PLITKA_GPU_MEMORY_FRACTION"
 
 BACKENDS = ("inductor", "cudagraphs", "aot_eager", "eager")
 """Of torch.compile: the first is the one that makes code, the last ones are for tests."""
@@ -41,20 +38,23 @@ GUIDED = Interval(low=0.28)
 
 @dataclass(frozen=True)
 class Options:
-    """guidance: noise levels (sigma; SDXL's go from 14.6 down to 0.03) with guidance: low < sigma
+    """What the engine leaves out, or does at once, to be fast.
+
+    guidance: noise levels (sigma; SDXL's go from 14.6 down to 0.03) with guidance: low < sigma
     <= high; outside, the unconditional half of the batch is not computed.
-    controlnet: the share of the steps, 0 to 1, in which the ControlNet runs.
     compile: the backend of torch.compile for UNet and VAE decoder, None for none.
     overlap: whether the next picture is drawn while the last one is matched and handed out.
-    channels_last: whether weights lie in memory as a CUDA card convolves fastest.
-    tf32: whether a CUDA card may round what is left in single precision to TF32.
+
+    Only benchmarks and tests change the following. controlnet: the share of the steps, 0 to 1, in
+    which the ControlNet runs. channels_last: whether weights lie in memory as a CUDA card convolves
+    fastest. tf32: whether a CUDA card may round what is left in single precision to TF32.
     keep_prompts: whether the embeddings of the last prompts are kept.
     """
 
     guidance: Interval = GUIDED
-    controlnet: Interval = EVERYWHERE
     compile: str | None = None
     overlap: bool = True
+    controlnet: Interval = EVERYWHERE
     channels_last: bool = True
     tf32: bool = True
     keep_prompts: bool = True
@@ -66,39 +66,58 @@ PLAIN = Options(
 """Nothing left out and nothing at once: what diffusers' own pipelines do."""
 
 
-def read_options(env: Mapping[str, str] = os.environ) -> Options:
-    """Read the switches. Raises EngineError for one that says nothing that is known."""
+@dataclass(frozen=True)
+class SdxlSettings:
+    """All that the sdxl engine is loaded by.
+
+    memory_fraction: of a GPU's memory that may be used, above 0, at most 1. dtype: "float16",
+    "bfloat16" or "float32", for measurements; None leaves it to the device.
+    """
+
+    weights: WeightsSettings
+    options: Options = Options()
+    memory_fraction: float = 1.0
+    dtype: str | None = None
+
+
+def read_options(env: Mapping[str, str]) -> Options:
+    """Read the options. Raises EngineError for a value that is not allowed."""
     return Options(
-        guidance=_interval(env, GUIDANCE_INTERVAL, GUIDED, math.inf),
-        controlnet=_interval(env, CONTROLNET_INTERVAL, EVERYWHERE, 1),
-        compile=_backend(env),
-        overlap=_switch(env, OVERLAP),
-        channels_last=_switch(env, CHANNELS_LAST),
-        tf32=_switch(env, TF32),
-        keep_prompts=_switch(env, KEEP_PROMPTS),
+        guidance=_read_interval(env), compile=_read_backend(env), overlap=_read_switch(env, OVERLAP)
     )
 
 
-def _interval(env: Mapping[str, str], name: str, default: Interval, most: float) -> Interval:
-    text = (env.get(name) or "").strip().lower()
+def read_memory_fraction(env: Mapping[str, str]) -> float:
+    """The share of a GPU's memory that may be used. Raises EngineError unless it is 0 < x <= 1."""
+    text = env.get(MEMORY_FRACTION) or "1"
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share <= 1:
+        raise EngineError(f"{MEMORY_FRACTION}: got {text!r}; allowed: a number above 0, at most 1")
+    return share
+
+
+def _read_interval(env: Mapping[str, str]) -> Interval:
+    text = (env.get(GUIDANCE_INTERVAL) or "").strip().lower()
     if not text:
-        return default
+        return GUIDED
     if text in _OFF:
         return EVERYWHERE
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:
         low = high = math.nan
-    if not 0 <= low < high <= most:
-        limit = "" if math.isinf(most) else f" up to {most:g}"
+    if not 0 <= low < high:
         raise EngineError(
-            f"{name}: got {text!r}; allowed: two numbers{limit}, the lower one first, such as"
-            f" 0.28,{'5.42' if math.isinf(most) else '0.9'}, or off to leave nothing out"
+            f"{GUIDANCE_INTERVAL}: got {text!r}; allowed: two numbers, the lower one first, such as"
+            " 0.28,5.42, or off to leave nothing out"
         )
     return Interval(low, high)
 
 
-def _backend(env: Mapping[str, str]) -> str | None:
+def _read_backend(env: Mapping[str, str]) -> str | None:
     text = (env.get(COMPILE) or "").strip().lower()
     if text in ("", *_OFF):
         return None
@@ -112,7 +131,7 @@ def _backend(env: Mapping[str, str]) -> str | None:
     )
 
 
-def _switch(env: Mapping[str, str], name: str) -> bool:
+def _read_switch(env: Mapping[str, str], name: str) -> bool:
     """On, unless it is switched off."""
     text = (env.get(name) or "").strip().lower()
     if text not in ("", *_ON, *_OFF):

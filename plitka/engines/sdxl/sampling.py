@@ -1,10 +1,11 @@
-"""The way from noise to latents, for all plans: one loop on SDXL's own modules.
+"""From noise to latents to pixels, for all plans: one loop on SDXL's own modules.
 
-What diffusers' four SDXL pipelines do (text to image, image to image, each without and with a
-ControlNet), to the bit where nothing is left out, and free to leave out what a step does not need.
+It does what diffusers' four SDXL pipelines do (text to image and image to image, each with and
+without a ControlNet), equal to the bit where no step leaves anything out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ _DOWNSCALING = 8  # pixels a side of a latent
 class Schedule:
     """The part of a scheduler's schedule that is run.
 
-    timesteps: (run,) on the device. sigmas: their noise levels, from high to low.
+    timesteps: (steps,) on the device. sigmas: the noise level of each, from high to low.
     """
 
     scheduler: Any
@@ -32,28 +33,21 @@ class Schedule:
     sigmas: tuple[float, ...]
 
 
-def make_schedule(scheduler: Any, steps: int, run: int, device: str) -> Schedule:
-    """The last `run` of `steps` steps."""
-    scheduler.set_timesteps(steps, device=device)
-    first = steps - run
+def make_schedule(scheduler: Any, length: int, count: int, device: str) -> Schedule:
+    """Make the schedule of the last `count` of `length` steps."""
+    scheduler.set_timesteps(length, device=device)
+    first = length - count
     scheduler.set_begin_index(first)
     sigmas = tuple(scheduler.sigmas[first:-1].tolist())
     return Schedule(scheduler, scheduler.timesteps[first:], sigmas)
 
 
-def count_steps(steps: int, strength: float | None) -> int:
-    """How many of `steps` are run: all from text, round(steps * strength) from an init image.
-
-    At least one. 50 * 0.58 is 28.999999999999996, and that is 29.
-    """
-    return steps if strength is None else max(1, min(steps, int(steps * strength + 1e-6)))
-
-
 @dataclass(frozen=True)
 class Condition:
-    """text: (2, tokens, 2048), pooled: (2, 1280), time_ids: (2, 6): the unconditional sample first.
+    """What the networks are conditioned on, the unconditional sample first.
 
-    controlnet: the network; edges: (2, 3, size, size) in 0..1; scale: of its residuals.
+    text: (2, tokens, 2048). pooled: (2, 1280). time_ids: (2, 6). controlnet: the network, None for
+    none. edges: its control image, (2, 3, size, size), 0 to 1. scale: of its residuals, 0 to 2.
     """
 
     text: Tensor
@@ -66,88 +60,102 @@ class Condition:
 
 
 def make_condition(
-    embedded: PromptEmbeddings,
+    embeddings: PromptEmbeddings,
     size: int,
     guidance_scale: float,
     controlnet: Any = None,
     edges: NDArray[np.uint8] | None = None,
     scale: float = 0.0,
 ) -> Condition:
-    """embedded: on the device. edges: (size, size) or (size, size, 3), 0..255."""
-    text = torch.cat([embedded.negative, embedded.prompt])
+    """Put together what the networks are conditioned on.
+
+    embeddings: on the device. size: pixels a side. edges: (size, size) or (size, size, 3), 0 to
+    255, given with a ControlNet only.
+    """
+    text = torch.cat([embeddings.negative, embeddings.prompt])
     time_ids = [[size, size, 0, 0, size, size]] * 2  # original size, crop, target size
-    drawn = None
+    control_image = None
     if edges is not None:
         rgb = edges if edges.ndim == 3 else np.repeat(edges[..., None], 3, axis=2)
-        drawn = torch.cat([_to_tensor(rgb).contiguous().to(text.device, controlnet.dtype)] * 2)
+        image = _to_tensor(rgb).contiguous().to(text.device, controlnet.dtype)
+        control_image = torch.cat([image] * 2)
     return Condition(
         text=text,
-        pooled=torch.cat([embedded.negative_pooled, embedded.pooled]),
+        pooled=torch.cat([embeddings.negative_pooled, embeddings.pooled]),
         time_ids=torch.tensor(time_ids, dtype=text.dtype, device=text.device),
         guidance_scale=guidance_scale,
         controlnet=controlnet,
-        edges=drawn,
+        edges=control_image,
         scale=scale,
     )
 
 
-def draw_noise(plan: Schedule, size: int, generator: torch.Generator, like: Tensor) -> Tensor:
-    """Latents to begin with where there is no init image, (1, 4, size / 8, size / 8)."""
-    latents: Tensor = randn_tensor(
+def draw_noise(schedule: Schedule, size: int, generator: torch.Generator, like: Tensor) -> Tensor:
+    """Draw the latents that text to image starts from, (1, 4, size / 8, size / 8).
+
+    like: a tensor of the device and dtype that they get.
+    """
+    noise: Tensor = randn_tensor(
         (1, 4, size // _DOWNSCALING, size // _DOWNSCALING),
         generator=generator,
         device=like.device,
         dtype=like.dtype,
     )
-    begun: Tensor = latents * plan.scheduler.init_noise_sigma
-    return begun
+    latents: Tensor = noise * schedule.scheduler.init_noise_sigma
+    return latents
 
 
 def encode_image(
     vae: Any, image: NDArray[np.uint8], generator: torch.Generator, like: Tensor
 ) -> Tensor:
-    """An init image's latents. image: (size, size, 3), 0..255. `like` gives device and dtype."""
+    """Encode an init image to latents, (1, 4, size / 8, size / 8).
+
+    image: (size, size, 3) RGB, 0 to 255. like: a tensor of the device and dtype that they get.
+    """
     pixels = (2.0 * _to_tensor(image) - 1.0).to(like.device, like.dtype)
-    with _Precise(vae):
+    with _upcast_vae(vae):
         latents = vae.encode(pixels.to(vae.dtype)).latent_dist.sample(generator)
     scaled: Tensor = vae.config.scaling_factor * latents.to(like.dtype)
     return scaled
 
 
-def add_noise(plan: Schedule, latents: Tensor, generator: torch.Generator) -> Tensor:
-    """Latents with as much noise as the schedule's first step takes away."""
-    grain = randn_tensor(
+def add_noise(schedule: Schedule, latents: Tensor, generator: torch.Generator) -> Tensor:
+    """Add as much noise to latents as there is at the schedule's first step."""
+    noise = randn_tensor(
         latents.shape, generator=generator, device=latents.device, dtype=latents.dtype
     )
-    mixed: Tensor = plan.scheduler.add_noise(latents, grain, plan.timesteps[:1])
-    return mixed
+    noisy: Tensor = schedule.scheduler.add_noise(latents, noise, schedule.timesteps[:1])
+    return noisy
 
 
 def denoise(
     unet: Callable[..., Any],
-    plan: Schedule,
+    schedule: Schedule,
     steps: Sequence[Step],
     latents: Tensor,
-    given: Condition,
+    condition: Condition,
     at_step: Callable[[], None],
 ) -> Tensor:
-    """Run the schedule. at_step: is called after each step, and may raise to end it.
+    """Run the schedule on latents, (1, 4, height, width). Return the denoised ones.
 
-    Nothing here waits for the device: what it is to do is put into its queue.
+    steps: what each step computes. at_step: called after each step; may raise to abort.
+    Nothing here waits for the device: the work is only put into its queue.
     """
-    for step, timestep in zip(steps, plan.timesteps, strict=True):
-        rows = slice(0, 2) if step.guided else slice(1, 2)  # of the conditional sample alone
+    for step, timestep in zip(steps, schedule.timesteps, strict=True):
+        rows = slice(0, 2) if step.guided else slice(1, 2)  # without guidance, conditional alone
         samples = torch.cat([latents] * step.samples)
-        samples = plan.scheduler.scale_model_input(samples, timestep)
-        added: dict[str, Any] = {}
-        if step.controlled and given.edges is not None:
-            edges = given.edges[rows]
-            added = run_controlnet(given.controlnet, samples, timestep, given, rows, edges)
-        predicted = unet(samples, timestep, **_shared_arguments(given, rows), **added)[0]
+        samples = schedule.scheduler.scale_model_input(samples, timestep)
+        residuals: dict[str, Any] = {}
+        if step.controlled and condition.edges is not None:
+            edges = condition.edges[rows]
+            residuals = run_controlnet(
+                condition.controlnet, samples, timestep, condition, rows, edges
+            )
+        noise = unet(samples, timestep, **_select_conditions(condition, rows), **residuals)[0]
         if step.guided:
-            without, with_text = predicted.chunk(2)
-            predicted = without + given.guidance_scale * (with_text - without)
-        latents = plan.scheduler.step(predicted, timestep, latents, return_dict=False)[0]
+            unconditional, conditional = noise.chunk(2)
+            noise = unconditional + condition.guidance_scale * (conditional - unconditional)
+        latents = schedule.scheduler.step(noise, timestep, latents, return_dict=False)[0]
         at_step()
     return latents
 
@@ -156,58 +164,64 @@ def run_controlnet(
     controlnet: Any,
     samples: Tensor,
     timestep: Tensor,
-    given: Condition,
+    condition: Condition,
     rows: slice,
     edges: Tensor,
 ) -> dict[str, Any]:
-    """What a ControlNet adds within the UNet, as the UNet takes it."""
+    """Run a ControlNet; return its residuals as keyword arguments of the UNet.
+
+    rows: of the condition, one for each sample. edges: control images, (samples, 3, size, size).
+    """
     down, middle = controlnet(
         samples,
         timestep,
         controlnet_cond=edges,
-        conditioning_scale=given.scale,
-        **_shared_arguments(given, rows),
+        conditioning_scale=condition.scale,
+        **_select_conditions(condition, rows),
     )
     return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
 
 
-def _shared_arguments(given: Condition, rows: slice) -> dict[str, Any]:
-    """What UNet and ControlNet are both told."""
+def _select_conditions(condition: Condition, rows: slice) -> dict[str, Any]:
+    """Select the conditions of some samples, as keyword arguments of UNet and ControlNet."""
     return {
-        "encoder_hidden_states": given.text[rows],
+        "encoder_hidden_states": condition.text[rows],
         "added_cond_kwargs": {
-            "text_embeds": given.pooled[rows],
-            "time_ids": given.time_ids[rows],
+            "text_embeds": condition.pooled[rows],
+            "time_ids": condition.time_ids[rows],
         },
         "return_dict": False,
     }
 
 
 def decode_latents(vae: Any, latents: Tensor) -> Tensor:
-    """(1, 4, height, width) -> (1, 3, 8 * height, 8 * width), about -1..1, still on the device."""
-    with _Precise(vae):
+    """Decode (1, 4, height, width) to (1, 3, 8 * height, 8 * width), about -1 to 1.
+
+    The picture stays on the device.
+    """
+    with _upcast_vae(vae):
         image: Tensor = vae.decode(
             latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False
         )[0]
     return image
 
 
-class _Precise:
-    """The published SDXL VAE overflows in half precision; it works in float32 and says so."""
+@contextmanager
+def _upcast_vae(vae: Any) -> Iterator[None]:
+    """Let the VAE work in float32 in the block, where it is in float16 and its config asks for it.
 
-    def __init__(self, vae: Any) -> None:
-        self._vae = vae
-        self._needed = vae.config.force_upcast and vae.dtype == torch.float16
-
-    def __enter__(self) -> None:
-        if self._needed:
-            self._vae.to(dtype=torch.float32)
-
-    def __exit__(self, *_: object) -> None:
-        if self._needed:
-            self._vae.to(dtype=torch.float16)
+    The published SDXL VAE overflows in half precision, and its config says so.
+    """
+    needed = vae.config.force_upcast and vae.dtype == torch.float16
+    if needed:
+        vae.to(dtype=torch.float32)
+    try:
+        yield
+    finally:
+        if needed:
+            vae.to(dtype=torch.float16)
 
 
 def _to_tensor(image: NDArray[np.uint8]) -> Tensor:
-    """(height, width, channels), 0..255 -> (1, channels, height, width), 0..1, float32."""
+    """Convert (height, width, channels), 0 to 255, to (1, channels, height, width), 0 to 1."""
     return torch.from_numpy(image.astype(np.float32) / 255.0)[None].permute(0, 3, 1, 2)

@@ -1,13 +1,14 @@
-"""Prompts -> the embeddings that SDXL reads, however long they are, and kept for the next time."""
+"""Encodes prompts of any length to the embeddings that SDXL reads, and keeps the last results."""
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from plitka.runtime.lru_cache import LruCache
 from plitka.runtime.timing import log
 
 CHUNK = 77
@@ -18,7 +19,10 @@ _KEPT = 32  # pairs of prompts; each chunk takes 0.3 MB in half precision
 
 @dataclass(frozen=True)
 class PromptEmbeddings:
-    """prompt, negative: (1, 77 * chunks, 2048). pooled, negative_pooled: (1, 1280)."""
+    """What UNet and ControlNet read of a prompt and its negative prompt.
+
+    prompt, negative: (1, 77 * chunks, 2048). pooled, negative_pooled: (1, 1280).
+    """
 
     prompt: Tensor
     negative: Tensor
@@ -31,70 +35,72 @@ class PromptEmbeddings:
 
 
 class PromptEncoder:
-    """Encodes with both encoders of a pipeline, and keeps the last results on the CPU.
+    """Encodes prompts with both text encoders of a pipeline, and keeps the last results.
 
-    A text that does not fit into the 77 places that CLIP has is cut after a comma into chunks,
-    each is encoded by itself, and UNet and ControlNet attend to all of them; the pooled embedding
-    is the first chunk's.
+    A text longer than CLIP's 77 tokens is cut into chunks, after a comma where there is one. Each
+    chunk is encoded by itself; UNet and ControlNet attend to all of them. The pooled embedding is
+    the first chunk's.
     """
 
     def __init__(self, pipe: Any, keep: bool = True) -> None:
-        self._kept_at_most = _KEPT if keep else 0
-        self._halves = (
+        """keep: whether results are kept, on the CPU."""
+        self._encoders = (
             (pipe.tokenizer, pipe.text_encoder),
             (pipe.tokenizer_2, pipe.text_encoder_2),
         )
-        self._kept: OrderedDict[tuple[str, str], PromptEmbeddings] = OrderedDict()
+        self._cache: LruCache[tuple[str, str], PromptEmbeddings] = LruCache(_KEPT if keep else 0)
 
-    def embed(
-        self, prompt: str, negative: str, at_work: Callable[[bool], None]
+    def encode(
+        self, prompt: str, negative: str, on_device: AbstractContextManager[None]
     ) -> PromptEmbeddings:
-        """Embeddings of a pair, on the CPU.
+        """Return the embeddings of a prompt and its negative prompt, on the CPU.
 
-        at_work: is called with True before the encoders are used and with False afterwards, and
-        not at all for a pair that was kept.
+        on_device: the encoders work in its block; it is not entered for a pair that was kept.
         """
-        pair = (prompt, negative)
-        embedded = self._kept.pop(pair, None)
-        if embedded is None:
-            at_work(True)
-            try:
-                embedded = self._encode(prompt, negative).to("cpu")
-            finally:
-                at_work(False)
-        self._kept[pair] = embedded
-        while len(self._kept) > self._kept_at_most:
-            self._kept.popitem(last=False)
-        return embedded
+
+        def encode() -> PromptEmbeddings:
+            with on_device:
+                return self._encode(prompt, negative).to("cpu")
+
+        return self._cache.get((prompt, negative), encode)
 
     @torch.no_grad()
     def _encode(self, prompt: str, negative: str) -> PromptEmbeddings:
-        chunks = [
-            [_chunks(text, tokenizer) for text in (prompt, negative)]
-            for tokenizer, _ in self._halves
+        """Encode a pair where the encoders are; both texts get as many chunks as the longer one."""
+        chunks = [  # by encoder, then by text
+            [_split_into_chunks(text, tokenizer) for text in (prompt, negative)]
+            for tokenizer, _ in self._encoders
         ]
-        count = max(len(part) for half in chunks for part in half)
-        for name, own in zip(("prompt", "negative prompt"), chunks[0], strict=True):
-            if len(own) > 1:
-                size = sum(map(len, own))
-                log.info("%s: %d tokens, encoded whole in %d chunks", name, size, len(own))
-        encoded = []
+        _log_long_prompts(chunks[0])
+        count = max(len(texts) for by_text in chunks for texts in by_text)
+        embeddings = []
         pooled = []
-        for index in (0, 1):
+        for text in (0, 1):
             hidden = []
-            for (tokenizer, encoder), half in zip(self._halves, chunks, strict=True):
-                padded = half[index] + [[]] * (count - len(half[index]))
-                ids = torch.tensor([_framed(chunk, tokenizer) for chunk in padded])
+            for (tokenizer, encoder), by_text in zip(self._encoders, chunks, strict=True):
+                padded = by_text[text] + [[]] * (count - len(by_text[text]))
+                ids = torch.tensor([_add_special_tokens(chunk, tokenizer) for chunk in padded])
                 output = encoder(ids.to(encoder.device), output_hidden_states=True)
                 states = output.hidden_states[-2]  # the last but one, as SDXL was trained
                 hidden.append(states.reshape(1, -1, states.shape[-1]))
-            encoded.append(torch.cat(hidden, dim=-1))
-            pooled.append(output.text_embeds[:1])
-        return PromptEmbeddings(encoded[0], encoded[1], pooled[0], pooled[1])
+            embeddings.append(torch.cat(hidden, dim=-1))
+            pooled.append(output.text_embeds[:1])  # of the second encoder; the first has none
+        return PromptEmbeddings(embeddings[0], embeddings[1], pooled[0], pooled[1])
 
 
-def _chunks(text: str, tokenizer: Any) -> list[list[int]]:
-    """The ids of the text without the marks at its ends, in chunks that fit between two marks."""
+def _log_long_prompts(chunks: Sequence[list[list[int]]]) -> None:
+    for name, own in zip(("prompt", "negative prompt"), chunks, strict=True):
+        if len(own) > 1:
+            log.info(
+                "%s: %d tokens, encoded whole in %d chunks", name, sum(map(len, own)), len(own)
+            )
+
+
+def _split_into_chunks(text: str, tokenizer: Any) -> list[list[int]]:
+    """Tokenize a text, and cut it into chunks that leave room for the start and end tokens.
+
+    A cut is after the last comma in the second half of a chunk, or else where the chunk is full.
+    """
     ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False).input_ids
     size = tokenizer.model_max_length - 2
     comma = tokenizer.convert_tokens_to_ids(",</w>")
@@ -107,7 +113,7 @@ def _chunks(text: str, tokenizer: Any) -> list[list[int]]:
     return [*chunks, ids]
 
 
-def _framed(ids: list[int], tokenizer: Any) -> list[int]:
-    """One chunk between its marks, filled up to the length that the encoder takes."""
+def _add_special_tokens(ids: list[int], tokenizer: Any) -> list[int]:
+    """Put one chunk between its start and end token, and pad it to the encoder's length."""
     framed = [tokenizer.bos_token_id, *ids, tokenizer.eos_token_id]
     return framed + [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(framed))

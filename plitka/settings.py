@@ -1,0 +1,292 @@
+"""All settings: read once from the environment by a face of the program, and passed in from there.
+
+The faces are predict.py, cli/, designer/run and serving/gateway; nothing else looks at the
+environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from plitka.color import palette
+from plitka.engines.sdxl import options
+from plitka.engines.sdxl.options import Options, SdxlSettings
+from plitka.runtime import logs
+from plitka.runtime.logs import LogSettings
+from plitka.weights import settings as weights
+from plitka.weights.settings import WeightsSettings
+
+ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS", "PORT"
+PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
+REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
+REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client names it
+
+_DEFAULT_ENGINE = "sdxl"
+_DEFAULT_PORT = "5000"
+
+
+@dataclass(frozen=True)
+class PhotographerSettings:
+    """Who makes the designer's photographs.
+
+    backend: "sdxl", the address of a Cog server, or "replicate:OWNER/DEPLOYMENT". token: the Cog
+    server's. replicate_address: of Replicate's API, where it is not the public one.
+    """
+
+    backend: str
+    token: str | None
+    replicate_token: str
+    replicate_address: str | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment as it was when the program started.
+
+    Each part is parsed when it is first asked for, so that a fault in what a command has no use
+    for does not stop it. An empty variable counts as one that is not there.
+    """
+
+    variables: Mapping[str, str]
+
+    @property
+    def engine(self) -> str:
+        """The engine's name, not yet checked."""
+        return self.variables.get(ENGINE) or _DEFAULT_ENGINE
+
+    @cached_property
+    def weights(self) -> WeightsSettings:
+        """Raises WeightsError for a value that is not allowed."""
+        return weights.read_weights_settings(self.variables)
+
+    @cached_property
+    def options(self) -> Options:
+        """Raises EngineError for a value that is not allowed."""
+        return options.read_options(self.variables)
+
+    @property
+    def memory_fraction(self) -> float:
+        """Of a GPU's memory. Raises EngineError for a value that is not allowed."""
+        return options.read_memory_fraction(self.variables)
+
+    @cached_property
+    def sdxl(self) -> SdxlSettings:
+        """What the sdxl engine is loaded by. Raises EngineError for a value that is not allowed."""
+        return SdxlSettings(
+            weights=self.weights,
+            options=self.options,
+            memory_fraction=self.memory_fraction,
+        )
+
+    @cached_property
+    def log(self) -> LogSettings:
+        """Raises LogError for a value that is not allowed."""
+        return logs.read_log_settings(self.variables)
+
+    @property
+    def palette_file(self) -> Path | None:
+        """The file of the maker's own colours: the one named, else OWN_FILE where it exists."""
+        named = self.variables.get(PALETTE)
+        if named:
+            return Path(named)
+        return palette.OWN_FILE if palette.OWN_FILE.is_file() else None
+
+    @property
+    def package(self) -> str | None:
+        """A folder, .tar or .zip with a LoRA and embeddings, as `setup(weights)` takes it."""
+        return self.variables.get(PACKAGE)
+
+    @property
+    def photographer(self) -> PhotographerSettings:
+        return PhotographerSettings(
+            backend=self.variables.get(PHOTOGRAPHER, "").strip() or "sdxl",
+            token=self.variables.get(PHOTOGRAPHER_TOKEN, "").strip() or None,
+            replicate_token=self.variables.get(REPLICATE_TOKEN, "").strip(),
+            replicate_address=self.variables.get(REPLICATE_ADDRESS),
+        )
+
+    @property
+    def port(self) -> int:
+        """The gateway's. Raises ValueError for what is no number."""
+        return int(self.variables.get(PORT) or _DEFAULT_PORT)
+
+
+def read_settings() -> Settings:
+    """Read the environment. A face calls this once, before it imports anything heavy."""
+    # Else transformers warns, when it is imported, of packages that nothing here uses.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    return Settings(dict(os.environ))
+
+
+# The page of all settings
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable. default: as somebody would write it. effect: in Markdown."""
+
+    name: str
+    kind: str
+    default: str
+    effect: str
+
+
+VARIABLES = (
+    Variable(
+        ENGINE,
+        "`sdxl` or `render`",
+        _DEFAULT_ENGINE,
+        "The engine that draws. `sdxl` needs weights and a GPU; `render` needs neither.",
+    ),
+    Variable(
+        PALETTE,
+        "file",
+        "`refs/palette.local.csv`, if it is there",
+        "A CSV file of your own colours, as `python -m plitka calibrate` writes it. They are added "
+        "to the built-in ones and replace those of the same code.",
+    ),
+    Variable(
+        weights.BASE,
+        "repository, folder or `.safetensors` file",
+        weights.SDXL,
+        "The SDXL base model: a repository of the Hugging Face hub, a folder as diffusers saves "
+        "one, a single checkpoint, or a snapshot from `python -m plitka bake`.",
+    ),
+    Variable(
+        weights.VAE,
+        "repository or folder, or `base`",
+        weights.SDXL_VAE,
+        "The VAE; `base` takes the base model's own.",
+    ),
+    Variable(
+        weights.LORA,
+        "file or folder, or `none`",
+        f"`model_files/{weights.DEFAULT_LORA.name}`",
+        "The LoRA that is fused into the base model; `none` runs without one.",
+    ),
+    Variable(weights.LORA_SCALE, "number, -10 to 10", "0.75", "How strongly the LoRA is fused."),
+    Variable(
+        weights.EMBEDDINGS,
+        "file, or `none`",
+        f"`model_files/{weights.DEFAULT_EMBEDDINGS.name}`",
+        "The textual inversion for the prompt's `<s0><s1>`; `none` drops these tokens.",
+    ),
+    Variable(
+        weights.CONTROLNET_SETTINGS["canny"],
+        "repository or folder",
+        weights.CONTROLNETS["canny"],
+        "The Canny ControlNet. It is loaded when a picture first needs it.",
+    ),
+    Variable(
+        weights.CONTROLNET_SETTINGS["softedge"],
+        "repository or folder",
+        weights.CONTROLNETS["softedge"],
+        "The SoftEdge ControlNet, likewise.",
+    ),
+    Variable(
+        weights.TURBO_LORA,
+        "file or folder, or `none`",
+        "none",
+        "A distilled LoRA (SDXL-Lightning, Hyper-SD) for the quality `turbo`.",
+    ),
+    Variable(
+        PACKAGE,
+        "folder, `.tar` or `.zip`",
+        "none",
+        "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog hands "
+        "it to `setup()`; `check` and `bake` take it as the default of `--weights`.",
+    ),
+    Variable(
+        options.COMPILE,
+        f"`1`, `0`, or {', '.join(f'`{backend}`' for backend in options.BACKENDS)}",
+        "0",
+        "Compile UNet and VAE decoder with torch.compile when the engine is loaded: minutes then, "
+        "less time for each picture.",
+    ),
+    Variable(
+        options.GUIDANCE_INTERVAL,
+        "two noise levels, or `off`",
+        f"{options.GUIDED.low},{options.GUIDED.high}",
+        "Guidance is computed only where the noise level (sigma) lies in this interval; `off` "
+        "guides every step.",
+    ),
+    Variable(
+        options.OVERLAP,
+        "`1` or `0`",
+        "1",
+        "Draw the next picture while the last one is matched and written. The pictures are the "
+        "same.",
+    ),
+    Variable(
+        options.MEMORY_FRACTION,
+        "number above 0, at most 1",
+        "1",
+        "The share of a GPU's memory that this process may use.",
+    ),
+    Variable(
+        logs.LEVEL,
+        ", ".join(f"`{level}`" for level in logs.LEVELS),
+        "`INFO` under Cog and with `--verbose`, else `WARNING`",
+        "What is logged. Libraries are heard from WARNING on.",
+    ),
+    Variable(
+        logs.FORMAT,
+        " or ".join(f"`{form}`" for form in logs.FORMATS),
+        "text",
+        "Log lines as text, or as one JSON object each and no progress bars.",
+    ),
+    Variable(
+        PHOTOGRAPHER,
+        "`sdxl`, address, or `replicate:OWNER/DEPLOYMENT`",
+        "sdxl",
+        "Who makes the designer's photographs: this process, a Cog server, or a deployment on "
+        "Replicate.",
+    ),
+    Variable(PHOTOGRAPHER_TOKEN, "token", "none", "Bearer token for that Cog server."),
+    Variable(REPLICATE_TOKEN, "token", "none", "Replicate's API token, for such a deployment."),
+    Variable(
+        REPLICATE_ADDRESS,
+        "address",
+        "Replicate's",
+        "Another address of Replicate's API, as its own client takes it.",
+    ),
+    Variable(
+        PORT,
+        "number",
+        _DEFAULT_PORT,
+        "The port of the gate in front of Cog's server (`script/serve`).",
+    ),
+)
+"""Every variable that the program reads."""
+
+
+def write_page() -> str:
+    """docs/settings.md: every variable with its type, default and effect."""
+    rows = [f"| `{v.name}` | {v.kind} | {_as_code(v.default)} | {v.effect} |" for v in VARIABLES]
+    return "\n".join([_HEAD, *rows, "", _FOOT])
+
+
+def _as_code(default: str) -> str:
+    plain = "`" not in default and " " not in default and "'" not in default
+    return f"`{default}`" if plain and default != "none" else default
+
+
+_HEAD = """\
+# Settings
+
+Plitka reads these environment variables once, when the program starts. An empty one counts as one
+that is not there. This page is written by `python -m plitka.settings`.
+
+| variable | type | default | effect |
+|---|---|---|---|"""
+
+_FOOT = """\
+Values of variables whose names end in TOKEN, SECRET, PASSWORD, API_KEY or CREDENTIALS never reach
+the log. `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are read by the hub's own client, `TMPDIR` by
+Python: it says where the pictures of predictions are kept until they are read."""
+
+
+if __name__ == "__main__":
+    print(write_page())

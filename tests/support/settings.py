@@ -1,0 +1,16 @@
+"""Engines loaded by the environment as a test has set it, as the faces of the program do."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from plitka.engines import registry
+from plitka.settings import read_settings
+
+
+def load_engine(name: str | None = None, package: Path | None = None, **changed: Any) -> Any:
+    """Load the engine. name: in place of the environment's. changed: fields of SdxlSettings."""
+    settings = read_settings()
+    return registry.load_engine(
+        name or settings.engine, lambda: replace(settings.sdxl, **changed), package
+    )

@@ -1,0 +1,79 @@
+"""Settings: read once from the environment, and all of them told in docs/settings.md."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from plitka.cli.main import main
+from plitka.settings import VARIABLES, Settings, write_page
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Watched(Mapping[str, str]):
+    """An environment without any variable that notes which are looked up."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def read_all(settings: Settings) -> None:
+    for part in ("engine", "sdxl", "log", "palette_file", "package", "photographer", "port"):
+        getattr(settings, part)
+
+
+def test_the_page_is_what_the_program_says_of_itself() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == write_page() + "\n", "python -m plitka.settings > docs/settings.md"
+
+
+def test_every_variable_that_is_read_is_on_the_page_and_no_other() -> None:
+    watched = Watched()
+    read_all(Settings(watched))
+    assert watched.names == {variable.name for variable in VARIABLES}
+
+
+def test_an_empty_environment_gives_the_defaults_of_the_page() -> None:
+    empty, unset = Settings(dict.fromkeys((v.name for v in VARIABLES), "")), Settings({})
+    assert (empty.engine, empty.port, empty.log) == ("sdxl", 5000, unset.log)
+    assert (empty.weights, empty.options) == (unset.weights, unset.options)
+    assert empty.sdxl.memory_fraction == 1
+
+
+def test_a_fault_in_what_a_command_has_no_use_for_does_not_stop_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PLITKA_COMPILE", "maybe")
+    monkeypatch.setenv("PLITKA_GPU_MEMORY_FRACTION", "2")
+    monkeypatch.setenv("PLITKA_ENGINE", "redner")
+    assert main(["plan", "--color", "red=100"]) == 0
+    assert json.loads(capsys.readouterr().out)["seed"] == -1
+    assert main(["make", "--color", "red=100", "--out", str(tmp_path)]) == 1
+    assert "no engine 'redner'" in capsys.readouterr().err
+
+
+def test_settings_are_read_when_the_program_starts_and_not_again() -> None:
+    code = (
+        "import os; from plitka.settings import read_settings; settings = read_settings();"
+        "os.environ.update(PLITKA_ENGINE='paint', PLITKA_LORA_SCALE='9');"
+        "print(settings.engine, settings.weights.lora_scale)"
+    )
+    environment = {"PATH": "", "PLITKA_ENGINE": "render", "PLITKA_LORA_SCALE": "0.5"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["render", "0.5"], done.stderr
