@@ -68,8 +68,8 @@ class Finding:
 def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
     """Audit the photographs of a folder, in the order of their names.
 
-    Raises OSError for a folder or photograph that cannot be read, and images.PictureError for a
-    file that is not a picture.
+    palette: the colours that captions may name. Raises OSError for a folder or photograph that
+    cannot be read, and images.PictureError for a file that is not a picture.
     """
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES:
@@ -79,8 +79,9 @@ def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
 def read_caption(file: Path, palette: Palette) -> Caption:
     """Read the caption of a photograph: the text file beside it, or else the file's own name.
 
-    The photograph itself need not exist. Raises CaptionError where the caption names no shares,
-    too many colours, or shares that do not add up; UnknownColor for a name that no colour has.
+    The photograph itself need not exist. palette: the colours that captions may name. Raises
+    CaptionError where the caption names no shares, too many colours, or shares that do not add up;
+    UnknownColor for a name that no colour has.
     """
     beside = file.with_suffix(".txt")
     if beside.is_file():

@@ -78,7 +78,11 @@ class Classification:
 
 
 def classify(segments: Segments, colors: Sequence[Color]) -> Classification:
-    """Find which of `colors` each segment shows, judged by the picture's own colours."""
+    """Find which of K colours each segment of a picture shows, judged by the picture's own colours.
+
+    segments: N segments. colors: K colours of the palette, 8 at most: time and memory double with
+    each.
+    """
     centres, strangers = _claim_modes(segments, colors)
     return classify_by_centres(segments.lab, segments.area, colors, centres, strangers)
 

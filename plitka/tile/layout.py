@@ -58,6 +58,8 @@ class Layout:
     lots: (N,) random numbers of 0 to 1, in whose order colours are dealt.
     owner: (N,) index into `colors`.
     survey: (SURVEY, SURVEY) the granule map of that size, once it is made.
+
+    The maps are drawn at any `size`, in pixels a side.
     """
 
     colors: tuple[Color, ...]

@@ -66,7 +66,8 @@ class Lighting:
 def compute_lighting(layout: Layout, size: int) -> Lighting:
     """Compute how bright each pixel is: most of the work of a render, the same for all colours.
 
-    The layout is drawn at twice the size and halved, so that edges are smooth. size: pixels.
+    The layout is drawn at twice the size and halved, so that edges are smooth. size: pixels a
+    side of the picture.
     """
     facets = layout.map_facets(2 * size)
     levels = _rank_exposure(_compute_exposure(layout, facets, size), facets[::2, ::2] != NONE)
@@ -76,8 +77,8 @@ def compute_lighting(layout: Layout, size: int) -> Lighting:
 def render_picture(layout: Layout, size: int, light: Lighting | None = None) -> Image:
     """Render the tile as a photograph would show it. Returns (size, size, 3) sRGB.
 
-    light: what `compute_lighting` returned for this seed, angle and size, in whatever colours;
-    computed where it is not given.
+    size: pixels a side. light: what `compute_lighting` returned for this seed, angle and size, in
+    whatever colours; computed where it is not given.
     """
     light = light or compute_lighting(layout, size)
     linear = _develop(layout, light.granules, light.levels)
@@ -87,7 +88,7 @@ def render_picture(layout: Layout, size: int, light: Lighting | None = None) -> 
 def render_colormap(layout: Layout, size: int) -> Image:
     """Draw the layout in flat palette colours, joints in the darkest gray that none of them is.
 
-    Returns (size, size, 3) sRGB.
+    size: pixels a side. Returns (size, size, 3) sRGB.
     """
     used = {color.srgb for color in layout.colors}
     joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
