@@ -1,5 +1,3 @@
-from collections.abc import Callable
-
 from plitka.runtime.lru_cache import LruCache
 
 
@@ -7,11 +5,14 @@ def test_the_value_used_longest_ago_is_forgotten() -> None:
     made: list[str] = []
     cache: LruCache[str, str] = LruCache(2)
 
-    def make(key: str) -> Callable[[], str]:
-        return lambda: made.append(key) or key.upper()
+    def get(key: str) -> str:
+        def make() -> str:
+            made.append(key)
+            return key.upper()
 
-    for key in ("a", "b", "a", "c", "a", "b"):
-        assert cache.get(key, make(key)) == key.upper()
+        return cache.get(key, make)
+
+    assert [get(key) for key in "abacab"] == list("ABACAB")
     assert made == ["a", "b", "c", "b"]
 
 
