@@ -24,9 +24,15 @@ CHANGES: dict[str, Callable[[int], Recipe]] = {
     "another seed": lambda run: _tile(seed=100 + run),
 }
 DRAWN: dict[str, Callable[[Renderer, Recipe], object]] = {
-    "512, shown while dragging": lambda easel, asked: easel.draft(asked, _go_on),
-    "512, measured": lambda easel, asked: easel.picture(asked, "preview", _go_on),
-    "1024, measured": lambda easel, asked: easel.picture(asked, "final", _go_on),
+    "512, shown while dragging": lambda renderer, recipe: renderer.draw_draft(
+        recipe, _check_cancelled
+    ),
+    "512, measured": lambda renderer, recipe: renderer.make_picture(
+        recipe, "preview", _check_cancelled
+    ),
+    "1024, measured": lambda renderer, recipe: renderer.make_picture(
+        recipe, "final", _check_cancelled
+    ),
 }
 
 
@@ -38,17 +44,19 @@ def main() -> None:
     for change, changed in CHANGES.items():
         cells = []
         for draw in DRAWN.values():
-            easel = Renderer()
-            draw(easel, _tile())
-            seconds = [_seconds(draw, easel, changed(run)) for run in range(runs)]
+            renderer = Renderer()
+            draw(renderer, _tile())
+            seconds = [_seconds(draw, renderer, changed(run)) for run in range(runs)]
             cells.append(f"{statistics.median(seconds):.2f} ({max(seconds):.2f})")
         rows.append((change, *cells))
     print_table(("", *DRAWN), rows)
 
 
-def _seconds(draw: Callable[[Renderer, Recipe], object], easel: Renderer, asked: Recipe) -> float:
+def _seconds(
+    draw: Callable[[Renderer, Recipe], object], renderer: Renderer, recipe: Recipe
+) -> float:
     begun = time.process_time()
-    draw(easel, asked)
+    draw(renderer, recipe)
     return time.process_time() - begun
 
 
@@ -61,7 +69,7 @@ def _tile(share: int = 50, angle: int = 45, seed: int = 7) -> Recipe:
     )
 
 
-def _go_on() -> None:
+def _check_cancelled() -> None:
     """Somebody waits for every picture here."""
 
 

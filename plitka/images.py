@@ -1,4 +1,4 @@
-"""Images -> PNG files that carry how they were made, in folders that outlive their reader."""
+"""Image files: PNG with the record of how it was made, and any picture as an array."""
 
 import io
 import json
@@ -16,23 +16,30 @@ from plitka import __version__
 TEXT_KEY = "plitka"
 """Keyword of the PNG text chunk that holds the record, as JSON."""
 
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
+"""Of files that are taken for photographs."""
+
+MAX_PNG_BYTES = 32 * 2**20
+"""Of a PNG that comes from elsewhere. One of 1024x1024 pixels has 3 MB at most."""
+
 _COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
-_LARGEST = 64_000_000  # pixels; more is a mistake or an attack
+_MAX_PIXELS = 64_000_000  # more is a mistake or an attack
 
 
 class PictureError(OSError):
-    """A file that is no picture, or that cannot be written; the message names it."""
+    """A file that cannot be read as a picture, or not be written; the message names it."""
 
 
 def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
-    """Write (height, width, 3) RGB as PNG with `record` in its text chunk, whole or not at all.
+    """Write a PNG file, whole or not at all.
 
-    Raises PictureError, and then nothing of it is left.
+    image: (height, width, 3) RGB, 0 to 255. record: goes into the text chunk, as JSON. Raises
+    PictureError if it cannot be written; then no part of it is left.
     """
-    half_written = path.with_suffix(".part")
+    part = path.with_suffix(".part")
     try:
-        half_written.write_bytes(encode_png(image, record))
-        half_written.replace(path)
+        part.write_bytes(encode_png(image, record))
+        part.replace(path)
     except OSError as error:
         raise PictureError(
             f"{path}: cannot be written ({error.strerror or error}); see that its folder is there,"
@@ -40,11 +47,11 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
         ) from None
     finally:
         with suppress(OSError):
-            half_written.unlink()
+            part.unlink()
 
 
 def encode_png(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
-    """The content of the PNG file that `save` writes."""
+    """Encode the content of the PNG file that `save` writes."""
     text = PngImagePlugin.PngInfo()
     text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
     text.add_text("Software", f"Plitka {__version__}")
@@ -54,12 +61,15 @@ def encode_png(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
 
 
 def load(path: Path) -> NDArray[np.uint8]:
-    """Read any picture as (height, width, 3) RGB, upright. Raises PictureError."""
+    """Read any picture as (height, width, 3) RGB, 0 to 255, turned upright as its EXIF says.
+
+    Raises PictureError for what is no picture, has more than _MAX_PIXELS, or is transparent.
+    """
     try:
         with Image.open(path) as picture:
-            if picture.width * picture.height > _LARGEST:
+            if picture.width * picture.height > _MAX_PIXELS:
                 size = f"{picture.width}x{picture.height}"
-                raise PictureError(f"{path}: {size} pixels; at most {_LARGEST:,} are read")
+                raise PictureError(f"{path}: {size} pixels; at most {_MAX_PIXELS:,} are read")
             upright = ImageOps.exif_transpose(picture)
             if upright.has_transparency_data and not _is_opaque(upright.convert("RGBA")):
                 raise PictureError(f"{path}: is transparent in places; give it a background first")
@@ -78,7 +88,3 @@ def load(path: Path) -> NDArray[np.uint8]:
 
 def _is_opaque(picture: Image.Image) -> bool:
     return picture.getchannel("A").histogram()[255] == picture.width * picture.height
-
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"})
-"""Of files that are taken for photographs."""

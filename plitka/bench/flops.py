@@ -14,7 +14,7 @@ from plitka.bench import random_models
 from plitka.engines.sdxl import sampling
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import PLAIN, Options
-from plitka.request.plan import DRAWN_SIZES, Plan
+from plitka.request.plan import DRAWN_SIZES, Plan, count_steps
 
 _TOKENS = 77
 
@@ -71,7 +71,7 @@ def plan_picture_steps(settled: Plan, length: int, options: Options = PLAIN) -> 
     )
     if settled.recipe.quality == "turbo":
         scheduler = EulerDiscreteScheduler.from_config(config, timestep_spacing="trailing")
-    run = sampling.count_steps(length, settled.strength)
+    run = count_steps(length, settled.strength)
     schedule = sampling.make_schedule(scheduler, length, run, "cpu")
     scale = 0.0 if settled.control.kind is None else settled.controlnet_scale
     return plan_steps(schedule.sigmas, settled.guidance_scale, scale, options)

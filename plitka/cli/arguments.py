@@ -1,30 +1,45 @@
-"""The commands' arguments, with help and examples."""
+"""The commands' arguments, with help and examples: one function for each command."""
 
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from plitka import __version__
+from plitka.cli import commands
 from plitka.engines import registry
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
 
-if TYPE_CHECKING:
-    pass
-from plitka.cli.commands import (
-    run_audit,
-    run_bake,
-    run_bench,
-    run_calibrate,
-    run_check,
-    run_design,
-    run_make,
-    run_match,
-    run_measure,
-    run_palette,
-    run_plan,
-)
+_Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+_MAX_PAIRS = 100  # of a bench
+
+
+def build_parser(settings: Settings) -> argparse.ArgumentParser:
+    """Build the parser of all commands. What it parses has `run`, the command's function."""
+    parser = argparse.ArgumentParser(
+        prog="python -m plitka",
+        description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
+    )
+    parser.add_argument("--version", action="version", version=f"Plitka {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_make(subparsers)
+    _add_plan(subparsers)
+    _add_measure(subparsers)
+    _add_match(subparsers)
+    _add_audit(subparsers)
+    _add_calibrate(subparsers)
+    _add_palette(subparsers)
+    _add_bench(subparsers)
+    _add_check(subparsers, settings)
+    _add_design(subparsers)
+    _add_bake(subparsers, settings)
+    return parser
+
+
+# One command each
+
 
 _MAKE_EXAMPLES = """\
 examples:
@@ -32,6 +47,17 @@ examples:
   python -m plitka make --out tile '{"colors": [{"name": "red", "proportion": 100}], "seed": 7}'
   cat request.json | python -m plitka make - --out tile --json
 """
+
+
+def _add_make(subparsers: _Subparsers) -> None:
+    summary = "make a tile's preview, final picture and colormap"
+    make = _add_command(subparsers, commands.run_make, summary, _MAKE_EXAMPLES)
+    _add_request(make)
+    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
+    _add_engine(make)
+    _add_json(make)
+
+
 _PLAN_EXAMPLES = """\
 examples:
   python -m plitka plan --color black=60 --color white=40 --angle 45 --quality high --seed 7
@@ -40,6 +66,14 @@ examples:
 
 A seed of -1, the default, is drawn when the picture is made.
 """
+
+
+def _add_plan(subparsers: _Subparsers) -> None:
+    summary = "print what would be done, and generate nothing"
+    plan = _add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
+    _add_request(plan)
+
+
 _MEASURE_EXAMPLES = """\
 examples:
   python -m plitka measure photo.jpg --colors red,blue
@@ -48,6 +82,20 @@ examples:
 
 With shares, the total variation from them is told too.
 """
+
+
+def _add_measure(subparsers: _Subparsers) -> None:
+    summary = "measure the shares of colours on any picture"
+    measure = _add_command(subparsers, commands.run_measure, summary, _MEASURE_EXAMPLES)
+    measure.add_argument("image", type=Path, metavar="IMAGE", help="photograph or render of a tile")
+    measure.add_argument(
+        "--colors",
+        required=True,
+        help="what to look for, separated by commas; with or without shares asked for, red=60",
+    )
+    _add_json(measure)
+
+
 _MATCH_EXAMPLES = """\
 examples:
   python -m plitka match photo.jpg --color red=60 --color blue=40 --out matched.png
@@ -55,6 +103,17 @@ examples:
 
 The picture is cut to a square.
 """
+
+
+def _add_match(subparsers: _Subparsers) -> None:
+    summary = "give any picture the shares and colours of a recipe"
+    match = _add_command(subparsers, commands.run_match, summary, _MATCH_EXAMPLES)
+    match.add_argument("image", type=Path, metavar="IMAGE", help="any picture")
+    _add_request(match)
+    match.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG to write")
+    _add_json(match)
+
+
 _AUDIT_EXAMPLES = """\
 examples:
   python -m plitka audit photos
@@ -63,6 +122,15 @@ examples:
 A caption is the text file beside a photograph (tile.txt: "30% black, 70% white"), or else the
 photograph's name (BLACKp30_WHITEp70.jpg, RED.jpg).
 """
+
+
+def _add_audit(subparsers: _Subparsers) -> None:
+    summary = "find the photographs whose captions lie"
+    audit = _add_command(subparsers, commands.run_audit, summary, _AUDIT_EXAMPLES)
+    audit.add_argument("folder", type=Path, metavar="FOLDER", help="photographs with captions")
+    _add_json(audit)
+
+
 _CALIBRATE_EXAMPLES = """\
 examples:
   python -m plitka calibrate refs
@@ -72,11 +140,28 @@ Photographs lie in folders named after codes, refs/DKGREEN/1.jpg. A new code's p
 phrase.txt beside them says, or the code in small letters. The palette is written to --out, else
 where PLITKA_PALETTE says, else to refs/palette.local.csv; the last two are where it is read from.
 """
+
+
+def _add_calibrate(subparsers: _Subparsers) -> None:
+    summary = "measure your own colours from photographs"
+    calibrate = _add_command(subparsers, commands.run_calibrate, summary, _CALIBRATE_EXAMPLES)
+    calibrate.add_argument("folder", type=Path, metavar="FOLDER", help="one folder for each code")
+    calibrate.add_argument("--out", type=Path, metavar="FILE", help="palette to write")
+
+
 _PALETTE_EXAMPLES = """\
 examples:
   python -m plitka palette
   python -m plitka palette --json
 """
+
+
+def _add_palette(subparsers: _Subparsers) -> None:
+    summary = "show the colours that have names"
+    palette = _add_command(subparsers, commands.run_palette, summary, _PALETTE_EXAMPLES)
+    _add_json(palette)
+
+
 _BENCH_EXAMPLES = """\
 examples:
   python -m plitka bench --count-only
@@ -87,6 +172,34 @@ examples:
 `own` are the weights that the settings name; the others are written with random numbers: small,
 middle (0.4 GB) and full (10 GB). Both sides are in memory at once: full takes 16 GB of a GPU.
 """
+
+
+def _add_bench(subparsers: _Subparsers) -> None:
+    summary = "measure speed and work beside the old system's procedure"
+    bench = _add_command(subparsers, commands.run_bench, summary, _BENCH_EXAMPLES)
+    bench.add_argument(
+        "--model",
+        choices=("small", "middle", "full", "own"),
+        default="middle",
+        help="default: middle",
+    )
+    bench.add_argument("--quality", choices=QUALITIES, default=DEFAULT_QUALITY)
+    bench.add_argument("--angle", type=float, default=0.0, metavar="DEGREES")
+    bench.add_argument("--runs", type=_read_pairs, default=3, metavar="N", help="pairs; default: 3")
+    bench.add_argument("--dtype", choices=("float16", "bfloat16", "float32"))
+    bench.add_argument(
+        "--folder", type=Path, metavar="DIR", help="where random weights are kept for the next time"
+    )
+    bench.add_argument(
+        "--fused", action="store_true", help="fuse the LoRA of the old procedure, too"
+    )
+    bench.add_argument(
+        "--count-only", action="store_true", help="count the work exactly, and draw nothing"
+    )
+    bench.add_argument("--chart", type=Path, metavar="FILE", help="draw one: .svg, .png or .pdf")
+    _add_json(bench)
+
+
 _CHECK_EXAMPLES = """\
 examples:
   python -m plitka check
@@ -95,14 +208,14 @@ examples:
 
 Loads nothing large and fetches nothing. Exits with 1 if a prediction would fail.
 """
-_BAKE_EXAMPLES = """\
-examples:
-  python -m plitka bake snapshot
-  PLITKA_LORA=my-lora.safetensors python -m plitka bake snapshot --controlnets all
-  PLITKA_BASE=snapshot python -m plitka check
 
-The settings say what goes in. Half precision; 7 GB, and 2.5 GB more for each ControlNet.
-"""
+
+def _add_check(subparsers: _Subparsers, settings: Settings) -> None:
+    summary = "check that all the engine needs is there and right"
+    check = _add_command(subparsers, commands.run_check, summary, _CHECK_EXAMPLES)
+    _add_engine(check)
+    _add_weights(check, settings)
+
 
 _DESIGN_EXAMPLES = """\
 examples:
@@ -116,116 +229,51 @@ REPLICATE_API_TOKEN), or, by default, the sdxl engine in this program.
 """
 
 
-def build_parser(settings: Settings) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m plitka",
-        description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
-    )
-    parser.add_argument("--version", action="version", version=f"Plitka {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+def _add_design(subparsers: _Subparsers) -> None:
+    summary = "mix, see, share and photograph tiles in the browser"
+    design = _add_command(subparsers, commands.run_design, summary, _DESIGN_EXAMPLES)
+    design.add_argument("--port", type=int, default=8017, help="default: 8017; 0 takes a free one")
+    design.add_argument("--open", action="store_true", help="open the page in the browser")
 
-    make = _command(commands, run_make, "make a tile's preview, final picture and colormap")
-    make.epilog = _MAKE_EXAMPLES
-    _add_request(make)
-    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
-    _add_engine(make)
-    _add_json(make)
 
-    planned = _command(commands, run_plan, "print what would be done, and generate nothing")
-    planned.epilog = _PLAN_EXAMPLES
-    _add_request(planned)
+_BAKE_EXAMPLES = """\
+examples:
+  python -m plitka bake snapshot
+  PLITKA_LORA=my-lora.safetensors python -m plitka bake snapshot --controlnets all
+  PLITKA_BASE=snapshot python -m plitka check
 
-    measure = _command(commands, run_measure, "measure the shares of colours on any picture")
-    measure.epilog = _MEASURE_EXAMPLES
-    measure.add_argument("image", type=Path, metavar="IMAGE", help="photograph or render of a tile")
-    measure.add_argument(
-        "--colors",
-        required=True,
-        help="what to look for, separated by commas; with or without shares asked for, red=60",
-    )
-    _add_json(measure)
+The settings say what goes in. Half precision; 7 GB, and 2.5 GB more for each ControlNet.
+"""
 
-    matched = _command(commands, run_match, "give any picture the shares and colours of a recipe")
-    matched.epilog = _MATCH_EXAMPLES
-    matched.add_argument("image", type=Path, metavar="IMAGE", help="any picture")
-    _add_request(matched)
-    matched.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG to write")
-    _add_json(matched)
 
-    audited = _command(commands, run_audit, "find the photographs whose captions lie")
-    audited.epilog = _AUDIT_EXAMPLES
-    audited.add_argument("folder", type=Path, metavar="FOLDER", help="photographs with captions")
-    _add_json(audited)
-
-    calibrated = _command(commands, run_calibrate, "measure your own colours from photographs")
-    calibrated.epilog = _CALIBRATE_EXAMPLES
-    calibrated.add_argument("folder", type=Path, metavar="FOLDER", help="one folder for each code")
-    calibrated.add_argument("--out", type=Path, metavar="FILE", help="palette to write")
-
-    shown = _command(commands, run_palette, "show the colours that have names")
-    shown.epilog = _PALETTE_EXAMPLES
-    _add_json(shown)
-
-    benched = _command(
-        commands, run_bench, "measure speed and work beside the old system's procedure"
-    )
-    benched.epilog = _BENCH_EXAMPLES
-    benched.add_argument(
-        "--model",
-        choices=("small", "middle", "full", "own"),
-        default="middle",
-        help="default: middle",
-    )
-    benched.add_argument("--quality", choices=QUALITIES, default=DEFAULT_QUALITY)
-    benched.add_argument("--angle", type=float, default=0.0, metavar="DEGREES")
-    benched.add_argument("--runs", type=_pairs, default=3, metavar="N", help="pairs; default: 3")
-    benched.add_argument("--dtype", choices=("float16", "bfloat16", "float32"))
-    benched.add_argument(
-        "--folder", type=Path, metavar="DIR", help="where random weights are kept for the next time"
-    )
-    benched.add_argument(
-        "--fused", action="store_true", help="fuse the LoRA of the old procedure, too"
-    )
-    benched.add_argument(
-        "--count-only", action="store_true", help="count the work exactly, and draw nothing"
-    )
-    benched.add_argument("--chart", type=Path, metavar="FILE", help="draw one: .svg, .png or .pdf")
-    _add_json(benched)
-
-    checked = _command(commands, run_check, "check that all the engine needs is there and right")
-    checked.epilog = _CHECK_EXAMPLES
-    _add_engine(checked)
-    _add_weights(checked, settings)
-
-    designed = _command(commands, run_design, "mix, see, share and photograph tiles in the browser")
-    designed.epilog = _DESIGN_EXAMPLES
-    designed.add_argument(
-        "--port", type=int, default=8017, help="default: 8017; 0 takes a free one"
-    )
-    designed.add_argument("--open", action="store_true", help="open the page in the browser")
-
-    baked = _command(commands, run_bake, "write one snapshot of all weights, ready to load")
-    baked.epilog = _BAKE_EXAMPLES
-    baked.add_argument("folder", type=Path, metavar="DIR", help="where to write; new, or empty")
-    baked.add_argument(
+def _add_bake(subparsers: _Subparsers, settings: Settings) -> None:
+    summary = "write one snapshot of all weights, ready to load"
+    bake = _add_command(subparsers, commands.run_bake, summary, _BAKE_EXAMPLES)
+    bake.add_argument("folder", type=Path, metavar="DIR", help="where to write; new, or empty")
+    bake.add_argument(
         "--controlnets",
         choices=("none", "canny", "softedge", "all"),
         default="none",
         help="which to put in; default: none",
     )
-    _add_weights(baked, settings)
-    return parser
+    _add_weights(bake, settings)
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+# What several commands share
+
+
+def _add_command(
+    subparsers: _Subparsers,
     run: Callable[[argparse.Namespace, Settings], None],
     summary: str,
+    examples: str,
 ) -> argparse.ArgumentParser:
-    command = commands.add_parser(
+    """Add the command that `run` does; its name is that of `run` without the prefix run_."""
+    command = subparsers.add_parser(
         run.__name__.removeprefix("run_"),
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.set_defaults(run=run)
@@ -257,14 +305,14 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "request", nargs="?", metavar="PARAMS_JSON", help="the request; - reads standard input"
     )
-    spelt = command.add_argument_group("the same without JSON")
-    spelt.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
-    spelt.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
-    spelt.add_argument("--quality", help="preview, standard, high or turbo")
-    spelt.add_argument("--seed", help="0 to 4294967295; -1 draws one")
+    group = command.add_argument_group("the same without JSON")
+    group.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
+    group.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
+    group.add_argument("--quality", help="preview, standard, high or turbo")
+    group.add_argument("--seed", help="0 to 4294967295; -1 draws one")
 
 
-def _pairs(text: str) -> int:
-    if text.isdecimal() and 1 <= int(text) <= 100:
+def _read_pairs(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= _MAX_PAIRS:
         return int(text)
-    raise argparse.ArgumentTypeError(f"got {text!r}; allowed: 1 to 100")
+    raise argparse.ArgumentTypeError(f"got {text!r}; allowed: 1 to {_MAX_PAIRS}")

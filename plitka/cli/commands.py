@@ -1,7 +1,7 @@
-"""What each command does.
+"""What each command does: a function run_… for each, which takes its arguments and the settings.
 
 NumPy, OpenCV, rich and the engines are imported by the commands that use them, so that `plan`
-and `--help` answer at once.
+and `--help` answer at once. Errors are those that cli/main turns into exit codes.
 """
 
 import argparse
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plitka import __version__
+from plitka.cli.request_arguments import read_colors, read_request
 from plitka.color import palette
-from plitka.color.palette import Color
+from plitka.color.palette import Palette
 from plitka.engines import registry
 from plitka.errors import EngineError
 from plitka.request import parsing
@@ -30,26 +31,26 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from plitka.measure.caption_audit import Caption, Finding
+    from plitka.measure.caption_audit import Finding
     from plitka.measure.shares import Measurement
     from plitka.pipeline import Picture
-from plitka.cli.request_arguments import read_colors, read_request
 
 
 def run_make(options: argparse.Namespace, settings: Settings) -> None:
+    """Make the pictures of a request, and print their shares."""
     from plitka import images, pipeline
     from plitka.cli import tables
     from plitka.request.plan import PICTURE_SIZES
 
-    asked = read_request(options, palette.load(settings.palette_file))
+    recipe = read_request(options, _load_palette(settings))
     engine = registry.load_engine(options.engine or settings.engine, lambda: settings.sdxl)
     options.out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
-    pictures_made: Iterator[Picture] = pipeline.make(asked, engine, settings.options.overlap)
+    pictures: Iterator[Picture] = pipeline.make(recipe, engine, settings.options.overlap)
     if not options.verbose:  # whose log lines would run into the bar
-        pictures_made = _with_progress(pictures_made, len(PICTURE_SIZES))
-    for picture in pictures_made:
+        pictures = _show_progress(pictures, len(PICTURE_SIZES))
+    for picture in pictures:
         file = options.out / f"{picture.kind}.png"
         images.save(picture.image, file, picture.record)
         files[picture.kind] = str(file)
@@ -57,78 +58,81 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json({"pictures": files, **metrics})
     else:
-        tables.show(tables.tabulate_pictures(asked, list(files), metrics))
-        control = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
-        print(f"seed {metrics['seed']}, engine {metrics['engine']}, {control}")
+        tables.show(tables.tabulate_pictures(recipe, list(files), metrics))
+        controlnet = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
+        print(f"seed {metrics['seed']}, engine {metrics['engine']}, {controlnet}")
         print(*files.values(), sep="\n")
 
 
 def run_plan(options: argparse.Namespace, settings: Settings) -> None:
+    """Print the plan of a request as JSON."""
     tokens = snapshot.has_tokens(settings.weights)
-    _print_json(
-        make_plan(read_request(options, palette.load(settings.palette_file)), tokens).as_json()
-    )
+    recipe = read_request(options, _load_palette(settings))
+    _print_json(make_plan(recipe, tokens).as_json())
 
 
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
+    """Measure the shares of colours on a picture, and print them."""
     from plitka import images
     from plitka.cli import tables
-    from plitka.measure import shares as fidelity
+    from plitka.measure.shares import measure
 
-    colors, asked = read_colors(options.colors, palette.load(settings.palette_file))
-    measured = fidelity.measure(images.load(options.image), list(colors.values()))
+    colors, requested = read_colors(options.colors, _load_palette(settings))
+    measured = measure(images.load(options.image), list(colors.values()))
     if options.json:
-        _print_json(_measured_json(measured, list(colors), asked))
+        _print_json(_measurement_as_json(measured, list(colors), requested))
         return
-    tables.show(tables.tabulate_measurement(colors, measured, asked))
+    tables.show(tables.tabulate_measurement(colors, measured, requested))
 
 
-def _measured_json(
-    measured: "Measurement", names: Sequence[str], asked: Sequence[float]
+def _measurement_as_json(
+    measured: "Measurement", names: Sequence[str], requested: Sequence[float]
 ) -> dict[str, Any]:
+    """Write a measurement as JSON. names: of its colours. requested: their shares, or empty."""
     from plitka.measure.shares import total_variation
 
     rounded = [None if d is None else round(d, 2) for d in measured.differences]
-    told: dict[str, Any] = {
+    value: dict[str, Any] = {
         "shares": {n: round(s, 5) for n, s in zip(names, measured.shares, strict=True)},
         "ciede2000": dict(zip(names, rounded, strict=True)),
         "gaps": round(measured.gaps, 5),
         "undecided": round(measured.undecided, 5),
     }
-    if asked:
-        told["requested"] = {n: round(s, 5) for n, s in zip(names, asked, strict=True)}
-        told["total_variation"] = round(total_variation(measured.shares, asked), 5)
-    return told
+    if requested:
+        value["requested"] = {n: round(s, 5) for n, s in zip(names, requested, strict=True)}
+        value["total_variation"] = round(total_variation(measured.shares, requested), 5)
+    return value
 
 
 def run_match(options: argparse.Namespace, settings: Settings) -> None:
+    """Match the middle of a picture to a request, write it, and print its shares."""
     from plitka import images
     from plitka.cli import tables
-    from plitka.matching import match
+    from plitka.matching.match import match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
-    asked = draw_seed(read_request(options, palette.load(settings.palette_file)))
-    layout = lay(asked)
-    image = _square(images.load(options.image))
-    matched = match.match(image, layout)
+    recipe = draw_seed(read_request(options, _load_palette(settings)))
+    layout = lay(recipe)
+    image = _crop_square(images.load(options.image))
+    matched = match(image, layout)
     before, after = matched.before, matched.after
-    names = [part.name for part in asked.shares]
-    told = {
-        "before": _measured_json(before, names, layout.shares),
-        "after": _measured_json(after, names, layout.shares),
+    names = [part.name for part in recipe.shares]
+    measured = {
+        "before": _measurement_as_json(before, names, layout.shares),
+        "after": _measurement_as_json(after, names, layout.shares),
     }
-    record = {"version": __version__, "request": asked.request(), **told}
+    record = {"version": __version__, "request": recipe.request(), **measured}
     images.save(matched.image, options.out, record)
     if options.json:
-        _print_json({"picture": str(options.out), "seed": asked.seed, **told})
+        _print_json({"picture": str(options.out), "seed": recipe.seed, **measured})
         return
-    tables.show(tables.tabulate_match(asked, before, after))
+    tables.show(tables.tabulate_match(recipe, before, after))
     print(options.out)
 
 
-def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """The middle of a picture."""
+def _crop_square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
+    """Crop (height, width, 3) to the largest square in its middle."""
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -136,14 +140,15 @@ def _square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 
 def run_audit(options: argparse.Namespace, settings: Settings) -> None:
+    """Compare photographs with their captions, and print which captions lie."""
     from plitka.cli import tables
     from plitka.measure import caption_audit
 
-    findings = list(caption_audit.audit(options.folder, palette.load(settings.palette_file)))
+    findings = list(caption_audit.audit(options.folder, _load_palette(settings)))
     if not findings:
         raise OSError(f"{options.folder}: holds no photographs")
     if options.json:
-        _print_json([_finding_json(finding) for finding in findings])
+        _print_json([_finding_as_json(finding) for finding in findings])
         return
     tables.show(tables.tabulate_audit(findings))
     lies = [finding.file.name for finding in findings if finding.verdict == "lies"]
@@ -152,40 +157,39 @@ def run_audit(options: argparse.Namespace, settings: Settings) -> None:
         print(name)
 
 
-def _captioned(caption: "Caption") -> Iterator[tuple[Color, float]]:
-    return zip(caption.colors, caption.percent, strict=True)
-
-
-def _finding_json(finding: "Finding") -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _finding_as_json(finding: "Finding") -> dict[str, Any]:
+    value: dict[str, Any] = {
         "file": finding.file.name,
         "verdict": finding.verdict,
         "reason": finding.reason,
     }
     if finding.caption and finding.measured and finding.total_variation is not None:
-        parts = list(_captioned(finding.caption))
-        told["captioned"] = {color.code: round(part / 100, 5) for color, part in parts}
-        shares = zip(finding.caption.colors, finding.measured.shares, strict=True)
-        told["measured"] = {color.code: round(share, 5) for color, share in shares}
-        told["total_variation"] = round(finding.total_variation, 5)
-    return told
+        colors = finding.caption.colors
+        captioned = zip(colors, finding.caption.percent, strict=True)
+        value["captioned"] = {color.code: round(part / 100, 5) for color, part in captioned}
+        measured = zip(colors, finding.measured.shares, strict=True)
+        value["measured"] = {color.code: round(share, 5) for color, share in measured}
+        value["total_variation"] = round(finding.total_variation, 5)
+    return value
 
 
 def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
+    """Measure colours on photographs, and write them as a palette."""
     from plitka.cli import tables
     from plitka.measure import palette_calibration
 
     out = options.out or settings.palette_file or palette.OWN_FILE
-    rows = palette_calibration.calibrate(options.folder, palette.load(settings.palette_file))
+    rows = palette_calibration.calibrate(options.folder, _load_palette(settings))
     palette_calibration.write_palette(rows, out)
     tables.show(tables.tabulate_calibration(rows))
     print(out)
 
 
 def run_palette(options: argparse.Namespace, settings: Settings) -> None:
+    """Print the palette."""
     from plitka.cli import tables
 
-    colors = palette.load(settings.palette_file).colors
+    colors = _load_palette(settings).colors
     if options.json:
         _print_json([{"code": c.code, "phrase": c.phrase, "hex": c.hex} for c in colors])
     else:
@@ -193,6 +197,7 @@ def run_palette(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def run_bench(options: argparse.Namespace, settings: Settings) -> None:
+    """Measure, or only count, both procedures; print tables or JSON, and draw a chart."""
     if options.chart is not None:  # before minutes of work
         from plitka.bench import chart
 
@@ -203,39 +208,41 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
         "quality": options.quality,
         "seed": 7,
     }
-    asked = parsing.parse(json.dumps(request), palette.load(settings.palette_file))
-    from plitka.bench import compare, random_models, tables
+    recipe = parsing.parse(json.dumps(request), _load_palette(settings))
+    from plitka.bench import compare, random_models, tables  # torch: seconds
 
     if options.count_only:
-        told = compare.count_work(asked, settings.options)
+        report = compare.count_work(recipe, settings.options)
     else:
-        with _weights_folder(options.folder) as folder:
+        with _open_weights_folder(options.folder) as folder:
             sdxl = replace(settings.sdxl, dtype=options.dtype)
             if options.model != compare.OWN:
                 log.info("random weights of the %s model in %s", options.model, folder)
                 files = random_models.write_model(folder, options.model)
                 variables = {**settings.variables, **files.environment()}
                 sdxl = replace(sdxl, weights=read_weights_settings(variables))
-            told = compare.compare(options.model, sdxl, asked, options.runs, options.fused)
+            report = compare.compare(options.model, sdxl, recipe, options.runs, options.fused)
     if options.json:
-        _print_json(told)
+        _print_json(report)
     else:
-        tables.show(told)
+        tables.show(report)
     if options.chart is not None:
-        chart.draw(told, options.chart)
+        chart.draw(report, options.chart)
 
 
 @contextmanager
-def _weights_folder(kept: Path | None) -> Iterator[Path]:
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept
+def _open_weights_folder(named: Path | None) -> Iterator[Path]:
+    """Open the folder for random weights: the one that is named, else a temporary one."""
+    if named is not None:
+        named.mkdir(parents=True, exist_ok=True)
+        yield named
         return
     with tempfile.TemporaryDirectory(prefix="plitka-bench-") as folder:
         yield Path(folder)
 
 
 def run_check(options: argparse.Namespace, settings: Settings) -> None:
+    """Print what is found of the installation. Raises EngineError if there are faults."""
     from plitka.cli import check
 
     faults = 0
@@ -248,18 +255,20 @@ def run_check(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def run_bake(options: argparse.Namespace, settings: Settings) -> None:
+    """Write a snapshot of all weights."""
     from plitka.engines.sdxl import bake
     from plitka.request import controlnet
 
     kinds = controlnet.CONTROLNET_KINDS if options.controlnets == "all" else (options.controlnets,)
-    wanted = tuple(kind for kind in kinds if kind != "none")
-    made = bake.bake(options.folder, settings.sdxl.weights, options.weights, wanted)
-    size = sum(size for size, _ in made.files.values())
-    print(f"{made.folder}: {len(made.files)} files, {size / 1e9:.2f} GB")
-    print(f"Load it with PLITKA_BASE={made.folder}")
+    chosen = tuple(kind for kind in kinds if kind != "none")
+    baked = bake.bake(options.folder, settings.sdxl.weights, options.weights, chosen)
+    size = sum(size for size, _ in baked.files.values())
+    print(f"{baked.folder}: {len(baked.files)} files, {size / 1e9:.2f} GB")
+    print(f"Load it with PLITKA_BASE={baked.folder}")
 
 
 def run_design(options: argparse.Namespace, settings: Settings) -> None:
+    """Serve the designer until the program is told to end."""
     try:
         from plitka.designer import run
     except ModuleNotFoundError as missing:
@@ -272,14 +281,18 @@ def run_design(options: argparse.Namespace, settings: Settings) -> None:
     run.run(settings, options.port, options.open)
 
 
-def _with_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:
+def _load_palette(settings: Settings) -> Palette:
+    return palette.load(settings.palette_file)
+
+
+def _show_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:
     """Pass pictures on, with a progress bar on standard error where that is a terminal."""
     from rich.console import Console
     from rich.progress import track
 
-    bar = Console(stderr=True)
-    hidden = not bar.is_terminal
-    yield from track(pictures, "Drawing", count, console=bar, transient=True, disable=hidden)
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    yield from track(pictures, "Drawing", count, console=console, transient=True, disable=hidden)
 
 
 def _print_json(value: object) -> None:

@@ -1,4 +1,4 @@
-"""The command line: reads settings and arguments, runs one command, and gives its exit status."""
+"""The command line: reads settings and arguments, runs one command, returns its exit status."""
 
 import os
 import sys
@@ -17,7 +17,11 @@ INTERRUPTED = 130  # as a shell has it for Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status: 0, 1 (it failed) or 2 (bad request)."""
+    """Run one command and return its exit status.
+
+    0, FAILED, BAD_REQUEST, or INTERRUPTED; argparse exits with 2 itself. arguments: default to
+    those of the process.
+    """
     settings = read_settings()
     options = build_parser(settings).parse_args(arguments)
     try:

@@ -12,26 +12,27 @@ from plitka.request.recipe import Recipe, RecipeError
 
 
 def read_request(options: argparse.Namespace, palette: Palette) -> Recipe:
-    """Read the recipe that the arguments ask for, as JSON or spelt without it.
+    """Read the recipe from PARAMS_JSON, or from the options that stand for it.
 
-    Raises RecipeError.
+    Raises RecipeError, also if both are given.
     """
-    spelt: dict[str, object] = {
+    fields: dict[str, object] = {
         key: _read_number(text)
         for key in ("angle", "quality", "seed")
         if (text := getattr(options, key)) is not None
     }
     if options.color:
-        spelt["colors"] = [_read_color(text) for text in options.color]
+        fields["colors"] = [_read_color(text) for text in options.color]
     if options.request is None:
-        return parsing.parse(json.dumps(spelt), palette)
-    if spelt:
+        return parsing.parse(json.dumps(fields), palette)
+    if fields:
         raise RecipeError("params_json: given beside options that spell it; give one of the two")
     text = _read_standard_input() if options.request == "-" else options.request
     return parsing.parse(text, palette)
 
 
 def _read_standard_input() -> str:
+    """Read a request. Raises RecipeError if it is longer than MAX_BYTES, or not UTF-8."""
     if sys.stdin is None:
         raise RecipeError("params_json: standard input is closed")
     content = sys.stdin.buffer.read(parsing.MAX_BYTES + 1)
@@ -44,6 +45,7 @@ def _read_standard_input() -> str:
 
 
 def _read_color(text: str) -> dict[str, object]:
+    """Read NAME=SHARE as an entry of a request's `colors`. Raises RecipeError."""
     name, equals, share = text.rpartition("=")
     if not equals:
         raise RecipeError(f"--color: got {text!r}; allowed: NAME=SHARE, such as red=60")
@@ -52,7 +54,7 @@ def _read_color(text: str) -> dict[str, object]:
 
 
 def _read_number(text: str) -> float | str:
-    """The number that the text spells; other text as it is, for the recipe to refuse."""
+    """Read a number; return other text as it is, for the parser of requests to refuse."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -64,43 +66,44 @@ def _read_number(text: str) -> float | str:
 def read_colors(text: str, palette: Palette) -> tuple[dict[str, Color], list[float]]:
     """Read "red=60,blue=40" or "red,blue".
 
-    Gives the colours by the names that they were asked for by, and the shares asked for (adding
-    up to 1), if any. Raises UnknownColor and RecipeError.
+    Returns the colours by their names in the text, and their shares, which add up to 1; [] where
+    none are given. Raises UnknownColor and RecipeError.
     """
-    listed: dict[str, Color] = {}
-    spelt: list[str] = []
+    colors: dict[str, Color] = {}
+    shares: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         name, _, share = part.partition("=")
         name = name.strip()
         try:
-            color = palette.free(name) if name.startswith("#") else palette.find(name)
+            is_hex = name.startswith("#")
+            color = palette.make_free_color(name) if is_hex else palette.find(name)
         except UnknownColor as fault:
             raise UnknownColor(f"--colors: {fault}") from None
-        if any(color.srgb == other.srgb for other in listed.values()):
+        if any(color.srgb == other.srgb for other in colors.values()):
             raise UnknownColor(f'--colors: "{name}" is there already, under this or another name')
-        listed[name] = color
-        spelt += [share] if share else []
-    if len(listed) > MAX_COLORS:
-        raise UnknownColor(f"--colors: got {len(listed)}; allowed: 1 to {MAX_COLORS}")
-    if not spelt:
-        return listed, []
-    if len(spelt) < len(listed):
+        colors[name] = color
+        shares += [share] if share else []
+    if len(colors) > MAX_COLORS:
+        raise UnknownColor(f"--colors: got {len(colors)}; allowed: 1 to {MAX_COLORS}")
+    if not shares:
+        return colors, []
+    if len(shares) < len(colors):
         raise RecipeError(
             "--colors: some have a share and some have none; give all of them or none"
         )
-    return listed, _read_shares(spelt)
+    return colors, _read_shares(shares)
 
 
-def _read_shares(spelt: Sequence[str]) -> list[float]:
-    """Shares as the recipe takes them: percentages or fractions, scaled to add up to 1."""
+def _read_shares(texts: Sequence[str]) -> list[float]:
+    """Read percentages or fractions, and scale them to add up to 1. Raises RecipeError."""
     try:
-        given = [float(share) for share in spelt]
+        shares = [float(text) for text in texts]
     except ValueError:
-        raise RecipeError(f"--colors: {', '.join(spelt)} are not all numbers") from None
-    total = sum(given)
-    if find_whole(given) is None or min(given) < 0:
+        raise RecipeError(f"--colors: {', '.join(texts)} are not all numbers") from None
+    total = sum(shares)
+    if find_whole(shares) is None or min(shares) < 0:
         raise RecipeError(
             f"--colors: shares add up to {total:g}; allowed: percentages that add up to 100 or "
             "fractions that add up to 1, none of them negative"
         )
-    return [share / total for share in given]
+    return [share / total for share in shares]

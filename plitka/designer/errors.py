@@ -4,9 +4,11 @@ from plitka.request.recipe import RecipeError
 
 
 class Fault(Exception):
-    """code: names the sentence in the page's dictionary. values: what the sentence speaks of.
+    """An error that the page shows.
 
-    detail: what who knows more says of it, in English; the page shows it under the sentence.
+    code: key of the sentence in the page's dictionary. values: for the sentence's placeholders.
+    detail: more about it in English, from the engine or a server; shown under the sentence.
+    status: of the HTTP response.
     """
 
     def __init__(self, code: str, detail: str = "", status: int = 400, **values: str | int) -> None:
@@ -21,5 +23,5 @@ class Fault(Exception):
 
 
 def recipe_fault(error: RecipeError) -> Fault:
-    """A request that is no recipe."""
+    """Make the fault for a request that is no recipe."""
     return Fault("recipe", str(error), status=422)

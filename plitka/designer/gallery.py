@@ -1,4 +1,4 @@
-"""Recipes to start from. Their names are in the page's dictionary."""
+"""Sample recipes to start from. Their names are in the page's dictionary."""
 
 import json
 from dataclasses import dataclass
@@ -8,12 +8,15 @@ from plitka.request.parsing import parse
 from plitka.request.recipe import Recipe
 
 SIZE = 256
-"""Pixels a side of a sample's picture."""
+"""Pixels a side of a sample's thumbnail."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """code: its key in the dictionary. mix: codes of colours with percentages."""
+    """One sample.
+
+    code: its key in the dictionary. mix: colour codes with percentages. angle: in degrees.
+    """
 
     code: str
     mix: tuple[tuple[str, int], ...]

@@ -1,4 +1,4 @@
-"""What stands before every answer: who may ask, how much, and what the page may load."""
+"""Checks before every request and headers on every response: same origin, size, what may load."""
 
 from urllib.parse import urlsplit
 
@@ -26,10 +26,10 @@ _HEADERS = {
 
 
 class OwnPagesOnly:
-    """Refuses what another site's page has sent, and tells the browser to ask nobody else.
+    """ASGI middleware: refuses requests of other sites' pages, and adds security headers.
 
-    A site could give its name the address 127.0.0.1, or send a form here; both would have this
-    machine draw, and have photographs made at its owner's expense.
+    Another site could resolve its name to 127.0.0.1 (DNS rebinding) or submit a form to it (CSRF),
+    and so have photographs made at the owner's expense.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -40,21 +40,22 @@ class OwnPagesOnly:
             await self._app(scope, receive, send)
             return
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        answer = self._app if _is_own(Headers(scope=scope)) else _STRANGER
-        await answer(scope, receive, guarded)
+        respond = self._app if _is_same_origin(Headers(scope=scope)) else _REFUSAL
+        await respond(scope, receive, send_with_headers)
 
 
-_STRANGER = JSONResponse(Fault("stranger").as_json(), status_code=403)
+_REFUSAL = JSONResponse(Fault("stranger").as_json(), status_code=403)
 
 
-def _is_own(headers: Headers) -> bool:
+def _is_same_origin(headers: Headers) -> bool:
+    """Whether host and origin, if the request names one, are this server."""
     host = headers.get("host", "")
     if urlsplit(f"//{host}").hostname not in _HOSTS:
         return False
@@ -62,11 +63,11 @@ def _is_own(headers: Headers) -> bool:
     return origin is None or urlsplit(origin).netloc == host
 
 
-async def read_body(request: Request, most: int) -> bytes:
-    """The body of a request. Raises Fault where it has more bytes than that."""
-    received = bytearray()
-    async for piece in request.stream():
-        received += piece
-        if len(received) > most:
-            raise Fault("picture_large", status=413, megabytes=most // 2**20)
-    return bytes(received)
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Read the body of a request. Raises Fault as soon as it is longer than `max_bytes`."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise Fault("picture_large", status=413, megabytes=max_bytes // 2**20)
+    return bytes(body)

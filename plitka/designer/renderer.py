@@ -1,8 +1,8 @@
-"""Draws the page's tiles: most of each picture comes from what was drawn a moment ago."""
+"""Draws the page's tiles with the render engine; layouts and lighting are cached."""
 
 import io
 from collections.abc import Callable
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,77 +18,90 @@ from plitka.runtime.memory import trim_heap
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay, recolor_layout
 
-Product: TypeAlias = Literal["draft", "preview", "final", "colormap"]
-"""What may be asked for: a draft is the preview at once, not measured, as JPEG."""
-
 CheckCancelled: TypeAlias = Callable[[], None]
-"""Called between two steps of a work; raises where nobody waits for it any more."""
+"""Called between two steps of a work; raises Cancelled if nobody waits for it any more."""
 
 T = TypeVar("T")
 
-_LAYOUTS = 6  # of one seed and angle each, some 6 MB
-_LIGHTS = 6  # of one seed, angle and size each; 5 MB at 512, 18 MB at 1024
-_DRAFT_QUALITY = 90
+_MAX_LAYOUTS = 6  # of one seed and angle each, some 6 MB
+_MAX_LIGHTINGS = 6  # of one seed, angle and size each; 5 MB at 512, 18 MB at 1024
+_DRAFT_QUALITY = 90  # of JPEG, 0 to 100
 
 
 class Renderer:
     """Draws tiles with the render engine, the same to the byte as `python -m plitka make`.
 
-    Seed and angle decide where granules lie and how light falls on them. Both are kept for the
-    last few, so that another mix of colours costs a fraction of a picture.
+    Seed and angle determine layout and lighting. Both are cached for the last few, so that another
+    mix of colours costs a fraction of a picture. Several threads may use one renderer.
     """
 
     def __init__(self) -> None:
-        self._layouts: LruCache[tuple[int, float], Layout] = LruCache(_LAYOUTS)
-        self._lights: LruCache[tuple[int, float, int], render.Lighting] = LruCache(_LIGHTS)
+        self._layouts: LruCache[tuple[int, float], Layout] = LruCache(_MAX_LAYOUTS)
+        self._lightings: LruCache[tuple[int, float, int], render.Lighting] = LruCache(
+            _MAX_LIGHTINGS
+        )
 
-    def draft(
-        self, recipe: Recipe, go_on: CheckCancelled, size: int = PICTURE_SIZES["preview"]
+    def draw_draft(
+        self, recipe: Recipe, check_cancelled: CheckCancelled, size: int = PICTURE_SIZES["preview"]
     ) -> bytes:
-        """The tile as JPEG. The recipe's seed must be drawn already."""
-        image = self._picture(self._layout(recipe, go_on), size, go_on)
+        """Draw the tile as JPEG at once, not measured; `size` pixels a side.
+
+        The recipe's seed must be drawn already.
+        """
+        image = self._render(self._lay(recipe, check_cancelled), size, check_cancelled)
         return encode_jpeg(image, _DRAFT_QUALITY)
 
-    def picture(
-        self, recipe: Recipe, kind: PictureKind, go_on: CheckCancelled
+    def make_picture(
+        self, recipe: Recipe, kind: PictureKind, check_cancelled: CheckCancelled
     ) -> tuple[bytes, tuple[float, ...]]:
-        """A PNG file and the shares measured on it. The recipe's seed must be drawn already."""
-        engine = _CachingEngine(self._picture, go_on)
-        made = pipeline.make_one(kind, recipe, engine, self._layout(recipe, go_on))
-        go_on()
-        png = images.encode_png(made.image, made.record)
-        trim_heap()  # what drafts left behind as well: they come often, and one takes little
-        return png, made.shares
+        """Make a picture as `pipeline.make` does; the recipe's seed must be drawn already.
 
-    def _layout(self, recipe: Recipe, go_on: CheckCancelled) -> Layout:
+        Returns the PNG file, and the shares measured on it in the order of the recipe's colours.
+        """
+        engine = _CachingEngine(self._render, check_cancelled)
+        picture = pipeline.make_one(kind, recipe, engine, self._lay(recipe, check_cancelled))
+        check_cancelled()
+        png = images.encode_png(picture.image, picture.record)
+        trim_heap()  # for drafts as well, which come often and leave little each
+        return png, picture.shares
+
+    def _lay(self, recipe: Recipe, check_cancelled: CheckCancelled) -> Layout:
         laid = self._layouts.get((recipe.seed, recipe.angle), lambda: _make_and_trim(lay, recipe))
-        go_on()
+        check_cancelled()
         return recolor_layout(laid, recipe)
 
-    def _picture(self, layout: Layout, size: int, go_on: CheckCancelled) -> NDArray[np.uint8]:
+    def _render(
+        self, layout: Layout, size: int, check_cancelled: CheckCancelled
+    ) -> NDArray[np.uint8]:
         key = (layout.seed, layout.angle, size)
-        light = self._lights.get(key, lambda: _make_and_trim(render.compute_lighting, layout, size))
-        go_on()
+        light = self._lightings.get(
+            key, lambda: _make_and_trim(render.compute_lighting, layout, size)
+        )
+        check_cancelled()
         return render.render_picture(layout, size, light)
 
 
 class _CachingEngine(RenderEngine):
-    """The render engine, with light that is kept."""
+    """The render engine, with the renderer's cached lighting."""
 
     def __init__(
         self,
-        picture: Callable[[Layout, int, CheckCancelled], NDArray[np.uint8]],
-        go_on: CheckCancelled,
+        render_picture: Callable[[Layout, int, CheckCancelled], NDArray[np.uint8]],
+        check_cancelled: CheckCancelled,
     ) -> None:
-        self._picture = picture
-        self._go_on = go_on
+        self._render = render_picture
+        self._check_cancelled = check_cancelled
 
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
-        return Drawn(self._picture(request.layout, request.size, self._go_on), steps=0)
+        image = self._render(request.layout, request.size, self._check_cancelled)
+        return Drawn(image, steps=0)
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
-    """(height, width, 3) RGB as a JPEG file, colour at full resolution."""
+    """Encode (height, width, 3) RGB, 0 to 255, as JPEG, colour at full resolution.
+
+    quality: 0 to 100.
+    """
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=0)
     return file.getvalue()

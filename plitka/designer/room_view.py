@@ -1,16 +1,19 @@
-"""A picture of a tile -> a room whose floor is laid with it, in perspective."""
+"""A picture of a tile -> a room whose floor is laid with it, in perspective.
+
+The floor's pixels are mapped to places on tiles, the tile's texture is sampled there in linear
+light, and the light of two windows, the joints and the wall are added.
+"""
 
 import math
 from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color.cielab import encode_srgb
 from plitka.color.srgb import decode_srgb
 from plitka.designer import quilting
-from plitka.designer.quilting import Floats
 
 WIDTH, HEIGHT = 1600, 1000
 
@@ -18,49 +21,51 @@ WIDTH, HEIGHT = 1600, 1000
 # many tiles lie side by side along its lower border.
 _HORIZON = 0.17
 _WALL_FOOT = 0.35
-_TILES_BEFORE_US = 2.5
+_TILES_IN_FRONT = 2.5
 
-_JOINT = 5 / 1024  # width of the gap between tiles, in tiles
-_BEVEL = 6 / 1024  # breadth of a tile's worn edge
-_JOINT_LIGHT = 0.12  # of the light that falls on the surface
+_JOINT_WIDTH = 5 / 1024  # of the gap between tiles, in tiles
+_BEVEL_WIDTH = 6 / 1024  # of a tile's worn edge, in tiles
+_JOINT_LIGHT = 0.12  # in a gap, as a factor of the light on the tile
 _TILE_VARIATION = 0.018  # standard deviation of brightness from tile to tile
-_LEVELS = 6  # of the pyramid of the surface, each half the size of the one before
+_LEVELS = 6  # of the texture's mipmap, each half the size of the one before
 
-_WALL = np.array([0.80, 0.775, 0.735], np.float32)  # linear RGB, in full light
-_SKIRTING = np.array([0.86, 0.85, 0.83], np.float32)
+_WALL_COLOR = np.array([0.80, 0.775, 0.735], np.float32)  # linear RGB, in full light
+_SKIRTING_COLOR = np.array([0.86, 0.85, 0.83], np.float32)
 _SKIRTING_HEIGHT = 0.045  # in heights of the picture
 
 
-def render_room(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
-    """(HEIGHT, WIDTH, 3) RGB: the room.
+def render_room(image: Image, angle: float, seed: int) -> Image:
+    """Draw the room: (HEIGHT, WIDTH, 3) RGB, 0 to 255.
 
-    image: (size, size, 3) RGB of a tile laid at this angle, drawn or photographed.
+    image: (size, size, 3) RGB, 0 to 255, of a tile laid at `angle` degrees, drawn or photographed.
     """
     texture = quilting.quilt(image, angle, seed)
-    across, along, scale = _floor()
+    across, along, scale = _project_floor()
     turn = math.radians(angle % 90)  # a square is the same after a quarter turn
     u = across * math.cos(turn) - along * math.sin(turn)
     v = across * math.sin(turn) + along * math.cos(turn)
     tile_u, tile_v = np.floor(u), np.floor(v)
-    chance = _of_tile(tile_u, tile_v, seed)
-    # Each tile shows a place of its own of the surface, so that nothing repeats itself.
+    variation = _vary_tiles(tile_u, tile_v, seed)
+    # Each tile shows another part of the texture, so that nothing repeats.
     side = texture.shape[0]
-    x = (u + chance[0] * quilting.SIDES) * quilting.SCALE % side
-    y = (v + chance[1] * quilting.SIDES) * quilting.SCALE % side
-    floor = _sampled(texture, x, y, scale * quilting.SCALE)
-    light = _joints(u - tile_u, v - tile_v, scale) * (1 + _TILE_VARIATION * chance[2])
-    floor *= (light * _light(across, along))[..., None]
-    room = np.concatenate([_wall(), floor])
-    return _developed(room)
+    x = (u + variation[0] * quilting.SIDES) * quilting.SCALE % side
+    y = (v + variation[1] * quilting.SIDES) * quilting.SCALE % side
+    floor = _sample_texture(texture, x, y, scale * quilting.SCALE)
+    light = _shade_joints(u - tile_u, v - tile_v, scale) * (1 + _TILE_VARIATION * variation[2])
+    floor *= (light * _light_floor(across, along))[..., None]
+    room = np.concatenate([_draw_wall(), floor])
+    return _encode(room)
 
 
 @cache
-def _floor() -> tuple[Floats, Floats, Floats]:
-    """Where each pixel of the floor lies, in tiles: to the right of us, before us; and how many
-    tiles a pixel is wide. Each (rows of the floor, WIDTH).
+def _project_floor() -> tuple[Floats, Floats, Floats]:
+    """Project each pixel of the picture below the wall onto the floor, in tiles.
+
+    Returns how far right of the camera it lies, how far from the wall, and the width that it
+    covers; each (rows of the floor, WIDTH).
     """
     horizon, foot = _HORIZON * HEIGHT, round(_WALL_FOOT * HEIGHT)
-    height = _TILES_BEFORE_US / WIDTH * (HEIGHT - horizon)  # of the camera, in tiles
+    height = _TILES_IN_FRONT / WIDTH * (HEIGHT - horizon)  # of the camera, in tiles
     rows = np.arange(foot, HEIGHT, dtype=np.float32) + 0.5
     columns = np.arange(WIDTH, dtype=np.float32) + 0.5 - WIDTH / 2
     scale = (height / (rows - horizon))[:, None]
@@ -75,99 +80,114 @@ def _floor() -> tuple[Floats, Floats, Floats]:
     )
 
 
-def _of_tile(u: Floats, v: Floats, seed: int) -> NDArray[np.float32]:
-    """(3, ...) for each pixel, two numbers of its tile in 0..1 and one around 0."""
-    many = 64
+def _vary_tiles(u: Floats, v: Floats, seed: int) -> Floats:
+    """Look up random numbers of each pixel's tile. u, v: number of the tile in its row and column.
+
+    Returns (3, ...): two numbers of 0 to 1, and one of the standard normal distribution.
+    """
+    period = 64  # tiles
     rng = np.random.default_rng((seed, 8))
-    table = rng.random((many, many, 3)).astype(np.float32)
-    table[..., 2] = rng.standard_normal((many, many))
-    found = table[u.astype(np.int32) % many, v.astype(np.int32) % many]
-    return np.ascontiguousarray(found.transpose(2, 0, 1))
+    table = rng.random((period, period, 3)).astype(np.float32)
+    table[..., 2] = rng.standard_normal((period, period))
+    numbers = table[u.astype(np.int32) % period, v.astype(np.int32) % period]
+    return np.ascontiguousarray(numbers.transpose(2, 0, 1))
 
 
-def _sampled(texture: NDArray[np.uint8], x: Floats, y: Floats, footprint: Floats) -> Floats:
-    """The surface at these places, in linear light, as sharp as pixels of this size can show it.
+def _sample_texture(texture: Image, x: Floats, y: Floats, footprint: Floats) -> Floats:
+    """Sample the texture with trilinear mipmapping: (rows, columns, 3) in linear light, 0 to 1.
 
-    footprint: pixels of the surface that a pixel covers.
+    texture: (side, side, 3) sRGB, 0 to 255, which wraps around. x, y: places on it, in its pixels,
+    each (rows, columns). footprint: how many of its pixels a pixel covers, equal along each row.
     """
     level = np.clip(np.log2(np.maximum(footprint[:, 0], 1e-6)) + 0.4, 0, _LEVELS - 1.001)
     floor = np.zeros((*x.shape, 3), np.float32)
-    layer = _linear(texture)
+    mipmap = _decode(texture)
     for number in range(_LEVELS):
         weight = np.clip(1 - np.abs(level - number), 0, 1)
         rows = np.flatnonzero(weight > 0)
         if len(rows):
             part = slice(rows[0], rows[-1] + 1)
-            right, down = (way[part] / 2**number - np.float32(0.5) for way in (x, y))
-            seen = cv2.remap(layer, right, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-            floor[part] += seen * weight[part, None, None]
-        half = (layer.shape[1] // 2, layer.shape[0] // 2)
-        layer = np.asarray(cv2.resize(layer, half, interpolation=cv2.INTER_AREA), np.float32)
+            right, down = (place[part] / 2**number - np.float32(0.5) for place in (x, y))
+            sample = cv2.remap(mipmap, right, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+            floor[part] += sample * weight[part, None, None]
+        half = (mipmap.shape[1] // 2, mipmap.shape[0] // 2)
+        mipmap = np.asarray(cv2.resize(mipmap, half, interpolation=cv2.INTER_AREA), np.float32)
     return floor
 
 
-def _joints(u: Floats, v: Floats, scale: Floats) -> Floats:
-    """Factor on the light: dark in the gaps between tiles, a little brighter on their edges.
+def _shade_joints(u: Floats, v: Floats, scale: Floats) -> Floats:
+    """Compute the factor on the light: dark in gaps between tiles, a little brighter on edges.
 
-    u, v: place within the tile, 0 to 1. Lines thinner than a pixel take a part of it.
+    u, v: place within the tile, 0 to 1. scale: width of a pixel, in tiles; a line thinner than a
+    pixel is as much fainter.
     """
     inside = np.minimum(np.minimum(u, 1 - u), np.minimum(v, 1 - v))
     pixel = scale * 1.6  # rows are seen at a slant
-    gap = np.clip((_JOINT / 2 - inside) / pixel + 0.5, 0, 1) * np.minimum(1, _JOINT / pixel)
-    edge = np.clip(1 - np.abs(inside - _BEVEL) / _BEVEL, 0, 1) * np.minimum(1, _BEVEL / pixel)
+    gap = np.clip((_JOINT_WIDTH / 2 - inside) / pixel + 0.5, 0, 1)
+    gap *= np.minimum(1, _JOINT_WIDTH / pixel)
+    edge = np.clip(1 - np.abs(inside - _BEVEL_WIDTH) / _BEVEL_WIDTH, 0, 1)
+    edge *= np.minimum(1, _BEVEL_WIDTH / pixel)
     return np.asarray((1 - (1 - _JOINT_LIGHT) * gap) * (1 + 0.08 * edge), np.float32)
 
 
-def _light(across: Floats, along: Floats) -> Floats:
-    """What falls on the floor: daylight from windows on the left, less of it near the wall."""
-    fall = 0.80 - 0.045 * (across - across.mean())
+def _light_floor(across: Floats, along: Floats) -> Floats:
+    """Compute the light on the floor: windows on the left, less light near the wall.
+
+    across, along: places on the floor, in tiles. Returns factors on linear light.
+    """
+    daylight = 0.80 - 0.045 * (across - across.mean())
     near_wall = 1 - 0.42 * np.exp(-along / 0.35) - 0.12 * np.exp(-along / 1.6)
-    return np.asarray(np.clip(fall, 0.45, 1.2) * near_wall + 0.34 * _sun(across, along), np.float32)
+    return np.asarray(
+        np.clip(daylight, 0.45, 1.2) * near_wall + 0.34 * _cast_sun(across, along), np.float32
+    )
 
 
-def _sun(across: Floats, along: Floats) -> Floats:
-    """The sun through two windows: slanting panes on the floor with soft borders."""
+def _cast_sun(across: Floats, along: Floats) -> Floats:
+    """Cast the sun through two windows: slanting panes with soft borders, 0 to 1."""
     lit = np.zeros_like(across)
     slant = np.asarray(across - 0.75 * along, np.float32)
     for left in (-6.4, -3.9):
-        pane = _soft(slant - left, 0.18) * _soft(left + 1.9 - slant, 0.18)
-        bar = 1 - 0.8 * _soft(0.07 - np.abs(slant - left - 0.95), 0.05)
+        pane = _smoothstep(slant - left, 0.18) * _smoothstep(left + 1.9 - slant, 0.18)
+        bar = 1 - 0.8 * _smoothstep(0.07 - np.abs(slant - left - 0.95), 0.05)
         lit += pane * bar
-    return np.asarray(lit * _soft(along - 1.1, 0.25) * _soft(6.2 - along, 0.5), np.float32)
+    return np.asarray(
+        lit * _smoothstep(along - 1.1, 0.25) * _smoothstep(6.2 - along, 0.5), np.float32
+    )
 
 
-def _soft(distance: Floats, breadth: float) -> Floats:
-    """0 below, 1 above, smooth over `breadth` around 0."""
-    rise = np.clip(distance / (2 * breadth) + 0.5, 0, 1)
+def _smoothstep(distance: Floats, width: float) -> Floats:
+    """Rise smoothly from 0 at -width to 1 at width."""
+    rise = np.clip(distance / (2 * width) + 0.5, 0, 1)
     return np.asarray(rise * rise * (3 - 2 * rise), np.float32)
 
 
 @cache
-def _wall() -> Floats:
-    """(rows of the wall, WIDTH, 3) in linear light: plaster, and a skirting board at its foot."""
+def _draw_wall() -> Floats:
+    """Draw plaster and a skirting board at its foot: (rows of the wall, WIDTH, 3), linear light."""
     rows, board = round(_WALL_FOOT * HEIGHT), round(_SKIRTING_HEIGHT * HEIGHT)
     down = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
     right = np.linspace(0, 1, WIDTH, dtype=np.float32)[None, :]
     light = 0.90 - 0.26 * right + 0.05 * down
     noise = np.random.default_rng(0).standard_normal((rows // 2, WIDTH // 2)).astype(np.float32)
     grain = np.asarray(cv2.resize(cv2.GaussianBlur(noise, (0, 0), 2.2), (WIDTH, rows)))
-    wall = (light * (1 + 0.028 * grain))[..., None] * _WALL
+    wall = (light * (1 + 0.028 * grain))[..., None] * _WALL_COLOR
     above = np.arange(rows - board, 0, -1, dtype=np.float32)[:, None]
     wall[: rows - board] *= (1 - 0.10 * np.exp(-above / 9))[..., None]
     face = np.full((board, 1), 0.93, np.float32)
     face[:3] = 1.06  # its upper edge catches the light
     face[-2:] = 0.5
-    wall[rows - board :] = (light[rows - board :] * face)[..., None] * _SKIRTING
+    wall[rows - board :] = (light[rows - board :] * face)[..., None] * _SKIRTING_COLOR
     return np.asarray(wall, np.float32)
 
 
-def _linear(image: NDArray[np.uint8]) -> Floats:
+def _decode(image: Image) -> Floats:
+    """Convert sRGB, 0 to 255, to linear light, 0 to 1."""
     table = np.array([decode_srgb(value / 255) for value in range(256)], np.float32)
     return np.asarray(table[image])
 
 
-def _developed(room: Floats) -> NDArray[np.uint8]:
-    """Linear light to sRGB bytes, with the corners a little darker, as lenses have it."""
+def _encode(room: Floats) -> Image:
+    """Convert linear light to sRGB, 0 to 255, with darker corners, as a lens gives them."""
     right = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]
     room = room * (1.04 - 0.10 * (right**2 + down**2))[..., None]

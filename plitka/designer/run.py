@@ -13,46 +13,48 @@ from plitka.settings import Settings
 
 HOST = "127.0.0.1"
 
-_FAREWELL = 2  # seconds for answers under way when the program is told to end
+_SHUTDOWN_SECONDS = 2  # for responses under way when the program is told to end
 
 
 def run(settings: Settings, port: int, show: bool) -> None:
-    """Serve the page until the program is told to end. Raises OSError where the port is taken.
+    """Serve the page until the program is told to end.
 
-    show: whether to open the page in the browser.
+    port: 0 takes a free one. show: whether to open the page in the browser. Raises OSError if the
+    port is taken, SettingError for a setting that names no backend.
     """
-    photographer = select.select_backend(
+    backend = select.select_backend(
         settings.photographer,
         lambda: registry.load_engine("sdxl", lambda: settings.sdxl),
         settings.options.overlap,
     )
-    own_palette = palette.load(settings.palette_file)
-    with _bound(port) as listening:
-        address = f"http://{HOST}:{listening.getsockname()[1]}/"
+    colors = palette.load(settings.palette_file)
+    with _open_socket(port) as listener:
+        address = f"http://{HOST}:{listener.getsockname()[1]}/"
         config = uvicorn.Config(
-            server.make_app(photographer, own_palette),
+            server.make_app(backend, colors),
             lifespan="off",
             ws="none",
             log_level="warning",
             server_header=False,
-            timeout_graceful_shutdown=_FAREWELL,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
-        where = photographer.title or "the sdxl engine in this program"
+        where = backend.title or "the sdxl engine in this program"
         print(f"The designer is at {address} (Ctrl-C ends it)")
         print(f"Photographs: {where}", flush=True)
         if show:
             webbrowser.open(address)  # the socket listens: the browser waits for the server
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(config).run(sockets=[listener])
 
 
-def _bound(port: int) -> socket.socket:
-    listening = socket.socket()
+def _open_socket(port: int) -> socket.socket:
+    """Open a socket that listens on this machine. Raises OSError."""
+    listener = socket.socket()
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((HOST, port))
-        listening.listen()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+        listener.listen()
     except (OSError, OverflowError) as error:
-        listening.close()
+        listener.close()
         reason = error.strerror if isinstance(error, OSError) else "allowed: 0 to 65535"
         raise OSError(f"port {port} of {HOST}: {reason}; name another one with --port") from None
-    return listening
+    return listener

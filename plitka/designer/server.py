@@ -1,7 +1,7 @@
-"""The designer's server: the page, and the pictures of whatever recipe a request holds.
+"""The designer's web server: the page, and the pictures of the recipe in each request.
 
-It remembers nobody: each request brings its recipe along, so two people at one server never see
-each other's tiles. All that is kept is what the same seed and angle can be drawn from again.
+It keeps no sessions: each request brings its recipe along, so two people at one server never see
+each other's tiles. Only layouts and lighting of the last few seeds and angles are cached.
 """
 
 import asyncio
@@ -15,9 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 from anyio import CapacityLimiter, to_thread
-from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -35,6 +33,7 @@ from plitka.designer.errors import Fault, recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
 from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
+from plitka.images import MAX_PNG_BYTES
 from plitka.request import parsing
 from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
@@ -42,39 +41,42 @@ from plitka.runtime.background import Cancelled
 
 PAGE = Path(__file__).parent / "page"
 
-_THREADS = 3  # that draw at once: OpenCV shares each picture among all processors
+_THREADS = 3  # that draw at once; OpenCV spreads each picture over all processors
 _ROOM_QUALITY = 92
-_KEEP = {"Cache-Control": "max-age=86400"}
-_CHECK = {"Cache-Control": "no-cache"}  # the page's files: asked for again, sent when changed
+_CACHE_FOR_A_DAY = {"Cache-Control": "max-age=86400"}
+_REVALIDATE = {"Cache-Control": "no-cache"}  # asked for each time, sent when changed
 
 log = logging.getLogger("plitka")
 T = TypeVar("T")
 
 
-def make_app(photographer: Backend, palette: Palette) -> Starlette:
-    """Make the server, as an ASGI application. palette: the colours that have names."""
-    desk = _Desk(photographer, palette)
+def make_app(backend: Backend, palette: Palette) -> Starlette:
+    """Make the server, as an ASGI application.
+
+    backend: makes the photographs. palette: the named colours.
+    """
+    handlers = _Handlers(backend, palette)
     return Starlette(
         routes=[
-            Route("/", _front),
-            Route("/start", desk.start),
-            Route("/gallery/{code}.jpg", desk.sample),
-            Route("/recipe", desk.read, methods=["POST"]),
-            Route("/dropped", desk.drop, methods=["POST"]),
-            Route("/draft", desk.draft, methods=["POST"]),
-            Route("/pictures/{kind}", desk.picture, methods=["POST"]),
-            Route("/room", desk.room, methods=["POST"]),
-            Route("/photograph", desk.photograph, methods=["POST"]),
+            Route("/", _send_page),
+            Route("/start", handlers.send_start),
+            Route("/gallery/{code}.jpg", handlers.draw_sample),
+            Route("/recipe", handlers.read_recipe, methods=["POST"]),
+            Route("/dropped", handlers.read_dropped, methods=["POST"]),
+            Route("/draft", handlers.draw_draft, methods=["POST"]),
+            Route("/pictures/{kind}", handlers.draw_picture, methods=["POST"]),
+            Route("/room", handlers.draw_room, methods=["POST"]),
+            Route("/photograph", handlers.photograph, methods=["POST"]),
             Mount("/page", _PageFiles(directory=PAGE)),
         ],
         middleware=[Middleware(OwnPagesOnly)],
         exception_handlers={
-            Fault: _faulty,
-            RecipeError: _no_recipe,
-            HTTPException: _no_such_page,
-            Cancelled: _unheard,
-            ClientDisconnect: _unheard,
-            Exception: _broken,
+            Fault: _answer_fault,
+            RecipeError: _answer_recipe_error,
+            HTTPException: _answer_http_error,
+            Cancelled: _answer_nobody,
+            ClientDisconnect: _answer_nobody,
+            Exception: _answer_unexpected,
         },
     )
 
@@ -84,27 +86,27 @@ class _PageFiles(StaticFiles):
 
     def file_response(self, *args: Any, **named: Any) -> Response:
         response = super().file_response(*args, **named)
-        response.headers.update(_CHECK)
+        response.headers.update(_REVALIDATE)
         return response
 
 
-async def _front(_: Request) -> Response:
-    return FileResponse(PAGE / "index.html", headers=_CHECK)
+async def _send_page(_: Request) -> Response:
+    return FileResponse(PAGE / "index.html", headers=_REVALIDATE)
 
 
-class _Desk:
-    """Answers to requests."""
+class _Handlers:
+    """Request handlers, each for one route. A request's recipe is JSON in its body."""
 
-    def __init__(self, photographer: Backend, palette: Palette) -> None:
+    def __init__(self, backend: Backend, palette: Palette) -> None:
         self._palette = palette
-        self._easel = Renderer()
-        self._photographer = photographer
+        self._renderer = Renderer()
+        self._backend = backend
         self._threads = CapacityLimiter(_THREADS)
-        self._samples: dict[str, bytes] = {}
+        self._thumbnails: dict[str, bytes] = {}  # of the gallery, by code
 
-    async def start(self, _: Request) -> Response:
-        """What the page has to know: colours, samples, limits, and who takes photographs."""
-        told = {
+    async def send_start(self, _: Request) -> Response:
+        """What the page needs first: colours, samples, limits, and who makes photographs."""
+        body = {
             "version": __version__,
             "swatches": [asdict(swatch) for swatch in list_swatches(self._palette)],
             "gallery": [
@@ -116,191 +118,196 @@ class _Desk:
             ],
             "qualities": QUALITIES,
             "most": {"colors": MAX_COLORS, "seed": MAX_SEED},
-            "photographer": {"kind": self._photographer.kind, "title": self._photographer.title},
+            "photographer": {"kind": self._backend.kind, "title": self._backend.title},
         }
-        return JSONResponse(told)
+        return JSONResponse(body)
 
-    async def sample(self, request: Request) -> Response:
-        """A recipe of the gallery as a picture."""
+    async def draw_sample(self, request: Request) -> Response:
+        """A recipe of the gallery as a JPEG thumbnail."""
         code = request.path_params["code"]
-        sample = next((s for s in gallery.SAMPLES if s.code == code), None)
+        sample = next((sample for sample in gallery.SAMPLES if sample.code == code), None)
         if sample is None:
             raise HTTPException(404)
-        if code not in self._samples:
-            asked = sample.recipe(self._palette)
-            self._samples[code] = await self._worked(
-                request, lambda go_on: self._easel.draft(asked, go_on, gallery.SIZE)
+        if code not in self._thumbnails:
+            recipe = sample.recipe(self._palette)
+            self._thumbnails[code] = await self._run_in_thread(
+                request, lambda check: self._renderer.draw_draft(recipe, check, gallery.SIZE)
             )
-        return Response(self._samples[code], media_type="image/jpeg", headers=_KEEP)
+        return Response(self._thumbnails[code], media_type="image/jpeg", headers=_CACHE_FOR_A_DAY)
 
-    async def read(self, request: Request) -> Response:
-        """The recipe as the page keeps it, and the texts in which others can make the tile."""
-        return JSONResponse(self._told(await self._asked(request)))
+    async def read_recipe(self, request: Request) -> Response:
+        """The recipe as the page keeps it, and the texts that make the tile elsewhere."""
+        return JSONResponse(self._describe(await self._parse_body(request)))
 
-    async def drop(self, request: Request) -> Response:
-        """The recipe in a PNG file."""
-        return JSONResponse(
-            self._told(
-                png_recipe.read_recipe(
-                    await read_body(request, png_recipe.MOST_BYTES), self._palette
-                )
-            )
+    async def read_dropped(self, request: Request) -> Response:
+        """The same for the recipe in a PNG file."""
+        png = await read_body(request, MAX_PNG_BYTES)
+        return JSONResponse(self._describe(png_recipe.read_recipe(png, self._palette)))
+
+    async def draw_draft(self, request: Request) -> Response:
+        """The preview at once, not measured, as JPEG."""
+        recipe = await self._parse_body(request)
+        jpeg = await self._run_in_thread(
+            request, lambda check: self._renderer.draw_draft(recipe, check)
         )
+        return Response(jpeg, media_type="image/jpeg")
 
-    async def draft(self, request: Request) -> Response:
-        asked = await self._asked(request)
-        made = await self._worked(request, lambda go_on: self._easel.draft(asked, go_on))
-        return Response(made, media_type="image/jpeg")
-
-    async def picture(self, request: Request) -> Response:
-        """A PNG file; what was measured on it is in the header Plitka-Measured."""
+    async def draw_picture(self, request: Request) -> Response:
+        """A PNG file; the shares measured on it are JSON in the header Plitka-Measured."""
         kind: PictureKind | None = next(
-            (k for k in PICTURE_SIZES if k == request.path_params["kind"]), None
+            (kind for kind in PICTURE_SIZES if kind == request.path_params["kind"]), None
         )
         if kind is None:
             raise HTTPException(404)
-        asked = await self._asked(request)
-        made, shares = await self._worked(
-            request, lambda go_on: self._easel.picture(asked, kind, go_on)
+        recipe = await self._parse_body(request)
+        png, shares = await self._run_in_thread(
+            request, lambda check: self._renderer.make_picture(recipe, kind, check)
         )
-        names = (part.name for part in asked.shares)
+        names = (part.name for part in recipe.shares)
         measured = json.dumps(dict(zip(names, shares, strict=True)))
-        return Response(made, media_type="image/png", headers={"Plitka-Measured": measured})
+        return Response(png, media_type="image/png", headers={"Plitka-Measured": measured})
 
-    async def room(self, request: Request) -> Response:
-        """The room of a recipe, or of a photograph that was taken of one."""
+    async def draw_room(self, request: Request) -> Response:
+        """The room as JPEG, its floor laid with the tile of a recipe or of a photograph's PNG."""
         if request.headers.get("content-type") == "image/png":
-            png = await read_body(request, png_recipe.MOST_BYTES)
-            asked = png_recipe.read_recipe(png, self._palette)
-            made = await self._worked(
-                request, lambda _: _furnished(png_recipe.read_pixels(png), asked)
-            )
+            png = await read_body(request, MAX_PNG_BYTES)
+            recipe = png_recipe.read_recipe(png, self._palette)
+            jpeg = await self._run_in_thread(request, lambda _: _encode_room(png, recipe))
         else:
-            asked = await self._asked(request)
-            made = await self._worked(request, lambda go_on: self._room(asked, go_on))
-        return Response(made, media_type="image/jpeg")
+            recipe = await self._parse_body(request)
+            jpeg = await self._run_in_thread(
+                request, lambda check: self._draw_and_encode_room(recipe, check)
+            )
+        return Response(jpeg, media_type="image/jpeg")
 
-    def _room(self, asked: Recipe, go_on: CheckCancelled) -> bytes:
-        png, _ = self._easel.picture(asked, "final", go_on)
-        go_on()
-        return _furnished(png_recipe.read_pixels(png), asked)
+    def _draw_and_encode_room(self, recipe: Recipe, check_cancelled: CheckCancelled) -> bytes:
+        png, _ = self._renderer.make_picture(recipe, "final", check_cancelled)
+        check_cancelled()
+        return _encode_room(png, recipe)
 
     async def photograph(self, request: Request) -> Response:
         """Progress and pictures as they come, a JSON object on each line."""
-        asked = await self._asked(request)
-        lines = _lines(self._photographer.photograph(asked))
+        recipe = await self._parse_body(request)
+        lines = _stream_lines(self._backend.photograph(recipe))
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
-    async def _asked(self, request: Request) -> Recipe:
-        """The recipe in a request, with a seed."""
+    async def _parse_body(self, request: Request) -> Recipe:
+        """Parse the recipe in a request's body, and draw its seed. Raises RecipeError and Fault."""
         body = await read_body(request, 2 * parsing.MAX_BYTES)
         text = body.decode("utf-8", "replace")
         return draw_seed(parsing.parse(text, self._palette))
 
-    def _told(self, asked: Recipe) -> dict[str, Any]:
-        asked = draw_seed(asked)
+    def _describe(self, recipe: Recipe) -> dict[str, Any]:
+        """Write the recipe as a request, and the texts that make its tile elsewhere."""
+        recipe = draw_seed(recipe)
         return {
-            "recipe": snippets.write_request(asked, self._palette),
-            "texts": snippets.write_snippets(asked, self._palette),
+            "recipe": snippets.write_request(recipe, self._palette),
+            "texts": snippets.write_snippets(recipe, self._palette),
         }
 
-    async def _worked(self, request: Request, work: Callable[[CheckCancelled], T]) -> T:
-        """What the work gives, done in a thread. It ends early when nobody waits any more."""
-        gone = threading.Event()
+    async def _run_in_thread(self, request: Request, work: Callable[[CheckCancelled], T]) -> T:
+        """Run `work` in a thread and return its result; raises Cancelled if the page goes away.
 
-        def go_on() -> None:
-            if gone.is_set():
+        work: calls its argument between two steps, which raises Cancelled to end it.
+        """
+        disconnected = threading.Event()
+
+        def check_cancelled() -> None:
+            if disconnected.is_set():
                 raise Cancelled
 
-        def begun() -> T:
-            go_on()  # the page may have gone while this waited for its turn
-            return work(go_on)
+        def run() -> T:
+            check_cancelled()  # the page may have gone while this waited for its turn
+            return work(check_cancelled)
 
-        async def watched() -> None:
+        async def watch_connection() -> None:
             while (await request.receive())["type"] != "http.disconnect":
                 continue
-            gone.set()
+            disconnected.set()
 
-        watch = asyncio.create_task(watched())
+        watch = asyncio.create_task(watch_connection())
         try:
-            return await to_thread.run_sync(begun, limiter=self._threads)
+            return await to_thread.run_sync(run, limiter=self._threads)
         finally:
             watch.cancel()
 
 
-def _furnished(image: NDArray[np.uint8], asked: Recipe) -> bytes:
-    return renderer.encode_jpeg(
-        room_view.render_room(image, asked.angle, asked.seed), _ROOM_QUALITY
-    )
+def _encode_room(png: bytes, recipe: Recipe) -> bytes:
+    """Draw the room with the tile in a PNG file on its floor, as JPEG."""
+    image = png_recipe.read_pixels(png)
+    room = room_view.render_room(image, recipe.angle, recipe.seed)
+    return renderer.encode_jpeg(room, _ROOM_QUALITY)
 
 
-async def _lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:
-    """Events as lines of JSON. Closing it, as a page does that goes away, ends the photograph.
+async def _stream_lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:
+    """Write events as lines of JSON. Closing it, as when the page goes away, ends the photograph.
 
-    The photographer works in a task of its own: it has to say goodbye to its server, and what
-    answers a page that has gone may not wait for anything any more.
+    The backend works in a task of its own: it has to tell its server that it cancels, and the
+    response to a page that has gone may not wait for anything any more.
     """
     lines: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    async def told() -> None:
+    async def write_events() -> None:
         try:
             async with aclosing(events):
                 async for event in events:
-                    lines.put_nowait(_line(_written(event)))
+                    lines.put_nowait(_encode_line(_event_as_json(event)))
         except Fault as fault:
             log.warning("photograph: %s", fault)
-            lines.put_nowait(_line(fault.as_json()))
+            lines.put_nowait(_encode_line(fault.as_json()))
 
-    work = asyncio.create_task(told())
-    _AT_WORK.add(work)
-    work.add_done_callback(_AT_WORK.discard)
-    work.add_done_callback(lambda _: lines.put_nowait(None))
+    task = asyncio.create_task(write_events())
+    _TASKS.add(task)
+    task.add_done_callback(_TASKS.discard)
+    task.add_done_callback(lambda _: lines.put_nowait(None))
     try:
         while (line := await lines.get()) is not None:
             yield line
-        if (error := work.exception()) is not None:
+        if (error := task.exception()) is not None:
             log.error("photograph", exc_info=error)
-            yield _line(Fault("server_broken", type(error).__name__).as_json())
+            yield _encode_line(Fault("server_broken", type(error).__name__).as_json())
     finally:
-        work.cancel()
+        task.cancel()
 
 
-_AT_WORK: set[asyncio.Task[None]] = set()
-"""Photographs that are being made: asyncio itself keeps no task from being collected."""
+_TASKS: set[asyncio.Task[None]] = set()
+"""Photographs under way: asyncio itself holds only weak references to tasks."""
 
 
-def _written(event: Event) -> Mapping[str, object]:
+def _event_as_json(event: Event) -> Mapping[str, object]:
     if isinstance(event, Progress):
         return asdict(event)
     png = base64.b64encode(event.content).decode()
     return {"kind": event.kind, "png": png, "measured": dict(event.measured)}
 
 
-def _line(value: Mapping[str, object]) -> bytes:
+def _encode_line(value: Mapping[str, object]) -> bytes:
     return json.dumps(value).encode() + b"\n"
 
 
-# Faults -> answers; the page says them in its language
+# Exceptions -> responses; the page says them in its language
 
 
-async def _faulty(_: Request, fault: Exception) -> Response:
+async def _answer_fault(_: Request, fault: Exception) -> Response:
     assert isinstance(fault, Fault)
     return JSONResponse(fault.as_json(), status_code=fault.status)
 
 
-async def _no_recipe(request: Request, error: Exception) -> Response:
+async def _answer_recipe_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RecipeError)
-    return await _faulty(request, recipe_fault(error))
+    return await _answer_fault(request, recipe_fault(error))
 
 
-async def _no_such_page(request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return await _faulty(request, Fault("no_such_page", status=error.status_code))
+    return await _answer_fault(request, Fault("no_such_page", status=error.status_code))
 
 
-async def _unheard(_request: Request, _error: Exception) -> Response:
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """The page has gone, so that nobody reads this."""
     return Response(status_code=204)
 
 
-async def _broken(request: Request, error: Exception) -> Response:
-    return await _faulty(request, Fault("server_broken", type(error).__name__, status=500))
+async def _answer_unexpected(request: Request, error: Exception) -> Response:
+    fault = Fault("server_broken", type(error).__name__, status=500)
+    return await _answer_fault(request, fault)

@@ -1,4 +1,4 @@
-"""Recipe -> the ways in which others make the same tile: each a text to be pasted."""
+"""Recipe -> texts to paste that make the same tile elsewhere: JSON, commands, a Python script."""
 
 import json
 import shlex
@@ -35,40 +35,45 @@ for kind, picture in zip(("preview", "final", "colormap"), pictures):
 
 
 def write_snippets(recipe: Recipe, palette: Palette) -> dict[str, str]:
-    """`params_json`, `cog`, `curl`, `curl_replicate`, `python` and `command`: texts to paste."""
+    """Write the texts by kind: params_json, cog, curl, curl_replicate, python and command.
+
+    The recipe's seed must be drawn already, so that all make the same tile.
+    """
     request = write_request(recipe, palette)
     params_json = json.dumps(request, ensure_ascii=False)
     tile = {"params_json": params_json}
     return {
         "params_json": params_json,
         "cog": f"cog predict -i {shlex.quote(f'params_json={params_json}')}",
-        "curl": _CURL.format(body=_body({"input": tile})),
-        "curl_replicate": _CURL_REPLICATE.format(body=_body({"version": "VERSION", "input": tile})),
-        "python": _PYTHON.format(recipe=_python(request)),
+        "curl": _CURL.format(body=_quote_body({"input": tile})),
+        "curl_replicate": _CURL_REPLICATE.format(
+            body=_quote_body({"version": "VERSION", "input": tile})
+        ),
+        "python": _PYTHON.format(recipe=_write_literal(request)),
         "command": f"python -m plitka make {shlex.quote(params_json)} --out tile",
     }
 
 
 def write_request(recipe: Recipe, palette: Palette) -> dict[str, object]:
-    """The recipe as one would write it: shares in percent where that is exact, else in fractions.
+    """Write the request as a person would: shares in percent where that is exact, else fractions.
 
-    It reads back as the very same recipe, so that its pictures have the same bytes.
+    It parses to an equal recipe, so that its pictures have the same bytes.
     """
-    in_percent = [_percent(part.share) for part in recipe.shares]
+    in_percent = [_to_percent(part.share) for part in recipe.shares]
     in_fractions = [part.share for part in recipe.shares]
-    request = _request(recipe, in_percent)
+    request = _compose_request(recipe, in_percent)
     if parse(json.dumps(request), palette) == recipe:
         return request
-    return _request(recipe, in_fractions)
+    return _compose_request(recipe, in_fractions)
 
 
-def _request(recipe: Recipe, proportions: Sequence[float]) -> dict[str, object]:
+def _compose_request(recipe: Recipe, proportions: Sequence[float]) -> dict[str, object]:
     request: dict[str, object] = {
         "colors": [
             {"hex" if part.color.is_free else "name": part.name, "proportion": proportion}
             for part, proportion in zip(recipe.shares, proportions, strict=True)
         ],
-        "angle": _short(recipe.angle),
+        "angle": _shorten(recipe.angle),
         "quality": recipe.quality,
         "seed": recipe.seed,
     }
@@ -76,21 +81,22 @@ def _request(recipe: Recipe, proportions: Sequence[float]) -> dict[str, object]:
     return {**request, "overrides": overrides} if overrides else request
 
 
-def _percent(share: float) -> float | int:
-    """A share of 0 to 1 in percent, without the dust that a product in binary leaves."""
-    return _short(round(share * 100, 9))
+def _to_percent(share: float) -> float | int:
+    """Convert a share of 0 to 1 to percent, without the rounding error of the product."""
+    return _shorten(round(share * 100, 9))
 
 
-def _short(number: float) -> float | int:
+def _shorten(number: float) -> float | int:
+    """Return a whole number as int, so that it is written without a point."""
     return int(number) if float(number).is_integer() else number
 
 
-def _body(body: dict[str, object]) -> str:
+def _quote_body(body: dict[str, object]) -> str:
     return shlex.quote(json.dumps(body, ensure_ascii=False))
 
 
-def _python(request: dict[str, object]) -> str:
-    """The request as a Python literal, a field on each line."""
+def _write_literal(request: dict[str, object]) -> str:
+    """Write the request as a Python literal, one field a line."""
     lines = []
     for key, value in request.items():
         if key == "colors" and isinstance(value, list):

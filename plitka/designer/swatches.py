@@ -1,4 +1,4 @@
-"""The palette as the page shows it: one swatch for each granule, neighbours alike."""
+"""The palette as the page shows it: one swatch for each colour of granules, sorted by hue."""
 
 import math
 from dataclasses import dataclass
@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from plitka.color.palette import Color, Palette
 from plitka.color.srgb import RGB
 
-_NEUTRAL = 8.5  # C* up to which an eye calls a granule white, gray or black
-_FIRST_HUE = 15.0  # degrees: reds come first, pinks and violets last
+_NEUTRAL_CHROMA = 8.5  # C* up to which an eye calls a granule white, gray or black
+_FIRST_HUE = 15.0  # degrees in a*b*: reds come first, pinks and violets last
 
 
 @dataclass(frozen=True)
 class Swatch:
-    """names: what the granule may be called, its own code first."""
+    """One colour.
+
+    code, phrase: of its first name. hex: #rrggbb. names: codes and phrases of all colours with
+    this sRGB, the first one's first.
+    """
 
     code: str
     phrase: str
@@ -21,24 +25,24 @@ class Swatch:
 
 
 def list_swatches(palette: Palette) -> list[Swatch]:
-    """Neutral granules from light to dark, then all others round the circle of hues."""
-    granules: dict[RGB, list[Color]] = {}
+    """List neutral colours from light to dark, then all others by hue."""
+    by_srgb: dict[RGB, list[Color]] = {}
     for color in palette.colors:
-        granules.setdefault(color.srgb, []).append(color)
-    ordered = sorted((alike[0] for alike in granules.values()), key=_place)
+        by_srgb.setdefault(color.srgb, []).append(color)
+    ordered = sorted((alike[0] for alike in by_srgb.values()), key=_sort_key)
     return [
         Swatch(
             first.code,
             first.phrase,
             first.hex,
-            tuple(name for alike in granules[first.srgb] for name in (alike.code, alike.phrase)),
+            tuple(name for alike in by_srgb[first.srgb] for name in (alike.code, alike.phrase)),
         )
         for first in ordered
     ]
 
 
-def _place(color: Color) -> tuple[bool, float]:
+def _sort_key(color: Color) -> tuple[bool, float]:
     lightness, a, b = color.lab
-    colored = math.hypot(a, b) > _NEUTRAL
+    is_colored = math.hypot(a, b) > _NEUTRAL_CHROMA
     hue = (math.degrees(math.atan2(b, a)) - _FIRST_HUE) % 360
-    return colored, hue if colored else -lightness
+    return is_colored, hue if is_colored else -lightness

@@ -1,4 +1,4 @@
-"""Laying angle -> which ControlNet holds the joints, and why."""
+"""Laying angle -> which ControlNet draws the joints, and why."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -24,10 +24,10 @@ class ControlNetChoice:
 def choose_controlnet(
     angle: float, forced: bool | None = None, scale: float = DEFAULT_SCALE
 ) -> ControlNetChoice:
-    """The ControlNet for tiles laid at `angle` degrees, 0 to 180.
+    """Choose the ControlNet for tiles laid at `angle` degrees, 0 to 180.
 
-    `forced` is `overrides.use_controlnet`: True and False force it on and off, None leaves it to
-    the angle. `scale` is `overrides.controlnet_scale`: at 0 a network would run for nothing.
+    forced: `overrides.use_controlnet`; True and False force it on and off, None leaves it to the
+    angle. scale: `overrides.controlnet_scale`, 0 to 2; at 0 a network would run for nothing.
     """
     if forced is False:
         return ControlNetChoice(None, "forced off by use_controlnet")

@@ -1,4 +1,8 @@
-"""What was asked: the request `params_json` -> Recipe, or one error that names every fault."""
+"""The request `params_json` -> Recipe, or one error that names every fault.
+
+JSON text is unwrapped to one object; a reader for each field turns its JSON value into what it
+means; proportions are scaled to shares.
+"""
 
 import json
 import math
@@ -31,8 +35,8 @@ EXAMPLE = '{"colors": [{"name": "red", "proportion": 60}, {"name": "blue", "prop
 _MAX_LAYERS = 8
 # A request of 64 KB can hold thousands of faults; nobody reads on after so many.
 _MAX_FAULTS = 50
-# A sum as near as this is exact; scaling would only stir the last digits.
-_SUM_DUST = 1e-12
+# Relative. A sum as near as this is exact; scaling would only change the last digits.
+_SUM_TOLERANCE = 1e-12
 # The sum tells a percentage from a fraction and finds the wrong ones; this only keeps it finite.
 _MAX_PROPORTION = 1e9
 
@@ -41,22 +45,23 @@ D = TypeVar("D")
 
 
 def parse(text: str, palette: Palette) -> Recipe:
-    """Read a request: JSON text of up to MAX_BYTES. palette: the colours that have names.
+    """Read a request: JSON text of up to MAX_BYTES. palette: the named colours.
 
-    Takes also the request wrapped in {"params_json": …}, as an object or a string, and a JSON
+    Also takes the request wrapped in {"params_json": …}, as an object or a string, and a JSON
     string that holds it. Raises RecipeError with all faults of the request, one on each line.
     """
     faults: list[str] = []
-    request = _Node(_unwrapped(text), "", faults)
+    request = _Node(_unwrap(text), "", faults)
     request.expect_keys(("colors", "angle", "quality", "seed", "overrides"))
-    shares = _shares(request, palette)
-    angle = request.optional("angle", _number(0, 180, " degrees"), 0.0)
-    quality: Quality = request.optional("quality", _QUALITY, DEFAULT_QUALITY)
-    seed = request.optional("seed", _whole(DRAW_SEED, MAX_SEED, " (-1 draws one)"), DRAW_SEED)
-    overrides = _overrides(request)
+    shares = _read_shares(request, palette)
+    angle = request.read_optional("angle", _number_reader(0, 180, " degrees"), 0.0)
+    quality: Quality = request.read_optional("quality", _read_quality, DEFAULT_QUALITY)
+    read_seed = _integer_reader(DRAW_SEED, MAX_SEED, " (-1 draws one)")
+    seed = request.read_optional("seed", read_seed, DRAW_SEED)
+    overrides = _read_overrides(request)
     if faults:
-        unsaid = len(faults) - _MAX_FAULTS
-        more = [f"params_json: and {unsaid} more faults"] if unsaid > 0 else []
+        omitted = len(faults) - _MAX_FAULTS
+        more = [f"params_json: and {omitted} more faults"] if omitted > 0 else []
         raise RecipeError("\n".join(faults[:_MAX_FAULTS] + more))
     return Recipe(shares, angle % 180.0, quality, seed, overrides)
 
@@ -76,7 +81,7 @@ _SUM = "percentages that add up to 100 (99 to 101) or fractions that add up to 1
 
 
 class _Object(dict[str, object]):
-    """A JSON object that remembers which of its keys came more than once."""
+    """A JSON object that records which of its keys came more than once."""
 
     def __init__(self, pairs: Iterable[tuple[str, object]] = ()) -> None:
         super().__init__()
@@ -87,11 +92,12 @@ class _Object(dict[str, object]):
             self[key] = value
 
 
-def _unwrapped(text: str) -> _Object:
+def _unwrap(text: str) -> _Object:
+    """Remove the layers around the request. Raises RecipeError where no object is inside."""
     value: object = text
     for _ in range(_MAX_LAYERS):
         if isinstance(value, str):
-            value = _decoded(value)
+            value = _decode(value)
         elif isinstance(value, _Object) and "params_json" in value:
             if len(value) > 1 or value.repeated:
                 raise RecipeError("params_json: wraps a request, so it must be the only key")
@@ -103,13 +109,14 @@ def _unwrapped(text: str) -> _Object:
     raise RecipeError(f"params_json: wrapped too often; allowed: {_REQUEST}")
 
 
-def _decoded(text: str) -> object:
+def _decode(text: str) -> object:
+    """Decode JSON text of up to MAX_BYTES; objects become _Object. Raises RecipeError."""
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
         raise RecipeError(f"params_json: got {size} bytes; allowed: up to {MAX_BYTES}")
     text = text.removeprefix("\ufeff")
     try:
-        return json.loads(text, object_pairs_hook=_Object, parse_int=_integer)
+        return json.loads(text, object_pairs_hook=_Object, parse_int=_parse_integer)
     except json.JSONDecodeError as fault:
         reason = fault.msg.removesuffix(" at").rstrip(": ")
         near = quote(text[max(fault.pos - 20, 0) : fault.pos + 20])
@@ -121,47 +128,52 @@ def _decoded(text: str) -> object:
         raise RecipeError(f"params_json: nested too deeply; allowed: {_REQUEST}") from None
 
 
-def _integer(digits: str) -> float:
-    # int() gives up beyond 4,300 digits. No field takes such a number, and none takes infinity,
-    # which stands in so that the error still names the field.
+def _parse_integer(digits: str) -> float:
+    # int() raises beyond 4,300 digits. No field takes such a number, and none takes infinity, so
+    # float() lets the error name the field.
     return int(digits) if len(digits) <= 4000 else float(digits)
 
 
-# What a field may hold: each of these takes a JSON value and returns what it means
+# Readers: each takes a field's JSON value and returns what it means, or raises _Refused
+#
+# A reader with parameters is made by a function `…_reader`, which returns it as `take`.
 
 
 class _Refused(ValueError):
-    """A field may not hold this value; the message says what it got and what is allowed."""
+    """A value that its field does not take; the message gives it and what is allowed.
+
+    meant: the allowed value that is spelt most like it.
+    """
 
     def __init__(self, value: object, allowed: str, meant: str | None = None) -> None:
         hint = f'; did you mean "{meant}"? Allowed: ' if meant else "; allowed: "
         super().__init__(f"got {quote(value)}{hint}{allowed}")
 
 
-def _within(value: object, low: float, high: float) -> TypeGuard[float]:
+def _is_number(value: object, low: float, high: float) -> TypeGuard[float]:
     # A bool is an int in Python. Every comparison with NaN is false.
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
-def _number(low: float, high: float, unit: str = "") -> Callable[[object], float]:
+def _number_reader(low: float, high: float, unit: str = "") -> Callable[[object], float]:
     def take(value: object) -> float:
-        if _within(value, low, high):
+        if _is_number(value, low, high):
             return float(value)
         raise _Refused(value, f"a number from {low} to {high}{unit}")
 
     return take
 
 
-def _whole(low: int, high: int, note: str = "") -> Callable[[object], int]:
+def _integer_reader(low: int, high: int, note: str = "") -> Callable[[object], int]:
     def take(value: object) -> int:
-        if _within(value, low, high) and value == int(value):
+        if _is_number(value, low, high) and value == int(value):
             return int(value)
         raise _Refused(value, f"a whole number from {low} to {high}{note}")
 
     return take
 
 
-def _choice(options: tuple[T, ...]) -> Callable[[object], T]:
+def _choice_reader(options: tuple[T, ...]) -> Callable[[object], T]:
     def take(value: object) -> T:
         for option in options:
             if value == option:
@@ -173,13 +185,13 @@ def _choice(options: tuple[T, ...]) -> Callable[[object], T]:
     return take
 
 
-def _flag(value: object) -> bool:
+def _read_flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise _Refused(value, "true or false")
 
 
-def _negative_prompt(value: object) -> str:
+def _read_negative_prompt(value: object) -> str:
     allowed = f"text of up to {MAX_NEGATIVE_PROMPT} characters"
     if not isinstance(value, str):
         raise _Refused(value, allowed)
@@ -190,19 +202,19 @@ def _negative_prompt(value: object) -> str:
     return value
 
 
-def _object(value: object) -> _Object:
+def _read_object(value: object) -> _Object:
     if isinstance(value, _Object):
         return value
     raise _Refused(value, 'an object like {"guidance_scale": 7}')
 
 
-def _color_list(value: object) -> list[object]:
+def _read_color_list(value: object) -> list[object]:
     if isinstance(value, list) and 1 <= len(value) <= MAX_COLORS:
         return value
     raise _Refused(value, _COLOR_LIST)
 
 
-def _named_color(palette: Palette) -> Callable[[object], tuple[Color, str]]:
+def _color_name_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
     def take(value: object) -> tuple[Color, str]:
         if not isinstance(value, str):
             raise _Refused(value, _COLOR_NAME)
@@ -216,35 +228,35 @@ def _named_color(palette: Palette) -> Callable[[object], tuple[Color, str]]:
     return take
 
 
-def _free_color(palette: Palette) -> Callable[[object], tuple[Color, str]]:
+def _hex_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
     def take(value: object) -> tuple[Color, str]:
         if not isinstance(value, str):
             raise _Refused(value, _HEX)
-        color = palette.free(value)
+        color = palette.make_free_color(value)
         return color, color.code
 
     return take
 
 
-def _proportion(value: object) -> float:
-    if _within(value, 0, _MAX_PROPORTION):
+def _read_proportion(value: object) -> float:
+    if _is_number(value, 0, _MAX_PROPORTION):
         return float(value)
     raise _Refused(value, _PROPORTION)
 
 
-_QUALITY: Callable[[object], Quality] = _choice(QUALITIES)
-_PROPORTION_KEYS = {"proportion": _proportion, "percentage": _proportion, "percent": _proportion}
+_read_quality: Callable[[object], Quality] = _choice_reader(QUALITIES)
+_PROPORTION_KEYS = dict.fromkeys(("proportion", "percentage", "percent"), _read_proportion)
 _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
-    "use_controlnet": _flag,
-    "guidance_scale": _number(1, 20),
-    "num_inference_steps": _whole(1, 150),
-    "num_inference_steps_preview": _whole(1, 150),
-    "num_inference_steps_final": _whole(1, 150),
-    "negative_prompt": _negative_prompt,
-    "color_control": _choice(COLOR_CONTROLS),
-    "strength": _number(0.05, 1),
-    "controlnet_scale": _number(0, 2),
-    "lora_scale": _number(0, 2),
+    "use_controlnet": _read_flag,
+    "guidance_scale": _number_reader(1, 20),
+    "num_inference_steps": _integer_reader(1, 150),
+    "num_inference_steps_preview": _integer_reader(1, 150),
+    "num_inference_steps_final": _integer_reader(1, 150),
+    "negative_prompt": _read_negative_prompt,
+    "color_control": _choice_reader(COLOR_CONTROLS),
+    "strength": _number_reader(0.05, 1),
+    "controlnet_scale": _number_reader(0, 2),
+    "lora_scale": _number_reader(0, 2),
 }
 
 
@@ -253,42 +265,43 @@ _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
 
 @dataclass(frozen=True)
 class _Node:
-    """One object of the request, read field by field; its faults join those of the others."""
+    """One object of the request, read field by field. Faults of all objects go into one list."""
 
     fields: _Object
     path: str  # "" for the request itself, "colors[1]"
     faults: list[str]
 
-    def optional(self, key: str, take: Callable[[object], T], default: D) -> T | D:
-        """The field's value; the default where it is absent or at fault."""
+    def read_optional(self, key: str, take: Callable[[object], T], default: D) -> T | D:
+        """Read a field; the default where it is absent, or at a fault, which is recorded."""
         if key not in self.fields:
             return default
         taken = self._take(key, take, ", or leave it out" if self.fields[key] is None else "")
         return default if taken is None else taken
 
-    def one_of(self, takes: Mapping[str, Callable[[object], T]], allowed: str) -> T | None:
-        """The value of the one key that must be given among these; None where at fault."""
+    def read_one_of(self, takes: Mapping[str, Callable[[object], T]], allowed: str) -> T | None:
+        """Read the one key of `takes` that must be given; None at a fault, which is recorded."""
         given = [key for key in takes if key in self.fields]
         if len(given) == 1:
             return self._take(given[0], takes[given[0]])
         if given:
-            self.fault(given[1], f'given beside "{given[0]}"; give one of {", ".join(takes)}')
+            self.add_fault(given[1], f'given beside "{given[0]}"; give one of {", ".join(takes)}')
         else:
-            self.fault(next(iter(takes)), f"missing; allowed: {allowed}")
+            self.add_fault(next(iter(takes)), f"missing; allowed: {allowed}")
         return None
 
     def expect_keys(self, known: Iterable[str]) -> None:
-        """Unknown and repeated keys are faults."""
+        """Record a fault for each key that is unknown or repeated."""
         known = list(known)
         for key in self.fields:
             if key not in known:
                 meant = suggest_name(key, known)
                 hint = f'; did you mean "{meant}"? Known: ' if meant else "; known: "
-                self.fault(key, f"unknown key{hint}{', '.join(known)}")
+                self.add_fault(key, f"unknown key{hint}{', '.join(known)}")
         for key in self.fields.repeated:
-            self.fault(key, "given more than once in the same object; give it once")
+            self.add_fault(key, "given more than once in the same object; give it once")
 
-    def fault(self, key: str, sentence: str) -> None:
+    def add_fault(self, key: str, sentence: str) -> None:
+        """Record a fault under the path of its field."""
         if not re.fullmatch(r"\w{1,60}", key, re.ASCII):
             place = f"{self.path}[{quote(key)}]"
         else:
@@ -299,24 +312,27 @@ class _Node:
         try:
             return take(self.fields[key])
         except (_Refused, UnknownColor) as refusal:
-            self.fault(key, f"{refusal}{otherwise}")
+            self.add_fault(key, f"{refusal}{otherwise}")
             return None
 
 
-def _overrides(request: _Node) -> Overrides:
-    given = request.optional("overrides", _object, _Object())
-    node = _Node(given, "overrides", request.faults)
+def _read_overrides(request: _Node) -> Overrides:
+    fields = request.read_optional("overrides", _read_object, _Object())
+    node = _Node(fields, "overrides", request.faults)
     node.expect_keys(_OVERRIDES)
-    return Overrides(**{key: node.optional(key, take, None) for key, take in _OVERRIDES.items()})
+    return Overrides(
+        **{key: node.read_optional(key, take, None) for key, take in _OVERRIDES.items()}
+    )
 
 
 # Colours and proportions -> shares
 
 
-def _shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
-    named, free = _named_color(palette), _free_color(palette)
-    color_keys = {"name": named, "color": named, "hex": free}
-    entries = request.one_of({"colors": _color_list}, _COLOR_LIST) or []
+def _read_shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
+    """Read `colors`. Shares add up to 1; () at a fault, which is recorded."""
+    read_name = _color_name_reader(palette)
+    color_keys = {"name": read_name, "color": read_name, "hex": _hex_reader(palette)}
+    entries = request.read_one_of({"colors": _read_color_list}, _COLOR_LIST) or []
     colors: list[tuple[Color, str]] = []
     proportions: list[float] = []
     for place, entry in enumerate(entries):
@@ -326,8 +342,8 @@ def _shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
             continue
         node = _Node(entry, path, request.faults)
         node.expect_keys((*color_keys, *_PROPORTION_KEYS))
-        color = node.one_of(color_keys, f'{_COLOR_NAME}, or a "hex", {_HEX}')
-        proportion = node.one_of(_PROPORTION_KEYS, _PROPORTION)
+        color = node.read_one_of(color_keys, f'{_COLOR_NAME}, or a "hex", {_HEX}')
+        proportion = node.read_one_of(_PROPORTION_KEYS, _PROPORTION)
         colors += [color] if color is not None else []
         proportions += [proportion] if proportion is not None else []
     if not entries or len(proportions) < len(entries):
@@ -335,23 +351,23 @@ def _shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
     total = math.fsum(proportions)
     whole = find_whole(proportions)
     if whole is None:
-        request.fault("colors", f"proportions add up to {total:.10g}; allowed: {_SUM}")
+        request.add_fault("colors", f"proportions add up to {total:.10g}; allowed: {_SUM}")
         return ()
     if len(colors) < len(entries):
         return ()
-    divisor = whole if abs(total - whole) <= whole * _SUM_DUST else total
-    return _merged(
+    divisor = whole if abs(total - whole) <= whole * _SUM_TOLERANCE else total
+    return _merge_alike(
         ColorShare(color, name, proportion / divisor)
         for (color, name), proportion in zip(colors, proportions, strict=True)
     )
 
 
-def _merged(parts: Iterable[ColorShare]) -> tuple[ColorShare, ...]:
-    """Each granule once, under its first name; those that cover nothing drop out."""
+def _merge_alike(parts: Iterable[ColorShare]) -> tuple[ColorShare, ...]:
+    """Merge colours of equal sRGB under the first one's name, and drop those with no share."""
     merged: dict[RGB, ColorShare] = {}
     for part in parts:
         if part.share > 0:
-            # Purple and violet are two names of the same granule: alike is what looks alike.
+            # Purple and violet are two names of the same granule.
             first = merged.get(part.color.srgb, replace(part, share=0.0))
             merged[part.color.srgb] = replace(first, share=first.share + part.share)
     return tuple(merged.values())

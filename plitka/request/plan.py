@@ -1,4 +1,4 @@
-"""Recipe -> what would be done for it: prompts, steps, guidance and ControlNet, all settled."""
+"""Recipe -> plan: prompts, steps, guidance and ControlNet, with every choice made."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -16,9 +16,9 @@ class Plan:
     recipe: Recipe
     prompt: str
     negative_prompt: str
-    steps_preview: int
+    steps_preview: int  # length of the noise schedule, diffusers' num_inference_steps
     steps_final: int
-    guidance_scale: float
+    guidance_scale: float  # 1 to 20; 1 is no guidance
     control: ControlNetChoice
     controlnet_scale: float  # 0 to 2
     color_control: ColorControl
@@ -47,12 +47,12 @@ class Plan:
 
 
 def make_plan(recipe: Recipe, tokens: bool = True) -> Plan:
-    """Settle what the recipe leaves open: its overrides first, then its quality's profile.
+    """Make every choice that the recipe leaves open: by its overrides, else by its quality.
 
-    tokens: whether the model has the embeddings that the prompt's tokens stand for.
+    tokens: whether the model has embeddings for the prompt's tokens <s0><s1>.
     """
     overrides = recipe.overrides
-    profile = PRESETS[recipe.quality]
+    preset = PRESETS[recipe.quality]
     color_control = overrides.color_control or "layout"
     scale = overrides.controlnet_scale
     controlnet_scale = controlnet.DEFAULT_SCALE if scale is None else scale
@@ -61,20 +61,31 @@ def make_plan(recipe: Recipe, tokens: bool = True) -> Plan:
         recipe=recipe,
         prompt=prompt.build_prompt(recipe, tokens),
         negative_prompt=prompt.build_negative_prompt(recipe),
-        steps_preview=overrides.num_inference_steps_preview or profile.steps_preview,
+        steps_preview=overrides.num_inference_steps_preview or preset.steps_preview,
         steps_final=(
             overrides.num_inference_steps_final
             or overrides.num_inference_steps
-            or profile.steps_final
+            or preset.steps_final
         ),
-        guidance_scale=overrides.guidance_scale or profile.guidance_scale,
+        guidance_scale=overrides.guidance_scale or preset.guidance_scale,
         control=controlnet.choose_controlnet(
             recipe.angle, overrides.use_controlnet, controlnet_scale
         ),
         controlnet_scale=controlnet_scale,
         color_control=color_control,
-        strength=(overrides.strength or profile.strength) if color_control == "layout" else None,
+        strength=(overrides.strength or preset.strength) if color_control == "layout" else None,
     )
+
+
+def count_steps(length: int, strength: float | None) -> int:
+    """Count the steps of a schedule of `length` that are run, at least one.
+
+    strength: None for text to image, which runs all; image to image runs the share `strength`.
+    """
+    if strength is None:
+        return length
+    # Rounded down, as diffusers does, but 50 * 0.58 is 28.999999999999996, and that is 29.
+    return max(1, min(length, int(length * strength + 1e-6)))
 
 
 PictureKind: TypeAlias = Literal["preview", "final", "colormap"]

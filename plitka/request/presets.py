@@ -7,14 +7,14 @@ from plitka.request.recipe import Quality
 
 @dataclass(frozen=True)
 class Preset:
-    """What a quality stands for where the request overrides nothing."""
+    """What a quality sets where the request overrides nothing."""
 
     steps_preview: int  # length of the schedule, diffusers' num_inference_steps
     steps_final: int
-    guidance_scale: float
+    guidance_scale: float  # 1 is no guidance
     # Image-to-image runs the last `strength` of the schedule: half of it keeps the layout and
     # halves the work.
-    strength: float
+    strength: float  # 0 to 1
 
 
 PRESETS: dict[Quality, Preset] = {

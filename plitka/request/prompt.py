@@ -13,18 +13,18 @@ _SURFACE = "photorealistic rubber tile, high quality, detailed texture"
 
 
 def build_prompt(recipe: Recipe, tokens: bool = True) -> str:
-    """The prompt of both pictures; without `tokens`, for a model that lacks the embeddings."""
+    """Write the prompt of both pictures. tokens: False for a model without the embeddings."""
     subject = f"{_SUBJECT} {_TOKENS}" if tokens else _SUBJECT
-    return ", ".join([subject, *map(_words, recipe.shares), _SURFACE])
+    return ", ".join([subject, *map(_write_share, recipe.shares), _SURFACE])
 
 
 def build_negative_prompt(recipe: Recipe) -> str:
-    """The request's own, which may be empty, or DEFAULT_NEGATIVE_PROMPT."""
+    """Take the request's own, which may be empty, else DEFAULT_NEGATIVE_PROMPT."""
     own = recipe.overrides.negative_prompt
     return DEFAULT_NEGATIVE_PROMPT if own is None else own
 
 
-def _words(part: ColorShare) -> str:
-    # Dust: 0.57 * 100 is 56.99999999999999, and that is 57%.
+def _write_share(part: ColorShare) -> str:
+    # Rounding: 0.57 * 100 is 56.99999999999999, and that is 57%.
     percent = int(part.share * 100 + 1e-9)
     return f"{percent}% {part.color.phrase if part.color.is_free else part.name}"

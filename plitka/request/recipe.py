@@ -1,4 +1,4 @@
-"""The recipe: a valid request as a value."""
+"""The recipe: a valid request as an immutable value."""
 
 import secrets
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +17,7 @@ MAX_SEED = 2**32 - 1
 
 
 class RecipeError(ValueError):
-    """The request cannot be a recipe. One line for each fault: path, what it got, what may be."""
+    """An invalid request. One line for each fault: path of the field, value, what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ColorShare:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the request sets in place of Plitka's own choice; None where it sets nothing."""
+    """What the request sets itself; None where the choice is left to Plitka."""
 
     use_controlnet: bool | None = None
     guidance_scale: float | None = None  # 1 to 20
@@ -56,8 +56,8 @@ class Recipe:
     overrides: Overrides = Overrides()
 
     def request(self) -> dict[str, object]:
-        """The request for exactly this recipe: `parse(json.dumps(r.request())) == r`."""
-        given = {key: value for key, value in asdict(self.overrides).items() if value is not None}
+        """Write the request for exactly this recipe: `parse(json.dumps(r.request())) == r`."""
+        overrides = {k: v for k, v in asdict(self.overrides).items() if v is not None}
         return {
             "colors": [
                 {"hex" if part.color.is_free else "name": part.name, "proportion": part.share}
@@ -66,12 +66,12 @@ class Recipe:
             "angle": self.angle,
             "quality": self.quality,
             "seed": self.seed,
-            "overrides": given,
+            "overrides": overrides,
         }
 
 
 def draw_seed(recipe: Recipe) -> Recipe:
-    """The recipe with a seed drawn, where it asks for that."""
+    """Draw the seed if the recipe asks for that with DRAW_SEED, else return it as it is."""
     if recipe.seed != DRAW_SEED:
         return recipe
     return replace(recipe, seed=secrets.randbelow(MAX_SEED + 1))

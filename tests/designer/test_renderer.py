@@ -18,7 +18,7 @@ def mixed(mix: dict[str, float], angle: float = 0, seed: int = 7) -> Recipe:
     return parse(json.dumps({"colors": colors, "angle": angle, "seed": seed}))
 
 
-def go_on() -> None:
+def check_cancelled() -> None:
     """Somebody waits for the picture."""
 
 
@@ -41,11 +41,11 @@ def test_kept_light_gives_the_picture_that_is_drawn_afresh() -> None:
 
 
 def test_every_picture_has_the_bytes_that_the_command_line_writes() -> None:
-    easel = Renderer()
+    renderer = Renderer()
     wanted = mixed({"terracotta": 70, "beige": 30})
     for warm in (mixed({"pink": 100}), replace(wanted, quality="high")):
-        easel.picture(warm, "final", go_on)
+        renderer.make_picture(warm, "final", check_cancelled)
     for made in pipeline.make(wanted, RenderEngine()):
-        content, shares = easel.picture(wanted, made.kind, go_on)
+        content, shares = renderer.make_picture(wanted, made.kind, check_cancelled)
         assert content == images.encode_png(made.image, made.record), made.kind
         assert shares == made.shares

@@ -81,7 +81,7 @@ def test_every_sample_of_the_gallery_is_a_picture(designing: Designer) -> None:
 def test_a_floor_goes_on_over_the_borders_of_the_tile() -> None:
     """Its surface meets itself, right to left and bottom to top, as smoothly as it goes on."""
     asked = gallery.SAMPLES[0].recipe(palette.load())
-    png, _ = Renderer().picture(asked, "final", lambda: None)
+    png, _ = Renderer().make_picture(asked, "final", lambda: None)
     tile = png_recipe.read_pixels(png)
     endless = quilting.quilt(tile, asked.angle, asked.seed).astype(float)
     for way in (0, 1):

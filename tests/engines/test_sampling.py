@@ -18,7 +18,6 @@ from plitka.cli import main
 from plitka.engines.sdxl import sampling
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Options, read_options
-from plitka.engines.sdxl.sampling import count_steps
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
 from plitka.errors import EngineError
 from plitka.request.plan import Plan, make_plan
@@ -299,10 +298,3 @@ def test_a_wrong_switch_stops_setup(load_sdxl: LoadSdxl, monkeypatch: pytest.Mon
     monkeypatch.setenv("PLITKA_GUIDANCE_INTERVAL", "much")
     with pytest.raises(EngineError, match="PLITKA_GUIDANCE_INTERVAL"):
         load_sdxl()
-
-
-@pytest.mark.parametrize(
-    ("length", "strength", "run"), [(2, 0.05, 1), (50, 0.58, 29), (6, 1.0, 6), (6, None, 6)]
-)
-def test_steps_that_are_run(length: int, strength: float | None, run: int) -> None:
-    assert count_steps(length, strength) == run

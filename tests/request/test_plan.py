@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from plitka.request.plan import make_plan
+from plitka.request.plan import count_steps, make_plan
 from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT
 from tests.support.recipes import parse
 
@@ -82,3 +82,12 @@ def test_a_whole_angle_is_printed_whole() -> None:
     assert json.dumps(planned(angle=45.0)["angle"]) == "45"
     assert json.dumps(planned(angle=22.5)["angle"]) == "22.5"
     assert json.dumps(planned(angle=180)["angle"]) == "0"
+
+
+@pytest.mark.parametrize(
+    ("length", "strength", "run"), [(2, 0.05, 1), (50, 0.58, 29), (6, 1.0, 6), (6, None, 6)]
+)
+def test_image_to_image_runs_its_share_of_the_steps_and_at_least_one(
+    length: int, strength: float | None, run: int
+) -> None:
+    assert count_steps(length, strength) == run

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from plitka.runtime.lru_cache import LruCache
 
 
@@ -5,14 +7,15 @@ def test_the_value_used_longest_ago_is_forgotten() -> None:
     made: list[str] = []
     cache: LruCache[str, str] = LruCache(2)
 
-    def get(key: str) -> str:
-        def make() -> str:
+    def make(key: str) -> Callable[[], str]:
+        def value() -> str:
             made.append(key)
             return key.upper()
 
-        return cache.get(key, make)
+        return value
 
-    assert [get(key) for key in "abacab"] == list("ABACAB")
+    for key in ("a", "b", "a", "c", "a", "b"):
+        assert cache.get(key, make(key)) == key.upper()
     assert made == ["a", "b", "c", "b"]
 
 

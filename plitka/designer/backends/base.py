@@ -1,4 +1,4 @@
-"""What makes photographs for the page: the protocol, and what its pictures and progress are."""
+"""The protocol of the backends that make photographs, and its values: progress and pictures."""
 
 import io
 import json
@@ -11,17 +11,24 @@ from PIL import Image, UnidentifiedImageError
 
 from plitka import images
 from plitka.designer.errors import Fault
-from plitka.request.plan import PICTURE_SIZES, PictureKind
+from plitka.request.plan import DRAWN_SIZES, PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
 
 Stage: TypeAlias = Literal["starting", "waiting", "loading", "preview", "final"]
-_KINDS: tuple[PictureKind, ...] = tuple(PICTURE_SIZES)
-_BAR = re.compile(r"(512|1024)x\1: .*?\b(\d+)/(\d+) \[")  # tqdm's, in the log of a prediction
+_KINDS: tuple[PictureKind, ...] = tuple(PICTURE_SIZES)  # in the order of the outputs
+_PREVIEW_SIZE, _FINAL_SIZE = DRAWN_SIZES
+# A progress bar of tqdm in the log of a prediction: "512x512:  40%|████      | 14/35 [00:03<…".
+_PROGRESS_BAR = re.compile(rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: .*?\b(\d+)/(\d+) \[")
+_LOG_TAIL = 4000  # characters at the end of a log in which the last progress bar is searched
 
 
 @dataclass(frozen=True)
 class Progress:
-    """stage: what is going on. step of steps: how far that is, where it is known (steps > 0)."""
+    """How far a photograph is.
+
+    stage: what is being done. step, steps: denoising steps done and in all; steps is 0 where that
+    is not known.
+    """
 
     stage: Stage
     step: int = 0
@@ -30,7 +37,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture as soon as it is there: a PNG file, and the shares that were measured on it."""
+    """A finished picture. content: a PNG file. measured: shares by colour name, 0 to 1."""
 
     kind: PictureKind
     content: bytes
@@ -41,20 +48,23 @@ Event: TypeAlias = Progress | Shot
 
 
 class Backend(Protocol):
-    """Makes the pictures of a recipe. Closing what `photograph` gives cancels the work."""
+    """Makes the photographs of recipes."""
 
     kind: str  # "here", "cog" or "replicate"
-    title: str  # of the server or deployment, for people; "" here
+    title: str  # of the server or deployment, to be shown; "" for kind "here"
 
     def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
-        """Progress, and pictures as they are ready. Raises Fault."""
+        """Make the pictures of a recipe; yields progress, and pictures as they are ready.
+
+        Closing the generator cancels the work. Raises Fault.
+        """
         ...
 
 
 def parse_shot(content: bytes, index: int) -> Shot:
-    """The picture in a PNG file that came as the index-th output. Raises Fault for anything else.
+    """Parse a PNG file that came as output `index`, from 0. Raises Fault for anything else.
 
-    What a picture shows is written in it; its place only counts where that is missing.
+    The kind of picture is in the file's record; `index` only counts where that is missing.
     """
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
@@ -74,14 +84,14 @@ def parse_shot(content: bytes, index: int) -> Shot:
 
 
 def parse_progress(log: str) -> Progress | None:
-    """How far the last progress bar in a prediction's log has come."""
-    bars = _BAR.findall(log[-4000:])
+    """Parse the last progress bar in a prediction's log; None where there is none."""
+    bars = _PROGRESS_BAR.findall(log[-_LOG_TAIL:])
     if not bars:
         return None
     size, step, steps = bars[-1]
-    return Progress("preview" if size == "512" else "final", int(step), int(steps))
+    return Progress("preview" if int(size) == _PREVIEW_SIZE else "final", int(step), int(steps))
 
 
 def extract_message(error: str) -> str:
-    """What Plitka itself said, in the error of a failed prediction."""
+    """Extract Plitka's own sentence from the error of a failed prediction."""
     return error.rpartition("Generator iteration error: ")[2].removeprefix("ValueError: ").strip()

@@ -20,10 +20,13 @@ from plitka.designer.backends.base import (
 from plitka.designer.errors import Fault
 from plitka.request.recipe import Recipe
 
-_BUSY_AGAIN = 1.0  # seconds between two attempts at a busy server
+_RETRY_SECONDS = 1.0  # between two attempts at a busy server
+_LOG_TAIL = 4000  # characters that are kept of a prediction's log
 
 
 class CogServerBackend:
+    """Makes photographs by a Cog server at `address`, which gets `token` as Bearer token."""
+
     kind = "cog"
 
     def __init__(self, address: str, token: str | None = None) -> None:
@@ -34,66 +37,71 @@ class CogServerBackend:
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         async with http.open_client(self._address, self._token) as api:
             try:
-                # Closed by hand: a generator within a generator would else be left to be collected,
-                # when the connection by which it cancels is gone.
-                async with aclosing(self._attempts(api, recipe)) as events:
+                # Closed here, while the connection is open by which it cancels: the end of this
+                # generator alone would leave the inner one to be collected later.
+                async with aclosing(self._predict(api, recipe)) as events:
                     async for event in events:
                         yield event
             except httpx.HTTPError as error:
                 raise http.unreachable_fault(self.title, error) from None
 
-    async def _attempts(self, api: httpx.AsyncClient, recipe: Recipe) -> AsyncGenerator[Event]:
-        """The photograph, as soon as the server is not busy with another one."""
+    async def _predict(self, api: httpx.AsyncClient, recipe: Recipe) -> AsyncGenerator[Event]:
+        """Run a prediction, as soon as the server is not busy with another one."""
         yield Progress("starting")
         busy = True
         while busy:
-            number = secrets.token_hex(8)
+            prediction = secrets.token_hex(8)
             async with api.stream(
                 "PUT",
-                f"predictions/{number}",
+                f"predictions/{prediction}",
                 json={"input": {"params_json": json.dumps(recipe.request())}},
                 headers={"Accept": "text/event-stream"},
             ) as response:
                 busy = response.status_code == httpx.codes.CONFLICT
                 if not busy:
-                    async with aclosing(self._followed(api, number, response)) as events:
+                    async with aclosing(self._follow(api, prediction, response)) as events:
                         async for event in events:
                             yield event
             if busy:
                 yield Progress("waiting")
-                await asyncio.sleep(_BUSY_AGAIN)
+                await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _followed(
-        self, api: httpx.AsyncClient, number: str, response: httpx.Response
+    async def _follow(
+        self, api: httpx.AsyncClient, prediction: str, response: httpx.Response
     ) -> AsyncGenerator[Event]:
-        """The events of one prediction. Leaving early cancels it."""
+        """Follow the event stream of one prediction to its end. Closing it early cancels it.
+
+        prediction: its id.
+        """
         if response.status_code != httpx.codes.OK:
             await response.aread()
-            raise await self._fault(api, response)
+            raise await self._read_fault(api, response)
         ended = False
         try:
             count, log = 0, ""
-            async for name, data in _events(response):
+            async for name, data in _read_events(response):
                 if name == "log":
-                    log = (log + str(data.get("data", "")))[-4000:]
+                    log = (log + str(data.get("data", "")))[-_LOG_TAIL:]
                     if (progress := parse_progress(log)) is not None:
                         yield progress
                 elif name == "output":
-                    yield parse_shot(await _content(str(data.get("chunk", "")), api), count)
+                    content = await http.fetch_output(str(data.get("chunk", "")), api)
+                    yield parse_shot(content, count)
                     count += 1
                 elif name == "completed":
                     ended = True
-                    _check(data, count)
+                    _check_completed(data, count)
             if not ended:
                 raise Fault("server_gone", status=502, where=self.title)
         finally:
             if not ended:
-                await _cancelled(api, number)
+                await _cancel(api, prediction)
 
-    async def _fault(self, api: httpx.AsyncClient, response: httpx.Response) -> Fault:
-        said = http.read_error(response, ("error", "detail"))
+    async def _read_fault(self, api: httpx.AsyncClient, response: httpx.Response) -> Fault:
+        """Read why a server refused a prediction; asks its health check where it is not ready."""
+        message = http.read_error(response, ("error", "detail"))
         if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            return http.refusal_fault(response, self.title, said)
+            return http.refusal_fault(response, self.title, message)
         health = (await api.get("health-check")).json()
         if health.get("status") == "SETUP_FAILED":
             logs = str(health.get("setup", {}).get("logs", ""))
@@ -102,15 +110,15 @@ class CogServerBackend:
         return Fault("server_not_ready", status=502, where=self.title)
 
 
-async def _cancelled(api: httpx.AsyncClient, number: str) -> None:
+async def _cancel(api: httpx.AsyncClient, prediction: str) -> None:
     try:
-        await api.post(f"predictions/{number}/cancel", timeout=5)
+        await api.post(f"predictions/{prediction}/cancel", timeout=5)
     except httpx.HTTPError:
-        return  # it is gone already; closing the stream has cancelled it, too
+        return  # the server cannot be reached; closing the stream cancels the prediction, too
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Server-sent events as (name, data)."""
+async def _read_events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    """Read server-sent events, as (name, data). Raises Fault if data is not JSON."""
     name = ""
     async for line in response.aiter_lines():
         if line.startswith("event:"):
@@ -123,12 +131,8 @@ async def _events(response: httpx.Response) -> AsyncIterator[tuple[str, dict[str
             yield name, data if isinstance(data, dict) else {}
 
 
-async def _content(uri: str, api: httpx.AsyncClient) -> bytes:
-    return http.decode_data_uri(uri) if http.is_data_uri(uri) else await http.fetch(uri, api)
-
-
-def _check(completed: dict[str, Any], count: int) -> None:
-    """Raise Fault where a prediction has not ended well."""
+def _check_completed(completed: dict[str, Any], count: int) -> None:
+    """Raise Fault if a prediction has not succeeded with at least one picture."""
     status = completed.get("status")
     if status == "canceled":
         raise Fault("photograph_cancelled_there", status=502)

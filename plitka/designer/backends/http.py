@@ -1,4 +1,4 @@
-"""What both servers have in common on the wire: tokens, limits, and words for what went wrong."""
+"""HTTP for the remote backends: clients with tokens, downloads with limits, and their faults."""
 
 import base64
 import binascii
@@ -8,23 +8,22 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 import httpx
 
 from plitka.designer.errors import Fault
+from plitka.images import MAX_PNG_BYTES
 
-MOST_BYTES = 32 * 2**20
-"""Of one picture. One of 1024x1024 has 3 MB at the most."""
-
-_CONNECT = 10.0  # seconds
-_SILENCE = 300.0  # seconds without a byte; a model that is being loaded says nothing
+_CONNECT_SECONDS = 10.0
+_READ_SECONDS = 300.0  # without a byte; while a model is loaded, nothing comes
+_MAX_MESSAGE = 500  # characters of a server's own error
 
 
 def open_client(address: str, token: str | None) -> httpx.AsyncClient:
-    """A client that follows no redirects: they would carry the token to somebody else."""
+    """Open a client for one server. It follows no redirects, which could leak the token."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    timeout = httpx.Timeout(_CONNECT, read=_SILENCE, pool=None)
+    timeout = httpx.Timeout(_CONNECT_SECONDS, read=_READ_SECONDS, pool=None)
     return httpx.AsyncClient(base_url=address, headers=headers, timeout=timeout)
 
 
 def hide_credentials(address: str) -> str:
-    """An address as people may see it: without user name, password and query."""
+    """Strip user name, password and query from an address, so that it can be shown."""
     parts = urlsplit(address)
     host = parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""
@@ -32,66 +31,69 @@ def hide_credentials(address: str) -> str:
 
 
 def unreachable_fault(where: str, error: httpx.HTTPError) -> Fault:
+    """Make the fault for a server that cannot be reached. where: its title, to be shown."""
     slow = isinstance(error, httpx.TimeoutException)
     return Fault("server_silent" if slow else "server_unreachable", status=502, where=where)
 
 
-def refusal_fault(response: httpx.Response, where: str, said: str = "") -> Fault:
-    """What an answer means that is none of those that were hoped for."""
+def refusal_fault(response: httpx.Response, where: str, message: str = "") -> Fault:
+    """Make the fault for a response with an error status. message: the server's own."""
     if response.status_code in {401, 403}:
         return Fault("token_refused", status=502, where=where)
-    return Fault("server_refused", said, status=502, where=where, number=response.status_code)
+    return Fault("server_refused", message, status=502, where=where, number=response.status_code)
 
 
 def read_error(response: httpx.Response, keys: Iterable[str]) -> str:
-    """The sentence in the body of an answer, under one of the keys."""
+    """Read the error message in a JSON response: the first text under one of the keys, or ""."""
     try:
         body = response.json()
     except ValueError:
         return ""
     for key in keys:
         if isinstance(body, dict) and isinstance(body.get(key), str):
-            return str(body[key])[:500]
+            return str(body[key])[:_MAX_MESSAGE]
     return ""
 
 
-def is_data_uri(uri: str) -> bool:
-    return uri.startswith("data:")
+async def fetch_output(uri: str, api: httpx.AsyncClient) -> bytes:
+    """Fetch an output of a prediction, which is a data URI or an address. Raises Fault."""
+    return _decode_data_uri(uri) if uri.startswith("data:") else await _fetch(uri, api)
 
 
-def decode_data_uri(uri: str) -> bytes:
-    """The content of a data URI."""
+def _decode_data_uri(uri: str) -> bytes:
+    """Decode the content of a data URI. Raises Fault if it is not Base64."""
     try:
         return base64.b64decode(uri.partition(",")[2], validate=True)
     except binascii.Error:
         raise Fault("photograph_strange", status=502) from None
 
 
-async def fetch(uri: str, api: httpx.AsyncClient) -> bytes:
-    """A picture that a server has put somewhere: by https, or on the server itself.
+async def _fetch(uri: str, api: httpx.AsyncClient) -> bytes:
+    """Download an output: from the server itself, or by https from another host. Raises Fault.
 
-    The token goes to no other host than the server's own.
+    uri: absolute, or relative to the server's address. The token goes to the server alone.
     """
     address = urljoin(str(api.base_url), uri)
     own = _origin(address) == _origin(str(api.base_url))
     if not own and urlsplit(address).scheme != "https":
         raise Fault("photograph_strange", status=502)
     host = urlsplit(address).hostname or ""
-    async with httpx.AsyncClient(timeout=api.timeout) as stranger:
+    async with httpx.AsyncClient(timeout=api.timeout) as tokenless:
         try:
-            return await _limited(api if own else stranger, address, host)
+            return await _download(api if own else tokenless, address, host)
         except httpx.HTTPError as error:
             raise unreachable_fault(host, error) from None
 
 
-async def _limited(client: httpx.AsyncClient, address: str, host: str) -> bytes:
+async def _download(client: httpx.AsyncClient, address: str, host: str) -> bytes:
+    """Download up to MAX_PNG_BYTES. Raises Fault for more, and for any status but 200."""
     async with client.stream("GET", address) as response:
         if response.status_code != httpx.codes.OK:
             raise refusal_fault(response, host)
         content = bytearray()
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > MOST_BYTES:
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_PNG_BYTES:
                 raise Fault("photograph_strange", status=502)
         return bytes(content)
 

@@ -9,12 +9,17 @@ from plitka.designer.backends.base import Event, Progress, Shot
 from plitka.designer.errors import Fault, recipe_fault
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
-from plitka.request.plan import PictureKind
+from plitka.request.plan import PictureKind, count_steps
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime.background import Cancelled
 
 
 class LocalBackend:
+    """Makes photographs with an engine that is loaded at the first one.
+
+    load_engine: may raise EngineError. overlap: as `pipeline.make` takes it.
+    """
+
     kind = "here"
     title = ""
 
@@ -31,7 +36,7 @@ class LocalBackend:
         async with self._turn:
             if self._engine is None:
                 yield Progress("loading")
-                self._engine = await self._loaded()
+                self._engine = await self._await_engine()
             run = _Run(recipe, self._engine, self._overlap)
             try:
                 while (event := await run.next()) is not None:
@@ -39,8 +44,11 @@ class LocalBackend:
             finally:
                 await run.end()
 
-    async def _loaded(self) -> Engine:
-        """The engine. Loading cannot be cancelled, so it goes on for whoever is next."""
+    async def _await_engine(self) -> Engine:
+        """Load the engine in a thread. Loading goes on if this is cancelled, for the next caller.
+
+        Raises Fault.
+        """
         if self._loading is None:
             loop = asyncio.get_running_loop()
             self._loading = loop.run_in_executor(None, self._load_engine)
@@ -54,20 +62,20 @@ class LocalBackend:
 
 
 class _Run:
-    """One photograph in a thread of its own; its events wait here until they are asked for."""
+    """One photograph, made in a thread of its own; its events are queued here."""
 
     def __init__(self, recipe: Recipe, engine: Engine, overlap: bool) -> None:
         self._recipe = recipe
         self._overlap = overlap
         self._engine = engine
-        self._stop = threading.Event()
+        self._cancelled = threading.Event()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._loop = asyncio.get_running_loop()
         self._work = self._loop.run_in_executor(None, self._make)
         self._work.add_done_callback(lambda _: self._events.put_nowait(None))
 
     async def next(self) -> Event | None:
-        """The next event, or None at the end. Raises Fault where the run has failed."""
+        """Wait for the next event; None at the end. Raises Fault if the run has failed."""
         event = await self._events.get()
         if event is None:
             try:
@@ -79,32 +87,32 @@ class _Run:
         return event
 
     async def end(self) -> None:
-        """End the run if it is at work, and wait until the engine is free."""
-        self._stop.set()
+        """Cancel the run if it is not done, and wait until the engine is free."""
+        self._cancelled.set()
         await asyncio.wait([self._work])
-        self._work.exception()  # looked at: it was told, or nobody waits for it
+        self._work.exception()  # retrieved, so that asyncio does not log it
 
     def _make(self) -> None:
-        from plitka.engines.sdxl import sampling  # torch is loaded by now
-
-        settled = pipeline.plan_for_engine(self._recipe, self._engine)
-        schedule = {"preview": settled.steps_preview, "final": settled.steps_final}
-        step = dict.fromkeys(schedule, 0)
+        """Make the pictures in the thread. Raises Cancelled, RecipeError and EngineError."""
+        plan = pipeline.plan_for_engine(self._recipe, self._engine)
+        lengths = {"preview": plan.steps_preview, "final": plan.steps_final}
+        done = dict.fromkeys(lengths, 0)
 
         def at_step(kind: PictureKind) -> None:
-            if self._stop.is_set():
+            if self._cancelled.is_set():
                 raise Cancelled
-            step[kind] += 1
-            steps = sampling.count_steps(schedule[kind], settled.strength)
-            self._tell(Progress("preview" if kind == "preview" else "final", step[kind], steps))
+            done[kind] += 1
+            steps = count_steps(lengths[kind], plan.strength)
+            self._send(Progress("preview" if kind == "preview" else "final", done[kind], steps))
 
-        self._tell(Progress("preview"))
-        for made in pipeline.make(self._recipe, self._engine, self._overlap, at_step):
-            if self._stop.is_set():
+        self._send(Progress("preview"))
+        for picture in pipeline.make(self._recipe, self._engine, self._overlap, at_step):
+            if self._cancelled.is_set():
                 return
             names = (part.name for part in self._recipe.shares)
-            measured = dict(zip(names, made.shares, strict=True))
-            self._tell(Shot(made.kind, images.encode_png(made.image, made.record), measured))
+            measured = dict(zip(names, picture.shares, strict=True))
+            png = images.encode_png(picture.image, picture.record)
+            self._send(Shot(picture.kind, png, measured))
 
-    def _tell(self, event: Event) -> None:
+    def _send(self, event: Event) -> None:
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)

@@ -20,12 +20,14 @@ from plitka.designer.errors import Fault
 from plitka.request.recipe import Recipe
 
 _ADDRESS = "https://api.replicate.com"
-_POLL = 0.5  # seconds, as Replicate's own client has it
-_PATIENCE = 5  # answers in a row that say "later" or "server error"
+_POLL_SECONDS = 0.5  # as in Replicate's own client
+_ATTEMPTS = 5  # at a request that is answered by 429 (too many requests) or a server error
 _ENDED = {"succeeded", "failed", "canceled", "aborted"}
 
 
 class ReplicateBackend:
+    """Makes photographs by the deployment `owner`/`name`. address: of another API, for tests."""
+
     kind = "replicate"
 
     def __init__(self, owner: str, name: str, token: str, address: str | None = None) -> None:
@@ -39,59 +41,56 @@ class ReplicateBackend:
             try:
                 yield Progress("starting")
                 body = {"input": {"params_json": json.dumps(recipe.request())}}
-                started = self._answer(await api.post(self._path, json=body))
-                # Closed by hand: a generator within a generator would else be left to be collected,
-                # when the connection by which it cancels is gone.
-                async with aclosing(self._followed(api, started)) as events:
+                prediction = self._parse_prediction(await api.post(self._path, json=body))
+                # Closed here, while the connection is open by which it cancels: the end of this
+                # generator alone would leave the inner one to be collected later.
+                async with aclosing(self._follow(api, prediction)) as events:
                     async for event in events:
                         yield event
             except httpx.HTTPError as error:
                 raise http.unreachable_fault(self.title, error) from None
 
-    async def _followed(
+    async def _follow(
         self, api: httpx.AsyncClient, prediction: dict[str, Any]
     ) -> AsyncGenerator[Event]:
-        """Look at the prediction until it has ended. Leaving early cancels it."""
-        # The address is put together here: one out of the answer could lead the token astray.
-        path = f"/v1/predictions/{_number(prediction)}"
+        """Poll the prediction until it has ended. Closing it early cancels it."""
+        # Not the address in the response, which could send the token to another host.
+        path = f"/v1/predictions/{_read_id(prediction)}"
         count = 0
         ended = False
         try:
             while True:
                 if (progress := parse_progress(str(prediction.get("logs") or ""))) is not None:
                     yield progress
-                for uri in _outputs(prediction)[count:]:
-                    content = (
-                        http.decode_data_uri(uri)
-                        if http.is_data_uri(uri)
-                        else await http.fetch(uri, api)
-                    )
-                    yield parse_shot(content, count)
+                for uri in _list_outputs(prediction)[count:]:
+                    yield parse_shot(await http.fetch_output(uri, api), count)
                     count += 1
                 ended = prediction.get("status") in _ENDED
                 if ended:
-                    _check(prediction, count)
+                    _check_ended(prediction, count)
                     return
-                await asyncio.sleep(_POLL)
-                prediction = await self._looked_at(api, path)
+                await asyncio.sleep(_POLL_SECONDS)
+                prediction = await self._poll(api, path)
         finally:
             if not ended:
-                await _cancelled(api, path)
+                await _cancel(api, path)
 
-    async def _looked_at(self, api: httpx.AsyncClient, path: str) -> dict[str, Any]:
-        for attempt in range(_PATIENCE):
+    async def _poll(self, api: httpx.AsyncClient, path: str) -> dict[str, Any]:
+        """Get the prediction as it is now; waits longer after each attempt that fails."""
+        for attempt in range(_ATTEMPTS):
             response = await api.get(path)
             if response.status_code != 429 and response.status_code < 500:
                 break
-            await asyncio.sleep(_POLL * 2**attempt)
-        return self._answer(response)
+            await asyncio.sleep(_POLL_SECONDS * 2**attempt)
+        return self._parse_prediction(response)
 
-    def _answer(self, response: httpx.Response) -> dict[str, Any]:
-        said = http.read_error(response, ("detail", "title")).replace(self._token, "…")
+    def _parse_prediction(self, response: httpx.Response) -> dict[str, Any]:
+        """Parse the prediction in a response. Raises Fault for any other response."""
+        message = http.read_error(response, ("detail", "title")).replace(self._token, "…")
         if response.status_code == httpx.codes.NOT_FOUND:
-            raise Fault("deployment_unknown", said, status=502, where=self.title)
+            raise Fault("deployment_unknown", message, status=502, where=self.title)
         if response.status_code not in {200, 201, 202}:
-            raise http.refusal_fault(response, self.title, said)
+            raise http.refusal_fault(response, self.title, message)
         try:
             body = response.json()
         except ValueError:
@@ -101,27 +100,28 @@ class ReplicateBackend:
         return body
 
 
-def _number(prediction: dict[str, Any]) -> str:
-    number = str(prediction.get("id", ""))
-    if not number.isalnum():
+def _read_id(prediction: dict[str, Any]) -> str:
+    """Read the prediction's id, which becomes part of an address. Raises Fault."""
+    identifier = str(prediction.get("id", ""))
+    if not identifier.isalnum():
         raise Fault("photograph_strange", status=502)
-    return number
+    return identifier
 
 
-def _outputs(prediction: dict[str, Any]) -> list[str]:
+def _list_outputs(prediction: dict[str, Any]) -> list[str]:
     output = prediction.get("output")
     return [uri for uri in output if isinstance(uri, str)] if isinstance(output, list) else []
 
 
-async def _cancelled(api: httpx.AsyncClient, path: str) -> None:
+async def _cancel(api: httpx.AsyncClient, path: str) -> None:
     try:
         await api.post(f"{path}/cancel", timeout=5)
     except httpx.HTTPError:
-        return  # nothing more can be done from here
+        return  # the server cannot be reached; nothing more can be done from here
 
 
-def _check(prediction: dict[str, Any], count: int) -> None:
-    """Raise Fault where a prediction has not ended well."""
+def _check_ended(prediction: dict[str, Any], count: int) -> None:
+    """Raise Fault if a prediction has not succeeded with at least one picture."""
     status = prediction.get("status")
     if status in {"canceled", "aborted"}:
         raise Fault("photograph_cancelled_there", status=502)

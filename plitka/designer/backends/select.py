@@ -1,7 +1,6 @@
 """Which backend makes the photographs: the sdxl engine here, a Cog server, or Replicate.
 
-The settings alone decide, when the program starts. The page is never told a token, nor where it
-came from.
+The settings alone decide, when the program starts. Tokens never reach the page.
 """
 
 import re
@@ -14,7 +13,7 @@ from plitka.settings import PHOTOGRAPHER, REPLICATE_TOKEN, PhotographerSettings
 
 
 class SettingError(OSError):
-    """The settings ask for what there is not; the message names the variable."""
+    """A setting that names no backend, or lacks its token; the message names the variable."""
 
 
 def select_backend(
@@ -22,8 +21,8 @@ def select_backend(
 ) -> Backend:
     """Select the backend that the settings name. Raises SettingError.
 
-    load_engine: loads the sdxl engine; called when the first photograph is made here. overlap: as
-    `pipeline.make` takes it.
+    load_engine: loads the sdxl engine; called at the first photograph of the local backend.
+    overlap: as `pipeline.make` takes it.
     """
     if settings.backend == "sdxl":
         from plitka.designer.backends.local import LocalBackend
@@ -45,7 +44,7 @@ def select_backend(
         from plitka.designer.backends.cog_server import CogServerBackend
 
         return CogServerBackend(settings.backend, settings.token)
-    # What it holds is not shown: an address may have a password in it.
+    # The value is not shown: an address may contain a password.
     raise SettingError(
         f'{PHOTOGRAPHER}: allowed are "sdxl" (in this program, the default), the address of a Cog'
         ' server ("http://127.0.0.1:5000"), or "replicate:OWNER/DEPLOYMENT"'

@@ -31,7 +31,7 @@ from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.errors import EngineError
 from plitka.request.controlnet import ControlNetKind
-from plitka.request.plan import Plan
+from plitka.request.plan import Plan, count_steps
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime import logs
 from plitka.runtime.memory import format_gib
@@ -173,7 +173,7 @@ class SdxlEngine:
         # 4. Prepare the schedule
         turbo = self.turbo if plan.recipe.quality == "turbo" else None
         scheduler = self.pipe.scheduler if turbo is None else self._turbo_scheduler
-        count = sampling.count_steps(request.steps, plan.strength)
+        count = count_steps(request.steps, plan.strength)
         schedule = sampling.make_schedule(scheduler, request.steps, count, self.device.name)
         controlnet_scale = 0.0 if controlnet is None else plan.controlnet_scale
         steps = plan_steps(schedule.sigmas, plan.guidance_scale, controlnet_scale, self.options)

@@ -42,17 +42,6 @@ def make_schedule(scheduler: Any, length: int, count: int, device: str) -> Sched
     return Schedule(scheduler, scheduler.timesteps[first:], sigmas)
 
 
-def count_steps(length: int, strength: float | None) -> int:
-    """Count the steps of a schedule of `length` that are run, at least one.
-
-    strength: None for text to image, which runs all; image to image runs the share `strength`.
-    """
-    if strength is None:
-        return length
-    # Rounded down, as diffusers does, but 50 * 0.58 is 28.999999999999996, and that is 29.
-    return max(1, min(length, int(length * strength + 1e-6)))
-
-
 @dataclass(frozen=True)
 class Condition:
     """What the networks are conditioned on, the unconditional sample first.
