@@ -1,4 +1,4 @@
-"""What `python -m plitka check` looks at: versions, device, memory, every file."""
+"""The checks of `python -m plitka check`: versions, device, memory, and every file."""
 
 import platform
 from collections.abc import Iterator
@@ -19,23 +19,23 @@ _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors", 
 
 
 def find_faults(engine: str, packed: Path | str | None) -> Iterator[Finding]:
-    """All that was found, each as soon as it is. Nothing large is loaded, nothing fetched."""
+    """Check all that a prediction needs, a finding at a time. Loads no weights, fetches nothing."""
     yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
     if engine == "render":
         yield Finding("engine", "render; it needs no weights and no GPU")
         return
     yield Finding("engine", "sdxl")
-    yield from map(_package, _PACKAGES)
+    yield from map(_find_package, _PACKAGES)
     try:
-        yield from _needed(packed)
+        yield from _inspect_weights(packed)
     except EngineError as fault:
         yield Finding("settings", str(fault), fault=True)
 
 
-def _whole(baked: Snapshot) -> Finding:
-    bad = [str(file) for file in snapshot.list_damaged(baked)]
-    if bad:
-        verdict = f"{', '.join(bad)}: damaged, not what was baked; copy the snapshot again"
+def _verify_snapshot(baked: Snapshot) -> Finding:
+    damaged = [str(file) for file in snapshot.list_damaged(baked)]
+    if damaged:
+        verdict = f"{', '.join(damaged)}: damaged, not what was baked; copy the snapshot again"
         return Finding("snapshot", verdict, fault=True)
     size = sum(size for size, _ in baked.files.values())
     return Finding(
@@ -43,26 +43,26 @@ def _whole(baked: Snapshot) -> Finding:
     )
 
 
-def _package(name: str) -> Finding:
+def _find_package(name: str) -> Finding:
     try:
         return Finding(name, version(name))
     except PackageNotFoundError:
         return Finding(name, "not installed; run pip install -r requirements.txt", fault=True)
 
 
-def _needed(packed: Path | str | None) -> Iterator[Finding]:
-    with archive.open_package(packed) as given:
-        held = preflight.inspect(read_settings(), given, controlnets=True)
-        yield from held.findings
-    if held.baked is not None:
-        yield _whole(held.baked)
+def _inspect_weights(packed: Path | str | None) -> Iterator[Finding]:
+    with archive.open_package(packed) as package:
+        weights = preflight.inspect(read_settings(), package, controlnets=True)
+        yield from weights.findings
+    if weights.snapshot is not None:
+        yield _verify_snapshot(weights.snapshot)
     device.read_memory_fraction()
     chosen = device.choose_device()
     yield Finding("device", device.describe(chosen))
-    if held.base is None or (held.checked_base is None and isinstance(held.base, Path)):
+    if weights.base is None:
         yield Finding("memory", "not judged before the base model is whole")
         return
-    needed = compute_model_needs(held, chosen)
+    needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
     try:
         plan = choose_plan(chosen, device.free_memory(chosen), needed)
     except EngineError as fault:

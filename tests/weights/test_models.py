@@ -68,10 +68,10 @@ BAD_FILES: list[tuple[Callable[[Path], object], str]] = [
     (raw(b"words, no weights, and enough of them"), "not a safetensors file"),
     (raw(struct.pack("<Q", 9) + b"{broken}}"), "not a safetensors file"),
     (raw(struct.pack("<Q", 2**60) + b"{}"), "not a safetensors file"),
-    (lying, "not a safetensors file, or a damaged one"),
-    (truncated, "truncated, it has 4,000 of "),
-    (truncated_in_its_head, "truncated, it has 20 of "),
-    (too_long, "4 bytes follow its last tensor"),
+    (lying, "not a safetensors file, or a truncated or damaged one"),
+    (truncated, "truncated or damaged"),
+    (truncated_in_its_head, "truncated or damaged"),
+    (too_long, "truncated or damaged"),
 ]
 
 BAD_EMBEDDINGS: list[tuple[Callable[[Path], object], str]] = [
