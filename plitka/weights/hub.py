@@ -94,7 +94,11 @@ def fetch_remote(remote: Remote, setting: str) -> Path:
 
 
 def read_remote_shapes(remote: Remote, folder: str, setting: str) -> Shapes:
-    """Shapes of the weights in one folder of a repository, read from their headers alone."""
+    """Read the shapes of the weights in one folder of a repository, from their headers alone.
+
+    A hub that lists files and does not serve them would fail in the fetching as well, so that is
+    a WeightsError here.
+    """
     import httpx2
     from huggingface_hub import parse_safetensors_file_metadata
     from huggingface_hub.errors import SafetensorsParsingError
@@ -114,7 +118,10 @@ def read_remote_shapes(remote: Remote, folder: str, setting: str) -> Shapes:
 
 
 def _list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
-    """File -> (bytes, whether it is cached); None where the hub does not answer."""
+    """List a repository's files: name -> (bytes, whether it is cached).
+
+    None where the hub does not answer.
+    """
     import httpx2
     from huggingface_hub import snapshot_download
 
@@ -126,11 +133,11 @@ def _list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
 
 
 def _find_cached(repository: str, mark: str) -> Path | None:
-    """The folder of a repository that was fetched before, told by one file in it."""
+    """Find the cached folder of a repository by one file that is in it."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repository, mark)
-    return Path(found).parent if isinstance(found, str) else None
+    file = try_to_load_from_cache(repository, mark)
+    return Path(file).parent if isinstance(file, str) else None
 
 
 def choose_files(names: Sequence[str], wanted: Wanted) -> list[str]:

@@ -46,8 +46,8 @@ class Change:
     alpha: float | str | None
     by_root: bool = False
 
-    def factor(self, alpha: float | None) -> float:
-        """What the product is multiplied by besides the scale; alpha: as the file says."""
+    def compute_factor(self, alpha: float | None) -> float:
+        """The factor of the product besides the scale. alpha: the number, None for the rank."""
         alpha = self.rank if alpha is None else alpha
         return alpha / (math.sqrt(self.rank) if self.by_root else self.rank)
 

@@ -72,19 +72,24 @@ _Inspected: TypeAlias = tuple[T | None, Finding | None]
 def inspect(settings: WeightsSettings, package: Package, controlnets: bool = False) -> Preflight:
     """Find and check every part. controlnets: these too, which setup() leaves for later."""
     baked, settings, conflicts = _inspect_snapshot(settings, package)
-    base, of_base = _inspect_base(settings)
-    configs, of_configs = _inspect_configs(base)
-    vae, of_vae = _inspect_vae(settings)
+    base, base_finding = _inspect_base(settings)
+    configs, configs_finding = _inspect_configs(base)
+    vae, vae_finding = _inspect_vae(settings)
     modules = None if base is None else list_modules(base.shapes)
-    lora, of_lora = _inspect_lora(settings, package, baked, modules)
-    embeddings, of_embeddings = _inspect_embeddings(settings, package, baked)
-    turbo, of_turbo = _inspect_turbo(settings, modules)
+    lora, lora_finding = _inspect_lora(settings, package, baked, modules)
+    embeddings, embeddings_finding = _inspect_embeddings(settings, package, baked)
+    turbo, turbo_finding = _inspect_turbo(settings, modules)
     kinds = CONTROLNET_SETTINGS if controlnets else ()
-    findings = [
+    findings = (
         *conflicts,
-        *(of_base, of_configs, of_vae, of_lora, of_embeddings, of_turbo),
+        base_finding,
+        configs_finding,
+        vae_finding,
+        lora_finding,
+        embeddings_finding,
+        turbo_finding,
         *(_inspect_controlnet(settings, kind) for kind in kinds),
-    ]
+    )
     return Preflight(
         findings=tuple(finding for finding in findings if finding is not None),
         settings=settings,
@@ -207,7 +212,7 @@ def _inspect_embeddings(
         return None, _half_package_fault("embeddings", "LoRA", "PLITKA_EMBEDDINGS")
     if path is None:
         return None, Finding("embeddings", "none, as PLITKA_EMBEDDINGS says")
-    return _check("embeddings", lambda: check_embeddings(path), lambda found: str(found.path))
+    return _check("embeddings", lambda: check_embeddings(path), lambda part: str(part.path))
 
 
 def _half_package_fault(lacks: str, holds: str, setting: str) -> Finding:

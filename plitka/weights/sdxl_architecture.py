@@ -1,4 +1,4 @@
-"""Numbers by which SDXL is told from other models, as its published configuration has them."""
+"""Numbers of SDXL's published configuration that distinguish it from other models."""
 
 WIDTHS = {"clip_l": 768, "clip_g": 1280}  # of SDXL's two text encoders
 CROSS_ATTENTION = 2048  # the two together

@@ -355,6 +355,20 @@ def test_all_faults_are_told_at_once(
     ]
 
 
+def test_beside_a_faulty_base_a_lora_is_checked_for_what_its_own_file_shows(
+    settings: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "lora.safetensors"
+    settings(BASE=tmp_path / "absent", LORA=path)
+    down, up = (f"lora_unet_of_any_model.lora_{half}.weight" for half in ("down", "up"))
+    tensors(**{down: (2, 32), up: (32, 2)})(path)
+    assert main(["check"]) == 1
+    assert f"ok     LoRA: {path}: 1 modules, rank 2\n" in capsys.readouterr().out
+    tensors(**{down: (2, 32)})(path)
+    assert main(["check"]) == 1
+    assert f"FAULT  LoRA: {path}: {down} lacks its up half" in capsys.readouterr().out
+
+
 def test_check_is_content_with_the_small_sdxl_and_names_what_it_looked_at(
     settings: Callable[..., None], small_sdxl: SmallSdxl, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,7 +30,7 @@ def read_factors(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor
     alpha = change.alpha
     if isinstance(alpha, str):
         alpha = file.get_tensor(alpha).item()
-    return down, up, change.factor(alpha)
+    return down, up, change.compute_factor(alpha)
 
 
 class LoraAdapter(torch.nn.Module):

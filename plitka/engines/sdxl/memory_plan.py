@@ -112,7 +112,7 @@ _CONTROLNET_SHARE = 1_251_014_800 / 2_567_463_684  # of the UNet's, whose first 
 def compute_model_needs(
     base: Base | RemoteBase, vae: Model | Remote | None, turbo: Lora | None, dtype: str
 ) -> Needs:
-    """What a model needs, by the shapes in its files; a VAE that is not here counts as SDXL's own.
+    """Estimate what a model needs by the shapes in its files; a remote VAE counts as SDXL's own.
 
     vae: None where it is the base's own. turbo: the LoRA that lies beside the UNet.
     """
