@@ -247,7 +247,7 @@ def run_check(options: argparse.Namespace, settings: Settings) -> None:
 
     faults = 0
     engine = registry.check_name(options.engine or settings.engine)
-    for finding in check.inspect_installation(engine, lambda: settings.sdxl, options.weights):
+    for finding in check.inspect_installation(engine, settings, options.weights):
         print(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
         faults += finding.fault
     if faults:
