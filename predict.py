@@ -1,4 +1,4 @@
-"""The Cog face of Plitka: loads the engine, makes the pictures, hands out files and metrics."""
+"""Cog's interface to Plitka: setup loads the engine, predict yields files and records metrics."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +21,10 @@ class Predictor(BasePredictor):
     """Photorealistic rubber-crumb tiles with exactly the colours asked for."""
 
     def setup(self, weights: Path | str | None = None) -> None:
-        """Load the engine that PLITKA_ENGINE names, sdxl where it names none."""
+        """Read the settings, and load the engine that they name.
+
+        weights: a folder, .tar or .zip with a LoRA and embeddings. Raises EngineError.
+        """
         self.settings = read_settings()
         logs.configure(self.settings.log)
         self.palette = palette.load(self.settings.palette_file)
@@ -33,7 +36,7 @@ class Predictor(BasePredictor):
         background.start_thread()
 
     def healthcheck(self) -> bool:
-        """Whether the next prediction would succeed; what is raised says why not."""
+        """Return True, or raise EngineError or PictureError if the next prediction would fail."""
         health.check_health(self.engine, self.outbox)
         return True
 
@@ -44,25 +47,28 @@ class Predictor(BasePredictor):
             description="The tile as JSON: colors with proportions, angle, quality, seed, overrides"
         ),
     ) -> Iterator[Path]:
-        """Make a tile's preview, final picture and colormap."""
-        folder = self.outbox.folder()
+        """Make a tile's preview, final picture and colormap.
+
+        Yields each as a PNG file. Raises ValueError for a bad request.
+        """
+        folder = self.outbox.open_folder()
         logs.set_prediction(self.scope.context.get("prediction_id"), folder.mark)
         try:
-            asked = parsing.parse(params_json, self.palette)
-            self.engine.check(asked)
+            recipe = parsing.parse(params_json, self.palette)
+            self.engine.check(recipe)
         except RecipeError as fault:
-            raise ValueError(str(fault)) from None  # its class name is part of Cog's error
+            raise ValueError(str(fault)) from None  # Cog's error starts with the class's name
         self.record_metric("version", __version__)
         self.record_metric("files", folder.mark)
-        told: dict[str, Any] = {}
+        recorded: dict[str, Any] = {}
         try:
-            for picture in pipeline.make(asked, self.engine, self.overlap):
-                file = folder.file(picture.kind)
+            for picture in pipeline.make(recipe, self.engine, self.overlap):
+                file = folder.prepare_file(picture.kind)
                 images.save(picture.image, file, picture.record)
                 for name, value in picture.metrics.items():
-                    if told.get(name) != value:
+                    if recorded.get(name) != value:
                         self.record_metric(name, value)
-                told = picture.metrics
+                recorded = picture.metrics
                 yield Path(file)
         finally:
             trim_heap()

@@ -55,7 +55,7 @@ def test_a_folder_outlives_its_prediction_and_goes_some_predictions_later() -> N
     outbox = Outbox()
     files = []
     for _ in range(20):
-        file = outbox.folder().file("preview")
+        file = outbox.open_folder().prepare_file("preview")
         file.write_bytes(b"picture")
         files.append(file)
     assert all(file.exists() for file in files[-3:])
@@ -71,7 +71,7 @@ def test_what_dead_processes_left_is_removed(
     dead, stranger = tmp_path / "plitka-4194999-abc", tmp_path / "plitka-notes"
     for folder in (dead, stranger):
         folder.mkdir()
-    alive = Outbox().folder().file("final").parent
+    alive = Outbox().open_folder().prepare_file("final").parent
     Outbox()
     assert not dead.exists()
     assert stranger.exists()

@@ -22,24 +22,28 @@ _NAMES = ("preview", "final")
 
 @dataclass(frozen=True)
 class Baseline:
-    pipe: Any
-    device: str
-    attention: dict[str, float] | None  # the scale of a LoRA beside the weights
+    """The old procedure, loaded.
 
-    def make(self, settled: Plan, folder: Path) -> dict[str, float]:
-        """Draw and save both pictures; gives the seconds of each."""
+    attention: cross_attention_kwargs of the pipeline, the scale of a LoRA beside the weights.
+    """
+
+    pipe: Any
+    attention: dict[str, float] | None
+
+    def make(self, plan: Plan, folder: Path) -> dict[str, float]:
+        """Draw both pictures and save them in `folder`; returns the seconds of each."""
         seconds = {}
-        lengths = (settled.steps_preview, settled.steps_final)
+        lengths = (plan.steps_preview, plan.steps_final)
         for name, size, steps in zip(_NAMES, DRAWN_SIZES, lengths, strict=True):
             start = time.perf_counter()
             image = self.pipe(
-                prompt=settled.prompt,
-                negative_prompt=settled.negative_prompt,
+                prompt=plan.prompt,
+                negative_prompt=plan.negative_prompt,
                 height=size,
                 width=size,
                 num_inference_steps=steps,
-                guidance_scale=settled.guidance_scale,
-                generator=torch.Generator("cpu").manual_seed(settled.recipe.seed),
+                guidance_scale=plan.guidance_scale,
+                generator=torch.Generator("cpu").manual_seed(plan.recipe.seed),
                 cross_attention_kwargs=self.attention,
             ).images[0]
             image.save(folder / f"{name}.png")
@@ -48,15 +52,14 @@ class Baseline:
 
 
 def load_baseline(settings: SdxlSettings, lora: Path | None) -> Baseline:
-    """Load by the settings; a LoRA that they name is fused.
+    """Load the old procedure by the settings, which fuses a LoRA that they name.
 
-    lora: one to load beside the weights.
+    lora: file of one to load beside the weights.
     """
-    loaded = loading.load(settings, None)
-    pipe = loaded.pipe
+    pipe = loading.load(settings, None).pipe
     pipe.vae.register_to_config(force_upcast=True)  # as the published one says of itself
     pipe.set_progress_bar_config(disable=True)
     if lora is None:
-        return Baseline(pipe, loaded.device.name, None)
+        return Baseline(pipe, None)
     pipe.load_lora_weights(lora.parent, weight_name=lora.name)
-    return Baseline(pipe, loaded.device.name, {"scale": settings.weights.lora_scale})
+    return Baseline(pipe, {"scale": settings.weights.lora_scale})

@@ -1,14 +1,15 @@
-"""Paired runs of the old procedure and of Plitka's, and what they cost."""
+"""Paired runs of the old procedure and of Plitka's: seconds, memory and work."""
 
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch.nn import Module
 
@@ -27,22 +28,21 @@ from plitka.runtime.memory import peak_memory_mb
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
 
-Json = dict[str, Any]
+Json: TypeAlias = dict[str, Any]
 
 OWN = "own"  # the weights that the settings name
 
-# What needs no result of the network at work, and so runs beside it.
-_OVERLAPPING = (
-    "guides_final",
-    "colormap",
-    "match_preview",
-    "save_preview",
-)
+# Stages that need no result of the running network, and so overlap with it.
+_OVERLAPPING = ("guides_final", "colormap", "match_preview", "save_preview")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One prediction, from the request to its files. stages: part -> wall-clock seconds."""
+    """One prediction, from the request to its files.
+
+    seconds: of the clock. processor_seconds: of all threads. peak_mb: memory in MiB, see
+    `_peak_mb`. stages: name -> seconds of the clock.
+    """
 
     seconds: float
     processor_seconds: float
@@ -51,52 +51,86 @@ class Run:
 
 
 def compare(
-    model: str, settings: SdxlSettings, asked: Recipe, runs: int, fused: bool = False
+    model: str, settings: SdxlSettings, recipe: Recipe, runs: int, fused: bool = False
 ) -> Json:
-    """Measure `runs` pairs, old and new in turn, and count the work of both.
+    """Measure `runs` pairs, old procedure and Plitka's in turn, and count the work of both.
 
     model: by whose size work is counted; that of OWN weights as SDXL's own. settings: what both
-    sides are loaded by. fused: whether the old procedure's LoRA is in its weights, and not beside
-    them.
+    sides are loaded by. fused: the old procedure's LoRA is fused into its weights, not beside them.
     """
-    settled = make_plan(asked)
-    given = replace(settled.recipe, quality="standard") if asked.quality == "turbo" else asked
-    old_plan = make_plan(given)  # the old system had no turbo
-    counted = "full" if model == OWN else model
-    with tempfile.TemporaryDirectory() as out:
+    plan, old_plan = _make_plans(recipe)
+    size = "full" if model == OWN else model
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         old, new = _load_both(settings, fused)
-        place = Path(out)
-        _warm_up(old, new, settled, old_plan, place)
-        held = {"old": _held_mb(old.pipe), "new": _held_mb(new.pipe, new.controlnets, new.turbo)}
+        _warm_up(old, new, plan, old_plan, folder)
+        weights_mb = {
+            "old": _weights_mb(old.pipe),
+            "new": _weights_mb(new.pipe, new.controlnets, new.turbo),
+        }
+
+        def run_old() -> Run:
+            return _measure(new.device, lambda: old.make(old_plan, folder), weights_mb["new"])
+
+        def run_new() -> Run:
+            make = partial(_make, recipe, new, folder, new.options.overlap)
+            return _measure(new.device, make, weights_mb["old"])
+
         pairs: list[tuple[Run, Run]] = []
         for number in range(runs):
             log.info("pair %d of %d", number + 1, runs)
-            sides: list[Callable[[], Run]] = [
-                lambda: _measured(new.device, lambda: old.make(old_plan, place), held["new"]),
-                lambda: _measured(
-                    new.device, lambda: _make(asked, new, place, new.options.overlap), held["old"]
-                ),
-            ]
-            turn = 1 if number % 2 == 0 else -1  # each side goes first in half of the pairs
-            first, second = (side() for side in sides[::turn])
-            pairs.append((first, second) if turn == 1 else (second, first))
-        drawn, speed = _drawn(counted, settled, new)
-        around = _around_the_networks(
-            asked, _Replayed(drawn, new, knows_tokens=new.knows_tokens), place
-        )
-        used = new.options
-        told = device.describe(new.device)
+            pairs.append(_run_pair(run_old, run_new, old_first=number % 2 == 0))
+        drawn, speed = _time_steps(size, plan, new)
+        replay = _Replay(drawn, new, knows_tokens=new.knows_tokens)
+        around = _measure_around_networks(recipe, replay, folder)
     return {
         "model": model,
-        "device": told,
+        "device": device.describe(new.device),
         "versions": _versions(),
-        "quality": asked.quality,
-        "angle": asked.angle,
-        "compiled": used.compile,
+        "quality": recipe.quality,
+        "angle": recipe.angle,
+        "compiled": new.options.compile,
         "old_lora_fused": fused,
-        "work": _work(counted, settled, old_plan, used),
-        "work_of_sdxl": _work("full", settled, old_plan, used),
-        "runs": [{"old": _json(old), "new": _json(new)} for old, new in pairs],
+        "work": _compare_work(size, plan, old_plan, new.options),
+        "work_of_sdxl": _compare_work("full", plan, old_plan, new.options),
+        **_summarize_pairs(pairs),
+        "weights_mb": weights_mb,
+        "speed": speed,
+        "around_the_networks": around,
+    }
+
+
+def count_work(recipe: Recipe, options: Options) -> Json:
+    """Count the work of both procedures alone, on the published configuration; draw nothing."""
+    plan, old_plan = _make_plans(recipe)
+    return {
+        "quality": recipe.quality,
+        "angle": recipe.angle,
+        "work_of_sdxl": _compare_work("full", plan, old_plan, options),
+    }
+
+
+def _make_plans(recipe: Recipe) -> tuple[Plan, Plan]:
+    """Make Plitka's plan and the old procedure's, which had no turbo and runs it as standard."""
+    old = replace(recipe, quality="standard") if recipe.quality == "turbo" else recipe
+    return make_plan(recipe), make_plan(old)
+
+
+def _run_pair(
+    run_old: Callable[[], Run], run_new: Callable[[], Run], old_first: bool
+) -> tuple[Run, Run]:
+    """Run both sides; returns (old, new). Each goes first in half of the pairs."""
+    if old_first:
+        old = run_old()
+        return old, run_new()
+    new = run_new()
+    return run_old(), new
+
+
+def _summarize_pairs(pairs: Sequence[tuple[Run, Run]]) -> Json:
+    """Summarize (old, new) pairs: each run, medians of seconds, peaks of memory."""
+    return {
+        "runs": [{"old": _run_as_json(old), "new": _run_as_json(new)} for old, new in pairs],
         "seconds": {
             "old": statistics.median(old.seconds for old, _ in pairs),
             "new": statistics.median(new.seconds for _, new in pairs),
@@ -106,28 +140,14 @@ def compare(
             "old": max(old.peak_mb for old, _ in pairs),
             "new": max(new.peak_mb for _, new in pairs),
         },
-        "weights_mb": held,
-        "speed": speed,
-        "around_the_networks": around,
     }
 
 
-def count_work(asked: Recipe, used: Options) -> Json:
-    """The exact work alone, on the published configuration; nothing is drawn."""
-    settled = make_plan(asked)
-    given = replace(asked, quality="standard") if asked.quality == "turbo" else asked
-    return {
-        "quality": asked.quality,
-        "angle": asked.angle,
-        "work_of_sdxl": _work("full", settled, make_plan(given), used),
-    }
-
-
-def _work(size: str, settled: Plan, old_plan: Plan, used: Options) -> Json:
-    """TFLOP of both, of Plitka's without its savings in steps, and their ratios."""
+def _compare_work(size: str, plan: Plan, old_plan: Plan, options: Options) -> Json:
+    """Count the TFLOP of both procedures, and their ratios, also with every step guided."""
     old = flops.count_old_prediction(size, old_plan)
-    new = flops.count_prediction(size, settled, used)
-    plain = flops.count_prediction(size, settled, PLAIN)
+    new = flops.count_prediction(size, plan, options)
+    plain = flops.count_prediction(size, plan, PLAIN)
     return {
         "old": {"unet": old.unet, "controlnet": old.controlnet, "vae": old.vae},
         "new": {"unet": new.unet, "controlnet": new.controlnet, "vae": new.vae},
@@ -156,34 +176,37 @@ def _load_both(settings: SdxlSettings, fused: bool) -> tuple[Baseline, SdxlEngin
     return baseline.load_baseline(plain, beside), load_sdxl(settings)
 
 
-def _warm_up(old: Baseline, new: SdxlEngine, settled: Plan, old_plan: Plan, place: Path) -> None:
-    """Everything once, in few steps: files are mapped, kernels chosen, ControlNets loaded."""
+def _warm_up(old: Baseline, new: SdxlEngine, plan: Plan, old_plan: Plan, folder: Path) -> None:
+    """Run both once in few steps: files are mapped, kernels chosen, ControlNets loaded."""
     log.info("warming up")
-    old.make(replace(old_plan, steps_preview=1, steps_final=1), place)
+    old.make(replace(old_plan, steps_preview=1, steps_final=1), folder)
     overrides = replace(
-        settled.recipe.overrides,
-        num_inference_steps_preview=min(settled.steps_preview, 4),
-        num_inference_steps_final=min(settled.steps_final, 4),
+        plan.recipe.overrides,
+        num_inference_steps_preview=min(plan.steps_preview, 4),
+        num_inference_steps_final=min(plan.steps_final, 4),
     )
-    _make(replace(settled.recipe, overrides=overrides), new, place, new.options.overlap)
+    _make(replace(plan.recipe, overrides=overrides), new, folder, new.options.overlap)
 
 
 # Measuring
 
 
-def _measured(
-    chosen: Device, make: Callable[[], Mapping[str, float]], beside_mb: float = 0.0
+def _measure(
+    on: Device, make: Callable[[], Mapping[str, float]], other_weights_mb: float = 0.0
 ) -> Run:
-    """beside_mb: what weights that this run has no use for take of the device's memory."""
-    _reset_peak(chosen)
-    device.synchronize(chosen)
+    """Measure one prediction. make: makes it, and returns the seconds of its stages.
+
+    other_weights_mb: MiB of weights in the device's memory that this run does not use.
+    """
+    _reset_peak(on)
+    device.synchronize(on)
     start, processor = time.perf_counter(), time.process_time()
     stages = make()
-    device.synchronize(chosen)
+    device.synchronize(on)
     return Run(
         seconds=time.perf_counter() - start,
         processor_seconds=time.process_time() - processor,
-        peak_mb=_peak_mb(chosen) - (beside_mb if chosen.kind == "cuda" else 0.0),
+        peak_mb=_peak_mb(on) - (other_weights_mb if on.kind == "cuda" else 0.0),
         stages=stages,
     )
 
@@ -191,27 +214,27 @@ def _measured(
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def _reset_peak(chosen: Device) -> None:
-    if chosen.kind == "cuda":
-        device.reset_peak(chosen)
+def _reset_peak(on: Device) -> None:
+    if on.kind == "cuda":
+        device.reset_peak(on)
     elif _CLEAR.exists():
         _CLEAR.write_text("5")  # Linux: forget the most memory that this process has held
 
 
-def _peak_mb(chosen: Device) -> float:
-    """The card's memory on CUDA; elsewhere this process's, which holds both sides' weights."""
-    if chosen.kind == "cuda":
-        return device.measure_memory(chosen)["gpu_peak_mb"]
+def _peak_mb(on: Device) -> float:
+    """Read the peak in MiB: the GPU's on CUDA, else this process's with both sides' weights."""
+    if on.kind == "cuda":
+        return device.measure_memory(on)["gpu_peak_mb"]
     if _STATUS.exists():
         lines = _STATUS.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
     return peak_memory_mb()
 
 
-def _held_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:
-    """MiB of all the weights of one side."""
-    beside = () if controlnets is None else controlnets.loaded.values()
-    networks = [n for n in (*pipe.components.values(), *beside, *more) if isinstance(n, Module)]
+def _weights_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:
+    """Add up the MiB of all weights of one side."""
+    loaded = () if controlnets is None else controlnets.loaded.values()
+    networks = [n for n in (*pipe.components.values(), *loaded, *more) if isinstance(n, Module)]
     tensors = [t for n in networks for t in (*n.parameters(), *n.buffers())]
     return sum({t.data_ptr(): t.nbytes for t in tensors}.values()) / 2**20
 
@@ -224,24 +247,27 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _make(asked: Recipe, engine: Any, place: Path, overlap: bool) -> Mapping[str, float]:
-    """A prediction of Plitka's with its files; gives the seconds of its stages."""
+def _make(recipe: Recipe, engine: Any, folder: Path, overlap: bool) -> Mapping[str, float]:
+    """Make a prediction of Plitka's with its files; returns the seconds of its stages."""
     saved: dict[str, float] = {}
     metrics: Json = {}
-    for picture in pipeline.make(asked, engine, overlap):
+    for picture in pipeline.make(recipe, engine, overlap):
         start = time.perf_counter()
-        images.save(picture.image, place / f"{picture.kind}.png", picture.record)
+        images.save(picture.image, folder / f"{picture.kind}.png", picture.record)
         saved[f"save_{picture.kind}"] = time.perf_counter() - start
         metrics = picture.metrics
-    parts: dict[str, float] = {**metrics["seconds"], **saved}
-    for kind, told in metrics.get("drawing", {}).items():
-        parts |= {f"{kind}_{part}": seconds for part, seconds in told["seconds"].items()}
-    return parts
+    stages: dict[str, float] = {**metrics["seconds"], **saved}
+    for kind, drawing in metrics.get("drawing", {}).items():
+        stages |= {f"{kind}_{name}": seconds for name, seconds in drawing["seconds"].items()}
+    return stages
 
 
 @dataclass(frozen=True)
-class _Replayed:
-    """An engine that gives pictures drawn before, so that only the rest is measured."""
+class _Replay:
+    """An engine that returns pictures drawn before, so that only the rest is measured.
+
+    drawn: by their size in pixels a side.
+    """
 
     drawn: Mapping[int, Drawn]
     engine: SdxlEngine
@@ -260,48 +286,46 @@ class _Replayed:
         return self.drawn[request.size]
 
 
-def _drawn(size: str, settled: Plan, engine: SdxlEngine) -> tuple[Mapping[int, Drawn], Json]:
-    """Both pictures by themselves, and how fast their steps went.
+def _time_steps(size: str, plan: Plan, engine: SdxlEngine) -> tuple[Mapping[int, Drawn], Json]:
+    """Draw both pictures by themselves, and time their steps.
 
-    size: of the model, by which work is counted.
+    size: of the model, by which work is counted. Returns the pictures by pixels a side, and the
+    speed of each kind of step.
     """
-    layout = lay(settled.recipe)
+    layout = lay(plan.recipe)
     ceiling = step_timing.measure_ceiling(engine.device)
     drawn: dict[int, Drawn] = {}
     rows: list[Json] = []
-    lengths = (settled.steps_preview, settled.steps_final)
+    lengths = (plan.steps_preview, plan.steps_final)
     for pixels, length in zip(DRAWN_SIZES, lengths, strict=True):
         marks = step_timing.StepMarks(engine.device)
-        guides = engine.make_guides(settled, layout, pixels)
-        drawn[pixels] = engine.draw(
-            DrawRequest(settled, layout, pixels, length, guides), at_step=marks.set
-        )
-        run = flops.plan_picture_steps(settled, length, engine.options)
-        rows += step_timing.summarize_steps(size, pixels, run, marks, ceiling)
+        guides = engine.make_guides(plan, layout, pixels)
+        request = DrawRequest(plan, layout, pixels, length, guides)
+        drawn[pixels] = engine.draw(request, at_step=marks.set)
+        steps = flops.plan_picture_steps(plan, length, engine.options)
+        rows += step_timing.summarize_steps(size, pixels, steps, marks, ceiling)
     return drawn, {"ceiling_tflop_per_second": ceiling, "steps": rows}
 
 
-def _around_the_networks(asked: Recipe, replayed: _Replayed, place: Path) -> Json:
-    """Processor time of all that no network does, on this model's own pictures; the median of 5."""
-    chosen = replayed.engine.device
-    runs = [
-        _measured(chosen, lambda: _make(asked, replayed, place, overlap=False)) for _ in range(5)
-    ]
-    middle = sorted(runs, key=lambda run: run.processor_seconds)[2]
-    parts = {
+def _measure_around_networks(recipe: Recipe, replay: _Replay, folder: Path) -> Json:
+    """Measure all that no network does, on this model's own pictures; the median of 5 runs."""
+    make = partial(_make, recipe, replay, folder, overlap=False)
+    runs = [_measure(replay.engine.device, make) for _ in range(5)]
+    median = sorted(runs, key=lambda run: run.processor_seconds)[2]
+    stages = {
         name: seconds
-        for name, seconds in middle.stages.items()
+        for name, seconds in median.stages.items()
         if not name.startswith(("preview_", "final_"))
     }
-    beside = sum(parts.get(name, 0.0) for name in _OVERLAPPING)
+    overlapping = sum(stages.get(name, 0.0) for name in _OVERLAPPING)
     return {
-        "processor_seconds": middle.processor_seconds,
-        "seconds": {name: round(value, 3) for name, value in parts.items()},
-        "overlapping_share": beside / sum(parts.values()),
+        "processor_seconds": median.processor_seconds,
+        "seconds": {name: round(value, 3) for name, value in stages.items()},
+        "overlapping_share": overlapping / sum(stages.values()),
     }
 
 
-def _json(run: Run) -> Json:
+def _run_as_json(run: Run) -> Json:
     return {
         "seconds": round(run.seconds, 3),
         "processor_seconds": round(run.processor_seconds, 3),

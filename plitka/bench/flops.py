@@ -1,4 +1,7 @@
-"""How much work a prediction is, counted exactly and without doing it: on torch's meta device."""
+"""Floating point operations of a prediction, counted exactly and without running it.
+
+Networks and tensors are on torch's meta device, which has shapes and no content.
+"""
 
 import functools
 import math
@@ -16,7 +19,7 @@ from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import PLAIN, Options
 from plitka.request.plan import DRAWN_SIZES, Plan, count_steps
 
-_TOKENS = 77
+_TOKENS = 77  # of a prompt, in one chunk
 
 
 @dataclass(frozen=True)
@@ -37,81 +40,80 @@ class Flops:
         )
 
 
-def count_prediction(size: str, settled: Plan, options: Options) -> Flops:
-    """Preview and final picture of Plitka's own, by a model of this size."""
+def count_prediction(size: str, plan: Plan, options: Options) -> Flops:
+    """Count preview and final picture of Plitka. size: of the model."""
     total = Flops()
-    for pixels, length in zip(
-        DRAWN_SIZES, (settled.steps_preview, settled.steps_final), strict=True
-    ):
-        run = plan_picture_steps(settled, length, options)
+    for pixels, length in zip(DRAWN_SIZES, (plan.steps_preview, plan.steps_final), strict=True):
+        steps = plan_picture_steps(plan, length, options)
         total += Flops(
-            unet=sum(count_unet(size, pixels, step.samples) for step in run),
-            controlnet=sum(count_controlnet(size, pixels, s.samples) for s in run if s.controlled),
+            unet=sum(count_unet(size, pixels, step.samples) for step in steps),
+            controlnet=sum(
+                count_controlnet(size, pixels, step.samples) for step in steps if step.controlled
+            ),
             vae=count_decode(size, pixels)
-            + (count_encode(size, pixels) if settled.strength is not None else 0.0),
+            + (count_encode(size, pixels) if plan.strength is not None else 0.0),
         )
     return total
 
 
-def count_old_prediction(size: str, settled: Plan) -> Flops:
-    """The old procedure: text to image, every step guided, nothing left out, no ControlNet."""
+def count_old_prediction(size: str, plan: Plan) -> Flops:
+    """Count the old procedure: text to image, every step guided, no ControlNet."""
     total = Flops()
-    for pixels, length in zip(
-        DRAWN_SIZES, (settled.steps_preview, settled.steps_final), strict=True
-    ):
+    for pixels, length in zip(DRAWN_SIZES, (plan.steps_preview, plan.steps_final), strict=True):
         total += Flops(unet=length * count_unet(size, pixels, 2), vae=count_decode(size, pixels))
     return total
 
 
-def plan_picture_steps(settled: Plan, length: int, options: Options = PLAIN) -> tuple[Step, ...]:
-    """The steps that the engine runs for one picture."""
+def plan_picture_steps(plan: Plan, length: int, options: Options = PLAIN) -> tuple[Step, ...]:
+    """Plan the steps that the engine runs for one picture. length: of the noise schedule."""
     config = random_models.make_scheduler().config
     scheduler: Any = DPMSolverMultistepScheduler.from_config(
         config, algorithm_type="dpmsolver++", use_karras_sigmas=True
     )
-    if settled.recipe.quality == "turbo":
+    if plan.recipe.quality == "turbo":
         scheduler = EulerDiscreteScheduler.from_config(config, timestep_spacing="trailing")
-    run = count_steps(length, settled.strength)
-    schedule = sampling.make_schedule(scheduler, length, run, "cpu")
-    scale = 0.0 if settled.control.kind is None else settled.controlnet_scale
-    return plan_steps(schedule.sigmas, settled.guidance_scale, scale, options)
+    count = count_steps(length, plan.strength)
+    schedule = sampling.make_schedule(scheduler, length, count, "cpu")
+    scale = 0.0 if plan.control.kind is None else plan.controlnet_scale
+    return plan_steps(schedule.sigmas, plan.guidance_scale, scale, options)
 
 
-# One call of one network
+# TFLOP of one call of one network. size: of the model, pixels: a side, samples: 2 with guidance
 
 
 @functools.cache
 def count_unet(size: str, pixels: int, samples: int) -> float:
-    """Of one step. A ControlNet's residuals are added within, and additions are not counted."""
-    network = _on_meta(size, "unet")
-    return _counted(lambda: network(**_inputs(pixels, samples)))
+    """Count one step. The UNet adds a ControlNet's residuals, but additions are not counted."""
+    network = _make_on_empty(size, "unet")
+    return _count(lambda: network(**_make_inputs(pixels, samples)))
 
 
 @functools.cache
 def count_controlnet(size: str, pixels: int, samples: int) -> float:
-    network = _on_meta(size, "controlnet")
-    given = {**_inputs(pixels, samples), **_edges(pixels, samples)}
-    return _counted(lambda: network(**given))
+    network = _make_on_empty(size, "controlnet")
+    edges = _empty(samples, 3, pixels, pixels)
+    inputs = {**_make_inputs(pixels, samples), "controlnet_cond": edges}
+    return _count(lambda: network(**inputs))
 
 
 @functools.cache
 def count_decode(size: str, pixels: int) -> float:
-    network = _on_meta(size, "vae")
-    return _counted(lambda: network.decode(_meta(1, 4, pixels // 8, pixels // 8)))
+    network = _make_on_empty(size, "vae")
+    return _count(lambda: network.decode(_empty(1, 4, pixels // 8, pixels // 8)))
 
 
 @functools.cache
 def count_encode(size: str, pixels: int) -> float:
-    network = _on_meta(size, "vae")
-    return _counted(lambda: network.encode(_meta(1, 3, pixels, pixels)))
+    network = _make_on_empty(size, "vae")
+    return _count(lambda: network.encode(_empty(1, 3, pixels, pixels)))
 
 
 def count_parameters(size: str, part: str) -> int:
-    return sum(math.prod(p.shape) for p in _on_meta(size, part).parameters())
+    return sum(math.prod(p.shape) for p in _make_on_empty(size, part).parameters())
 
 
 @functools.cache
-def _on_meta(size: str, part: str) -> Any:
+def _make_on_empty(size: str, part: str) -> Any:
     make: dict[str, Callable[[random_models.Architecture], Any]] = {
         "unet": random_models.make_unet,
         "controlnet": random_models.make_controlnet,
@@ -121,25 +123,23 @@ def _on_meta(size: str, part: str) -> Any:
         return make[part](random_models.ARCHITECTURES[size]).eval().requires_grad_(False)
 
 
-def _inputs(pixels: int, samples: int) -> dict[str, Any]:
+def _make_inputs(pixels: int, samples: int) -> dict[str, Any]:
     return {
-        "sample": _meta(samples, 4, pixels // 8, pixels // 8),
-        "timestep": _meta(1),
-        "encoder_hidden_states": _meta(samples, _TOKENS, 2048),
-        "added_cond_kwargs": {"text_embeds": _meta(samples, 1280), "time_ids": _meta(samples, 6)},
+        "sample": _empty(samples, 4, pixels // 8, pixels // 8),
+        "timestep": _empty(1),
+        "encoder_hidden_states": _empty(samples, _TOKENS, 2048),
+        "added_cond_kwargs": {"text_embeds": _empty(samples, 1280), "time_ids": _empty(samples, 6)},
         "return_dict": False,
     }
 
 
-def _edges(pixels: int, samples: int) -> dict[str, Any]:
-    return {"controlnet_cond": _meta(samples, 3, pixels, pixels)}
-
-
-def _meta(*shape: int) -> torch.Tensor:
+def _empty(*shape: int) -> torch.Tensor:
+    """Make a tensor that has a shape and no content."""
     return torch.empty(shape, device="meta")
 
 
-def _counted(call: Callable[[], Any]) -> float:
+def _count(call: Callable[[], Any]) -> float:
+    """Count the TFLOP of a call."""
     with FlopCounterMode(display=False) as counter:
         call()
     total: int = counter.get_total_flops()

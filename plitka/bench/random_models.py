@@ -1,8 +1,8 @@
 """SDXL with random weights, in three sizes and the files' real form: for benchmarks and tests.
 
-The classes, names, widths by which files are told apart (768, 1280, 2048), tokenizers' scheme and
-file formats are SDXL's own in every size. What such a model draws is noise; the time that it takes
-is that of a trained one.
+Classes, names, file formats, the tokenizers' scheme, and the widths by which files are recognized
+(768, 1280, 2048) are SDXL's own in every size. What such a model draws is noise; it takes the time
+of a trained one.
 """
 
 import functools
@@ -24,7 +24,7 @@ from plitka.weights.sdxl_architecture import CROSS_ATTENTION, WIDTHS
 
 END_MARK = "<|endoftext|>"
 _START = "<|startoftext|>"
-_WORDS = ("rubber", "tile", "red", "blue", "white", "black")  # that are one token each
+_WORDS = ("rubber", "tile", "red", "blue", "white", "black")  # one token each
 _LORA_RANK = 32
 _ON_LORA = ("to_q", "to_k", "to_v", "to_out_0", "conv2")  # as the LoRA that Plitka was made for
 _INDEX = {
@@ -42,7 +42,10 @@ _INDEX = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """unet, vae: as their classes take it. text_layers: of the two encoders."""
+    """Sizes of the networks.
+
+    unet, vae, controlnet: arguments of their classes. text_layers: of the two text encoders.
+    """
 
     unet: Mapping[str, Any]
     vae: Mapping[str, Any]
@@ -52,7 +55,7 @@ class Architecture:
     controlnet: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _unet(
+def _unet_config(
     channels: tuple[int, ...], layers: tuple[int, ...], heads: tuple[int, ...], **more: Any
 ) -> dict[str, Any]:
     return {
@@ -71,7 +74,7 @@ def _unet(
     }
 
 
-def _vae(channels: tuple[int, ...], **more: Any) -> dict[str, Any]:
+def _vae_config(channels: tuple[int, ...], **more: Any) -> dict[str, Any]:
     return {
         "block_out_channels": channels,
         "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -88,7 +91,7 @@ def _vae(channels: tuple[int, ...], **more: Any) -> dict[str, Any]:
 ARCHITECTURES: Mapping[str, Architecture] = {
     # Draws 1024 pixels in a second or two on a CPU: for tests.
     "small": Architecture(
-        unet=_unet(
+        unet=_unet_config(
             (16, 32, 32),
             (1, 1, 2),
             (1, 1, 1),
@@ -97,7 +100,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             projection_class_embeddings_input_dim=1280 + 6 * 8,
             sample_size=16,
         ),
-        vae=_vae((8, 8, 8, 8), layers_per_block=1, norm_num_groups=4),
+        vae=_vae_config((8, 8, 8, 8), layers_per_block=1, norm_num_groups=4),
         text_layers=(1, 1),
         text_intermediate=64,
         vocabulary=None,
@@ -106,8 +109,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     # SDXL's UNet at a fifth of its width, with all its layers but fewer in the widest block, and a
     # VAE that costs as much beside it as the real one does: for measuring on a CPU.
     "middle": Architecture(
-        unet=_unet((64, 128, 256), (1, 2, 5), (1, 2, 4)),
-        vae=_vae((24, 48, 96, 96), norm_num_groups=8),
+        unet=_unet_config((64, 128, 256), (1, 2, 5), (1, 2, 4)),
+        vae=_vae_config((24, 48, 96, 96), norm_num_groups=8),
         text_layers=(2, 2),
         text_intermediate=None,
         vocabulary=None,
@@ -115,8 +118,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     ),
     # The published configuration of stabilityai/stable-diffusion-xl-base-1.0.
     "full": Architecture(
-        unet=_unet((320, 640, 1280), (1, 2, 10), (5, 10, 20)),
-        vae=_vae((128, 256, 512, 512)),
+        unet=_unet_config((320, 640, 1280), (1, 2, 10), (5, 10, 20)),
+        vae=_vae_config((128, 256, 512, 512)),
         text_layers=(12, 32),
         text_intermediate=None,
         vocabulary=49408,
@@ -126,7 +129,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 @dataclass(frozen=True)
 class Files:
-    """Where the files of one model are."""
+    """Paths of one model's files and folders."""
 
     base: Path
     canny: Path
@@ -135,7 +138,7 @@ class Files:
     embeddings: Path
 
     def environment(self) -> dict[str, str]:
-        """The variables by which the sdxl engine loads it."""
+        """Return the environment variables that make the sdxl engine load it."""
         return {
             settings.BASE: str(self.base),
             settings.VAE: "base",
@@ -147,9 +150,9 @@ class Files:
 
 
 def write_model(folder: Path, size: str) -> Files:
-    """Write a model of this size, in half precision, unless the folder holds it already.
+    """Write a model in half precision, unless the folder holds it already.
 
-    Each network by itself, so that no more than one is in memory.
+    size: a key of ARCHITECTURES. One network is in memory at a time.
     """
     control = folder / "controlnet"
     files = Files(
@@ -162,17 +165,19 @@ def write_model(folder: Path, size: str) -> Files:
     whole = folder / f"{size}.whole"
     if whole.exists():
         return files
-    made = ARCHITECTURES[size]
+    architecture = ARCHITECTURES[size]
     torch.manual_seed(0)
-    write_network(lambda: make_unet(made), files.base / "unet", "fp16")
-    write_network(lambda: make_vae(made), files.base / "vae", "fp16")
-    write_network(lambda: make_controlnet(made), control, "fp16")
+    write_network(lambda: make_unet(architecture), files.base / "unet", "fp16")
+    write_network(lambda: make_vae(architecture), files.base / "vae", "fp16")
+    write_network(lambda: make_controlnet(architecture), control, "fp16")
     encoders: tuple[tuple[str, Any, int], ...] = (
         ("text_encoder", CLIPTextModel, 768),
         ("text_encoder_2", CLIPTextModelWithProjection, 1280),
     )
-    for (name, kind, width), layers in zip(encoders, made.text_layers, strict=True):
-        config = make_text_config(width, layers, made.text_intermediate, made.vocabulary)
+    for (name, kind, width), layers in zip(encoders, architecture.text_layers, strict=True):
+        config = make_text_config(
+            width, layers, architecture.text_intermediate, architecture.vocabulary
+        )
         write_network(functools.partial(kind, config), files.base / name, "fp16")
     for name, pad in (("tokenizer", END_MARK), ("tokenizer_2", "!")):
         write_tokenizer(files.base / name, pad)
@@ -185,21 +190,22 @@ def write_model(folder: Path, size: str) -> Files:
     return files
 
 
-def make_unet(made: Architecture) -> Any:
-    return UNet2DConditionModel(**made.unet)
+def make_unet(architecture: Architecture) -> Any:
+    return UNet2DConditionModel(**architecture.unet)
 
 
-def make_vae(made: Architecture) -> Any:
-    return AutoencoderKL(**made.vae)
+def make_vae(architecture: Architecture) -> Any:
+    return AutoencoderKL(**architecture.vae)
 
 
-def make_controlnet(made: Architecture) -> Any:
-    of_unet = {k: v for k, v in made.unet.items() if k not in ("up_block_types", "sample_size")}
-    return ControlNetModel(**of_unet, **made.controlnet)
+def make_controlnet(architecture: Architecture) -> Any:
+    unet = dict(architecture.unet)
+    del unet["up_block_types"], unet["sample_size"]
+    return ControlNetModel(**unet, **architecture.controlnet)
 
 
 def make_scheduler() -> Any:
-    """As in the real repository."""
+    """Make the scheduler of the published SDXL repository."""
     return EulerDiscreteScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -228,10 +234,10 @@ def make_text_config(
 
 
 def write_network(make: Callable[[], Any], folder: Path, variant: str | None) -> None:
-    """Weights of the usual size, as noise: what becomes of it stays finite."""
+    """Write a network with random weights, small enough that its outputs stay finite."""
     with init_empty_weights():
         model = make()
-    model = model.to(torch.float16).to_empty(device=_place())
+    model = model.to(torch.float16).to_empty(device=_choose_device())
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.02)
@@ -243,20 +249,20 @@ def write_network(make: Callable[[], Any], folder: Path, variant: str | None) ->
     model.save_pretrained(folder, variant=variant, max_shard_size="20GB")
 
 
-def _place() -> str:
-    """Where random numbers are drawn: a GPU draws those of full size in seconds."""
+def _choose_device() -> str:
+    """Choose where random numbers are drawn: a GPU draws those of full size in seconds."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def write_lora(path: Path, modules: Modules) -> None:
-    """In kohya's form, on what the LoRA that Plitka was made for changes."""
+    """Write a LoRA in kohya's form, on the modules of the LoRA that Plitka was made for."""
     tensors: dict[str, torch.Tensor] = {}
     for module, shape in modules["unet"].items():
         if module.endswith(_ON_LORA):
             ones = [1] * (len(shape) - 2)
-            given: dict[str, Any] = {"dtype": torch.float16, "device": _place()}
-            down = torch.randn(_LORA_RANK, *shape[1:], **given) * 0.01
-            up = torch.randn(shape[0], _LORA_RANK, *ones, **given) * 0.01
+            kind: dict[str, Any] = {"dtype": torch.float16, "device": _choose_device()}
+            down = torch.randn(_LORA_RANK, *shape[1:], **kind) * 0.01
+            up = torch.randn(shape[0], _LORA_RANK, *ones, **kind) * 0.01
             tensors[f"lora_unet_{module}.lora_down.weight"] = down
             tensors[f"lora_unet_{module}.lora_up.weight"] = up
             tensors[f"lora_unet_{module}.alpha"] = torch.tensor(_LORA_RANK / 2)
@@ -268,8 +274,8 @@ def write_lora(path: Path, modules: Modules) -> None:
 
 @functools.cache
 def make_vocabulary() -> Mapping[str, int]:
-    """CLIP's scheme: bytes, bytes that end a word, what merges make, and the two marks."""
-    letters = list(_byte_letters())
+    """Make a vocabulary in CLIP's scheme: bytes, bytes that end a word, merges, and two marks."""
+    letters = _list_byte_letters()
     merged = [left + right for left, right in make_merges()]
     tokens = [*letters, *(letter + "</w>" for letter in letters), *merged, _START, END_MARK]
     return {token: index for index, token in enumerate(tokens)}
@@ -277,6 +283,7 @@ def make_vocabulary() -> Mapping[str, int]:
 
 @functools.cache
 def make_merges() -> tuple[tuple[str, str], ...]:
+    """Make the merges of byte pair encoding that turn each of _WORDS into one token."""
     pairs: dict[tuple[str, str], None] = {}
     for word in _WORDS:
         parts = [*word[:-1], word[-1] + "</w>"]
@@ -286,15 +293,15 @@ def make_merges() -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _byte_letters() -> list[str]:
-    """The 256 printable characters that stand for bytes in GPT-2's and CLIP's vocabularies."""
+def _list_byte_letters() -> list[str]:
+    """List the 256 printable characters that stand for bytes in GPT-2's and CLIP's scheme."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     other = [byte for byte in range(256) if byte not in printable]
     return [*map(chr, printable), *(chr(256 + index) for index in range(len(other)))]
 
 
 def write_tokenizer(folder: Path, pad: str) -> Path:
-    """The files of the hub's repository: no tokenizer.json among them."""
+    """Write the files that SDXL's repository has, which are without tokenizer.json."""
     folder.mkdir(parents=True, exist_ok=True)
     words = json.dumps(make_vocabulary(), ensure_ascii=False)
     (folder / "vocab.json").write_text(words, encoding="utf-8")

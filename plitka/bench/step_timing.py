@@ -1,4 +1,4 @@
-"""How fast single steps go on this device, and how fast it could go at all."""
+"""Speed of single denoising steps on a device, and the device's ceiling."""
 
 import statistics
 import time
@@ -13,19 +13,22 @@ from plitka.engines.sdxl import device
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.guidance import Step
 
-_SIDES = {"cuda": 8192, "cpu": 2048}  # of the matrices by which a device is measured
-_PRODUCTS = 10
+_SIDES = {"cuda": 8192, "cpu": 2048}  # of the square matrices that the ceiling is measured with
+_OTHER_SIDE = 4096
+_PRODUCTS = 10  # timed; _WARM_UPS run before them
+_WARM_UPS = 3
 _cuda: Any = torch.cuda  # partly typed
 
 
 class StepMarks:
-    """Points in the device's own time, set without waiting for it."""
+    """Marks in the device's own time; on CUDA they are set without waiting for it."""
 
-    def __init__(self, chosen: Device) -> None:
-        self._device = chosen
+    def __init__(self, on: Device) -> None:
+        self._device = on
         self._marks: list[Any] = []
 
     def set(self) -> None:
+        """Set a mark after all work that was queued up to now."""
         if self._device.kind == "cuda":
             event = _cuda.Event(enable_timing=True)
             event.record()
@@ -35,7 +38,7 @@ class StepMarks:
             self._marks.append(time.perf_counter())
 
     def seconds(self) -> list[float]:
-        """Between each mark and the next."""
+        """Return the seconds between each mark and the next."""
         device.synchronize(self._device)
         if self._device.kind == "cuda":
             return [a.elapsed_time(b) / 1000 for a, b in pairwise(self._marks)]
@@ -45,49 +48,49 @@ class StepMarks:
 def summarize_steps(
     size: str, pixels: int, steps: Sequence[Step], marks: StepMarks, ceiling: float
 ) -> list[dict[str, Any]]:
-    """One row for each kind of step, medians. The first step has no mark before it.
+    """Summarize each kind of step in a row of medians. The first step has no mark before it.
 
     size: of the model. marks: one after each step. ceiling: TFLOP a second.
     """
     seconds = marks.seconds()
-    found = []
+    rows = []
     for kind in sorted(set(steps[1:]), key=lambda step: (-step.samples, step.controlled)):
         own = [s for step, s in zip(steps[1:], seconds, strict=True) if step == kind]
-        middle = statistics.median(own)
+        median = statistics.median(own)
         tflop = count_step(size, pixels, kind)
-        found.append(
+        rows.append(
             {
                 "pixels": pixels,
                 "samples": kind.samples,
                 "controlnet": kind.controlled,
                 "steps": len(own),
-                "milliseconds": 1000 * middle,
+                "milliseconds": 1000 * median,
                 "tflop": tflop,
-                "tflop_per_second": tflop / middle,
-                "share_of_ceiling": tflop / middle / ceiling,
+                "tflop_per_second": tflop / median,
+                "share_of_ceiling": tflop / median / ceiling,
             }
         )
-    return found
+    return rows
 
 
 def count_step(size: str, pixels: int, step: Step) -> float:
-    """TFLOP of one step, its ControlNet included."""
+    """Count the TFLOP of one step, its ControlNet included."""
     unet = flops.count_unet(size, pixels, step.samples)
     return unet + (flops.count_controlnet(size, pixels, step.samples) if step.controlled else 0.0)
 
 
-def measure_ceiling(chosen: Device) -> float:
-    """TFLOP a second of one large product of random matrices, in the type that is drawn with."""
-    side = _SIDES.get(chosen.kind, 4096)
-    dtype = getattr(torch, chosen.dtype)
-    left, right = (torch.randn(side, side).to(chosen.name, dtype) for _ in range(2))
-    return 2 * side**3 / 1e12 / _middle(lambda: left @ right, chosen)
+def measure_ceiling(on: Device) -> float:
+    """Measure TFLOP a second of a large product of random matrices, in the engine's dtype."""
+    side = _SIDES.get(on.kind, _OTHER_SIDE)
+    dtype = getattr(torch, on.dtype)
+    left, right = (torch.randn(side, side).to(on.name, dtype) for _ in range(2))
+    return 2 * side**3 / 1e12 / _median_seconds(lambda: left @ right, on)
 
 
-def _middle(call: Callable[[], object], chosen: Device) -> float:
-    for _ in range(3):
+def _median_seconds(call: Callable[[], object], on: Device) -> float:
+    for _ in range(_WARM_UPS):
         call()
-    marks = StepMarks(chosen)
+    marks = StepMarks(on)
     marks.set()
     for _ in range(_PRODUCTS):
         call()

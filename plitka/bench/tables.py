@@ -1,4 +1,4 @@
-"""What was measured, as tables for the terminal."""
+"""The report of a benchmark as tables for the terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,21 +7,20 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-Json = Mapping[str, Any]
 
-
-def show(told: Json) -> None:
+def show(report: Mapping[str, Any]) -> None:
+    """Print all tables of a report of `compare`, or of `count_work`, which has fewer."""
     console = Console(highlight=False)
-    for table in (_work(told), *_measured(told)):
+    for table in (_tabulate_work(report), *_tabulate_runs(report)):
         console.print(table)
 
 
-def _work(told: Json) -> Table:
-    table = _table(
-        f"Work of one prediction, {told['quality']} at {told['angle']:g} degrees, SDXL, TFLOP",
+def _tabulate_work(report: Mapping[str, Any]) -> Table:
+    table = _make_table(
+        f"Work of one prediction, {report['quality']} at {report['angle']:g} degrees, SDXL, TFLOP",
         *("", "old procedure", "Plitka", "ratio"),
     )
-    work = told["work_of_sdxl"]
+    work = report["work_of_sdxl"]
     for part in ("unet", "controlnet", "vae"):
         old, new = work["old"][part], work["new"][part]
         table.add_row(part, f"{old:.1f}", f"{new:.1f}", f"{new / old:.3f}" if old else "")
@@ -33,36 +32,36 @@ def _work(told: Json) -> Table:
     return table
 
 
-def _measured(told: Json) -> list[Table]:
-    if "runs" not in told:
+def _tabulate_runs(report: Mapping[str, Any]) -> list[Table]:
+    if "runs" not in report:
         return []
-    pairs = told["runs"]
-    title = f"Seconds, {told['model']} model, {len(pairs)} pairs, {told['device']}"
-    runs = _table(title, "pair", "old procedure", "Plitka", "ratio")
+    pairs = report["runs"]
+    title = f"Seconds, {report['model']} model, {len(pairs)} pairs, {report['device']}"
+    runs = _make_table(title, "pair", "old procedure", "Plitka", "ratio")
     for number, pair in enumerate(pairs, 1):
         old, new = pair["old"]["seconds"], pair["new"]["seconds"]
         runs.add_row(str(number), f"{old:.2f}", f"{new:.2f}", f"{new / old:.3f}")
     runs.add_section()
-    seconds, peak = told["seconds"], told["peak_mb"]
+    seconds, peak = report["seconds"], report["peak_mb"]
     medians = (f"{seconds[key]:.2f}" for key in ("old", "new"))
     runs.add_row("median", *medians, f"{seconds['ratio']:.3f}")
     runs.add_row("peak memory, MiB", f"{peak['old']:,.0f}", f"{peak['new']:,.0f}", "")
-    stages = _table("Plitka's stages, seconds, last pair", "stage", "seconds")
+    stages = _make_table("Plitka's stages, seconds, last pair", "stage", "seconds")
     for name, value in pairs[-1]["new"]["stages"].items():
         stages.add_row(name, f"{value:.2f}")
-    around = told["around_the_networks"]
-    rest = _table("Around the networks, seconds, nothing overlapped", "stage", "seconds")
+    around = report["around_the_networks"]
+    rest = _make_table("Around the networks, seconds, nothing overlapped", "stage", "seconds")
     for name, value in around["seconds"].items():
         rest.add_row(name, f"{value:.3f}")
     rest.add_section()
     rest.add_row("processor time of all", f"{around['processor_seconds']:.2f}")
     rest.add_row("share that overlaps", f"{100 * around['overlapping_share']:.0f}%")
-    return [runs, stages, rest, _steps(told["speed"])]
+    return [runs, stages, rest, _tabulate_steps(report["speed"])]
 
 
-def _steps(speed: Json) -> Table:
-    """samples: two where a step is guided."""
-    table = _table(
+def _tabulate_steps(speed: Mapping[str, Any]) -> Table:
+    """Tabulate the speed of each kind of step; a guided one has two samples."""
+    table = _make_table(
         "Single steps of Plitka's, UNet and ControlNet",
         *("pixels", "samples", "ControlNet", "ms", "TFLOP/s", "share of ceiling"),
     )
@@ -81,7 +80,7 @@ def _steps(speed: Json) -> Table:
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
+def _make_table(title: str, *columns: str) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for place, column in enumerate(columns):
         table.add_column(column, justify="right" if place else "left")

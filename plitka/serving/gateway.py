@@ -1,12 +1,12 @@
-"""The gate: a small HTTP server in front of Cog's own, for requests that strangers send.
+"""The gateway: a small HTTP server in front of Cog's own, for requests that strangers send.
 
     python -m plitka.serving.gateway --port 5000
 
-starts Cog's server on a port that only this machine reaches, and lets through what is a sound
-request for a prediction. Cog 0.23.1 alone takes more than that: an `id` becomes a path of folders
-that it makes, one that cannot be a folder's name stops it for good, `webhook` makes it call any
-address, and anybody may POST /shutdown. The gate also answers probes with the status that they
-read, and hands the prediction's id on to the log.
+starts Cog's server on a port that only this machine reaches, and passes valid requests for
+predictions on to it. Cog 0.23.1 alone accepts more than that: it makes folders at the path that an
+`id` names, an `id` that is no folder name stops it for good, it calls any address that is a
+`webhook`, and anybody may POST /shutdown. The gateway also answers probes by HTTP status, and puts
+the prediction's id into its context, for the log.
 """
 
 import argparse
@@ -33,26 +33,24 @@ Json: TypeAlias = dict[str, Any]
 
 MAX_BODY = 512 * 1024  # bytes; a request of 64 KB, each of its bytes escaped, has 400
 ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
-"""The environment in which all threads of Cog's server and its worker share one heap of the C
-library: what is freed at the end of another one is kept, up to 64 MiB each, trimmed or not.
-cog.yaml has the same."""
+"""Environment that makes all threads of Cog's server and of its worker share one heap of the C
+library. Of a heap of its own for each, up to 64 MiB stay allocated, trimmed or not. cog.yaml has
+the same."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_ALLOWED = "1 to 128 letters, digits, dots, hyphens and underscores, a letter or digit first"
-_LEAST_DISK = 64 * 2**20  # bytes; three pictures have 8 MB at most
+_MIN_DISK_BYTES = 64 * 2**20  # three pictures have 8 MB at most
 _COGS_DISK = "/tmp"  # where Cog makes a folder for each prediction, whatever TMPDIR says
-_GRACE_SECONDS = (
-    5.0  # seconds that a running prediction has to end after SIGTERM; then it is cancelled
-)
-_EXIT_SECONDS = 5.0  # seconds for what ends then
-_PASSED_ON = ("Content-Type", "Accept", "Prefer", "traceparent", "tracestate")
-_PASSED_BACK = ("Content-Type", "Cache-Control")
-_WELL = ("READY", "BUSY")
+_GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
+_EXIT_SECONDS = 5.0  # that responses and Cog's server then have to end
+_REQUEST_HEADERS = ("Content-Type", "Accept", "Prefer", "traceparent", "tracestate")
+_RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
+_READY = ("READY", "BUSY")
 _DEAD = ("UNHEALTHY", "SETUP_FAILED", "DEFUNCT", "UNREACHABLE")
 
 
 class Refusal(Exception):
-    """A request that is not let through: the answer's status, and each fault with its place."""
+    """A request that is not passed on: the response's status, and its body in Cog's form."""
 
     def __init__(self, status: int, place: tuple[str, ...], message: str) -> None:
         super().__init__(message)
@@ -61,17 +59,17 @@ class Refusal(Exception):
 
 
 def check_request(content: bytes, identifier: str | None, webhook_hosts: Collection[str]) -> Json:
-    """The body of a request for a prediction, with an id and the id in its context.
+    """Check a request for a prediction; returns its body, with an id, and the id in its context.
 
-    identifier: the one in the address, where the request is a PUT. Raises Refusal.
+    identifier: the id in the address of a PUT. Raises Refusal.
     """
     body = _parse_object(content)
-    given = body.get("id")
+    chosen = body.get("id")
     if identifier is not None:
-        if given is not None and given != identifier:
+        if chosen is not None and chosen != identifier:
             raise Refusal(422, ("body", "id"), "another id than the one in the address")
-        given = identifier
-    body["id"] = _check_identifier(given)
+        chosen = identifier
+    body["id"] = _check_identifier(chosen)
     if body.get("webhook") is not None:
         _check_webhook(body["webhook"], webhook_hosts)
     if "output_file_prefix" in body:
@@ -85,6 +83,7 @@ def check_request(content: bytes, identifier: str | None, webhook_hosts: Collect
 
 
 def _parse_object(content: bytes) -> Json:
+    """Parse a JSON object. Raises Refusal."""
     try:
         body = json.loads(content)
     except (ValueError, RecursionError) as fault:
@@ -95,17 +94,19 @@ def _parse_object(content: bytes) -> Json:
     return body
 
 
-def _check_identifier(given: object) -> str:
-    if given is None:
+def _check_identifier(value: object) -> str:
+    """Return the id of a prediction, a new one for None. Raises Refusal."""
+    if value is None:
         return f"tile_{secrets.token_hex(8)}"
-    if isinstance(given, str) and _ID.fullmatch(given):
-        return given
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
     raise Refusal(422, ("body", "id"), f"allowed: {_ID_ALLOWED}")
 
 
-def _check_webhook(given: object, hosts: Collection[str]) -> None:
+def _check_webhook(value: object, hosts: Collection[str]) -> None:
+    """Raise Refusal for a webhook that is no address at one of the hosts."""
     try:
-        parts = urlsplit(given) if isinstance(given, str) else None
+        parts = urlsplit(value) if isinstance(value, str) else None
         host = None if parts is None or parts.scheme not in ("http", "https") else parts.hostname
     except ValueError:
         host = None
@@ -119,24 +120,28 @@ def _check_webhook(given: object, hosts: Collection[str]) -> None:
 
 @dataclass
 class Gateway:
-    """Passes requests on to Cog's server at `address`."""
+    """Passes requests on to Cog's server at `address`.
+
+    webhook_hosts: that requests may name in `webhook`.
+    """
 
     address: str
     webhook_hosts: Collection[str] = ()
-    _running: set[str] = field(default_factory=set)  # ids whose answer is still under way
-    _latest: str | None = None  # the last id let through, which may run without a connection
+    _running: set[str] = field(default_factory=set)  # ids whose response is still under way
+    _latest: str | None = None  # the last id passed on, which may run without a connection
 
-    def application(self) -> web.Application:
+    def make_app(self) -> web.Application:
+        """Make the server, with all its routes."""
         app = web.Application(client_max_size=MAX_BODY, middlewares=[_answer_refusals])
         app.cleanup_ctx.append(self._connect)
         app.on_shutdown.append(self._end_predictions)
         app.add_routes(
             [
-                web.get("/", self._pass),
-                web.get("/openapi.json", self._pass),
-                web.get("/health-check", self._pass),
-                web.get("/live", self._live),
-                web.get("/ready", self._ready),
+                web.get("/", self._forward),
+                web.get("/openapi.json", self._forward),
+                web.get("/health-check", self._forward),
+                web.get("/live", self._answer_live),
+                web.get("/ready", self._answer_ready),
                 web.post("/predictions", self._predict),
                 web.put("/predictions/{id}", self._predict),
                 web.post("/predictions/{id}/cancel", self._cancel),
@@ -145,6 +150,7 @@ class Gateway:
         return app
 
     async def _connect(self, app: web.Application) -> AsyncIterator[None]:
+        """Keep the client session for as long as the server runs."""
         timeout = aiohttp.ClientTimeout(total=None, connect=10)
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
@@ -154,64 +160,69 @@ class Gateway:
     async def _predict(self, request: web.Request) -> web.StreamResponse:
         content = await request.read()
         body = check_request(content, request.match_info.get("id"), self.webhook_hosts)
-        if shutil.disk_usage(_COGS_DISK).free < _LEAST_DISK:
-            # Cog would fail to make the prediction's folder, and be busy ever after.
+        if shutil.disk_usage(_COGS_DISK).free < _MIN_DISK_BYTES:
+            # Cog would fail to make the prediction's folder, and stay busy for good.
             raise Refusal(503, ("server",), f"{_COGS_DISK} is full; free some of it")
         self._latest = str(body["id"])
         self._running.add(self._latest)
         try:
-            return await self._pass(request, json.dumps(body).encode())
+            return await self._forward(request, json.dumps(body).encode())
         finally:
             self._running.discard(str(body["id"]))
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         identifier = _check_identifier(request.match_info["id"])
-        async with self._session.post(f"{self.address}/predictions/{identifier}/cancel") as answer:
-            if answer.status == 404:
+        async with self._session.post(
+            f"{self.address}/predictions/{identifier}/cancel"
+        ) as response:
+            if response.status == 404:
                 raise Refusal(404, ("path", "prediction_id"), "no prediction of this id is running")
-            return web.json_response(await answer.json(), status=answer.status)
+            return web.json_response(await response.json(), status=response.status)
 
-    async def _live(self, request: web.Request) -> web.Response:
-        """200 as long as a restart would not help: for a liveness probe."""
-        status = await self._status()
+    async def _answer_live(self, request: web.Request) -> web.Response:
+        """Answer a liveness probe: 503 if only a restart would help."""
+        status = await self._fetch_status()
         return web.json_response({"status": status}, status=503 if status in _DEAD else 200)
 
-    async def _ready(self, request: web.Request) -> web.Response:
-        """200 when a prediction would be taken, now or after the one that runs."""
-        status = await self._status()
-        return web.json_response({"status": status}, status=200 if status in _WELL else 503)
+    async def _answer_ready(self, request: web.Request) -> web.Response:
+        """Answer a readiness probe: 200 if a prediction would be accepted, now or after another."""
+        status = await self._fetch_status()
+        return web.json_response({"status": status}, status=200 if status in _READY else 503)
 
-    async def _status(self) -> str:
+    async def _fetch_status(self) -> str:
+        """Fetch the status in the health check of Cog's server; UNREACHABLE if it does not answer."""
         try:
-            async with self._session.get(f"{self.address}/health-check") as answer:
-                return str((await answer.json())["status"])
+            async with self._session.get(f"{self.address}/health-check") as response:
+                return str((await response.json())["status"])
         except (aiohttp.ClientError, ValueError, KeyError):
             return "UNREACHABLE"
 
-    async def _pass(self, request: web.Request, body: bytes | None = None) -> web.StreamResponse:
-        """Pass a request on, and its answer back piece by piece."""
-        headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+    async def _forward(self, request: web.Request, body: bytes | None = None) -> web.StreamResponse:
+        """Pass a request on, and stream the response back. body: in place of the request's."""
+        headers = {
+            name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers
+        }
         if body:
             headers["Content-Type"] = "application/json"
         url = f"{self.address}{request.path}"
         try:
             async with self._session.request(
                 request.method, url, data=body, headers=headers
-            ) as answer:
-                if answer.status >= 400 and answer.content_type != "application/json":
-                    raise Refusal(answer.status, ("body",), await answer.text())
-                known = {k: answer.headers[k] for k in _PASSED_BACK if k in answer.headers}
-                response = web.StreamResponse(status=answer.status, headers=known)
+            ) as received:
+                if received.status >= 400 and received.content_type != "application/json":
+                    raise Refusal(received.status, ("body",), await received.text())
+                known = {k: received.headers[k] for k in _RESPONSE_HEADERS if k in received.headers}
+                response = web.StreamResponse(status=received.status, headers=known)
                 await response.prepare(request)
-                async for piece in answer.content.iter_any():
-                    await response.write(piece)
+                async for chunk in received.content.iter_any():
+                    await response.write(chunk)
                 await response.write_eof()
                 return response
         except aiohttp.ClientConnectorError:
             raise Refusal(503, ("server",), "Cog's server is not there (yet)") from None
 
     async def _end_predictions(self, app: web.Application) -> None:
-        """At SIGTERM: give what runs a little time, then cancel it."""
+        """At SIGTERM: give running predictions _GRACE_SECONDS, then cancel them."""
         deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)
@@ -222,16 +233,16 @@ class Gateway:
 
 @web.middleware
 async def _answer_refusals(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Every answer of the gate's own is JSON of Cog's form."""
+    """Answer errors as JSON in Cog's form."""
     try:
-        answer: web.StreamResponse = await handler(request)
+        response: web.StreamResponse = await handler(request)
     except Refusal as refusal:
         return _to_response(refusal)
     except web.HTTPRequestEntityTooLarge:
         return _to_response(Refusal(413, ("body",), f"too large; allowed: up to {MAX_BODY} bytes"))
     except web.HTTPException as error:
         return _to_response(Refusal(error.status, ("path",), f"{error.reason}: {request.method}"))
-    return answer
+    return response
 
 
 def _to_response(refusal: Refusal) -> web.Response:
@@ -239,19 +250,22 @@ def _to_response(refusal: Refusal) -> web.Response:
 
 
 async def serve(options: argparse.Namespace, settings: Settings) -> int:
-    """Run Cog's server and the gate until one of them ends. Gives the exit status."""
-    port = _free_port()
+    """Run Cog's server and the gateway until one of them ends.
+
+    Returns the exit status: 0 after SIGTERM or SIGINT, 1 if Cog's server ended by itself.
+    """
+    port = _find_free_port()
     command = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
     command += ["--upload-url", options.upload_url] if options.upload_url else []
     environment = {**ONE_HEAP, **settings.variables, "PORT": str(port)}
     cog = await asyncio.create_subprocess_exec(*command, env=environment)
     ended = asyncio.create_task(cog.wait())
-    told = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    gate = Gateway(f"http://127.0.0.1:{port}", frozenset(options.webhook_host))
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    gateway = Gateway(f"http://127.0.0.1:{port}", frozenset(options.webhook_host))
     runner = web.AppRunner(
-        gate.application(),
+        gateway.make_app(),
         handler_cancellation=True,
         shutdown_timeout=_EXIT_SECONDS,
         access_log=None,
@@ -262,9 +276,9 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         host, bound = runner.addresses[0][:2]
         print(f"The gate listens on http://{host}:{bound}", flush=True)
         await asyncio.wait(
-            [ended, asyncio.create_task(told.wait())], return_when=asyncio.FIRST_COMPLETED
+            [ended, asyncio.create_task(stopped.wait())], return_when=asyncio.FIRST_COMPLETED
         )
-        return 0 if told.is_set() else 1
+        return 0 if stopped.is_set() else 1
     finally:
         await runner.cleanup()
         if cog.returncode is None:
@@ -275,7 +289,7 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
                 cog.kill()
 
 
-def _free_port() -> int:
+def _find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -283,6 +297,7 @@ def _free_port() -> int:
 
 
 def main() -> int:
+    """Run the gateway with the arguments and settings of the process."""
     settings = read_settings()
     parser = argparse.ArgumentParser(
         prog="python -m plitka.serving.gateway",

@@ -13,8 +13,8 @@ import psutil
 
 from plitka.images import PictureError
 
-_LEAST_FREE = 64 * 2**20  # bytes; the folders that are kept have 30 MB at most
-_KEPT = 4  # folders of past predictions that may still be read by an upload
+_MIN_FREE = 64 * 2**20  # bytes on the disk; the folders that are kept have 30 MB at most
+_MAX_FOLDERS = 4  # folders of past predictions that may still be read by an upload
 _ROOT = re.compile(r"plitka-(\d+)-")
 # Cog's server makes two empty folders for each prediction, and never removes them.
 COGS_FOLDERS = Path("/tmp/coglet/predictions")
@@ -22,11 +22,11 @@ _COGS_SECONDS = 60.0  # of age: a younger folder may be in the making
 
 
 class Outbox:
-    """Folders for the files of predictions, a fresh one each.
+    """Folders for the files of predictions, a new one for each.
 
-    Whoever serves or uploads a file may still read it after the prediction has ended, so a folder
-    goes only when several later ones have been opened, never right after its files were handed
-    out. Base names never repeat, because uploads are told apart by them alone.
+    Cog may read a file, to send or upload it, after the prediction has ended. So a folder is
+    removed only when _MAX_FOLDERS later ones have been opened. File names never repeat, because
+    uploads are told apart by them alone.
     """
 
     def __init__(self) -> None:
@@ -34,9 +34,9 @@ class Outbox:
         self._root = Path(tempfile.mkdtemp(prefix=f"plitka-{os.getpid()}-"))
         self._folders: list[Path] = []
 
-    def folder(self) -> "Folder":
-        """Open a folder for a new prediction, and remove those that nobody reads any more."""
-        while len(self._folders) >= _KEPT:
+    def open_folder(self) -> "Folder":
+        """Open a folder for a new prediction, and remove the oldest beyond _MAX_FOLDERS."""
+        while len(self._folders) >= _MAX_FOLDERS:
             shutil.rmtree(self._folders.pop(0), ignore_errors=True)
         _remove_empty_folders(COGS_FOLDERS)
         folder = Folder(self._root, secrets.token_hex(6))
@@ -44,7 +44,7 @@ class Outbox:
         return folder
 
     def check(self) -> None:
-        """Raise PictureError where no more pictures could be written."""
+        """Raise PictureError if no more pictures can be written, or the disk is nearly full."""
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._root) as file:
@@ -54,24 +54,25 @@ class Outbox:
             raise PictureError(
                 f"{self._root}: cannot be written to ({error.strerror or error})"
             ) from None
-        if free < _LEAST_FREE:
+        if free < _MIN_FREE:
             raise PictureError(
-                f"{self._root}: {free >> 20} MiB of its disk are free, and {_LEAST_FREE >> 20} are"
+                f"{self._root}: {free >> 20} MiB of its disk are free, and {_MIN_FREE >> 20} are"
                 " needed; free some of it"
             )
 
 
 class Folder:
-    """The files of one prediction, named after what they show and after the prediction."""
+    """The files of one prediction. mark: part of the names of the folder and of all files."""
 
     def __init__(self, root: Path, mark: str) -> None:
         self.path = root / mark
         self.mark = mark
 
-    def file(self, kind: str) -> Path:
-        """Path for the picture of this kind: `preview-1f2e….png`.
+    def prepare_file(self, kind: str) -> Path:
+        """Return the path for a kind of picture, such as `preview-1f2e….png`; makes the folder.
 
-        The folder is made again where it has gone, as those in /tmp do at the hands of cleaners.
+        The folder is made at each call, since cleaners of /tmp may have removed it. Raises
+        PictureError.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -84,7 +85,7 @@ class Folder:
 
 
 def _remove_empty_folders(root: Path) -> None:
-    """Remove the folders in `root` that are old and hold no file."""
+    """Remove the folders in `root` that are older than _COGS_SECONDS and hold no file."""
     old = time.time() - _COGS_SECONDS
     with suppress(OSError):
         for folder in root.iterdir():
@@ -96,16 +97,16 @@ def _remove_empty_folders(root: Path) -> None:
 
 
 def _remove_orphans() -> None:
-    """Remove what processes that are no more have left behind."""
+    """Remove the folders of processes that have ended."""
     for root in Path(tempfile.gettempdir()).glob("plitka-*-*"):
         match = _ROOT.match(root.name)
         if match and not _is_alive(int(match[1])):
             shutil.rmtree(root, ignore_errors=True)
 
 
-def _is_alive(process: int) -> bool:
-    """One that has ended counts as dead although, as in many containers, nobody has reaped it."""
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs. A zombie, which nobody reaps in many containers, does not."""
     try:
-        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

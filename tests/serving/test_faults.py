@@ -359,5 +359,5 @@ def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
     (tmp_path / "full" / "outputs" / "output.json").write_text("{}")
     for name in ("old", "full"):
         os.utime(tmp_path / name, (0, 0))
-    Outbox().folder()
+    Outbox().open_folder()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "young"]
