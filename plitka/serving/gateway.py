@@ -190,7 +190,7 @@ class Gateway:
         return web.json_response({"status": status}, status=200 if status in _READY else 503)
 
     async def _fetch_status(self) -> str:
-        """Fetch the status in the health check of Cog's server; UNREACHABLE if it does not answer."""
+        """Fetch the status in Cog's health check; UNREACHABLE if the server does not answer."""
         try:
             async with self._session.get(f"{self.address}/health-check") as response:
                 return str((await response.json())["status"])
