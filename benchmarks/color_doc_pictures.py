@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.color_pictures import SIZE, Image, layout
+from benchmarks.color_pictures import SIZE, layout
+from plitka.arrays import Image
 from plitka.color import cielab
 from plitka.color.palette import Color
-from plitka.matching import match, region_merging
+from plitka.matching.match import match
+from plitka.matching.region_merging import merge_segments
 from plitka.measure import classification, segmentation
 from plitka.tile import render
 
@@ -22,7 +24,7 @@ _DRAWN = "RED25+BLUE25+BLACK20+WHITE30"  # what stands in for a model that did n
 _CORNER, _SIDE = 400, 240  # of what is shown of each picture
 _QUALITY = 88
 _OUTLINE = (255, 0, 255)
-_NOBODY = (240, 190, 60)  # far from every colour of the recipe
+_NO_COLOR = (240, 190, 60)  # far from every colour of the recipe
 _GAP = 12  # pixels between the parts of a picture
 
 
@@ -30,27 +32,30 @@ def main() -> None:
     laid = layout(_RECIPE, 3)
     image = render.render_picture(layout(_DRAWN, 8), SIZE)
     lab = cielab.rgb_to_lab(image)
-    cut = segmentation.segment(image, lab)
-    found = classification.classify(cut, laid.colors)
-    granules = laid.granule_map(SIZE)
+    segments = segmentation.segment(image, lab)
+    shown_before = classification.classify(segments, laid.colors)
+    granules = laid.map_granules(SIZE)
     coarse = segmentation.split_large_segments(segmentation.segment(image, lab, 3), lab, granules)
-    pieces = region_merging.merge_segments(coarse, granules).number[coarse.map]
-    _save("color-measure.jpg", image, _outlined(image, cut.map), _flat(found, cut, laid.colors))
-    matched = match.match_image(image, laid)
+    regions = merge_segments(coarse, granules).of_segment[coarse.map]
+    before = _flat(shown_before, segments, laid.colors)
+    _save("color-measure.jpg", image, _outlined(image, segments.map), before)
+    matched = match(image, laid).image
     after = segmentation.segment(matched, cielab.rgb_to_lab(matched))
     shown = classification.classify(after, laid.colors)
-    _save("color-match.jpg", _outlined(image, pieces), matched, _flat(shown, after, laid.colors))
+    _save("color-match.jpg", _outlined(image, regions), matched, _flat(shown, after, laid.colors))
     flat = np.full_like(image, 128)
     noise = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
-    _save("color-any.jpg", *(match.match_image(one, laid) for one in (flat, noise)))
+    _save("color-any.jpg", *(match(one, laid).image for one in (flat, noise)))
 
 
 def _flat(
-    found: classification.Classification, cut: segmentation.Segments, colors: tuple[Color, ...]
+    shown: classification.Classification,
+    segments: segmentation.Segments,
+    colors: tuple[Color, ...],
 ) -> Image:
-    """What `measure` sees: each segment in its palette colour, nobody's in amber."""
-    table = np.array([color.srgb for color in colors] + [_NOBODY], np.uint8)
-    return np.asarray(table[found.owner][cut.map])
+    """What `measure` sees: each segment in its palette colour, amber where it has none."""
+    table = np.array([color.srgb for color in colors] + [_NO_COLOR], np.uint8)
+    return np.asarray(table[shown.owner][segments.map])
 
 
 def _outlined(image: Image, index: NDArray[np.integer]) -> Image:

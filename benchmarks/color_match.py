@@ -3,9 +3,9 @@
     PLITKA_SHARED=… python -m benchmarks.color_match [stand-in …]
 
 Each stand-in for a model's picture is matched to each of the 23 recipes. The result is measured
-by fidelity.measure and by a plain pixel classifier, which is written here and shares nothing with
-it: a Gaussian in L*a*b* for each colour, fitted on photographs of one-colour tiles (on renders of
-them where there is no photograph), the dark pixels left out.
+by `measure` and by a plain pixel classifier, which is written here and shares nothing with it: a
+Gaussian in L*a*b* for each colour, fitted on photographs of one-colour tiles (on renders of them
+where there is no photograph), the dark pixels left out.
 """
 
 import sys
@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 from benchmarks.color_pictures import (
     RECIPES,
     SHOWN,
-    Image,
     layout,
     photographs,
     rendered,
     stand_ins,
 )
 from plitka import images
+from plitka.arrays import Doubles, Image
 from plitka.color import palette
 from plitka.color.cielab import ciede2000
 from plitka.color.palette import Color
-from plitka.matching import match
-from plitka.measure import shares
+from plitka.matching.match import match
+from plitka.measure.shares import total_variation
 from plitka.tile.layout import Layout
 
 _SEED = 3
@@ -45,8 +45,8 @@ _WELL_SEPARATED = 25.0  # CIEDE2000
 
 @dataclass(frozen=True)
 class Result:
-    """Of one stand-in and recipe. variation, plain: total variation in points, by fidelity.measure
-    and by the pixel classifier. difference: the largest CIEDE2000 of a colour's median to the
+    """Of one stand-in and recipe. variation, plain: total variation in points, by `measure` and
+    by the pixel classifier. difference: the largest CIEDE2000 of a colour's median to the
     palette. detail, all_detail: correlation of fine lightness before and after, inside granules of
     one colour and everywhere. seconds: processor time of matching, with what is measured
     before and after.
@@ -79,13 +79,13 @@ def main(chosen: Sequence[str]) -> None:
 
 def _matched(name: str, image: Image, laid: Layout) -> Result:
     start = time.process_time()
-    matched = match.match(image, laid)
+    matched = match(image, laid)
     seconds = time.process_time() - start
     after, measured = matched.image, matched.after
-    plain = 100 * shares.total_variation(plain_shares(after, laid.colors), laid.shares)
+    plain = 100 * total_variation(plain_shares(after, laid.colors), laid.shares)
     inside, everywhere = _detail(name, image, after, laid.colors)
     return Result(
-        100 * shares.total_variation(measured.shares, laid.shares),
+        100 * total_variation(measured.shares, laid.shares),
         plain,
         max((d for d in measured.differences if d is not None), default=0.0),
         inside,
@@ -95,7 +95,7 @@ def _matched(name: str, image: Image, laid: Layout) -> Result:
 
 
 def _print(name: str, results: Sequence[Result]) -> None:
-    def of(field: str) -> NDArray[np.float64]:
+    def of(field: str) -> Doubles:
         return np.array([getattr(result, field) for result in results])
 
     print(
@@ -112,12 +112,12 @@ def _unchanged() -> None:
     """What matching changes on pictures that show their recipe already."""
     for recipe in RECIPES[::3]:
         image = rendered(recipe, 7)
-        change = np.abs(match.match_image(image, layout(recipe, 7)).astype(int) - image).mean()
-        again = match.match_image(image, layout(recipe, _SEED))
-        twice = np.abs(match.match_image(again, layout(recipe, _SEED)).astype(int) - again).mean()
-        print(
-            f"already shown: {recipe:34} changed by {change:.2f}, its match by {twice:.2f} of 255"
-        )
+        same = match(image, layout(recipe, 7)).image
+        change = np.abs(same.astype(int) - image).mean()
+        once = match(image, layout(recipe, _SEED)).image
+        twice = match(once, layout(recipe, _SEED)).image
+        more = np.abs(twice.astype(int) - once).mean()
+        print(f"already shown: {recipe:34} changed by {change:.2f}, its match by {more:.2f} of 255")
 
 
 # The plain pixel classifier
@@ -125,8 +125,8 @@ def _unchanged() -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Gaussian:
-    mean: NDArray[np.float64]
-    inverse: NDArray[np.float64]
+    mean: Doubles
+    inverse: Doubles
     offset: float
 
 
@@ -164,7 +164,7 @@ def plain_shares(image: Image, colors: Sequence[Color]) -> list[float]:
     return [float(part) for part in area / area.sum()]
 
 
-def _lab(image: Image) -> NDArray[np.float64]:
+def _lab(image: Image) -> Doubles:
     pixels = np.asarray(image, np.float32) / np.float32(255)
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.float64)
 
@@ -186,11 +186,11 @@ def _within(image: Image, colors: Sequence[Color]) -> NDArray[np.bool_]:
     return np.asarray(cv2.dilate(owner, kernel) == cv2.erode(owner, kernel))
 
 
-def _fine(lightness: NDArray[np.float64]) -> NDArray[np.float64]:
+def _fine(lightness: Doubles) -> Doubles:
     return np.asarray(lightness - cv2.GaussianBlur(lightness, (0, 0), _FINE))
 
 
-def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def _correlation(one: Doubles, other: Doubles) -> float:
     if one.size < 2 or min(one.std(), other.std()) < 1e-6:
         return float("nan")
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])

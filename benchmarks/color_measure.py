@@ -11,7 +11,7 @@ from benchmarks.color_pictures import RECIPES, labelled, layout
 from plitka import images
 from plitka.color import palette
 from plitka.color.srgb import Lab
-from plitka.measure import shares
+from plitka.measure.shares import measure, total_variation
 from plitka.tile import render
 
 
@@ -25,7 +25,7 @@ def _photographs() -> None:
     """Mean error per colour, in points, of each mixed photograph; the groups by kind."""
     errors: dict[str, list[float]] = {"one colour": [], "black and white": [], "colours": []}
     for photo in labelled():
-        measured = shares.measure(images.load(photo.file), photo.colors)
+        measured = measure(images.load(photo.file), photo.colors)
         off = 100 * (np.array(measured.shares) - photo.shares)
         error = float(np.abs(off).mean())
         codes = {color.code for color in photo.colors}
@@ -48,7 +48,7 @@ def _absent() -> None:
         image = images.load(photo.file)
         for other in palette.load().colors[::5]:
             if all(_far(other.lab, color.lab) for color in photo.colors):
-                measured = shares.measure(image, [*photo.colors, other])
+                measured = measure(image, [*photo.colors, other])
                 found.append(100 * measured.shares[-1])
     if found:
         more = sum(share > 1 for share in found)
@@ -66,8 +66,8 @@ def _renders() -> None:
     off = []
     for recipe in RECIPES:
         laid = layout(recipe, 7)
-        measured = shares.measure(render.render_picture(laid, 1024), laid.colors)
-        variation = 100 * shares.total_variation(measured.shares, laid.shares)
+        measured = measure(render.render_picture(laid, 1024), laid.colors)
+        variation = 100 * total_variation(measured.shares, laid.shares)
         off.append(variation)
         print(f"render {recipe:35} total variation {variation:5.2f}")
     print(f"renders: mean {np.mean(off):.2f}, worst {max(off):.2f}")

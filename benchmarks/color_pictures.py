@@ -8,16 +8,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from plitka import images
+from plitka.arrays import Image
 from plitka.color import palette
 from plitka.color.palette import Color
 from plitka.request.recipe import ColorShare, Recipe
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
-
-Image = NDArray[np.uint8]
 
 SIZE = 1024
 

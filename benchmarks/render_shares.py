@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.color_match import plain_shares
 from benchmarks.color_pictures import RECIPES, layout
 from benchmarks.report import print_table
-from plitka.measure import shares as fidelity
+from plitka.measure.shares import total_variation
 from plitka.tile import render
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     for recipe in RECIPES:
         laid = layout(recipe, seed)
         found = plain_shares(render.render_picture(laid, 1024), laid.colors)
-        off.append(100 * fidelity.total_variation(found, laid.shares))
+        off.append(100 * total_variation(found, laid.shares))
         shares = "+".join(f"{100 * share:.1f}" for share in found)
         rows.append([recipe, shares, f"{off[-1]:.1f}"])
     rows.append(["mean", "", f"{np.mean(off):.1f}"])

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from benchmarks.report import print_table
 from plitka.color import palette
-from plitka.measure import shares
+from plitka.measure.shares import measure
 from plitka.request import parsing
 from plitka.runtime.memory import peak_memory_mb
 from plitka.tile import granule, layout, render
@@ -44,7 +44,7 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
         "colormap": lambda: render.render_colormap(laid, size),
         "edges for Canny": lambda: draw_canny_edges(laid, photo),
         "edges for SoftEdge": lambda: draw_soft_edges(laid, photo),
-        "measuring the shares": lambda: shares.measure(photo, laid.colors),
+        "measuring the shares": lambda: measure(photo, laid.colors),
     }
     peak = peak_memory_mb()  # of the stages below, none needs more than the render
     found = {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from plitka import __version__
 from plitka.engines.base import Drawn, DrawRequest, Engine, Guides
-from plitka.matching import match
+from plitka.matching.match import match
 from plitka.measure.shares import measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
@@ -156,7 +156,7 @@ class _Run:
             self._report.add_drawn(kind, drawn, shares)
             return self._report.complete(kind, drawn.image, shares)
         with self.stages(f"match_{kind}"):
-            matched = match.match(drawn.image, self._layout)
+            matched = match(drawn.image, self._layout)
         self._report.add_drawn(kind, drawn, matched.before.shares)
         return self._report.complete(kind, matched.image, matched.after.shares)
 
@@ -254,6 +254,6 @@ def _describe_controlnet(plan: Plan) -> str:
 
 def _measure_exactly(layout: Layout, size: int) -> tuple[float, ...]:
     """Each colour's share of the layout's visible area, counted at `size` pixels a side."""
-    colors = layout.color_map(size)
+    colors = layout.map_colors(size)
     area = np.bincount(colors[colors != NONE], minlength=len(layout.colors))
     return tuple((area / area.sum()).tolist())

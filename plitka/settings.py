@@ -66,13 +66,18 @@ class Settings:
         """Raises EngineError for a value that is not allowed."""
         return options.read_options(self.variables)
 
+    @property
+    def memory_fraction(self) -> float:
+        """Of a GPU's memory. Raises EngineError for a value that is not allowed."""
+        return options.read_memory_fraction(self.variables)
+
     @cached_property
     def sdxl(self) -> SdxlSettings:
         """What the sdxl engine is loaded by. Raises EngineError for a value that is not allowed."""
         return SdxlSettings(
             weights=self.weights,
             options=self.options,
-            memory_fraction=options.read_memory_fraction(self.variables),
+            memory_fraction=self.memory_fraction,
         )
 
     @cached_property
@@ -190,8 +195,8 @@ VARIABLES = (
         PACKAGE,
         "folder, `.tar` or `.zip`",
         "none",
-        "A LoRA with its embeddings, in place of the two above. Cog hands it to `setup()`; "
-        "`check` and `bake` take it as the default of `--weights`.",
+        "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog hands "
+        "it to `setup()`; `check` and `bake` take it as the default of `--weights`.",
     ),
     Variable(
         options.COMPILE,
@@ -247,7 +252,12 @@ VARIABLES = (
         "Replicate's",
         "Another address of Replicate's API, as its own client takes it.",
     ),
-    Variable(PORT, "number", _DEFAULT_PORT, "The port of the gateway (`script/serve`)."),
+    Variable(
+        PORT,
+        "number",
+        _DEFAULT_PORT,
+        "The port of the gate in front of Cog's server (`script/serve`).",
+    ),
 )
 """Every variable that the program reads."""
 

@@ -1,9 +1,11 @@
 """The house: which room may import which, read from the source, lazy imports included."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -12,8 +14,12 @@ SOURCES = {
     for path in sorted((ROOT / "plitka").rglob("*.py"))
 }
 
+SOURCES["predict"] = ROOT / "predict.py"
+
 # Each room -> the rooms that it may import directly; what those may import, it may as well.
+# CONTRIBUTING.md shows the same arrows.
 ARROWS = {
+    "predict.py": {"pipeline", "serving", "settings"},
     "__main__": {"cli"},
     "cli": {"bench", "designer", "settings"},
     "bench": {"pipeline"},
@@ -50,7 +56,10 @@ def imports(module: str) -> Iterator[str]:
 
 
 def room(module: str) -> str:
-    return (module.split(".") + [""])[1]
+    """The folder or the module right below plitka/, "" for the package itself."""
+    if module == "predict":
+        return "predict.py"
+    return [*module.split("."), ""][1]
 
 
 @cache
@@ -64,6 +73,16 @@ def own_imports(module: str) -> set[str]:
 
 def test_every_room_is_known() -> None:
     assert {room(module) for module in SOURCES} - {""} == set(ARROWS)
+
+
+def test_contributing_shows_these_arrows() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    shown: dict[str, set[str]] = {}
+    for chain in re.findall(r"\S+(?: -> (?:\{[^}]+\}|\S+))+", text.partition("the arrows:")[2]):
+        ends = [set(re.findall(r"[\w]+(?:\.py)?", end)) - {"base"} for end in chain.split(" -> ")]
+        for upper, lower in pairwise(ends):
+            shown.setdefault(upper.pop(), set()).update(lower)
+    assert shown == {name: lower for name, lower in ARROWS.items() if lower}
 
 
 def test_no_room_imports_one_that_is_not_below_it() -> None:

@@ -77,3 +77,20 @@ def test_settings_are_read_when_the_program_starts_and_not_again() -> None:
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert done.stdout.split() == ["render", "0.5"], done.stderr
+
+
+def test_check_tells_every_wrong_setting_and_what_is_wrong_with_the_files(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {
+        "PLITKA_BASE": "/absent",
+        "PLITKA_LORA": "/absent.safetensors",
+        "PLITKA_OVERLAP": "perhaps",
+        "PLITKA_GPU_MEMORY_FRACTION": "2",
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    assert main(["check"]) == 1
+    faults = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAULT")]
+    for sign in ("/absent: no such", "/absent.safetensors: no such", "PLITKA_OVERLAP", "FRACTION"):
+        assert any(sign in fault for fault in faults), sign

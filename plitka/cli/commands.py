@@ -75,10 +75,10 @@ def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     """Measure the shares of colours on a picture, and print them."""
     from plitka import images
     from plitka.cli import tables
-    from plitka.measure import shares as fidelity
+    from plitka.measure.shares import measure
 
     colors, requested = read_colors(options.colors, _load_palette(settings))
-    measured = fidelity.measure(images.load(options.image), list(colors.values()))
+    measured = measure(images.load(options.image), list(colors.values()))
     if options.json:
         _print_json(_measurement_as_json(measured, list(colors), requested))
         return
@@ -108,14 +108,14 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     """Match the middle of a picture to a request, write it, and print its shares."""
     from plitka import images
     from plitka.cli import tables
-    from plitka.matching import match
+    from plitka.matching.match import match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
     layout = lay(recipe)
     image = _crop_square(images.load(options.image))
-    matched = match.match(image, layout)
+    matched = match(image, layout)
     before, after = matched.before, matched.after
     names = [part.name for part in recipe.shares]
     measured = {
@@ -247,7 +247,7 @@ def run_check(options: argparse.Namespace, settings: Settings) -> None:
 
     faults = 0
     engine = registry.check_name(options.engine or settings.engine)
-    for finding in check.inspect_installation(engine, lambda: settings.sdxl, options.weights):
+    for finding in check.inspect_installation(engine, settings, options.weights):
         print(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
         faults += finding.fault
     if faults:

@@ -75,7 +75,8 @@ def read_colors(text: str, palette: Palette) -> tuple[dict[str, Color], list[flo
         name, _, share = part.partition("=")
         name = name.strip()
         try:
-            color = palette.free(name) if name.startswith("#") else palette.find(name)
+            is_hex = name.startswith("#")
+            color = palette.make_free_color(name) if is_hex else palette.find(name)
         except UnknownColor as fault:
             raise UnknownColor(f"--colors: {fault}") from None
         if any(color.srgb == other.srgb for other in colors.values()):

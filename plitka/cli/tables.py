@@ -9,9 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from plitka.color.palette import Color
-from plitka.measure import shares as fidelity
 from plitka.measure.caption_audit import Finding
-from plitka.measure.shares import Measurement
+from plitka.measure.shares import Measurement, total_variation
 from plitka.request.recipe import Recipe
 
 
@@ -56,7 +55,7 @@ def tabulate_measurement(
     rest = f"{_format_percent(measured.gaps)} of the picture is gaps and deep shadow, "
     rest += f"{_format_percent(measured.undecided)} undecided or of other colours"
     if requested:
-        variation = fidelity.total_variation(measured.shares, requested)
+        variation = total_variation(measured.shares, requested)
         rest = f"total variation {_format_percent(variation)}; {rest}"
     table.caption = rest
     return table
@@ -70,7 +69,7 @@ def tabulate_match(recipe: Recipe, before: Measurement, after: Measurement) -> T
         table.add_row(_make_swatch(part.color.hex), part.name, *row)
     table.add_section()
     requested = [part.share for part in recipe.shares]
-    variation = (fidelity.total_variation(m.shares, requested) for m in (before, after))
+    variation = (total_variation(m.shares, requested) for m in (before, after))
     table.add_row("", "total variation", "", *map(_format_percent, variation))
     return table
 

@@ -1,16 +1,16 @@
-"""CIEDE2000, the colour difference that an eye sees (CIE 142-2001; Sharma, Wu and Dalal 2005)."""
+"""CIEDE2000: the colour difference that an eye sees (CIE 142-2001; Sharma, Wu and Dalal 2005)."""
 
 import math
 from typing import Any
 
 
-def color_difference(
+def compute_color_difference(
     one: tuple[Any, Any, Any], other: tuple[Any, Any, Any], functions: Any = math
 ) -> Any:
-    """Difference of two L*a*b* colours; 1 is about what an eye can just see.
+    """Compute the CIEDE2000 difference of two L*a*b* colours; 1 is about what an eye can just see.
 
-    one, other: L*, a*, b*: numbers, or NumPy arrays that broadcast. functions: `math` for
-    numbers, `numpy` for arrays: the formula is the same.
+    one, other: L* (0 to 100), a*, b* under D65, as numbers or as NumPy arrays that broadcast.
+    functions: `math` for numbers, `numpy` for arrays, with the same formula. Returns 0 or more.
     """
     lightness1, a1, b1 = one
     lightness2, a2, b2 = other
@@ -43,5 +43,6 @@ def color_difference(
 
 
 def _compress_chroma(chroma: Any, functions: Any) -> Any:
+    """Compute sqrt(C**7 / (C**7 + 25**7)) of a chroma C: 0 for grays, near 1 for vivid colours."""
     power = chroma**7
     return functions.sqrt(power / (power + 25.0**7))

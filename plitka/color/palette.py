@@ -1,7 +1,7 @@
-"""The colours: their names, and what granules of each measure in photographs.
+"""Palette: the colours of granules, with their names and their statistics on photographs.
 
-Names are case-blind, take " ", "-" and "_" alike, and read "grey" as "gray". A colour
-outside the palette is given by its hex; it borrows the texture of its nearest neighbour.
+Names are compared without regard to case, to " ", "-" or "_", and to "grey" or "gray". A colour
+outside the palette is given by its hex, and borrows the statistics of its nearest neighbour.
 """
 
 import csv
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from plitka.color.ciede2000 import color_difference
+from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
 
 PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
@@ -26,11 +26,13 @@ COLUMNS = (
     *("code", "caption", "median_srgb", "L_median", "a_median", "b_median"),
     *("L_p5", "L_p25", "L_p75", "L_p95", "a_std", "b_std", "measured_from"),
 )
+"""The columns of a palette file; refs/README.md describes them."""
 
 PLAIN_NAMES = (
     *("black", "white", "red", "green", "blue", "gray"),
     *("brown", "yellow", "orange", "purple", "pink"),
 )
+"""Names that errors list first."""
 
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
@@ -38,20 +40,20 @@ _LONGEST_NAME = 64  # characters that are searched for a likeness; the longest p
 
 
 class PaletteError(ValueError):
-    """A palette, or what one is to be made from, is not right; the message names the file."""
+    """A palette file, or a folder to make one from, is not valid; the message names it."""
 
 
 class UnknownColor(ValueError):
-    """No colour has this name; the message says what was meant, perhaps, and what is known."""
+    """No colour has this name; the message suggests a near one and lists those that are known."""
 
 
 @dataclass(frozen=True)
 class Color:
-    """One colour of granule. L* is 0 to 100; all L*a*b* values are CIE 1976 under D65."""
+    """One colour of granules. All L*a*b* values are CIE 1976 under D65, L* of 0 to 100."""
 
     code: str  # "DKGREEN"; a free colour's is its hex in lower case, "#1e90ff"
     phrase: str  # "dark green"; a free colour's is that of the nearest palette colour
-    srgb: RGB  # median over the photograph, 0 to 255
+    srgb: RGB  # median over the pixels of the photograph
     lab: Lab  # the same in L*a*b*
     lightness: tuple[float, float, float, float, float]  # L* at percentiles 5, 25, 50, 75, 95
     chroma_std: tuple[float, float]  # standard deviation of a* and b*
@@ -74,22 +76,22 @@ class Palette:
     colors: tuple[Color, ...]
 
     def find(self, name: str) -> Color:
-        """The colour of this name: a code ("DKGREEN") or a phrase ("dark green").
+        """Find the colour of a name: a code ("DKGREEN") or a phrase ("dark green").
 
-        Raises UnknownColour, with the nearest name where one is near. Letters that only look
-        right (Cyrillic, full-width, zero-width characters) are not taken, but named.
+        Raises UnknownColor, with a suggestion where a name is near. Letters that only look right
+        (Cyrillic, full-width, zero-width characters) are refused, and the message names the first.
         """
         # Before anything folds case: the Kelvin sign, for one, lowers to a plain "k".
         if name.isascii() and (color := self._by_key.get(normalize_name(name))):
             return color
-        raise UnknownColor(self._unknown(name))
+        raise UnknownColor(self._describe_unknown(name))
 
-    def free(self, hex_code: str) -> Color:
-        """The colour "#1e90ff" or "#19f", with or without "#", in either case.
+    def make_free_color(self, hex_code: str) -> Color:
+        """Make the colour of a hex, "#1e90ff" or "#19f", with or without "#", in either case.
 
         Its lightness percentiles are those of the nearest palette colour, shifted to its own
         L* and kept within 0 to 100; its spread of chroma is the neighbour's. Raises
-        UnknownColour for anything that is not such a hex.
+        UnknownColor for anything that is not such a hex.
         """
         match = _HEX.fullmatch(hex_code.strip())
         if not match:
@@ -99,7 +101,7 @@ class Palette:
             digits = "".join(digit * 2 for digit in digits)
         srgb = parse_hex(digits)
         lab = srgb_to_lab(srgb)
-        near = self.nearest(lab)
+        near = self.find_nearest(lab)
         p5, p25, p50, p75, p95 = (
             min(max(lightness + lab[0] - near.lightness[2], 0.0), 100.0)
             for lightness in near.lightness
@@ -107,12 +109,13 @@ class Palette:
         lightness = (p5, p25, p50, p75, p95)
         return Color(f"#{digits}", near.phrase, srgb, lab, lightness, near.chroma_std)
 
-    def nearest(self, lab: Lab) -> Color:
-        """The palette colour nearest to this L*a*b* colour, by CIEDE2000."""
-        return min(self.colors, key=lambda color: color_difference(lab, color.lab))
+    def find_nearest(self, lab: Lab) -> Color:
+        """Find the palette colour nearest to an L*a*b* colour, by CIEDE2000."""
+        return min(self.colors, key=lambda color: compute_color_difference(lab, color.lab))
 
     @cached_property
     def _by_key(self) -> dict[str, Color]:
+        """The colours by their codes and phrases, normalised."""
         codes = {normalize_name(color.code): color for color in self.colors}
         return codes | {normalize_name(color.phrase): color for color in self.colors}
 
@@ -121,8 +124,9 @@ class Palette:
         """All phrases, the plain names first."""
         return tuple(dict.fromkeys((*PLAIN_NAMES, *(color.phrase for color in self.colors))))
 
-    def _unknown(self, name: str) -> str:
-        foreign = _foreign_character(name)
+    def _describe_unknown(self, name: str) -> str:
+        """Say that no colour has this name, which one may be meant, and which are known."""
+        foreign = _name_foreign_character(name)
         likeness = unicodedata.normalize("NFKC", name[:_LONGEST_NAME])
         likeness = likeness.encode("ascii", "ignore").decode()
         near = suggest_name(normalize_name(likeness), self._by_key)
@@ -148,10 +152,11 @@ def load(own: Path | None = None) -> Palette:
 
 @cache
 def _merge_files(paths: tuple[Path, ...]) -> Palette:
+    """Merge palette files; of rows with the same code, that of the last file counts."""
     colors: dict[str, Color] = {}
     for path in paths:
         for row in read_rows(path):
-            color = _measured(row, path)
+            color = _parse_row(row, path)
             colors[color.code] = color
     names: dict[str, str] = {}
     for color in colors.values():
@@ -163,7 +168,10 @@ def _merge_files(paths: tuple[Path, ...]) -> Palette:
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a palette file, unread; lines that start with "#" are comments."""
+    """Read the rows of a palette file as text by column; lines that start with "#" are comments.
+
+    Raises OSError where the file cannot be read, PaletteError where it is not UTF-8.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
@@ -172,24 +180,24 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def normalize_name(name: str) -> str:
-    """The form in which names are compared: "Dark_Grey", "DARK-GRAY" -> "dark gray"."""
+    """Normalise a name for comparison: "Dark_Grey" and "DARK-GRAY" become "dark gray"."""
     return re.sub(r"[ _-]+", " ", name.lower()).strip().replace("grey", "gray")
 
 
 def suggest_name(word: str, names: Iterable[str]) -> str | None:
-    """The name that a misspelt word most likely meant, or None where none is near."""
+    """Suggest the name that a misspelt word most likely means, or None where none is near."""
     # Only errors need it, so only errors wait for its import (30 ms).
     from rapidfuzz import fuzz, process
 
     # At 55 of 100 "lime" still finds "lime green"; by 50 a word finds strangers.
-    found = process.extractOne(
+    match = process.extractOne(
         word[:_LONGEST_NAME], list(names), processor=str.lower, scorer=fuzz.ratio, score_cutoff=55
     )
-    return found[0] if found else None
+    return match[0] if match else None
 
 
 def quote(value: object) -> str:
-    """A JSON value as an error shows it: short, on one line, every character visible."""
+    """Format a JSON value for an error: short, on one line, every character visible."""
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
@@ -202,7 +210,8 @@ def quote(value: object) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in written)
 
 
-def _foreign_character(name: str) -> str:
+def _name_foreign_character(name: str) -> str:
+    """Name the first character that is not ASCII, as " (its character ...)"; "" for none."""
     for place, character in enumerate(name, start=1):
         if not character.isascii():
             title = unicodedata.name(character, f"U+{ord(character):04X}")
@@ -210,7 +219,8 @@ def _foreign_character(name: str) -> str:
     return ""
 
 
-def _measured(row: dict[str, str], path: Path) -> Color:
+def _parse_row(row: dict[str, str], path: Path) -> Color:
+    """Parse a row of a palette file. Raises PaletteError for one that is not a colour."""
     try:
         return Color(
             code=row["code"],

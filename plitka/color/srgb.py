@@ -1,9 +1,9 @@
-"""sRGB (IEC 61966-2-1) and CIE L*a*b* under D65, one colour at a time and without NumPy."""
+"""sRGB (IEC 61966-2-1) and CIE L*a*b* under D65: conversions of one colour, without NumPy."""
 
 from typing import TypeAlias
 
 RGB: TypeAlias = tuple[int, int, int]
-"""Bytes, 0 to 255."""
+"""Red, green and blue as bytes, 0 to 255."""
 Lab: TypeAlias = tuple[float, float, float]
 """CIE 1976 L* (0 to 100), a*, b* under D65."""
 
@@ -21,30 +21,31 @@ _EPSILON, _KAPPA = 216 / 24389, 24389 / 27  # of CIE L*: where its cube root bec
 
 
 def decode_srgb(value: float) -> float:
-    """One sRGB channel, 0 to 1 -> linear light, 0 to 1."""
+    """Decode one sRGB channel, 0 to 1, to linear light, 0 to 1."""
     return value / 12.92 if value <= 0.04045 else float(((value + 0.055) / 1.055) ** 2.4)
 
 
 def srgb_to_lab(srgb: RGB) -> Lab:
-    """L*a*b* of one sRGB colour."""
+    """Convert one sRGB colour to L*a*b*."""
     linear = [decode_srgb(channel / 255) for channel in srgb]
     x, y, z = (
-        _lightness_root(sum(a * b for a, b in zip(row, linear, strict=True)) / white)
+        _compress_light(sum(a * b for a, b in zip(row, linear, strict=True)) / white)
         for row, white in zip(_TO_XYZ, _WHITE, strict=True)
     )
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def parse_hex(digits: str) -> RGB:
-    """Six hexadecimal digits -> sRGB. Raises ValueError for anything else."""
+    """Parse six hexadecimal digits, "1e90ff", as sRGB. Raises ValueError for anything else."""
     red, green, blue = bytes.fromhex(digits)
     return red, green, blue
 
 
 def format_hex(srgb: RGB) -> str:
-    """sRGB -> "#1e90ff", in lower case."""
+    """Format an sRGB colour as a hex in lower case, "#1e90ff"."""
     return "#{:02x}{:02x}{:02x}".format(*srgb)
 
 
-def _lightness_root(value: float) -> float:
+def _compress_light(value: float) -> float:
+    """Compute f(t) of CIE L*a*b*, a cube root with a line near 0; value: X/Xn, Y/Yn or Z/Zn."""
     return float(value ** (1 / 3)) if value > _EPSILON else (_KAPPA * value + 16) / 116

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from plitka.arrays import Floats, Image
 
 SCALE = 640
 """Pixels of the texture for a side of the picture."""
@@ -27,7 +27,7 @@ _EVEN_SIGMA = 0.2  # standard deviation of the blur that is evened out, in sides
 _FEATHER = 0.8  # pixels to each side of a seam over which one patch fades into the next
 
 
-def quilt(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
+def quilt(image: Image, angle: float, seed: int) -> Image:
     """Make a seamless texture of the picture's granules, without joints.
 
     image: (size, size, 3) RGB, 0 to 255, of a tile, with joints that cross in its middle at `angle`
@@ -117,7 +117,7 @@ def _close_seam(cost: Floats, column: Floats) -> Floats:
     return cost
 
 
-def _find_seam(cost: Floats) -> NDArray[np.float32]:
+def _find_seam(cost: Floats) -> Floats:
     """Find the seam of least cost from top to bottom, by dynamic programming.
 
     cost: (..., height, width), of each pixel. Returns the seam's column in each row,

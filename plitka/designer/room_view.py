@@ -9,12 +9,11 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color.cielab import encode_srgb
 from plitka.color.srgb import decode_srgb
 from plitka.designer import quilting
-from plitka.designer.quilting import Floats
 
 WIDTH, HEIGHT = 1600, 1000
 
@@ -35,7 +34,7 @@ _SKIRTING_COLOR = np.array([0.86, 0.85, 0.83], np.float32)
 _SKIRTING_HEIGHT = 0.045  # in heights of the picture
 
 
-def render_room(image: NDArray[np.uint8], angle: float, seed: int) -> NDArray[np.uint8]:
+def render_room(image: Image, angle: float, seed: int) -> Image:
     """Draw the room: (HEIGHT, WIDTH, 3) RGB, 0 to 255.
 
     image: (size, size, 3) RGB, 0 to 255, of a tile laid at `angle` degrees, drawn or photographed.
@@ -81,7 +80,7 @@ def _project_floor() -> tuple[Floats, Floats, Floats]:
     )
 
 
-def _vary_tiles(u: Floats, v: Floats, seed: int) -> NDArray[np.float32]:
+def _vary_tiles(u: Floats, v: Floats, seed: int) -> Floats:
     """Look up random numbers of each pixel's tile. u, v: number of the tile in its row and column.
 
     Returns (3, ...): two numbers of 0 to 1, and one of the standard normal distribution.
@@ -94,7 +93,7 @@ def _vary_tiles(u: Floats, v: Floats, seed: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(numbers.transpose(2, 0, 1))
 
 
-def _sample_texture(texture: NDArray[np.uint8], x: Floats, y: Floats, footprint: Floats) -> Floats:
+def _sample_texture(texture: Image, x: Floats, y: Floats, footprint: Floats) -> Floats:
     """Sample the texture with trilinear mipmapping: (rows, columns, 3) in linear light, 0 to 1.
 
     texture: (side, side, 3) sRGB, 0 to 255, which wraps around. x, y: places on it, in its pixels,
@@ -181,13 +180,13 @@ def _draw_wall() -> Floats:
     return np.asarray(wall, np.float32)
 
 
-def _decode(image: NDArray[np.uint8]) -> Floats:
+def _decode(image: Image) -> Floats:
     """Convert sRGB, 0 to 255, to linear light, 0 to 1."""
     table = np.array([decode_srgb(value / 255) for value in range(256)], np.float32)
     return np.asarray(table[image])
 
 
-def _encode(room: Floats) -> NDArray[np.uint8]:
+def _encode(room: Floats) -> Image:
     """Convert linear light to sRGB, 0 to 255, with darker corners, as a lens gives them."""
     right = np.linspace(-1, 1, WIDTH, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, HEIGHT, dtype=np.float32)[:, None]

@@ -10,6 +10,8 @@ from plitka.tile.layout import Layout
 
 
 class RenderEngine:
+    """Draws a layout by its own render, the same to the byte everywhere."""
+
     name = "render"
     uses_controlnet = False
     knows_tokens = True  # they stand in the prompt that is recorded, and nothing reads it

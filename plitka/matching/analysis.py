@@ -1,4 +1,4 @@
-"""A picture -> what matching sees in it: its segments, and the colours that it has."""
+"""Analysis of a picture for matching: its segments, and the materials that they show."""
 
 from dataclasses import dataclass, replace
 
@@ -6,79 +6,89 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import cielab, palette
-from plitka.color.cielab import Floats
 from plitka.matching.tone_curves import Material
-from plitka.measure import classification, segmentation, shares
-from plitka.measure.classification import NO_COLOR, Classification
-from plitka.measure.segmentation import SegmentMap, Segments
-from plitka.measure.shares import ClassifiedImage
+from plitka.measure.classification import NO_COLOR, Classification, classify
+from plitka.measure.segmentation import SegmentMap, Segments, split_large_segments
+from plitka.measure.shares import (
+    ClassifiedImage,
+    scale_for_measuring,
+    segment_and_classify,
+)
 from plitka.tile import render
 from plitka.tile.layout import SURVEY, Layout
 
-Image = NDArray[np.uint8]
-
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
-_UNEVENNESS = 0.3  # of the lightness of such a picture, what is kept
+_UNEVENNESS = 0.3  # the fraction of such a picture's differences of lightness that is kept
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """lab: (size, size, 3) the picture. index: (size, size) the segment of each of its pixels.
+    """What matching knows of a picture of size x size pixels; N segments, M materials.
 
-    cut: the segments, found at the size of measuring; their edges are refined at the picture's.
-    granules: the layout's, there.
-    found: which colours the segments show. material: (N,) index of each segment's material.
+    lab: (size, size, 3) L*a*b*. index: (size, size) the segment of each pixel.
+    segments: cut at the size of measuring, (s, s); `index` is their map at the picture's size.
+    granules: (s, s) the layout's granule at each pixel of the size of measuring.
+    classification: which colours the segments show.
+    material: (N,) index into `materials` of each segment's material.
     """
 
     lab: Floats
     index: SegmentMap
-    cut: Segments
+    segments: Segments
     granules: SegmentMap
-    found: Classification
+    classification: Classification
     material: NDArray[np.int64]
     materials: tuple[Material, ...]
 
 
-def analyze(image: Image, layout: Layout, measured: ClassifiedImage) -> Analysis:
-    """See a square picture; a flat or smooth one with a surface of the layout's granules.
+def analyze(image: Image, layout: Layout, classified: ClassifiedImage) -> Analysis:
+    """Analyze a square picture.
 
-    measured: what measuring the layout's colours has seen of it.
+    A flat or smooth picture gets a surface of the layout's granules first. Segments that are
+    larger than granules are cut along the layout's.
+    image: (size, size, 3) sRGB, 0 to 255. classified: the same picture at the size of measuring,
+    classified by the layout's colours.
     """
     size = len(image)
     lab = cielab.rgb_to_lab(image)
-    if bare := _has_no_surface(image):
-        lab = _surfaced(lab, layout)
+    if bare := _lacks_surface(image):
+        lab = _add_surface(lab, layout)
         image = cielab.lab_to_rgb(lab)
-    if bare or len(measured.image) > size:
-        small = min(image, shares.scale_for_measuring(image), key=len)
-        measured = shares.segment_and_classify(small, layout.colors)
-    granules = _resized(layout.granule_map(SURVEY), len(measured.image))
-    cut = segmentation.split_large_segments(measured.cut, measured.lab, granules)
-    found = measured.found if cut is measured.cut else classification.classify(cut, layout.colors)
-    index = _resized(cut.map, size)
-    material, materials = _materials(lab, index, cut, found)
-    return Analysis(lab, index, cut, granules, found, material, materials)
+    if bare or len(classified.image) > size:
+        small = min(image, scale_for_measuring(image), key=len)
+        classified = segment_and_classify(small, layout.colors)
+    granules = _resize_map(layout.map_granules(SURVEY), len(classified.image))
+    segments = split_large_segments(classified.segments, classified.lab, granules)
+    classification = classified.classification
+    if segments is not classified.segments:
+        classification = classify(segments, layout.colors)
+    index = _resize_map(segments.map, size)
+    material, materials = _measure_materials(lab, index, segments, classification)
+    return Analysis(lab, index, segments, granules, classification, material, materials)
 
 
-def _resized(values: SegmentMap, size: int) -> SegmentMap:
+def _resize_map(values: SegmentMap, size: int) -> SegmentMap:
+    """Resize a square map of indices to (size, size), by nearest neighbour."""
     if len(values) == size:
         return values
     return np.asarray(cv2.resize(values, (size, size), interpolation=cv2.INTER_NEAREST), np.int32)
 
 
-def _has_no_surface(image: Image) -> bool:
-    """Whether a picture is flat or smooth, so that it shows nothing of granules."""
+def _lacks_surface(image: Image) -> bool:
+    """Whether a picture is so flat or smooth that it shows no granules."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     contrast = cv2.morphologyEx(gray, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     return float(np.median(contrast[::_SAMPLE, ::_SAMPLE])) <= _NO_SURFACE
 
 
-def _surfaced(lab: Floats, layout: Layout) -> Floats:
-    """The picture with light and shade of the layout's own granules, as if all were gray.
+def _add_surface(lab: Floats, layout: Layout) -> Floats:
+    """Add the light and shade of the layout's own granules, as a render in gray has them.
 
-    What it has of lightness is unevenness of the light rather than granules, and is kept in part.
+    lab: (size, size, 3) L*a*b* of a picture without granules. Its own differences of lightness
+    are taken for uneven lighting and kept in part.
     """
     gray = palette.load().find("LTGRAY")
     bare = replace(layout, colors=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
@@ -90,22 +100,25 @@ def _surfaced(lab: Floats, layout: Layout) -> Floats:
     return np.clip(surfaced, (0, -127, -127), (100, 127, 127)).astype(np.float32)
 
 
-def _materials(
-    lab: Floats, index: SegmentMap, cut: Segments, found: Classification
+def _measure_materials(
+    lab: Floats, index: SegmentMap, segments: Segments, classification: Classification
 ) -> tuple[NDArray[np.int64], tuple[Material, ...]]:
-    """(N,) index of each segment's material, and the materials."""
-    present, material = np.unique(found.material, return_inverse=True)
+    """Measure the materials that the segments show, on the picture's own pixels.
+
+    lab, index: see Analysis. Returns (N,) the index of each segment's material, and the materials.
+    """
+    present, material = np.unique(classification.material, return_inverse=True)
     sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
     kinds = material[index[::_SAMPLE, ::_SAMPLE].ravel()]
     materials = []
     for number, kind in enumerate(present.tolist()):
         pixels = sample[kinds == number]
         if not len(pixels):
-            pixels = cut.lab[material == number].astype(np.float32)
+            pixels = segments.lab[material == number].astype(np.float32)
         centre = cielab.as_lab(np.median(pixels, axis=0))
         p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
         stray = pixels[:, 1:] - cielab.shade(centre, pixels[:, 0])
         chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
-        color = kind if kind < len(found.centres) else NO_COLOR
+        color = kind if kind < len(classification.centres) else NO_COLOR
         materials.append(Material(centre, (p5, p50, p95), chroma, color))
     return material, tuple(materials)

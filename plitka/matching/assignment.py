@@ -1,4 +1,4 @@
-"""Who gets which colour: the picture's own granules, so that the areas meet the shares."""
+"""Assignment: gives a colour to each segment of a picture, so that the areas meet the shares."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -6,136 +6,177 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Doubles
 from plitka.color import cielab
-from plitka.color.cielab import Doubles
 from plitka.color.palette import Color
-from plitka.matching import optimal_transport, region_merging
 from plitka.matching.analysis import Analysis
+from plitka.matching.optimal_transport import Bonds, assign_by_transport, repair_areas
+from plitka.matching.region_merging import merge_segments
 from plitka.matching.tone_curves import Material, ToneCurves
-from plitka.measure import classification
-from plitka.measure.classification import NO_COLOR
+from plitka.measure.classification import NO_COLOR, SHADOW, classify_by_centres
 from plitka.tile.layout import Layout
 
-_PLACE = 0.8  # what it costs to lie elsewhere than in the layout
-_BOND = 5.0  # what it costs to part pieces that touch, for each pixel along which they do
+# Costs, for each pixel of area.
+_PLACE = 0.8  # of lying where the layout has another colour
+_BOND = 5.0  # of parting regions that touch, for each pixel of length along which they do
 _STRANGE = 20.0  # CIEDE2000 that cost 1
-_EXACT = 0.008  # sum of differences to the shares; what is foreseen is no surer
+
+_EXACT = 0.008  # sum of differences to the shares; the prediction is no more exact
 _CORRECTIONS = 2  # how often targets are corrected by what would be measured
 
 
 def assign_colors(
-    scene: Analysis, layout: Layout, tonings: ToneCurves, shares: Doubles, kept: bool
+    analysis: Analysis, layout: Layout, curves: ToneCurves, shares: Doubles, keep: bool
 ) -> NDArray[np.int64]:
-    """(N,) the colour that each segment gets, so that the colours have `shares` (K,).
+    """Assign one of the layout's K colours to each of the picture's N segments.
 
-    kept: whether granules keep the colour that they show, as far as the shares allow; else they
-    get what the layout has at their place, as far as their colour allows.
+    shares: (K,) of the area, together 1, that the colours shall have, as `measure` would find them
+    after recolouring by `curves`. keep: whether segments keep the colour that they show as far as
+    the shares allow; otherwise they get the colour that the layout has at their place, as far as
+    their own colour allows. Returns (N,) colour indices.
     """
-    cut = scene.cut
+    count = len(analysis.segments.area)
     if len(layout.colors) == 1:
-        return np.zeros(len(cut.area), np.int64)
-    medians = np.array([one.lab[0] for one in scene.materials])
-    dark = medians[scene.material] * classification.SHADOW > cut.lab[:, 0]
-    area = cut.area * ~dark
-    if kept:
-        return _kept(scene, layout, area)(shares * area.sum())
-    dealt = _anew(scene, layout, area)
+        return np.zeros(count, np.int64)
+    lit_area = _measure_lit_area(analysis)
+    if keep:
+        return _prepare_keeping(analysis, layout, lit_area)(shares * lit_area.sum())
+    assign = _prepare_dealing(analysis, layout, lit_area)
     target = shares
-    best, least = np.zeros(len(cut.area), np.int64), np.inf
+    best, least = np.zeros(count, np.int64), np.inf
     for _ in range(_CORRECTIONS):
-        owner = dealt(target / target.sum() * area.sum())
-        shown = _foreseen(scene, owner, tonings, layout.colors)
-        off = float(np.abs(shown - shares).sum())
-        if off < least:
-            best, least = owner, off
-        if off < _EXACT:
+        owner = assign(target / target.sum() * lit_area.sum())
+        predicted = _predict_shares(analysis, owner, curves, layout.colors)
+        error = float(np.abs(predicted - shares).sum())
+        if error < least:
+            best, least = owner, error
+        if error < _EXACT:
             break
-        target = np.maximum(target + shares - shown, shares / 4)
+        target = np.maximum(target + shares - predicted, shares / 4)
     return best
 
 
-_Deal: TypeAlias = Callable[[Doubles], NDArray[np.int64]]
-"""The area that each colour shall have -> (N,) the colour of each segment."""
+_Assign: TypeAlias = Callable[[Doubles], NDArray[np.int64]]
+"""Takes (K,) the area in pixels that each colour should have; returns (N,) colour indices."""
 
 
-def _anew(scene: Analysis, layout: Layout, area: Doubles) -> _Deal:
-    pieces = region_merging.merge_segments(scene.cut, scene.granules)
-    unlike = _summed(_unlikeness(scene, layout.colors) * scene.cut.area[:, None], pieces.number)
-    whole = np.bincount(pieces.number, weights=scene.cut.area).astype(np.float64)
-    bonds = optimal_transport.Bonds(len(whole), pieces.one, pieces.other, _BOND * pieces.bond)
-    cost = (unlike + _PLACE * _elsewhere(scene, pieces.number, whole, layout)) / whole[:, None]
-    seen = np.bincount(pieces.number, weights=area).astype(np.float64)
-    return lambda target: optimal_transport.assign_by_transport(cost, seen, target, bonds)[
-        pieces.number
+def _measure_lit_area(analysis: Analysis) -> Doubles:
+    """Measure the pixels of each segment, 0 for those in shadow: they count for no colour's share.
+
+    Returns (N,).
+    """
+    medians = np.array([material.lab[0] for material in analysis.materials])
+    dark = medians[analysis.material] * SHADOW > analysis.segments.lab[:, 0]
+    return np.asarray(analysis.segments.area * ~dark)
+
+
+def _prepare_dealing(analysis: Analysis, layout: Layout, lit_area: Doubles) -> _Assign:
+    """Prepare an assignment of whole regions to colours by optimal transport.
+
+    A region's cost is its difference from the colour, and how much of it lies where the layout
+    has another colour. lit_area: (N,) pixels that count for the targets.
+    """
+    segments = analysis.segments
+    regions = merge_segments(segments, analysis.granules)
+    area = np.bincount(regions.of_segment, weights=segments.area).astype(np.float64)
+    difference = _compare_to_palette(analysis, layout.colors) * segments.area[:, None]
+    misplaced = _measure_misplaced_area(analysis, regions.of_segment, area, layout)
+    cost = (_sum_by_region(difference, regions.of_segment) + _PLACE * misplaced) / area[:, None]
+    bonds = Bonds(len(area), regions.one, regions.other, _BOND * regions.bond)
+    lit = np.bincount(regions.of_segment, weights=lit_area).astype(np.float64)
+    return lambda target: assign_by_transport(cost, lit, target, bonds)[regions.of_segment]
+
+
+def _prepare_keeping(analysis: Analysis, layout: Layout, lit_area: Doubles) -> _Assign:
+    """Prepare an assignment in which segments keep their colour, unless the shares need another.
+
+    Only the segments of a region that show the region's main colour can change, and all at once.
+    lit_area: (N,) pixels that count for the targets.
+    """
+    segments = analysis.segments
+    region = merge_segments(segments, analysis.granules).of_segment
+    shown = analysis.classification.nearest
+    is_shown = shown[:, None] == np.arange(len(layout.colors))
+    lit_of_color = _sum_by_region(lit_area[:, None] * is_shown, region)
+    owner = lit_of_color.argmax(axis=1)
+    is_main = shown == owner[region]
+    size = np.bincount(region, weights=lit_area * is_main).astype(np.float64)
+    owned = np.bincount(owner, weights=size, minlength=len(layout.colors))
+    fixed = lit_of_color.sum(axis=0) - owned
+    area = np.bincount(region, weights=segments.area)
+    difference = _compare_to_centres(analysis) * segments.area[:, None]
+    cost = _sum_by_region(difference, region) / area[:, None]
+
+    def assign(target: Doubles) -> NDArray[np.int64]:
+        repaired = repair_areas(owner, cost, size, target - fixed)
+        return np.where(is_main, repaired[region], shown)
+
+    return assign
+
+
+def _sum_by_region(values: Doubles, region: NDArray[np.int64]) -> Doubles:
+    """Sum values (N, K) over the segments of each region (N,). Returns (R, K)."""
+    columns = [np.bincount(region, weights=column) for column in values.T]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _compare_to_centres(analysis: Analysis) -> Doubles:
+    """Compute the cost of each segment's difference from each colour as this picture shows it.
+
+    All K colours must be shown. Returns (N, K).
+    """
+    centres = np.array(analysis.classification.centres)
+    return cielab.ciede2000(analysis.segments.lab[:, None], centres[None]) / _STRANGE
+
+
+def _compare_to_palette(analysis: Analysis, colors: Sequence[Color]) -> Doubles:
+    """Compute the cost of each material's difference from each colour of the palette.
+
+    Returns (N, K), for each segment that of its material.
+    """
+    costs = [
+        [_compare_material(material, index, color) for index, color in enumerate(colors)]
+        for material in analysis.materials
     ]
+    return np.array(costs)[analysis.material]
 
 
-def _kept(scene: Analysis, layout: Layout, area: Doubles) -> _Deal:
-    """Each piece keeps the colour that it shows most of, unless the shares need another."""
-    piece = region_merging.merge_segments(scene.cut, scene.granules).number
-    shown = scene.found.nearest
-    of_color = _summed(area[:, None] * (shown[:, None] == np.arange(len(layout.colors))), piece)
-    owner = of_color.argmax(axis=1)
-    most = shown == owner[piece]
-    size = np.bincount(piece, weights=area * most).astype(np.float64)
-    rest = of_color.sum(axis=0) - np.bincount(owner, weights=size, minlength=len(of_color.T))
-    whole = np.bincount(piece, weights=scene.cut.area)
-    cost = _summed(_strangeness(scene) * scene.cut.area[:, None], piece) / whole[:, None]
-
-    def dealt(target: Doubles) -> NDArray[np.int64]:
-        return np.where(
-            most, optimal_transport.repair_areas(owner, cost, size, target - rest)[piece], shown
-        )
-
-    return dealt
-
-
-def _summed(values: Doubles, piece: NDArray[np.int64]) -> Doubles:
-    """(P, K) sums over the segments of each piece of (N, K) values."""
-    return np.stack([np.bincount(piece, weights=of) for of in values.T], axis=1).astype(np.float64)
-
-
-def _strangeness(scene: Analysis) -> Doubles:
-    """(N, K) how far each segment is from each colour as the picture has it, which all must be."""
-    centres = np.array(scene.found.centres)
-    return cielab.ciede2000(scene.cut.lab[:, None], centres[None]) / _STRANGE
-
-
-def _unlikeness(scene: Analysis, colors: Sequence[Color]) -> Doubles:
-    """(N, K) how unlike each segment's material is to each of the palette's colours."""
-    unlike = [
-        [_unlike(one, index, color) for index, color in enumerate(colors)]
-        for one in scene.materials
-    ]
-    return np.array(unlike)[scene.material]
-
-
-def _unlike(material: Material, index: int, color: Color) -> float:
+def _compare_material(material: Material, index: int, color: Color) -> float:
+    """Compute the cost of a material's difference from `color`; 0 if it shows that one, `index`."""
     if material.color == index:
         return 0.0
     return float(cielab.ciede2000(material.lab, color.lab)) / _STRANGE
 
 
-def _elsewhere(scene: Analysis, piece: NDArray[np.int64], area: Doubles, layout: Layout) -> Doubles:
-    """(P, K) how much of each piece's area lies where the layout has not each colour."""
+def _measure_misplaced_area(
+    analysis: Analysis, region: NDArray[np.int64], area: Doubles, layout: Layout
+) -> Doubles:
+    """Measure, for each region and colour, the pixels on which the layout has another colour.
+
+    region: (N,) of each segment. area: (R,) pixels of each region. Returns (R, K).
+    """
     colors = len(layout.colors)
     owners = np.append(layout.owner.astype(np.int64), colors)
-    cells = piece[scene.cut.map.ravel()] * (colors + 1) + owners[scene.granules.ravel()]
+    cells = region[analysis.segments.map.ravel()] * (colors + 1)
+    cells += owners[analysis.granules.ravel()]
     laid = np.bincount(cells, minlength=len(area) * (colors + 1)).reshape(len(area), -1)
     return np.asarray(area[:, None] - laid[:, :colors], np.float64)
 
 
-def _foreseen(
-    scene: Analysis, owner: NDArray[np.int64], tonings: ToneCurves, colors: tuple[Color, ...]
+def _predict_shares(
+    analysis: Analysis, owner: NDArray[np.int64], curves: ToneCurves, colors: tuple[Color, ...]
 ) -> Doubles:
-    """(K,) the shares that would be measured on the recoloured picture."""
-    cut = scene.cut
-    lab = cut.lab.astype(np.float32)
+    """Predict the shares that would be measured on the recoloured picture.
+
+    owner: (N,) the colour that each segment becomes. Returns (K,), together 1.
+    """
+    area = analysis.segments.area
+    lab = analysis.segments.lab.astype(np.float32)
     for color in range(len(colors)):
         mine = np.flatnonzero(owner == color)
-        lab[mine] = tonings.apply(lab[mine].T, scene.material[mine], color).T
+        lab[mine] = curves.apply(lab[mine].T, analysis.material[mine], color).T
     centres = tuple(color.lab for color in colors)
-    seen = classification.classify_by(lab.astype(np.float64), cut.area, colors, centres).owner
-    sure = seen != NO_COLOR
-    area = np.bincount(seen[sure], weights=cut.area[sure], minlength=len(colors))
-    return np.asarray(area / max(area.sum(), 1))
+    shown = classify_by_centres(lab.astype(np.float64), area, colors, centres).owner
+    sure = shown != NO_COLOR
+    of_color = np.bincount(shown[sure], weights=area[sure], minlength=len(colors))
+    return np.asarray(of_color / max(of_color.sum(), 1))

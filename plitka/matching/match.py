@@ -1,35 +1,41 @@
-"""Picture + layout -> the same picture with the layout's shares and palette colours.
+"""Matching: gives a picture the shares and palette colours of a layout.
 
-The picture's own granules are given to colours: those whose colour is near, and that lie where the
-layout has it, under the constraint that areas meet the shares. They are then recoloured along
-their own edges: light and shade stay the picture's, as deep as the new colour makes them.
+The picture's own granules are assigned to colours: to those that their colour is near, and that
+the layout has at their place, under the constraint that areas meet the shares. They are then
+recoloured along their own edges: light and shade stay the picture's, as deep as the new colour
+makes them.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from plitka.arrays import Image
 from plitka.color import cielab
 from plitka.color.palette import Color
-from plitka.matching import analysis, assignment, recolor
-from plitka.matching.analysis import Analysis
+from plitka.matching import recolor
+from plitka.matching.analysis import Analysis, analyze
+from plitka.matching.assignment import assign_colors
 from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
-from plitka.measure import shares as fidelity
-from plitka.measure.classification import NO_COLOR
-from plitka.measure.shares import Measurement
+from plitka.measure.classification import NO_COLOR, sum_shares
+from plitka.measure.shares import (
+    Measurement,
+    measure,
+    scale_for_measuring,
+    segment_and_classify,
+    summarize,
+    total_variation,
+)
 from plitka.tile.layout import Layout
-
-Image = NDArray[np.uint8]
 
 # Total variation; a picture as near to its recipe keeps all its granules: measuring is no surer
 # than that, and to recolour 4 points of a tile changes it more than any white balance.
 _CLOSE = 0.04
-_NEAR = 0.12  # the same of a picture that keeps those that need not change
-_BALANCE = 20.0  # CIEDE2000; a colour farther off its place is another one, however it is lit
-_LEFT = 0.02  # what may be left of the difference there
-_ALIKE = 1.0  # CIEDE2000; what a colour of the picture may keep where granules are dealt anew
+_NEAR = 0.12  # total variation; a picture as near keeps the granules that need not change
+_LEFT = 0.02  # total variation; as much of the difference may be left in such a picture
+_BALANCE = 20.0  # CIEDE2000; a colour farther off the palette is another one, however it is lit
+_TOLERANCE = 1.0  # CIEDE2000 to the palette that a colour may keep where all are assigned anew
 _ATTEMPTS = 3  # to give the shares; another one only where what is measured afterwards is off
 _SHALLOWER = 0.6  # times light and shade, where they hid one of two near colours
 _GOOD = 0.03  # total variation that is good enough
@@ -37,8 +43,10 @@ _GOOD = 0.03  # total variation that is good enough
 
 @dataclass(frozen=True, eq=False)
 class Matched:
-    """image: (size, size, 3) RGB, 0..255. before, after: what was measured on the picture as it
-    was given, and on this one.
+    """A matched picture.
+
+    image: (size, size, 3) sRGB, 0 to 255. before, after: what `measure` finds of the layout's
+    colours on the picture that was given, and on `image`.
     """
 
     image: Image
@@ -46,85 +54,86 @@ class Matched:
     after: Measurement
 
 
-def match_image(image: Image, layout: Layout) -> Image:
+def match(image: Image, layout: Layout) -> Matched:
     """Give a picture the shares and colours of a layout.
 
-    image: (size, size, 3) RGB, 0..255: any picture, of a tile or not.
+    image: (size, size, 3) sRGB, 0 to 255: any picture, of a tile or not; it is left as it is.
+    Raises ValueError for a picture that is not square or not RGB.
     """
-    return match(image, layout).image
-
-
-def match(image: Image, layout: Layout) -> Matched:
-    """`match_image`, with what is measured before and after: matching measures by itself anyway."""
     size = image.shape[0]
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
-    sight = fidelity.segment_and_classify(fidelity.scale_for_measuring(image), layout.colors)
-    before = fidelity.summarize(sight, layout.colors)
-    tried = list(_tried(analysis.analyze(image, layout, sight), layout))
-    best, after = min(tried, key=lambda one: _off(one[1].shares, layout))
+    classified = segment_and_classify(scale_for_measuring(image), layout.colors)
+    before = summarize(classified, layout.colors)
+    attempts = list(_make_attempts(analyze(image, layout, classified), layout))
+    best, after = min(attempts, key=lambda one: total_variation(one[1].shares, layout.shares))
     return Matched(best, before, after)
 
 
-def _tried(seen: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
-    """Pictures with the shares and colours of a layout, until one is good enough."""
+def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
+    """Recolour the picture, until what is measured on it is near enough to the layout's shares.
+
+    Yields each attempt with its measurement, at least one and at most _ATTEMPTS.
+    """
     shares = np.array(layout.shares)
-    shown = _shown(seen)
-    off = _off(shown, layout)
-    near = off <= _NEAR and _is_of(seen.materials, layout.colors)
-    kept = recolor.balance(seen, layout.colors) if near else seen.lab
-    if near and off <= _CLOSE:
-        balanced = cielab.lab_to_rgb(kept)
-        yield balanced, fidelity.measure(balanced, layout.colors)
+    shown = _sum_shown_shares(analysis)
+    error = total_variation(shown, layout.shares)
+    near = error <= _NEAR and _can_balance(analysis.materials, layout.colors)
+    balanced = recolor.balance(analysis, layout.colors) if near else analysis.lab
+    if near and error <= _CLOSE:
+        image = cielab.lab_to_rgb(balanced)
+        yield image, measure(image, layout.colors)
         return
     depth = 1.0
-    target = shares + (np.array(shown) - shares) * _LEFT / off if near else shares
+    target = shares + (np.array(shown) - shares) * _LEFT / error if near else shares
     for _ in range(_ATTEMPTS):
-        tonings = _tonings(seen, layout, near, depth)
-        owner = assignment.assign_colors(seen, layout, tonings, target, near)
-        lab = recolor.recolor(seen, owner, tonings, len(shares))
-        image = cielab.lab_to_rgb(recolor.patch(seen, kept, owner, lab) if near else lab)
-        measured = fidelity.measure(image, layout.colors)
+        curves = _build_curves(analysis, layout, near, depth)
+        owner = assign_colors(analysis, layout, curves, target, keep=near)
+        lab = recolor.recolor(analysis, owner, curves, len(shares))
+        image = cielab.lab_to_rgb(recolor.patch(analysis, balanced, owner, lab) if near else lab)
+        measured = measure(image, layout.colors)
         yield image, measured
-        shown = measured.shares
-        if _off(shown, layout) <= _GOOD:
+        if total_variation(measured.shares, layout.shares) <= _GOOD:
             return
-        if min(shown) > 0:
-            target = np.maximum(target + shares - np.array(shown), shares / 4)
+        if min(measured.shares) > 0:
+            target = np.maximum(target + shares - np.array(measured.shares), shares / 4)
         else:
             depth *= _SHALLOWER
 
 
-def _is_of(materials: Sequence[Material], colors: Sequence[Color]) -> bool:
-    """Whether a white balance could make the colours of a picture those of the palette."""
+def _can_balance(materials: Sequence[Material], colors: Sequence[Color]) -> bool:
+    """Whether a white balance could make the picture's colours those of the palette."""
     own = [(each.lab, colors[each.color].lab) for each in materials if each.color != NO_COLOR]
     return all(float(cielab.ciede2000(*pair)) <= _BALANCE for pair in own)
 
 
-def _off(shown: Sequence[float], layout: Layout) -> float:
-    return fidelity.total_variation(shown, layout.shares)
+def _sum_shown_shares(analysis: Analysis) -> tuple[float, ...]:
+    """Sum up the shares that the picture shows, one for each of the layout's colours.
+
+    All 0 where one of the colours is missing, or much of the area shows none of them.
+    """
+    shown, area = analysis.classification, analysis.segments.area
+    strange = shown.material >= len(shown.centres)
+    if not all(shown.centres) or area[strange].sum() > _CLOSE * area.sum():
+        return (0.0,) * len(shown.centres)
+    return sum_shares(shown, analysis.segments)
 
 
-def _shown(seen: Analysis) -> tuple[float, ...]:
-    """The shares; all 0 where a colour is missing or one is not of the recipe."""
-    found, area = seen.found, seen.cut.area
-    strange = found.material >= len(found.centres)
-    if not all(found.centres) or area[strange].sum() > _CLOSE * area.sum():
-        return (0.0,) * len(found.centres)
-    sure = found.owner != NO_COLOR
-    shown = np.bincount(found.owner[sure], weights=area[sure], minlength=len(found.centres))
-    return tuple((shown / max(shown.sum(), 1)).tolist())
+def _build_curves(analysis: Analysis, layout: Layout, keep: bool, depth: float) -> ToneCurves:
+    """Build the curves from each of the picture's materials to each of the layout's colours.
 
+    keep: whether a material that shows a colour is only shifted towards it. depth: contrast
+    factor of light and shade.
+    """
 
-def _tonings(seen: Analysis, layout: Layout, kept: bool, depth: float) -> ToneCurves:
-    def toning(one: Material, index: int, color: Color) -> ToneCurve:
-        if kept and one.color == index:
-            return ToneCurve.shift(one, index, color, recolor.ALIKE)
-        return ToneCurve.of(one, index, layout.colors, _ALIKE, depth)
+    def build(material: Material, index: int, color: Color) -> ToneCurve:
+        if keep and material.color == index:
+            return ToneCurve.build_shift(material, index, color, recolor.TOLERANCE)
+        return ToneCurve.build(material, index, layout.colors, _TOLERANCE, depth)
 
-    return ToneCurves.of(
+    return ToneCurves.stack(
         [
-            [toning(one, index, color) for index, color in enumerate(layout.colors)]
-            for one in seen.materials
+            [build(material, index, color) for index, color in enumerate(layout.colors)]
+            for material in analysis.materials
         ]
     )

@@ -1,4 +1,4 @@
-"""Pixels: each granule toned to its colour along the picture's own edges."""
+"""Recolouring: turns each segment of a picture into its new colour, pixel by pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,129 +8,162 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats
 from plitka.color import cielab
-from plitka.color.cielab import Floats
 from plitka.color.palette import Color
 from plitka.matching import guided_filter, tone_curves, unmixing
 from plitka.matching.analysis import Analysis
 from plitka.matching.tone_curves import ToneCurves
 from plitka.matching.unmixing import MixedPixels
 
-ALIKE = 3.0
-"""CIEDE2000; a colour that the picture has and that is as near to the palette is not moved, a
-farther one is moved to here."""
+TOLERANCE = 3.0
+"""CIEDE2000 to the palette that a colour which the picture shows may keep; if it lies farther off,
+it is moved until it is as near."""
 
 _SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
-_ENOUGH = 20_000  # pixels for a median
+_ENOUGH = 20_000  # pixels; a median is taken of about so many
 _BAND = 1 << 16  # pixels worked on together, so that they stay in the processor's cache
 
 _PATCHED = 4  # pixels around a segment of another colour that go with it
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
 
-def balance(scene: Analysis, colors: Sequence[Color]) -> Floats:
-    """The picture with its own colours moved to the palette, as a white balance would."""
-    shifts = np.zeros((len(scene.materials), len(colors), 3), np.float32)
-    for number, one in enumerate(scene.materials):
+def balance(analysis: Analysis, colors: Sequence[Color]) -> Floats:
+    """Move the picture's own colours towards the palette, as a white balance would.
+
+    Every segment keeps the colour that it shows. Returns (size, size, 3) L*a*b*.
+    """
+    shifts = np.zeros((len(analysis.materials), len(colors), 3), np.float32)
+    for number, material in enumerate(analysis.materials):
         for index, color in enumerate(colors):
-            goal, _ = tone_curves.compute_goal(one, index, color, ALIKE)
-            shifts[number, index] = np.subtract(goal, one.lab)
-    moved = shifts[scene.material, scene.found.nearest][scene.index]
+            goal, _ = tone_curves.compute_goal(material, index, color, TOLERANCE)
+            shifts[number, index] = np.subtract(goal, material.lab)
+    moved = shifts[analysis.material, analysis.classification.nearest][analysis.index]
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
-    return np.asarray(np.clip(scene.lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
+    return np.asarray(np.clip(analysis.lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
 
 
-def patch(scene: Analysis, kept: Floats, owner: NDArray[np.int64], other: Floats) -> Floats:
-    """`kept`, but `other` where a segment's owner is not what it shows already."""
-    changed = (owner != scene.found.nearest).astype(np.float32)[scene.index]
+def patch(analysis: Analysis, kept: Floats, owner: NDArray[np.int64], other: Floats) -> Floats:
+    """Blend two versions of the picture: `other` where a segment's colour changes, else `kept`.
+
+    kept, other: (size, size, 3) L*a*b*. owner: (N,) the colour that each segment gets. Returns
+    (size, size, 3) L*a*b*.
+    """
+    changed = (owner != analysis.classification.nearest).astype(np.float32)[analysis.index]
     broad = cv2.dilate(changed, np.ones((2 * _PATCHED + 1, 2 * _PATCHED + 1), np.uint8))
     soft = np.asarray(cv2.GaussianBlur(broad, (0, 0), _PATCHED / 2), np.float32)[..., None]
     return np.asarray(kept + soft * (other - kept), np.float32)
 
 
-def recolor(scene: Analysis, owner: NDArray[np.int64], tonings: ToneCurves, colors: int) -> Floats:
-    """The picture with each segment toned to its colour, softly from one to the next."""
+def recolor(
+    analysis: Analysis, owner: NDArray[np.int64], curves: ToneCurves, colors: int
+) -> Floats:
+    """Recolour each segment, along the picture's own edges and softly from one to the next.
+
+    owner: (N,) the colour that each segment gets, below `colors`. curves: from the picture's
+    materials to the colours. Returns (size, size, 3) L*a*b*.
+    """
     owners = guided_filter.refine_labels(
-        owner.astype(np.uint8).take(scene.cut.map), scene.lab[..., 0], colors
+        owner.astype(np.uint8).take(analysis.segments.map), analysis.lab[..., 0], colors
     )
-    kinds = scene.material.astype(np.uint8).take(scene.index)
-    lab = np.array(cv2.split(scene.lab), np.float32).reshape(3, -1)
-    mixed = unmixing.unmix(lab, kinds, scene.materials)
+    kinds = analysis.material.astype(np.uint8).take(analysis.index)
+    lab = np.array(cv2.split(analysis.lab), np.float32).reshape(3, -1)
+    mixed = unmixing.unmix(lab, kinds, analysis.materials)
     lab[:, mixed.where] = mixed.first
-    painter = _Painter(lab, kinds.ravel(), mixed, tonings)
-    toned = painter.toned(owners.ravel())
-    _soften(toned, owners, painter, colors)
-    _settle(toned, owners, painter, colors)
-    return np.asarray(cv2.merge(list(toned.reshape(3, *scene.index.shape))), np.float32)
+    painter = _Painter(lab, kinds.ravel(), mixed, curves)
+    painted = painter.paint(owners.ravel())
+    _soften_edges(painted, owners, painter, colors)
+    _correct_medians(painted, owners, painter, colors)
+    return np.asarray(cv2.merge(list(painted.reshape(3, *analysis.index.shape))), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class _Painter:
-    """lab: (3, n) a picture's pixels, kinds: (n,) their materials. mixed: those of two."""
+    """The n pixels of a flat picture, ready to be painted in any colours.
+
+    lab: (3, n) L*, a*, b*, of mixed pixels that of their own material alone. kinds: (n,) index of
+    the material. mixed: the pixels that are of two materials.
+    """
 
     lab: Floats
     kinds: NDArray[np.uint8]
     mixed: MixedPixels
-    tonings: ToneCurves
+    curves: ToneCurves
 
-    def toned(self, colors: NDArray[np.uint8]) -> Floats:
-        """(3, n) the pixels toned to `colors` (n,)."""
-        toned = np.empty_like(self.lab)
+    def paint(self, colors: NDArray[np.uint8]) -> Floats:
+        """Paint each pixel in the colour of this index (n,). Returns (3, n) L*, a*, b*."""
+        painted = np.empty_like(self.lab)
         for start in range(0, len(self.kinds), _BAND):
             band = slice(start, start + _BAND)
-            toned[:, band] = self.tonings.apply(self.lab[:, band], self.kinds[band], colors[band])
+            painted[:, band] = self.curves.apply(self.lab[:, band], self.kinds[band], colors[band])
         where = self.mixed.where
-        toned[:, where] = self._blended(toned.take(where, axis=1), slice(None), colors[where])
-        return toned
+        painted[:, where] = self._blend_mixtures(
+            painted.take(where, axis=1), slice(None), colors[where]
+        )
+        return painted
 
-    def toned_at(self, where: NDArray[np.intp], color: int) -> Floats:
-        """(3, m) the pixels `where` (m,) toned to one colour."""
-        toned = self.tonings.apply(self.lab.take(where, axis=1), self.kinds[where], color)
-        mixture = self._rank.take(where)
+    def paint_at(self, where: NDArray[np.intp], color: int) -> Floats:
+        """Paint the pixels `where` (m,) in one colour. Returns (3, m) L*, a*, b*."""
+        painted = self.curves.apply(self.lab.take(where, axis=1), self.kinds[where], color)
+        mixture = self._mixture_index.take(where)
         places = np.flatnonzero(mixture >= 0)
-        toned[:, places] = self._blended(toned.take(places, axis=1), mixture[places], color)
-        return toned
+        painted[:, places] = self._blend_mixtures(
+            painted.take(places, axis=1), mixture[places], color
+        )
+        return painted
 
-    def _blended(
+    def _blend_mixtures(
         self,
         first: Floats,
         mixtures: NDArray[np.int32] | slice,
         colors: NDArray[np.uint8] | int,
     ) -> Floats:
-        """(3, m) mixtures, whose own material `first` is toned already, of both materials."""
+        """Paint the other material of mixed pixels, and blend it with their own.
+
+        first: (3, m) their own material, painted already. mixtures: (m,) index into `mixed`.
+        colors: index of the colour, (m,) or one for all. Returns (3, m) L*, a*, b*.
+        """
         mixed = self.mixed
-        second = self.tonings.apply(mixed.second[:, mixtures], mixed.kind[mixtures], colors)
+        second = self.curves.apply(mixed.second[:, mixtures], mixed.kind[mixtures], colors)
         blend = first + mixed.part[mixtures] * (second - first)
         blend[0] *= 1 - mixed.contact[mixtures]
         return np.asarray(blend, np.float32)
 
     @cached_property
-    def _rank(self) -> NDArray[np.int32]:
-        """(n,) the mixture that each pixel is, -1 for none."""
-        rank = np.full(len(self.kinds), -1, np.int32)
-        rank[self.mixed.where] = np.arange(len(self.mixed.where), dtype=np.int32)
-        return rank
+    def _mixture_index(self) -> NDArray[np.int32]:
+        """(n,) index into `mixed` of each pixel, -1 for one that is not mixed."""
+        index = np.full(len(self.kinds), -1, np.int32)
+        index[self.mixed.where] = np.arange(len(self.mixed.where), dtype=np.int32)
+        return index
 
 
-def _soften(toned: Floats, owners: NDArray[np.uint8], painter: _Painter, colors: int) -> None:
-    """Lead pixels beside another colour softly over to it, each in both colours."""
+def _soften_edges(
+    painted: Floats, owners: NDArray[np.uint8], painter: _Painter, colors: int
+) -> None:
+    """Replace pixels beside another colour in `painted` (3, n) by a blend of both colours.
+
+    owners: (size, size) the colour of each pixel.
+    """
     around = np.ones((3, 3), np.uint8)
     edge = np.flatnonzero(cv2.dilate(owners, around) != cv2.erode(owners, around))
     blend = np.zeros((3, len(edge)), np.float32)
     for color in range(colors):
-        part = _cover(owners, color).take(edge)
+        part = _compute_cover(owners, color).take(edge)
         mine = np.flatnonzero(part)
-        blend[:, mine] += painter.toned_at(edge[mine], color) * part[mine]
-    toned[:, edge] = blend
+        blend[:, mine] += painter.paint_at(edge[mine], color) * part[mine]
+    painted[:, edge] = blend
 
 
-def _settle(toned: Floats, owners: NDArray[np.uint8], painter: _Painter, colors: int) -> None:
-    """Shift colours whose median misses its goal to it.
+def _correct_medians(
+    painted: Floats, owners: NDArray[np.uint8], painter: _Painter, colors: int
+) -> None:
+    """Shift the colours of `painted` (3, n) whose median misses its goal until it meets it.
 
     A material's median becomes its goal, but the granules that a colour got may be lighter or
     darker ones than most of their material, and have more edges, the more so the fewer they are.
+    owners: (size, size) the colour of each pixel.
     """
-    goals = painter.tonings.goals
+    goals = painter.curves.goals
     for color in range(colors):
         mine = np.flatnonzero(owners == color)
         mine = mine[:: 1 + len(mine) // _ENOUGH]
@@ -138,12 +171,12 @@ def _settle(toned: Floats, owners: NDArray[np.uint8], painter: _Painter, colors:
             continue
         count = np.bincount(painter.kinds[mine], minlength=len(goals))
         goal = np.average(goals[:, color], axis=0, weights=count)
-        median = np.median(toned[:, mine], axis=1)
+        median = np.median(painted[:, mine], axis=1)
         if cielab.ciede2000(goal, median) > _SETTLED:
-            toned += (goal - median)[:, None].astype(np.float32) * _cover(owners, color)
+            painted += (goal - median)[:, None].astype(np.float32) * _compute_cover(owners, color)
 
 
-def _cover(owners: NDArray[np.uint8], color: int) -> Floats:
-    """(n,) 0..1 how much of each pixel is of a colour: at its edges, a part."""
+def _compute_cover(owners: NDArray[np.uint8], color: int) -> Floats:
+    """Compute the fraction of each pixel that is of a colour, 0 to 1, soft at the edges: (n,)."""
     mine = (owners == color).astype(np.float32)
     return np.asarray(cv2.GaussianBlur(mine, (3, 3), _SOFT_EDGE), np.float32).ravel()

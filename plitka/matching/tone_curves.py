@@ -1,7 +1,7 @@
-"""One of the colours of a picture -> a colour of the palette, pixel by pixel.
+"""Tone curves: tables that turn a material of a picture into a colour of the palette.
 
 Light and shade stay the picture's, as deep as the new colour makes them; a* and b* follow the
-shade curve of the new colour, and what a pixel has beside its own curve stays in part.
+shade curve of the new colour, and how far a pixel lies off its own curve stays in part.
 """
 
 from collections.abc import Sequence
@@ -10,35 +10,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Doubles, Floats
 from plitka.color import cielab
-from plitka.color.cielab import Doubles, Floats
 from plitka.color.palette import Color
 from plitka.color.srgb import Lab
 
-_NEAR = 10.0  # CIEDE2000; from here on, and wholly at twice that, all the way
+_NEAR = 10.0  # CIEDE2000; farther off, less difference is kept, and none at twice this
 
 _SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
 _WELL_APART = 25.0  # CIEDE2000; colours nearer than this to another of the recipe get less
-_LEAST_SHADING = 0.6
+_LEAST_SHADING = 0.6  # of _SHADING, for colours that are all but the same
 _CONTRAST = (0.55, 1.5)  # the least and most that light and shade are compressed and stretched
-_BEND = 1.3  # of the mean contrast, the most that light's and shade's differ from it
-_LIGHTEST = 99.0
-_STEPS = 10  # of a table, for each L*
-_SHADES = np.linspace(0, 100, 100 * _STEPS + 1)
-_STRAY = 0.6  # how far pixels lie off their colour's shade curve, in the palette's own spread
+_BEND = 1.3  # the most by which the contrast of light or of shade differs from their mean
+_LIGHTEST = 99.0  # L*
+_STEPS = 10  # of a table for each unit of L*
+_SHADES = np.linspace(0, 100, 100 * _STEPS + 1)  # L*
+_STRAY = 0.6  # RMS distance of pixels from their colour's shade curve, in the palette's spread
 _OWN_STRAY = 2.0  # the same for granules that keep their colour
-_FARTHEST = 2.5  # times that: more is another colour's light, or a mixed edge
+_FARTHEST = 2.5  # times that; more is another colour's reflected light, or a mixed edge
 _LEAST_STRAY = 2.0  # a*, b*
-_NO_STRAY = 1e-3
-_ANY = 1e3  # farther than any colour lies off another
+_NO_STRAY = 1e-3  # a*, b*; against division by 0
+_ANY = 1e3  # a*, b*; farther than any colour lies off another
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """One of the colours that the picture has, as measured on its pixels.
+    """A material: one of the colours that the picture itself has, as measured on its pixels.
 
-    lab: the median. light: L* at percentiles 5, 50, 95. chroma: RMS distance of a*, b* from the
-    shade curve. colour: index of the requested colour that it is, NOBODY for none.
+    lab: median L*a*b*. light: L* at percentiles 5, 50, 95. chroma: RMS distance of a*, b* from the
+    material's shade curve. color: index of the requested colour that it shows, or NO_COLOR.
     """
 
     lab: Lab
@@ -49,12 +49,12 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class ToneCurve:
-    """How one material becomes one colour.
+    """A table that turns one material into one colour, indexed by L* in steps of 1 / _STEPS.
 
-    before: (steps, 2) a* and b* of the material at _STEPS steps of each L*. table: (steps, 3) the
-    colour's L*, a* and b* for each of them. goal: what becomes of the material's median. keep:
-    how much of a pixel's distance from the material's shade curve stays. reach: the farthest that
-    it may lie from the colour's.
+    before: (steps, 2) a*, b* of the material's shade curve. table: (steps, 3) the L*, a*, b* that
+    each L* on that curve becomes. goal: L*a*b* that the material's median becomes. keep: 0 to 1,
+    the fraction of a pixel's a*, b* distance from the material's curve that stays. reach: the most
+    a*, b* distance from the new curve that is left.
     """
 
     before: Floats
@@ -64,19 +64,20 @@ class ToneCurve:
     reach: float
 
     @staticmethod
-    def of(
-        material: Material, index: int, colors: Sequence[Color], alike: float, depth: float = 1
+    def build(
+        material: Material, index: int, colors: Sequence[Color], tolerance: float, depth: float
     ) -> "ToneCurve":
-        """How a material becomes colours[index]; `alike` as `compute_goal` has it.
+        """Build the table that turns a material into colors[index], light and shade included.
 
-        depth: of light and shade; 0 is flat, 1 as deep as the palette has them.
+        tolerance: see `compute_goal`. depth: contrast factor of light and shade; 0 is flat, 1 as
+        deep as the palette has them.
         """
         color = colors[index]
-        target, way = compute_goal(material, index, color, alike)
-        spread = _shading(index, colors)
-        lightness = _tone_curve(_SHADES, material.light, spread, target[0], way, depth)
+        target, strength = compute_goal(material, index, color, tolerance)
+        spread = _compute_spread(index, colors)
+        lightness = _map_lightness(_SHADES, material.light, spread, target[0], strength, depth)
         usual = max(float(np.hypot(*color.chroma_std)), _LEAST_STRAY)
-        stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - way)
+        stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - strength)
         keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
         before = cielab.shade(material.lab, _SHADES)
         after = cielab.shade(target, lightness)
@@ -84,9 +85,12 @@ class ToneCurve:
         return ToneCurve(before, table, target, keep, _FARTHEST * stray * usual)
 
     @staticmethod
-    def shift(material: Material, index: int, color: Color, alike: float) -> "ToneCurve":
-        """How a material stays what it is, but for a white balance."""
-        target, _ = compute_goal(material, index, color, alike)
+    def build_shift(material: Material, index: int, color: Color, tolerance: float) -> "ToneCurve":
+        """Build the table that shifts a material towards its own colour, as a white balance does.
+
+        tolerance: see `compute_goal`.
+        """
+        target, _ = compute_goal(material, index, color, tolerance)
         before = cielab.shade(material.lab, _SHADES)
         moved = np.subtract(target, material.lab)
         table = np.column_stack([_SHADES, before]) + moved
@@ -96,10 +100,10 @@ class ToneCurve:
 
 @dataclass(frozen=True, eq=False)
 class ToneCurves:
-    """How each of M materials becomes each of K colours, laid out so that pixels are looked up.
+    """The ToneCurve of each of M materials to each of K colours, laid out for lookup by pixel.
 
-    goals: (M, K, 3). before: (2, M * steps). table: (3, K * M * steps). keep, reach: (K * M,). All
-    as Toning has them.
+    goals: (M, K, 3). before: (2, M * steps). table: (3, K * M * steps). keep, reach: (K * M,). The
+    values are those of ToneCurve.
     """
 
     goals: Floats
@@ -109,21 +113,25 @@ class ToneCurves:
     reach: Floats
 
     @staticmethod
-    def of(tonings: Sequence[Sequence[ToneCurve]]) -> "ToneCurves":
-        """tonings: M times K."""
-        by_color = list(zip(*tonings, strict=True))
+    def stack(curves: Sequence[Sequence[ToneCurve]]) -> "ToneCurves":
+        """Stack the curves of M materials, K each, into the arrays for lookup."""
+        by_color = [curve for column in zip(*curves, strict=True) for curve in column]
         return ToneCurves(
-            np.array([[one.goal for one in row] for row in tonings], np.float32),
-            np.concatenate([row[0].before for row in tonings]).T.copy(),
-            np.concatenate([one.table for row in by_color for one in row]).T.copy(),
-            np.array([one.keep for row in by_color for one in row], np.float32),
-            np.array([one.reach for row in by_color for one in row], np.float32),
+            np.array([[curve.goal for curve in row] for row in curves], np.float32),
+            np.concatenate([row[0].before for row in curves]).T.copy(),
+            np.concatenate([curve.table for curve in by_color]).T.copy(),
+            np.array([curve.keep for curve in by_color], np.float32),
+            np.array([curve.reach for curve in by_color], np.float32),
         )
 
     def apply(
         self, lab: Floats, kinds: NDArray[np.integer], colors: NDArray[np.integer] | int
     ) -> Floats:
-        """(3, n) L*, a*, b* of the materials `kinds` (n,) -> (3, n) of `colors`, (n,) or one."""
+        """Turn pixels of known materials into colours.
+
+        lab: (3, n) L*, a*, b*. kinds: (n,) index of each pixel's material. colors: index of the
+        colour that each becomes, (n,) or one for all. Returns (3, n).
+        """
         light, a, b = lab
         step = (light * np.float32(_STEPS) + np.float32(0.5)).astype(np.intp)
         np.clip(step, 0, len(_SHADES) - 1, out=step)
@@ -135,32 +143,35 @@ class ToneCurves:
         far = np.sqrt(stray_a * stray_a + stray_b * stray_b)
         np.maximum(far, np.float32(_NO_STRAY), out=far)
         kept = np.minimum(self.keep.take(pair), self.reach.take(pair) / far)
-        toned = np.empty(lab.shape, np.float32)
-        for plane, table in zip(toned, self.table, strict=True):
+        recolored = np.empty(lab.shape, np.float32)
+        for plane, table in zip(recolored, self.table, strict=True):
             table.take(step, out=plane, mode="clip")  # which writes without a buffer
-        toned[1] += stray_a * kept
-        toned[2] += stray_b * kept
-        return toned
+        recolored[1] += stray_a * kept
+        recolored[2] += stray_b * kept
+        return recolored
 
 
-def compute_goal(material: Material, index: int, color: Color, alike: float) -> tuple[Lab, float]:
-    """What the material's median becomes as colour `index`, and how much of the way to the
-    palette that is.
+def compute_goal(
+    material: Material, index: int, color: Color, tolerance: float
+) -> tuple[Lab, float]:
+    """Compute the L*a*b* that a material's median becomes as `color`, which has this index.
 
-    alike: CIEDE2000 that the colour's own material may keep from the palette.
+    tolerance: CIEDE2000 that a material which shows the colour already may keep from the palette.
+    Returns the L*a*b*, and how far that is on the way to the palette's: 0 (unmoved) to 1.
     """
     far = float(cielab.ciede2000(material.lab, color.lab))
     own = material.color == index
-    left = np.interp(far, (_NEAR, 2 * _NEAR), (alike, 0)) if own else 0.0
-    way = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
-    moved = np.array(material.lab) + way * np.subtract(color.lab, material.lab)
-    return cielab.as_lab(moved), way
+    left = np.interp(far, (_NEAR, 2 * _NEAR), (tolerance, 0)) if own else 0.0
+    strength = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
+    moved = np.array(material.lab) + strength * np.subtract(color.lab, material.lab)
+    return cielab.as_lab(moved), strength
 
 
-def _shading(index: int, colors: Sequence[Color]) -> tuple[float, float]:
-    """L* from percentile 5 to the median and from there to 95 that a colour's granules get.
+def _compute_spread(index: int, colors: Sequence[Color]) -> tuple[float, float]:
+    """Compute the spread of L* that granules of colors[index] get.
 
-    Granules of near colours are shaded less, so that they can be told apart.
+    Returns the L* from percentile 5 to the median and from the median to percentile 95. Where
+    another of the colours is near, both are smaller, so that the two can be told apart.
     """
     labs = np.array([color.lab for color in colors])
     near = np.delete(cielab.ciede2000(labs, labs[index]), index).min(initial=_WELL_APART)
@@ -169,18 +180,20 @@ def _shading(index: int, colors: Sequence[Color]) -> tuple[float, float]:
     return depth * (p50 - p5), depth * (p95 - p50)
 
 
-def _tone_curve(
+def _map_lightness(
     shades: Doubles,
     light: tuple[float, float, float],
     spread: tuple[float, float],
     median: float,
-    way: float,
+    strength: float,
     depth: float,
 ) -> Doubles:
-    """New L* at each of `shades`: `median` for the material's own.
+    """Compute the new L* at each of `shades`, along a curve of straight pieces.
 
-    spread: what the L* from percentile 5 to the median and from there to 95 become, within reason.
-    way: how much of that is done; at 0, lightness is only shifted. depth: times that.
+    shades: (n,) L* of the material, 0 to 100. light: L* of the material at percentiles 5, 50, 95.
+    median: the L* that percentile 50 becomes. spread: the L* from percentile 5 to the median and
+    from there to 95 that are aimed at; contrast is limited to _CONTRAST. strength: of the curve, 0
+    to 1; at 0, lightness is only shifted. depth: contrast factor.
     """
     p5, p50, p95 = light
     below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
@@ -188,7 +201,7 @@ def _tone_curve(
     up = np.clip(spread[1] / above, *_CONTRAST)
     middle = np.sqrt(down * up)
     down, up = np.clip((down, up), middle / _BEND, middle * _BEND)
-    down, up = 1 + way * (depth * down - 1), 1 + way * (depth * up - 1)
+    down, up = 1 + strength * (depth * down - 1), 1 + strength * (depth * up - 1)
     knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
     dark = median - down * below
     bright = min(median + up * above, (median + _LIGHTEST) / 2 + 3)

@@ -1,4 +1,4 @@
-"""Photographs with captions -> which captions lie: captioned against measured shares.
+"""Caption audit: compares the shares in photographs' captions with those measured on them.
 
 For makers who train a LoRA of their own. A caption is the text file beside a photograph
 (`tile.txt`: "60% red, 40% blue", as in prompts), or else the photograph's name
@@ -15,13 +15,12 @@ from plitka import images
 from plitka.color.mix import MAX_COLORS, adds_up_to
 from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.images import SUFFIXES
-from plitka.measure import shares as fidelity
-from plitka.measure.shares import Measurement
+from plitka.measure.shares import Measurement, measure, total_variation
 
-# Total variation: the honest photographs have 0.05 at most, the swapped 0.10 and more.
+# Total variation; the honest photographs have 0.05 at most, the swapped ones 0.10 and more.
 _LIE_DISTANCE = 0.08
 _OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
-# Total variation within which the caption's own shares, swapped, are the truth.
+# Total variation within which the caption's own shares, in another order, are the truth.
 _SWAP_DISTANCE = 0.06
 
 _IN_NAME = re.compile(r"([A-Za-z]+?)p(\d+(?:\.\d+)?)")
@@ -34,7 +33,10 @@ class CaptionError(ValueError):
 
 @dataclass(frozen=True)
 class Caption:
-    """What a photograph is said to show. percent: in the order of the colours, 100 together."""
+    """What a photograph is said to show.
+
+    percent: the shares in the order of the colours, each above 0, together 100.
+    """
 
     colors: tuple[Color, ...]
     percent: tuple[float, ...]
@@ -42,10 +44,10 @@ class Caption:
 
 @dataclass(frozen=True)
 class Finding:
-    """One photograph, audited.
+    """What the audit found of one photograph.
 
     caption, measured: None where the caption could not be read. verdict: "true", "lies", or
-    "unread". reason: why, where it is not true.
+    "unread". reason: a phrase that says why, "" where the verdict is "true".
     """
 
     file: Path
@@ -56,16 +58,18 @@ class Finding:
 
     @property
     def total_variation(self) -> float | None:
+        """Total variation of measured and captioned shares, 0 to 1; None where unread."""
         if self.caption is None or self.measured is None:
             return None
         shares = [percent / 100 for percent in self.caption.percent]
-        return fidelity.total_variation(self.measured.shares, shares)
+        return total_variation(self.measured.shares, shares)
 
 
 def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
     """Audit the photographs of a folder, in the order of their names.
 
-    Raises OSError for a folder or photograph that cannot be read.
+    palette: the colours that captions may name. Raises OSError for a folder or photograph that
+    cannot be read, and images.PictureError for a file that is not a picture.
     """
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES:
@@ -73,7 +77,12 @@ def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
 
 
 def read_caption(file: Path, palette: Palette) -> Caption:
-    """The caption of a photograph. Raises CaptionError where it names no shares."""
+    """Read the caption of a photograph: the text file beside it, or else the file's own name.
+
+    The photograph itself need not exist. palette: the colours that captions may name. Raises
+    CaptionError where the caption names no shares, too many colours, or shares that do not add up;
+    UnknownColor for a name that no colour has.
+    """
     beside = file.with_suffix(".txt")
     if beside.is_file():
         return _parse_text(beside.read_text(encoding="utf-8", errors="replace"), palette)
@@ -81,31 +90,33 @@ def read_caption(file: Path, palette: Palette) -> Caption:
 
 
 def _audit_photograph(file: Path, palette: Palette) -> Finding:
+    """Compare one photograph's caption with what is measured on it."""
     try:
-        said = read_caption(file, palette)
+        caption = read_caption(file, palette)
     except (CaptionError, UnknownColor) as fault:
         return Finding(file, None, None, "unread", str(fault))
-    measured = fidelity.measure(images.load(file), said.colors)
-    reason = _find_lie(said, measured)
-    return Finding(file, said, measured, "lies" if reason else "true", reason)
+    measured = measure(images.load(file), caption.colors)
+    reason = _find_lie(caption, measured)
+    return Finding(file, caption, measured, "lies" if reason else "true", reason)
 
 
-def _find_lie(said: Caption, measured: Measurement) -> str:
-    """What is wrong with a caption; "" where nothing is."""
-    shares = [percent / 100 for percent in said.percent]
+def _find_lie(caption: Caption, measured: Measurement) -> str:
+    """Say what is wrong with a caption; "" where nothing is."""
+    shares = [percent / 100 for percent in caption.percent]
     others = measured.undecided / max(1 - measured.gaps, 1e-9)
     if others > _OTHER_COLORS:
         return f"{100 * others:.0f}% of the granules show other colours"
-    if fidelity.total_variation(measured.shares, shares) <= _LIE_DISTANCE:
+    if total_variation(measured.shares, shares) <= _LIE_DISTANCE:
         return ""
-    near = min(permutations(shares), key=lambda p: fidelity.total_variation(measured.shares, p))
-    if fidelity.total_variation(measured.shares, near) <= _SWAP_DISTANCE:
-        parts = zip(near, said.colors, strict=True)
+    near = min(permutations(shares), key=lambda p: total_variation(measured.shares, p))
+    if total_variation(measured.shares, near) <= _SWAP_DISTANCE:
+        parts = zip(near, caption.colors, strict=True)
         return "swapped; it shows " + ", ".join(f"{100 * s:g}% {c.phrase}" for s, c in parts)
     return "other shares"
 
 
 def _parse_name(stem: str, palette: Palette) -> Caption:
+    """Parse a file's name without its suffix: "REDp60_BLUEp40_2" or "RED"."""
     tokens = [token for token in re.split(r"[_+, ]+", stem) if token]
     while tokens and re.fullmatch(r"\(?\d+\)?", tokens[-1]):
         tokens.pop()  # "REDp60_BLUEp40_2": the second photograph of such a tile
@@ -119,6 +130,7 @@ def _parse_name(stem: str, palette: Palette) -> Caption:
 
 
 def _parse_text(text: str, palette: Palette) -> Caption:
+    """Parse a text like "60% red, 40% blue"."""
     read = [
         (_find_known_name(words, palette), float(percent))
         for percent, words in _IN_TEXT.findall(text)
@@ -129,10 +141,13 @@ def _parse_text(text: str, palette: Palette) -> Caption:
 
 
 def _find_known_name(words: str, palette: Palette) -> str:
-    """The colour that a stretch of text begins with: "dark green rubber" -> "dark green"."""
-    pieces = words.split()
-    for count in range(len(pieces), 0, -1):
-        name = " ".join(pieces[:count])
+    """Find the longest colour name that a text begins with: "dark green" in "dark green rubber".
+
+    Returns the whole text where no name is known.
+    """
+    parts = words.split()
+    for count in range(len(parts), 0, -1):
+        name = " ".join(parts[:count])
         try:
             palette.find(name)
         except UnknownColor:
@@ -142,6 +157,7 @@ def _find_known_name(words: str, palette: Palette) -> str:
 
 
 def _make_caption(read: list[tuple[str, float]], palette: Palette) -> Caption:
+    """Check and normalise the (name, percent) pairs of a caption; shares of one colour add up."""
     shares: dict[Color, float] = {}
     for name, percent in read:
         color = palette.find(name)

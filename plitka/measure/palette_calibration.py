@@ -1,4 +1,4 @@
-"""Photographs of one-colour tiles -> rows of a palette: a maker's own colours.
+"""Palette calibration: measures a maker's own colours on photographs of one-colour tiles.
 
 A folder for each colour, named after its code, holds its photographs, and phrase.txt where the
 code is new and its phrase is not simply the code in lower case.
@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from plitka import images
+from plitka.arrays import Floats
 from plitka.color import cielab, palette
-from plitka.color.cielab import Floats
 from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name
 from plitka.color.srgb import format_hex
 from plitka.images import SUFFIXES
@@ -31,11 +31,11 @@ class CalibrationError(PaletteError):
 
 
 def calibrate(folder: Path, known: Palette) -> list[dict[str, str]]:
-    """Measure the colours of a folder: one row of the palette for each of its folders.
+    """Measure the colours of a folder: one palette row for each folder of photographs in it.
 
-    known: the palette so far, whose phrases and names count.
-
-    Raises CalibrationError, and OSError for what cannot be read.
+    known: the palette so far, whose phrases and names count. The rows are those of a palette file,
+    see palette.COLUMNS. Raises CalibrationError for a folder that cannot be a palette,
+    images.PictureError for a file that is not a picture, and OSError for what cannot be read.
     """
     kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and _list_photographs(kind))
     if not kinds:
@@ -49,10 +49,13 @@ def calibrate(folder: Path, known: Palette) -> list[dict[str, str]]:
 
 
 def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
-    """Write rows to a palette file; rows of other codes that are there already stay."""
-    kept = palette.read_rows(file) if file.exists() else []
+    """Write rows to a palette file; rows of other codes that are there already stay.
+
+    Raises PaletteError where the file is no text, and OSError where it cannot be written.
+    """
+    old = palette.read_rows(file) if file.exists() else []
     codes = {row["code"] for row in rows}
-    merged = [*(row for row in kept if row["code"] not in codes), *rows]
+    merged = [*(row for row in old if row["code"] not in codes), *rows]
     fresh = file.with_suffix(".new")
     with fresh.open("w", encoding="utf-8", newline="") as out:
         out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
@@ -63,21 +66,23 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
 
 
 def _list_photographs(kind: Path) -> list[Path]:
+    """List a folder's photographs by name."""
     return sorted(file for file in kind.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
 def _read_phrase(kind: Path, known: Palette) -> str:
+    """Read the phrase of a colour's folder: from its phrase.txt, the palette, or its own name."""
     if not _CODE.fullmatch(kind.name):
         raise CalibrationError(
             f"{kind}: {kind.name!r} is no colour code; a code has 2 to 16 capital letters and "
             "digits and begins with a letter, like DKGREEN"
         )
-    given = kind / "phrase.txt"
-    if given.is_file():
-        phrase = given.read_text(encoding="utf-8").strip()
+    file = kind / "phrase.txt"
+    if file.is_file():
+        phrase = file.read_text(encoding="utf-8").strip()
         if not _PHRASE.fullmatch(phrase):
             raise CalibrationError(
-                f"{given}: {phrase!r} is no phrase; allowed: one to four words in small letters, "
+                f"{file}: {phrase!r} is no phrase; allowed: one to four words in small letters, "
                 'like "dark green"'
             )
         return phrase
@@ -88,7 +93,7 @@ def _read_phrase(kind: Path, known: Palette) -> str:
 
 
 def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
-    """No phrase and no code may name two colours."""
+    """Raise CalibrationError where a phrase or code would name two colours."""
     names = {normalize_name(color.code): color.code for color in known.colors}
     names |= {
         normalize_name(color.phrase): color.code
@@ -106,6 +111,7 @@ def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
 
 
 def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
+    """Measure one colour on all photographs of its folder."""
     files = _list_photographs(kind)
     lab = np.concatenate([_sample_pixels(file) for file in files])
     red, green, blue = (
@@ -136,7 +142,10 @@ def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
 
 
 def _sample_pixels(file: Path) -> Floats:
-    """(n, 3) L*a*b* of a photograph's pixels, evenly chosen."""
+    """Sample a photograph's pixels evenly. Returns (n, 3) L*a*b*.
+
+    Raises CalibrationError for a photograph that is too small or shows more than one colour.
+    """
     image = images.load(file)
     count = image.shape[0] * image.shape[1]
     if count < _LEAST_PIXELS:
@@ -145,7 +154,7 @@ def _sample_pixels(file: Path) -> Floats:
             f"{_LEAST_PIXELS:,} are needed"
         )
     lab = cielab.rgb_to_lab(image)
-    found = color_modes.find_modes(segmentation.segment(image, lab), color_modes.COARSE)
-    if (found.weight[found.valley < color_modes.DEEP] > _SECOND_COLOR).sum() > 1:
+    modes = color_modes.find_modes(segmentation.segment(image, lab), color_modes.COARSE)
+    if (modes.weight[modes.valley < color_modes.DEEP] > _SECOND_COLOR).sum() > 1:
         raise CalibrationError(f"{file}: shows more than one colour")
     return lab.reshape(-1, 3)[:: max(count // _MOST_PIXELS, 1)]

@@ -1,4 +1,4 @@
-"""A picture -> its segments: small areas of one colour, bounded by the picture's own edges.
+"""Segmentation: a picture cut into small areas of one colour, along the picture's own edges.
 
 A granule is a handful of segments, one or two for each of its facets.
 """
@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.color.cielab import Doubles, Floats
+from plitka.arrays import Doubles, Floats, Image
 
 SegmentMap: TypeAlias = NDArray[np.int32]
-"""(h, w): the index of the segment that each pixel belongs to."""
+"""(h, w): the index of the segment, or of the granule, that each pixel belongs to."""
 
 _DENOISE = 0.8  # standard deviation in pixels; granules have 12 and more, edges stay
 _LARGEST = 3.0  # of a granule's mean visible area, for a segment where granules are given
@@ -22,9 +22,11 @@ _SEED_SLACK = 2  # of summed 8-bit L*a*b* contrast: below the grain of a JPEG
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """map: see Map. area: (N,) pixels. lab: (N, 3) mean L*a*b*.
+    """The N segments of a picture.
 
-    contrast: (h, w) how much the picture changes at each pixel, in 8-bit L*a*b* levels.
+    map: (h, w) the index of each pixel's segment, 0 to N - 1 without gaps. area: (N,) pixels.
+    lab: (N, 3) mean L*a*b*. contrast: (h, w) how much the picture changes at each pixel: the
+    range within 3x3 pixels, summed over L*, a* and b* in 8-bit levels, smoothed.
     """
 
     map: SegmentMap
@@ -33,11 +35,11 @@ class Segments:
     contrast: Floats
 
 
-def segment(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
+def segment(image: Image, lab: Floats, reach: int = 2) -> Segments:
     """Cut a picture along its edges: a watershed from where it changes least.
 
-    image: (h, w, 3) sRGB; lab: the same in L*a*b*. reach: pixels; one segment grows from where
-    the picture changes least within this reach.
+    image: (h, w, 3) sRGB, 0 to 255. lab: (h, w, 3) the same in L*a*b*. reach: pixels; a segment
+    grows from each place that changes least within this distance, so more gives larger segments.
     """
     smooth = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), _DENOISE), cv2.COLOR_RGB2LAB)
     steps = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
@@ -46,15 +48,15 @@ def segment(image: NDArray[np.uint8], lab: Floats, reach: int = 2) -> Segments:
     lowest = cv2.erode(contrast, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     seeds = (contrast <= lowest + _SEED_SLACK).astype(np.uint8)
     _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)
-    index = _without_borders(np.asarray(cv2.watershed(smooth, marks), np.int32))
-    return _numbered(index, lab, contrast)
+    index = _fill_watershed_lines(np.asarray(cv2.watershed(smooth, marks), np.int32))
+    return _number_segments(index, lab, contrast)
 
 
 def split_large_segments(segments: Segments, lab: Floats, granules: SegmentMap) -> Segments:
-    """The segments, those that are larger than granules cut along them too, and a flat picture
-    into just those.
+    """Cut segments that are much larger than the granules along the granules too.
 
-    lab: (h, w, 3) the picture. granules: (h, w), -1 for none.
+    A flat picture, which is a single segment, is cut into just the granules.
+    lab: (h, w, 3) L*a*b* of the picture. granules: (h, w) a granule's index, -1 for none.
     """
     count = int(granules.max()) + 2
     large = segments.area > _LARGEST * granules.size / count
@@ -65,11 +67,14 @@ def split_large_segments(segments: Segments, lab: Floats, granules: SegmentMap) 
     rank = np.cumsum(large) - 1
     parts = rank[index.ravel()[place]] * count + granules.ravel()[place] + 1
     index.ravel()[place] = len(large) + parts
-    return _numbered(index, lab, segments.contrast)
+    return _number_segments(index, lab, segments.contrast)
 
 
-def _numbered(index: SegmentMap, lab: Floats, contrast: Floats) -> Segments:
-    """The segments of a map whose numbers have gaps."""
+def _number_segments(index: SegmentMap, lab: Floats, contrast: Floats) -> Segments:
+    """Number the segments of a map anew, without gaps, and measure them.
+
+    index: (h, w) numbers of 0 and up. lab: (h, w, 3). contrast: see Segments.
+    """
     present = np.bincount(index.ravel()) > 0
     index = np.asarray((np.cumsum(present) - 1).astype(np.int32).take(index))
     flat = index.ravel().astype(np.intp)
@@ -78,8 +83,11 @@ def _numbered(index: SegmentMap, lab: Floats, contrast: Floats) -> Segments:
     return Segments(index, area, np.stack(sums, axis=1) / area[:, None], contrast)
 
 
-def _without_borders(marks: SegmentMap) -> SegmentMap:
-    """Watershed's lines (-1), one pixel broad, given to a segment beside them."""
+def _fill_watershed_lines(marks: SegmentMap) -> SegmentMap:
+    """Give the one pixel wide lines of cv2.watershed (-1) to a segment beside them.
+
+    marks: (h, w) as cv2.watershed leaves them, segments from 1 up.
+    """
     line = marks < 1
     beside = cv2.dilate(marks.astype(np.float32), np.ones((3, 3), np.uint8))
     return np.where(line, np.maximum(beside.astype(np.int32), 0), marks)

@@ -1,18 +1,19 @@
-"""Which shares a picture really has: measured on the picture, without knowledge of its layout."""
+"""Measures the shares of colours on a picture, without knowledge of its recipe or layout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import cielab
 from plitka.color.palette import Color
-from plitka.measure import classification, segmentation
+from plitka.measure.classification import NO_COLOR, Classification, classify, sum_shares
+from plitka.measure.segmentation import Segments, segment
 
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
-_SMALLEST_SIDE = 640
+_SMALLEST_SIDE = 640  # pixels, likewise; no smaller picture is measured at its own size
 _SAMPLE = 2  # every so many pixels of rows and columns make the medians
 
 
@@ -20,11 +21,12 @@ _SAMPLE = 2  # every so many pixels of rows and columns make the medians
 class Measurement:
     """What a picture shows of the colours that were looked for, in their order.
 
-    shares: of the area of granules, each 0 to 1, together 1 (all 0 where no granule is seen).
+    shares: of the area of granules that show these colours; each 0 to 1, together 1 (all 0 where
+    no granule shows any of them).
     differences: CIEDE2000 from each colour's median on the picture to the palette; None for a
     colour that the picture does not show.
-    gaps: share of the picture that is gaps, joints and deep shadow. undecided: share of the
-    picture that could not be decided, or shows colours that were not looked for.
+    gaps: share of the picture, 0 to 1, that is gaps, joints and deep shadow. undecided: share of
+    the picture, 0 to 1, in granules whose colour is uncertain or was not looked for.
     """
 
     shares: tuple[float, ...]
@@ -34,34 +36,41 @@ class Measurement:
 
 
 def total_variation(measured: Sequence[float], requested: Sequence[float]) -> float:
-    """Half the sum of absolute differences: 0 (equal) to 1 (nothing in common)."""
+    """Compute the total variation of two sequences of shares: 0 (equal) to 1 (nothing in common).
+
+    Half the sum of absolute differences. Raises ValueError where the lengths differ.
+    """
     return 0.5 * sum(abs(m - r) for m, r in zip(measured, requested, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class ClassifiedImage:
-    """What measuring sees in a picture.
+    """A picture, its segments, and which of the colours they show.
 
-    image: (h, w, 3) the picture, lab: the same in L*a*b*. cut: its segments. found: which of the
-    colours they show.
+    image: (h, w, 3) sRGB, 0 to 255. lab: (h, w, 3) the same in L*a*b*.
     """
 
-    image: NDArray[np.uint8]
-    lab: cielab.Floats
-    cut: segmentation.Segments
-    found: classification.Classification
+    image: Image
+    lab: Floats
+    segments: Segments
+    classification: Classification
 
 
-def measure(image: NDArray[np.uint8], colors: Sequence[Color]) -> Measurement:
+def measure(image: Image, colors: Sequence[Color]) -> Measurement:
     """Measure the shares of `colors` on a picture of a tile.
 
-    image: (height, width, 3) RGB, 0..255.
+    image: (h, w, 3) sRGB, 0 to 255; of any size, but the tile's granules are taken to have the
+    same share of the picture's side as those of a layout.
     """
     return summarize(segment_and_classify(scale_for_measuring(image), colors), colors)
 
 
-def scale_for_measuring(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture at the size of measuring: one at which a granule has 10 to 30 pixels across."""
+def scale_for_measuring(image: Image) -> Image:
+    """Scale a picture to the size of measuring, at which a granule has 10 to 30 pixels across.
+
+    image: (h, w, 3) sRGB, 0 to 255; returned as it is where its longer side has 640 to 768
+    pixels, else scaled to 768.
+    """
     height, width = image.shape[:2]
     if _SMALLEST_SIDE <= max(height, width) <= _SIDE:
         return image
@@ -71,39 +80,45 @@ def scale_for_measuring(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
-def segment_and_classify(image: NDArray[np.uint8], colors: Sequence[Color]) -> ClassifiedImage:
-    """The first step of `measure`, for who goes on with what it sees. image: `scale_for_measuring` already."""
+def segment_and_classify(image: Image, colors: Sequence[Color]) -> ClassifiedImage:
+    """Cut a picture into segments and find which of `colors` each shows: `measure`, first step.
+
+    image: (h, w, 3) sRGB, 0 to 255, at the size that `scale_for_measuring` gives.
+    """
     lab = cielab.rgb_to_lab(image)
-    cut = segmentation.segment(image, lab)
-    return ClassifiedImage(image, lab, cut, classification.classify(cut, colors))
+    segments = segment(image, lab)
+    return ClassifiedImage(image, lab, segments, classify(segments, colors))
 
 
-def summarize(seen: ClassifiedImage, colors: Sequence[Color]) -> Measurement:
-    """The second step of `measure`, with the same colours."""
-    cut, found = seen.cut, seen.found
-    whole = cut.area.sum()
-    granules = found.owner != classification.NO_COLOR
-    gaps = cut.area[found.shadow].sum() / whole
-    undecided = cut.area[~granules & ~found.shadow].sum() / whole
-    differences = _differences(seen.lab, found, cut.map, colors)
-    return Measurement(
-        classification.sum_shares(found, cut), differences, float(gaps), float(undecided)
-    )
+def summarize(classified: ClassifiedImage, colors: Sequence[Color]) -> Measurement:
+    """Sum up what a classified picture shows: `measure`, second step.
+
+    colors: those that the picture was classified by.
+    """
+    area, shown = classified.segments.area, classified.classification
+    picture = area.sum()
+    owned = shown.owner != NO_COLOR
+    gaps = area[shown.shadow].sum() / picture
+    undecided = area[~owned & ~shown.shadow].sum() / picture
+    shares = sum_shares(shown, classified.segments)
+    return Measurement(shares, _compare_medians(classified, colors), float(gaps), float(undecided))
 
 
-def _differences(
-    lab: cielab.Floats,
-    found: classification.Classification,
-    pixels: segmentation.SegmentMap,
-    colors: Sequence[Color],
+def _compare_medians(
+    classified: ClassifiedImage, colors: Sequence[Color]
 ) -> tuple[float | None, ...]:
-    """As Measurement tells. Like the palette's, the medians take in a granule's own shadows."""
-    lab = lab[::_SAMPLE, ::_SAMPLE]
-    material = found.material[pixels[::_SAMPLE, ::_SAMPLE]]
-    seen = set(found.owner.tolist())
+    """Compute CIEDE2000 from each colour's median to the palette; None for one that is absent.
+
+    The median is over all pixels of a colour's material: like the palette's, it takes in the
+    granules' own shadows.
+    """
+    shown = classified.classification
+    lab = classified.lab[::_SAMPLE, ::_SAMPLE]
+    material = shown.material[classified.segments.map[::_SAMPLE, ::_SAMPLE]]
+    present = set(shown.owner.tolist())
     differences: list[float | None] = []
     for index, color in enumerate(colors):
-        if index not in seen:
+        if index not in present:
             differences.append(None)
             continue
         median = np.median(lab[material == index], axis=0)

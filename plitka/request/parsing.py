@@ -232,7 +232,7 @@ def _hex_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
     def take(value: object) -> tuple[Color, str]:
         if not isinstance(value, str):
             raise _Refused(value, _HEX)
-        color = palette.free(value)
+        color = palette.make_free_color(value)
         return color, color.code
 
     return take

@@ -1,12 +1,13 @@
-"""Which facet of its granule is seen at each place of a picture."""
+"""Facets: finds which facet of its granule is seen at each pixel of a picture."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.tile.granule import CORNERS, FACETS, Chips, Floats, cross_product
+from plitka.arrays import Floats
+from plitka.tile.granule import CORNERS, FACETS, Chips, compute_cross_product
 
-# Told apart around an apex: half a pixel at the outline of a large granule at 2048. A power of 2.
+# Around an apex; a step is half a pixel at the outline of a large granule at 2048. A power of 2.
 _DIRECTIONS = 256
 _BAND = 1 << 18  # pixels looked at together, so that they stay in the processor's cache
 
@@ -14,13 +15,14 @@ _BAND = 1 << 18  # pixels looked at together, so that they stay in the processor
 def map_facets(
     chips: Chips, centres: Floats, granules: NDArray[np.int32], x: Floats, y: Floats, none: int
 ) -> NDArray[np.int32]:
-    """(height, width): granule * FACETS + facet at each pixel, `none` where `granules` has it.
+    """Find the facet of its granule that is seen at each pixel.
 
     A chip is its outline shrunk towards the apex. So the direction from the apex tells which side
-    a place belongs to, and its distance from that side whether it lies on the slope or on the top.
+    a pixel belongs to, and its distance from that side whether it lies on the slope or on the top.
 
-    granules: (height, width) index of the granule at each pixel. x, y: (height, width) its place,
-    like the chips' `centres` (N, 2) in frame sides.
+    centres: (N, 2) x, y of the chips in frame sides. granules: (h, w) index of the granule at
+    each pixel, or `none`. x, y: (h, w) the place of each pixel in frame sides. Returns (h, w)
+    granule * FACETS + facet, or `none` where `granules` has it.
     """
     start, table = _tabulate_sides(chips)
     slope, fold = (plane.T.copy() for plane in _fit_borders(chips, centres))
@@ -36,17 +38,23 @@ def map_facets(
         direction = (turn * np.float32(_DIRECTIONS / (2 * np.pi))).astype(np.int32)
         direction &= _DIRECTIONS - 1
         side = table.take(granule * np.int32(_DIRECTIONS) + direction)
-        half = _signed_distance(fold, at, right, down) > 0
-        on_slope = _signed_distance(slope, granule * np.int32(CORNERS) + side, right, down) < 0
+        half = _measure_signed_distance(fold, at, right, down) > 0
+        on_slope = (
+            _measure_signed_distance(slope, granule * np.int32(CORNERS) + side, right, down) < 0
+        )
         facet = granule * np.int32(FACETS) + np.where(on_slope, side, CORNERS + half)
         facets[rows] = np.where(granules[rows] == none, np.int32(none), facet)
     return facets
 
 
-def _signed_distance(
+def _measure_signed_distance(
     borders: Floats, at: NDArray[np.signedinteger], right: Floats, down: Floats
 ) -> Floats:
-    """How far places lie beyond the borders (3, M) that `at` names, see `_fit_borders`."""
+    """Measure how far places lie beyond a border, negative before it; see `_fit_borders`.
+
+    borders: (3, M). at: (h, w) index of each place's border. right, down: (h, w) its x and y in
+    frame sides. Returns (h, w).
+    """
     across, along, offset = borders
     far = across.take(at) * right
     far += along.take(at) * down
@@ -55,8 +63,10 @@ def _signed_distance(
 
 
 def _tabulate_sides(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
-    """(N,) radians of the direction from the apex to corner 0, and (N, _DIRECTIONS) the side that
-    is met in each direction from there on; side i lies between the corners i and i + 1.
+    """Tabulate which side of a chip is met in each direction from its apex.
+
+    Returns (N,) the direction of corner 0 in radians, and (N, _DIRECTIONS) the side in each
+    direction from there on; side i lies between the corners i and i + 1.
     """
     spokes = chips.outline.astype(np.float64) - chips.apex[:, None]
     angle = np.arctan2(spokes[..., 1], spokes[..., 0]) % (2 * np.pi)
@@ -71,19 +81,20 @@ def _tabulate_sides(chips: Chips) -> tuple[Floats, NDArray[np.uint8]]:
 
 
 def _fit_borders(chips: Chips, centres: Floats) -> tuple[Floats, Floats]:
-    """Where sloping facets end and where tops are folded, as a*x + b*y + c = 0.
+    """Fit the lines at which sloping facets end and tops are folded, as a*x + b*y + c = 0.
 
-    Each (N * CORNERS, 3) and (N, 3): below 0 on the slope, and on the first half of the top.
+    centres: (N, 2) of the chips. Returns (N * CORNERS, 3) of the slopes, negative on the slope, and
+    (N, 3) of the folds, negative on the first half of the top. Frame sides.
     """
     corners = (chips.outline + centres[:, None]).astype(np.float64)
     apex = (chips.apex + centres)[:, None].astype(np.float64)
     along = np.roll(corners, -1, axis=1) - corners
-    height = cross_product(along, apex - corners)
-    slope = np.stack([-along[..., 1], along[..., 0], -cross_product(along, corners)], -1)
+    height = compute_cross_product(along, apex - corners)
+    slope = np.stack([-along[..., 1], along[..., 0], -compute_cross_product(along, corners)], -1)
     slope /= height[..., None]
     slope[..., 2] -= chips.reach[:, None]
 
     tops = corners + (apex - corners) * chips.reach[:, None, None]
     chord = tops[:, CORNERS // 2] - tops[:, 0]
-    fold = np.stack([-chord[:, 1], chord[:, 0], -cross_product(chord, tops[:, 0])], -1)
+    fold = np.stack([-chord[:, 1], chord[:, 0], -compute_cross_product(chord, tops[:, 0])], -1)
     return slope.reshape(-1, 3).astype(np.float32), fold.astype(np.float32)

@@ -1,8 +1,8 @@
-"""Recipe -> Layout: which granule lies where, over or under which others, in which colour.
+"""Layout: which granule of a tile lies where, over or under which others, in which colour.
 
-A layout knows no pixels: it is drawn at any size. Its arrangement is a dead-leaves one (granules
-laid one over another, only the uppermost seen; Matheron 1968, Lee, Mumford and Huang 2001), in a
-few loose layers. Colours are dealt to granules by the area that is left visible of each.
+A layout has no pixels of its own: it is drawn at any size. Its arrangement is a dead-leaves model
+(granules laid one over another, only the uppermost seen; Matheron 1968, Lee, Mumford and Huang
+2001), in a few loose layers. Colours are dealt to granules by the area that stays visible of each.
 """
 
 from collections.abc import Sequence
@@ -13,21 +13,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Doubles, Floats
 from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile import facets, granule
-from plitka.tile.granule import Chips, Floats
+from plitka.tile.granule import Chips
 
 NONE = -1
-"""In maps of granules and colours: nothing lies here, it is the joint between tiles."""
+"""In maps of granules, facets and colours: the joint between tiles, where no granule lies."""
 
 JOINT_WIDTH = 5 / 1024
 """Width of the gap between two tiles, in frame sides."""
 
 TILE_CORNER = 7 / 1024
-"""Radius of a tile's corner."""
+"""Radius of a tile's corner, in frame sides."""
 
-SURVEY = 1024  # pixels a side at which visible areas are measured when colours are dealt
+SURVEY = 1024
+"""Pixels a side of the granule map on which visible areas are measured to deal colours."""
+
 _LAYERS = 3
 _PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
 _SCATTER = 0.7  # how far a granule strays from its place, in pitches
@@ -43,14 +46,20 @@ _UNIT = 1 << _SUBPIXEL
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Granules in order of height, lowest first.
+    """N granules in order of height, lowest first, and their K colours.
 
-    centres: (N, 2) in frame sides, (0, 0) the frame's upper left, (1, 1) its lower right corner.
-    height: (N,) at which a granule lies, 0 (the lowest) to 1, ascending.
-    tile: (N,) which of the tiles that meet in the frame a granule belongs to.
-    lots: (N,) in 0..1, in whose order colours are dealt.
+    colors, shares: K each, in the recipe's order; shares are 0 to 1, together 1. angle: of laying,
+    in degrees. seed: of all that is random, 0 or more.
+    centres: (N, 2) x, y in frame sides; (0, 0) is the frame's upper left corner, (1, 1) its lower
+    right one.
+    height: (N,) at which each granule lies, 0 (the lowest) to 1, ascending.
+    tile: (N,) which of the four tiles that meet in the frame each granule belongs to, 0 to 3.
+    chips: (N) shapes.
+    lots: (N,) random numbers of 0 to 1, in whose order colours are dealt.
     owner: (N,) index into `colors`.
-    survey: the granule map at SURVEY pixels a side, once it is made.
+    survey: (SURVEY, SURVEY) the granule map of that size, once it is made.
+
+    The maps are drawn at any `size`, in pixels a side.
     """
 
     colors: tuple[Color, ...]
@@ -61,24 +70,24 @@ class Layout:
     height: Floats
     tile: NDArray[np.uint8]
     chips: Chips
-    lots: NDArray[np.float64]
+    lots: Doubles
     owner: NDArray[np.uint8]
     survey: NDArray[np.int32] | None = None
 
-    def granule_map(self, size: int) -> NDArray[np.int32]:
-        """(size, size): index of the granule seen at each pixel, NONE in the joints."""
+    def map_granules(self, size: int) -> NDArray[np.int32]:
+        """Map each pixel to the index of its granule, NONE in the joints. Returns (size, size)."""
         if self.survey is not None and size == SURVEY:
             return self.survey
-        return self._granules(size, _displace(self.seed, size))
+        return self._draw_granules(size, _displace(self.seed, size))
 
-    def _granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
-        """granule_map; `places` as _strayed gives them."""
+    def _draw_granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
+        """Draw the map that `map_granules` returns; places: see `_displace`."""
         corners = np.rint(((self.chips.outline + self.centres[:, None]) * size - 0.5) * _UNIT)
         corners = corners.astype(np.int32)
         if self.angle == 0:
             painted = _resample(places, _paint_polygons(corners, np.arange(len(self.tile)), size))
             return _close_holes(painted, painted == NONE)
-        inside, tile_map = self.joints(size)
+        inside, tile_map = self.map_joints(size)
         painted = np.full((size, size), NONE, np.int32)
         for tile in range(4):
             (mine,) = np.nonzero(self.tile == tile)
@@ -86,32 +95,34 @@ class Layout:
             np.copyto(painted, canvas, where=(tile_map == tile) & (inside > 0))
         return _close_holes(painted, (painted == NONE) & (inside > 0))
 
-    def facet_map(self, size: int) -> NDArray[np.int32]:
-        """(size, size): granule index * FACETS + facet index at each pixel, NONE in the joints."""
+    def map_facets(self, size: int) -> NDArray[np.int32]:
+        """Map each pixel to granule * FACETS + facet, NONE in the joints. Returns (size, size)."""
         places = _displace(self.seed, size)
-        granules = self._granules(size, places)
+        granules = self._draw_granules(size, places)
         half, side = np.float32(0.5), np.float32(size)
         down, right = ((place + half) / side for place in places)
         return facets.map_facets(self.chips, self.centres, granules, right, down, NONE)
 
-    def color_map(self, size: int) -> NDArray[np.int16]:
-        """(size, size): index into `colors` at each pixel, NONE in the joints."""
-        seen = np.append(self.owner.astype(np.int16), np.int16(NONE))
-        return np.asarray(seen[self.granule_map(size)])
+    def map_colors(self, size: int) -> NDArray[np.int16]:
+        """Map each pixel to an index into `colors`, NONE in the joints. Returns (size, size)."""
+        owner = np.append(self.owner.astype(np.int16), np.int16(NONE))
+        return np.asarray(owner[self.map_granules(size)])
 
-    def joints(self, size: int) -> tuple[Floats, NDArray[np.uint8]]:
-        """Where the four tiles that meet at the frame's centre end.
+    def map_joints(self, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+        """Map the four tiles that meet at the frame's centre and the joints between them.
 
-        Gives, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
-        in the joint), and which tile it is on, 0 to 3. At angle 0 there is no joint to ask for.
+        Returns, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
+        in the joint), and which tile it is on, 0 to 3. Not for angle 0, at which the frame shows
+        a single tile.
         """
         return _map_joints(self.seed, self.angle, size)
 
 
-@lru_cache(maxsize=2)  # the survey and the first picture of a layout ask for the same
+@lru_cache(maxsize=2)  # the survey and the first picture of a layout need the same
 def _map_joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+    """See Layout.map_joints."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
-    turn = granule.rotation_matrix(-angle)
+    turn = granule.make_rotation_matrix(-angle)
     across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
     along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
     tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
@@ -119,14 +130,18 @@ def _map_joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.
     inside = np.minimum(x, y)
     corner = np.nonzero(np.maximum(x, y) < TILE_CORNER)
     inside[corner] = TILE_CORNER - np.hypot(TILE_CORNER - x[corner], TILE_CORNER - y[corner])
-    crumbled = _smooth_noise((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+    crumbled = _make_smooth_noise((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
     return inside + _CRUMBLING * crumbled, tile
 
 
 def _paint_polygons(
     corners: NDArray[np.int32], values: NDArray[np.intp], size: int
 ) -> NDArray[np.int32]:
-    """Paint convex polygons (N, corners, 2) one over another, NONE where there is none."""
+    """Paint convex polygons one over another, the first at the bottom.
+
+    corners: (N, corners, 2) x, y in 1 / _UNIT pixels. values: (N,) what each polygon is painted
+    with. Returns (size, size), NONE where there is no polygon.
+    """
     canvas = np.full((size, size), NONE, np.int32)
     for polygon, value in zip(list(corners), values.tolist(), strict=True):
         cv2.fillConvexPoly(canvas, polygon, value, cv2.LINE_8, _SUBPIXEL)
@@ -134,28 +149,33 @@ def _paint_polygons(
 
 
 def _displace(seed: int, size: int) -> tuple[Floats, Floats]:
-    """(size, size) row and column, of the straight-edged map, that is seen at each pixel.
+    """Displace pixels at random: rubber is torn as much as cut, so its edges wander a little.
 
-    Rubber is torn as much as cut: its edges wander a little.
+    Returns, each (size, size), the row and the column of the straight-edged map that is seen at
+    each pixel.
     """
     axis = np.arange(size, dtype=np.float32)
     places = []
     for stream, place in ((4, axis[:, None]), (5, axis[None, :])):
-        stray = _smooth_noise((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
+        stray = _make_smooth_noise((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
         stray *= _ROUGHNESS * granule.DIAMETER * size
         places.append(place + stray)
     return places[0], places[1]
 
 
 def _resample(places: tuple[Floats, Floats], painted: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The straight-edged map as it is seen at `places`, which _strayed gives."""
+    """Look up a straight-edged map (size, size) at `places`, which `_displace` returns."""
     rows, columns = places
     seen = cv2.remap(painted, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.int32)
 
 
 def _close_holes(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Close the few pinholes that the bed leaves with what lies beside them."""
+    """Fill the few pinholes that the bed leaves with the granules beside them, in place.
+
+    painted: (size, size) granule map. holes: (size, size) where they are. Raises AssertionError
+    where a hole has no granule beside it.
+    """
     rows, columns = np.divmod(np.flatnonzero(holes), len(holes))
     while len(rows):
         last = len(painted) - 1
@@ -171,10 +191,10 @@ def _close_holes(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArra
     return painted
 
 
-def _smooth_noise(seed: Sequence[int], scale: float, size: int) -> Floats:
-    """(size, size) smooth noise of standard deviation 1 or a little less.
+def _make_smooth_noise(seed: Sequence[int], scale: float, size: int) -> Floats:
+    """Make smooth noise of standard deviation 1 or a little less. Returns (size, size).
 
-    scale: its grain, in frame sides.
+    scale: distance of its independent values, in frame sides.
     """
     nodes = int(1 / scale)
     noise = np.random.default_rng(seed).standard_normal((nodes, nodes), dtype=np.float32)
@@ -182,7 +202,7 @@ def _smooth_noise(seed: Sequence[int], scale: float, size: int) -> Floats:
 
 
 def lay(recipe: Recipe) -> Layout:
-    """Lay the recipe's granules. The recipe's seed must be drawn already (0 or more).
+    """Lay the granules of a recipe whose seed is drawn already (0 or more).
 
     The same seed gives the same granules whatever the colours are, so that a change of shares
     recolours no more of them than it must.
@@ -196,7 +216,7 @@ def lay(recipe: Recipe) -> Layout:
     if recipe.angle != 0:
         tile = (places[:, 0] > 0).astype(np.uint8) + 2 * (places[:, 1] > 0).astype(np.uint8)
         places = places - np.sign(places) * margin
-    centres = places.astype(np.float32) @ granule.rotation_matrix(recipe.angle)
+    centres = places.astype(np.float32) @ granule.make_rotation_matrix(recipe.angle)
     near = (np.abs(centres) < 0.5 + margin).all(axis=1)
 
     layout = Layout(
@@ -207,20 +227,20 @@ def lay(recipe: Recipe) -> Layout:
         centres=centres[near] + np.float32(0.5),
         height=height[near].astype(np.float32),
         tile=tile[near],
-        chips=chips[near].turned(recipe.angle),
+        chips=chips[near].rotate(recipe.angle),
         lots=lots[near],
         owner=np.zeros(np.count_nonzero(near), np.uint8),
     )
-    layout = replace(layout, survey=layout.granule_map(SURVEY))
+    layout = replace(layout, survey=layout.map_granules(SURVEY))
     area = _measure_visible_areas(layout)
     owner = _deal_colors(area, layout.shares, layout.lots)
     return _drop_covered(replace(layout, owner=owner), area > 0)
 
 
 def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
-    """The surveyed layout in the colours of another recipe with its seed and angle.
+    """Deal the colours of another recipe, which has the layout's seed and angle, to its granules.
 
-    It is what `lay` gives for that recipe, without the work of laying.
+    Returns what `lay` returns for that recipe, in a fraction of the time.
     """
     shares = tuple(share.share for share in recipe.shares)
     return replace(
@@ -232,43 +252,46 @@ def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
 
 
 def _measure_visible_areas(layout: Layout) -> NDArray[np.intp]:
-    """(N,) pixels of the survey on which each granule is seen."""
-    seen = layout.granule_map(SURVEY)
-    return np.bincount(seen[seen != NONE], minlength=len(layout.owner))
+    """Count the pixels of the survey on which each granule is seen. Returns (N,)."""
+    granules = layout.map_granules(SURVEY)
+    return np.bincount(granules[granules != NONE], minlength=len(layout.owner))
 
 
-def _drop_covered(layout: Layout, seen: NDArray[np.bool_]) -> Layout:
-    """The surveyed layout without the granules that others cover whole."""
-    numbers = np.append(np.cumsum(seen, dtype=np.int32) - 1, np.int32(NONE))
+def _drop_covered(layout: Layout, visible: NDArray[np.bool_]) -> Layout:
+    """Drop the granules that others cover whole; visible: (N,) whether any pixel shows them."""
+    numbers = np.append(np.cumsum(visible, dtype=np.int32) - 1, np.int32(NONE))
     return replace(
         layout,
-        centres=layout.centres[seen],
-        height=layout.height[seen],
-        tile=layout.tile[seen],
-        chips=layout.chips[seen],
-        lots=layout.lots[seen],
-        owner=layout.owner[seen],
+        centres=layout.centres[visible],
+        height=layout.height[visible],
+        tile=layout.tile[visible],
+        chips=layout.chips[visible],
+        lots=layout.lots[visible],
+        owner=layout.owner[visible],
         survey=numbers[layout.survey],
     )
 
 
-@lru_cache(maxsize=2)  # for who turns the angle of one seed
+@lru_cache(maxsize=2)  # for callers that change only the angle
 def _cut_and_strew(
     seed: int, reach: float, diameter: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], Chips, NDArray[np.float64]]:
-    """Places, heights, chips and lots of granules of this diameter, see `_strew`."""
+) -> tuple[Doubles, Doubles, Chips, Doubles]:
+    """Cut and strew the granules of a seed.
+
+    reach: see `_strew`. diameter: granule.DIAMETER, which shapes depend on; a key of the cache.
+    Returns places (N, 2), heights (N,), chips and lots (N,).
+    """
     rng = np.random.default_rng(seed)
     places, height, bed = _strew(reach, rng)
     chips = granule.cut_chips(np.where(bed, _BED, 1.0), rng)
     return places, height, chips, rng.random(len(places))
 
 
-def _strew(
-    reach: float, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def _strew(reach: float, rng: np.random.Generator) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
     """Strew granules over the square from -reach to reach, in layers on jittered hexagonal grids.
 
-    Gives places (N, 2), heights (N,) in 0..1 in ascending order, and which belong to the bed.
+    reach: frame sides. Returns places (N, 2) in frame sides, heights (N,) of 0 to 1 in ascending
+    order, and (N,) whether a granule belongs to the bed, the lowest layer.
     """
     pitch = _PITCH * granule.DIAMETER
     rows, columns = int(2 * reach / (pitch * np.sqrt(0.75))) + 2, int(2 * reach / pitch) + 2
@@ -283,12 +306,13 @@ def _strew(
 
 
 def _deal_colors(
-    area: NDArray[np.intp], shares: Sequence[float], lots: NDArray[np.float64]
+    area: NDArray[np.intp], shares: Sequence[float], lots: Doubles
 ) -> NDArray[np.uint8]:
     """Deal colours to granules in the order of their lots, so that areas meet the shares.
 
-    Each colour takes the granules that follow the last one's until its area is reached, so it is
-    off by half a granule at most: 0.02 points at the survey's size.
+    Each colour takes the granules that follow the previous one's until its area is reached, so it
+    is off by half a granule at most: 0.02 points at the survey's size.
+    area: (N,) visible pixels. shares: K, together 1. lots: (N,). Returns (N,) colour indices.
     """
     order = np.argsort(lots, kind="stable")
     middle = np.cumsum(area[order]) - area[order] / 2

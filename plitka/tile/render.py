@@ -1,4 +1,4 @@
-"""Layout -> pictures without any model: the photograph-like render, the colormap, the edges."""
+"""Render: draws a layout without any model, as a photograph would show it or in flat colours."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color.cielab import (
     BOUNCE_RANK,
     BOUNCES,
@@ -19,18 +20,14 @@ from plitka.color.srgb import LUMINANCE
 from plitka.tile import granule
 from plitka.tile.layout import NONE, Layout
 
-Floats = NDArray[np.float32]
-Image = NDArray[np.uint8]
-"""(size, size, 3) RGB, 0..255."""
-
 # Lengths are in granule diameters unless said otherwise. Fitted, like the shapes in granule.py,
 # to the texture of the photographs (docs/benchmarks.md).
 _LIGHT = np.array([-0.55, -0.60, 1.0], np.float32)  # towards the light: from the upper left
 _AMBIENT = 0.35  # of all light, from everywhere
 _RELIEF = 3.0  # from the lowest to the highest granule
-_OCCLUSION = ((0.07, 4.5), (0.25, 0.6))  # (radius, weight) of what surroundings take of the sky
-_RAISED = 0.2  # of the weight with which what stands out gains light
-_OCCLUDED_LIGHT = 0.5  # what share of the occlusion falls on direct light too
+_OCCLUSION = ((0.07, 4.5), (0.25, 0.6))  # (radius, weight) of how surroundings hide the sky
+_RAISED = 0.2  # times the weight, for what stands out and gains light
+_OCCLUDED_LIGHT = 0.5  # the fraction of the occlusion that dims direct light too
 _SHADOW_STEPS = (0.07, 0.16, 0.28)  # distances towards the light at which something may stand
 _SHADOW_SOFTNESS = 0.35
 _SHADOW = 0.7
@@ -56,9 +53,10 @@ _LEVELS = 4096  # steps of brightness in a colour's ramp
 
 @dataclass(frozen=True, eq=False)
 class Lighting:
-    """What a picture shows whatever its colours are.
+    """The part of a render that does not depend on the colours.
 
-    granules: (2 * size, 2 * size) the map of granules. levels: (size, size), see `_rank_exposure`.
+    granules: (2 * size, 2 * size) the granule at each pixel, NONE in the joints. levels: (size,
+    size) brightness of each pixel as its rank in the tile, 0 (darkest) to _LEVELS - 1.
     """
 
     granules: NDArray[np.int32]
@@ -66,19 +64,21 @@ class Lighting:
 
 
 def compute_lighting(layout: Layout, size: int) -> Lighting:
-    """The layout in its light: most of the work of a picture, and the same for all colours.
+    """Compute how bright each pixel is: most of the work of a render, the same for all colours.
 
-    It is drawn at twice the size and halved, so that edges are smooth.
+    The layout is drawn at twice the size and halved, so that edges are smooth. size: pixels a
+    side of the picture.
     """
-    facets = layout.facet_map(2 * size)
+    facets = layout.map_facets(2 * size)
     levels = _rank_exposure(_compute_exposure(layout, facets, size), facets[::2, ::2] != NONE)
     return Lighting(facets // granule.FACETS, levels)
 
 
 def render_picture(layout: Layout, size: int, light: Lighting | None = None) -> Image:
-    """The tile as a photograph would show it.
+    """Render the tile as a photograph would show it. Returns (size, size, 3) sRGB.
 
-    light: what `compute_lighting` gave for these granules at this size, in whatever colours.
+    size: pixels a side. light: what `compute_lighting` returned for this seed, angle and size, in
+    whatever colours; computed where it is not given.
     """
     light = light or compute_lighting(layout, size)
     linear = _develop(layout, light.granules, light.levels)
@@ -86,18 +86,24 @@ def render_picture(layout: Layout, size: int, light: Lighting | None = None) -> 
 
 
 def render_colormap(layout: Layout, size: int) -> Image:
-    """The exact layout in flat palette colours; joints in a gray that no colour has."""
+    """Draw the layout in flat palette colours, joints in the darkest gray that none of them is.
+
+    size: pixels a side. Returns (size, size, 3) sRGB.
+    """
     used = {color.srgb for color in layout.colors}
     joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
     flat = np.array([color.srgb for color in layout.colors] + [joint], np.uint8)
-    return np.asarray(flat[layout.color_map(size)])
+    return np.asarray(flat[layout.map_colors(size)])
 
 
 def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
-    """(size, size) natural logarithm of the light that each pixel sends to the camera."""
+    """Compute the natural logarithm of the light that each pixel sends to the camera.
+
+    facets: (2 * size, 2 * size) the map of facets. Returns (size, size).
+    """
     direct, sky = _light_facets(layout)
     direct, sky = _wear_facets(direct, facets, size), _wear_facets(sky, facets, size)
-    relief = _blur(_compute_relief(layout, facets, size), _SOFTNESS)
+    relief = blur(_compute_relief(layout, facets, size), _SOFTNESS)
     hidden = _compute_occlusion(relief, size)
     shadow = _cast_shadow(relief, size)
     light = sky * np.exp(-hidden)
@@ -112,9 +118,9 @@ def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> F
 
 
 def _light_facets(layout: Layout) -> tuple[Floats, Floats]:
-    """What each facet, lying free, sends of direct light and of light from everywhere.
+    """Compute the direct light and the sky light that each facet reflects, nothing in its way.
 
-    Each (N * FACETS + 1,); the last entry, which NONE finds, stands for the joints.
+    Returns, each (N * FACETS + 1,), linear light; the last entry, index NONE, is the joints'.
     """
     rng = np.random.default_rng((layout.seed, 1))
     slope = layout.chips.planes[..., 1:].reshape(-1, 2)
@@ -134,65 +140,74 @@ def _light_facets(layout: Layout) -> tuple[Floats, Floats]:
 
 
 def _wear_facets(light: Floats, facets: NDArray[np.int32], size: int) -> Floats:
-    """(size, size) the light of facets (N,), the edges between them worn round.
+    """Draw the light of facets, with the edges between them worn round.
 
-    facets: the map of facets at twice the size.
+    light: (N * FACETS + 1,). facets: (2 * size, 2 * size) the map of facets. Returns (size, size).
     """
     halved = np.empty((size, size), np.float32)
     for top in range(0, size, _BAND):
-        seen = facets[2 * top : 2 * (top + _BAND)]
-        halved[top : top + _BAND] = _halve(light.take(seen))
-    return _blur(halved, _WEAR * granule.DIAMETER * size)
+        band = facets[2 * top : 2 * (top + _BAND)]
+        halved[top : top + _BAND] = _halve(light.take(band))
+    return blur(halved, _WEAR * granule.DIAMETER * size)
 
 
-def _blur(picture: Floats, radius: float) -> Floats:
-    """The picture under a Gaussian of this standard deviation, in pixels."""
+def blur(picture: Floats, radius: float) -> Floats:
+    """Blur a picture (h, w) or (h, w, 3) by a Gaussian; radius: standard deviation in pixels."""
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), radius), np.float32)
 
 
 def _halve(picture: Floats) -> Floats:
+    """Halve a picture (h, w) by averaging 2x2 pixels."""
     height, width = picture.shape
     size = (width // 2, height // 2)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _compute_relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
-    """(size, size) height of the surface in granule diameters; joints are the ground, 0.
+    """Compute the height of the surface in granule diameters; joints are the ground, 0.
 
-    facets: the map of facets at twice the size; two opposite quarters of each pixel are averaged.
+    facets: (2 * size, 2 * size) the map of facets; of the four quarters of each pixel two opposite
+    ones are averaged. Returns (size, size).
     """
     planes = layout.chips.planes
     centres = layout.centres[:, None]
     base = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
     base += layout.height[:, None] * (_RELIEF * granule.DIAMETER)
-    level, right, down = (_with_joint(plane) for plane in (base, planes[..., 1], planes[..., 2]))
+    level, right, down = (_append_joint(plane) for plane in (base, planes[..., 1], planes[..., 2]))
     height = np.zeros((size, size), np.float32)
     for quarter in (0, 1):
-        seen = facets[quarter::2, quarter::2].astype(np.intp)
+        index = facets[quarter::2, quarter::2].astype(np.intp)
         axis = (np.arange(size, dtype=np.float32) + np.float32(0.25 + quarter / 2)) / size
-        lifted = level.take(seen)
-        lifted += right.take(seen) * axis[None, :]
-        lifted += down.take(seen) * axis[:, None]
+        lifted = level.take(index)
+        lifted += right.take(index) * axis[None, :]
+        lifted += down.take(index) * axis[:, None]
         height += lifted
     return height / np.float32(2 * granule.DIAMETER)
 
 
-def _with_joint(of_facets: Floats) -> Floats:
+def _append_joint(of_facets: Floats) -> Floats:
+    """Append 0, for the joints at index NONE, to a value of each facet, (N, FACETS), flattened."""
     return np.append(of_facets.ravel(), np.float32(0))
 
 
 def _compute_occlusion(relief: Floats, size: int) -> Floats:
-    """(size, size): how much higher the surroundings of each pixel stand; below 0 it stands out."""
+    """Compute how much higher the surroundings of each pixel are; negative where they are lower.
+
+    relief: (size, size) in granule diameters. Returns (size, size), weighted by _OCCLUSION.
+    """
     hidden = np.zeros_like(relief)
     for radius, weight in _OCCLUSION:
-        around = _blur(relief, radius * granule.DIAMETER * size)
+        around = blur(relief, radius * granule.DIAMETER * size)
         deeper = around - relief
         hidden += weight * np.maximum(deeper, _RAISED * deeper)
     return hidden
 
 
 def _cast_shadow(relief: Floats, size: int) -> Floats:
-    """(size, size) in 0..1: how far something towards the light stands in its way."""
+    """Compute how far what stands towards the light shades each pixel, 0 to 1.
+
+    relief: (size, size) in granule diameters. Returns (size, size).
+    """
     aside = float(np.hypot(_LIGHT[0], _LIGHT[1]))
     shadow = np.zeros_like(relief)
     for distance in _SHADOW_STEPS:
@@ -207,8 +222,8 @@ def _cast_shadow(relief: Floats, size: int) -> Floats:
 
 
 def _light_tile_edges(layout: Layout, size: int) -> Floats:
-    """(size, size) factor on the light: tile edges turned to the light are brighter."""
-    inside, _ = layout.joints(size)
+    """Compute a factor on the light, (size, size): worn tile edges that face it are brighter."""
+    inside, _ = layout.map_joints(size)
     down, right = np.gradient(inside, 1 / size)
     worn = np.clip(1 - inside / _TILE_EDGE, 0, 1)
     facing = -(right * _LIGHT[0] + down * _LIGHT[1])
@@ -216,20 +231,23 @@ def _light_tile_edges(layout: Layout, size: int) -> Floats:
 
 
 def _resize_grain(seed: int, size: int) -> Floats:
-    """(size, size) log brightness of small bumps under the light, the same at every size."""
+    """Resize the grain of a tile to (size, size): the same bumps at every size."""
     way = cv2.INTER_AREA if size < _GRAIN_LATTICE else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(_make_grain(seed), (size, size), interpolation=way))
 
 
-@lru_cache(maxsize=2)  # for the sizes of a prediction, and for who turns the angle of one seed
+@lru_cache(maxsize=2)  # for the sizes of a prediction, and callers that change only the angle
 def _make_grain(seed: int) -> Floats:
-    """(_GRAIN_LATTICE, _GRAIN_LATTICE) the grain of a tile."""
+    """Make the grain of a tile: log brightness of small bumps in the light.
+
+    Returns (_GRAIN_LATTICE, _GRAIN_LATTICE).
+    """
     rng = np.random.default_rng((seed, 2))
     nodes = _GRAIN_LATTICE
     grain = np.zeros((nodes, nodes), np.float32)
     for scale, amplitude in _GRAIN:
         noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
-        bumps = _blur(noise, scale * granule.DIAMETER * nodes)
+        bumps = blur(noise, scale * granule.DIAMETER * nodes)
         down, right = (cv2.Sobel(bumps, cv2.CV_32F, *way) for way in ((0, 1), (1, 0)))
         lit = right * _LIGHT[0] + down * _LIGHT[1]
         grain -= lit * np.float32(amplitude / lit.std())
@@ -237,9 +255,10 @@ def _make_grain(seed: int) -> Floats:
 
 
 def _rank_exposure(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint16]:
-    """Exposure as percentile among the tile's pixels, 0 to _LEVELS - 1.
+    """Rank each pixel among the tile's: 0 (darkest) to _LEVELS - 1. Returns (size, size).
 
-    A colour's ramp turns it into the lightness that so many pixels of its photograph have.
+    exposure: (size, size). tile: (size, size) whether a pixel is on the tile, not in a joint. A
+    colour's ramp turns a rank into the colour that the pixel of this rank has on its photograph.
     """
     sample = exposure[::3, ::3][tile[::3, ::3]]
     knots = np.quantile(sample, np.linspace(0, 1, 257))
@@ -250,7 +269,10 @@ def _rank_exposure(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint
 
 
 def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uint16]) -> Floats:
-    """(size, size) linear RGB. granules: the map of granules at twice the size."""
+    """Colour the ranked pixels. Returns (size, size, 3) linear RGB.
+
+    granules, levels: see Lighting. A pixel whose quarters differ in colour gets their mean.
+    """
     joint = len(layout.colors)
     owner = np.append(layout.owner, np.uint8(joint)).take(granules)
     quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
@@ -266,9 +288,9 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
         count = np.zeros(len(mixed), np.uint8)
         for quarter in quarters:
             count += quarter == kind
-        shown = np.flatnonzero(count)
-        cover = count[shown, None] * np.float32(1 / len(quarters))
-        blend[shown] += ramps[kind].take(level[shown], axis=0) * cover
+        covered = np.flatnonzero(count)
+        cover = count[covered, None] * np.float32(1 / len(quarters))
+        blend[covered] += ramps[kind].take(level[covered], axis=0) * cover
     linear[mixed] = blend
     rng = np.random.default_rng((layout.seed, 3))
     tint = 1 + rng.normal(0, _TINT, (len(layout.owner) + 1, 3)).astype(np.float32)
@@ -277,7 +299,7 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
 
 
 def _make_ramp(color: Color) -> Floats:
-    """(_LEVELS, 3) linear RGB of a colour from its darkest pixel to its lightest."""
+    """Make a colour's ramp from darkest to lightest pixel. Returns (_LEVELS, 3) linear RGB."""
     rank = np.linspace(0, 1, _LEVELS)
     p5, p25, p50, p75, p95 = color.lightness
     knots = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
@@ -293,14 +315,17 @@ def _make_ramp(color: Color) -> Floats:
 
 
 def _photograph(linear: Floats, size: int) -> Image:
-    """Linear RGB as a camera's picture shows it: a little soft, more so in colour."""
-    picture = _encode(_blur(linear, _LENS_BLUR * size))
+    """Turn linear RGB into a camera's picture: a little soft, more so in chroma.
+
+    linear: (size, size, 3), 0 to 1. Returns (size, size, 3) sRGB.
+    """
+    picture = _encode(blur(linear, _LENS_BLUR * size))
     luma, *chroma = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
     soft = [cv2.GaussianBlur(channel, (0, 0), _CHROMA_BLUR * size) for channel in chroma]
     return np.asarray(cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
 def _encode(linear: Floats) -> Image:
-    """Linear RGB in 0..1 to sRGB bytes (IEC 61966-2-1)."""
+    """Encode linear RGB, 0 to 1, as sRGB bytes (IEC 61966-2-1)."""
     table = np.rint(255 * encode_srgb(np.linspace(0, 1, 65536))).astype(np.uint8)
     return np.asarray(table[np.clip(linear * 65535, 0, 65535).astype(np.uint16)])

@@ -1,7 +1,7 @@
-"""`setup(weights)`: a folder, .tar or .zip -> the LoRA and the embeddings that are in it.
+"""Finds the LoRA and the embeddings in what `setup(weights)` was given: a folder, .tar or .zip.
 
-An archive may come from anywhere, so nothing in it is trusted: only plain files that weights can
-be are unpacked, under names of our own making, up to a number and a size.
+An archive may come from anywhere, so nothing in it is trusted: only plain files with the suffixes
+of weights are unpacked, in folders that are named here, up to a number of files and of bytes.
 """
 
 import tarfile
@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from plitka.errors import WeightsError
-from plitka.weights import lora_keys
 from plitka.weights.embeddings import is_embeddings
 from plitka.weights.header import read_header
+from plitka.weights.lora_file import is_lora
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
@@ -27,7 +27,7 @@ _KEPT = (*_WEIGHTS, ".json")
 
 @dataclass(frozen=True)
 class Package:
-    """What was found; None where it is not in there."""
+    """The files in a folder or an archive; None for one that is not in there."""
 
     lora: Path | None
     embeddings: Path | None
@@ -35,7 +35,7 @@ class Package:
 
 @contextmanager
 def open_package(path: Path | str | None) -> Iterator[Package]:
-    """The LoRA and the embeddings in a folder or an archive, unpacked while the block lasts."""
+    """Find the LoRA and the embeddings; an archive is unpacked while the block lasts."""
     if path is None or str(path) == "":
         yield Package(None, None)
         return
@@ -64,36 +64,36 @@ def _unpack(path: Path, folder: Path) -> None:
                 " these with a LoRA and embeddings in it"
             )
     except WeightsError:
-        raise  # a RuntimeError, as the last one below
+        raise  # it is a RuntimeError, which the last clause catches
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file or folder; give weights that are there") from None
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
         raise WeightsError(f"{path}: cannot be unpacked ({error}); pack it again") from None
-    except RuntimeError:  # zipfile's word for a password
+    except RuntimeError:  # what zipfile raises for want of a password
         raise WeightsError(f"{path}: locked by a password; pack it without one") from None
 
 
 def _unpack_zip(path: Path, folder: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        room = _Quota(path)
+        quota = _Quota(path)
         for entry in archive.infolist():
-            kind = entry.external_attr >> 28  # the file type of Unix, 0 where it was packed without
-            room.admit(entry.filename, entry.file_size, entry.is_dir(), plain=kind in (0, 4, 8))
+            kind = entry.external_attr >> 28  # Unix's file type; 0 where the packer wrote none
+            quota.admit(entry.filename, entry.file_size, entry.is_dir(), plain=kind in (0, 4, 8))
             if _is_kept(entry.filename):
                 with archive.open(entry) as packed:
-                    room.copy(packed, folder, entry.filename)
+                    quota.copy(packed, folder, entry.filename)
 
 
 def _unpack_tar(path: Path, folder: Path) -> None:
     with tarfile.open(path) as archive:
-        room = _Quota(path)
+        quota = _Quota(path)
         for entry in archive:
             plain = entry.isreg() or entry.isdir()
-            room.admit(entry.name, entry.size, entry.isdir(), plain=plain)
+            quota.admit(entry.name, entry.size, entry.isdir(), plain=plain)
             packed = archive.extractfile(entry) if _is_kept(entry.name) else None
             if packed is not None:
                 with packed:
-                    room.copy(packed, folder, entry.name)
+                    quota.copy(packed, folder, entry.name)
 
 
 def _is_kept(name: str) -> bool:
@@ -103,15 +103,16 @@ def _is_kept(name: str) -> bool:
 
 
 class _Quota:
-    """How much more of an archive may be unpacked; refuses what reaches out of the folder."""
+    """Counts what is unpacked of an archive, and refuses too much and paths out of the folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._files = 0
-        self._claimed = 0
-        self._written = 0
+        self._claimed = 0  # bytes, as the archive says
+        self._written = 0  # bytes
 
     def admit(self, name: str, size: int, is_folder: bool, plain: bool) -> None:
+        """Count one entry. plain: whether it is a file or a folder, and no link or device."""
         parts = PurePosixPath(name.replace("\\", "/")).parts
         if name.startswith(("/", "\\")) or ".." in parts or (parts and ":" in parts[0]):
             raise WeightsError(
@@ -126,20 +127,20 @@ class _Quota:
         self._files += not is_folder
         self._claimed += size
         if self._files > MAX_FILES or self._claimed > MAX_BYTES:
-            raise self._too_large()
+            raise self._too_large_error()
 
     def copy(self, packed: IO[bytes], folder: Path, name: str) -> None:
-        """Copy one file, counting the bytes that really come: sizes in archives can lie."""
+        """Copy one file, counting the bytes that are written: sizes in archives can lie."""
         target = folder / f"{self._files:04}" / PurePosixPath(name).name
         target.parent.mkdir(exist_ok=True)
         with target.open("wb") as file:
             while chunk := packed.read(_CHUNK):
                 self._written += len(chunk)
                 if self._written > MAX_BYTES:
-                    raise self._too_large()
+                    raise self._too_large_error()
                 file.write(chunk)
 
-    def _too_large(self) -> WeightsError:
+    def _too_large_error(self) -> WeightsError:
         return WeightsError(
             f"{self._path}: holds more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:g} GiB;"
             " pack nothing but the LoRA and the embeddings"
@@ -147,24 +148,26 @@ class _Quota:
 
 
 def _identify_files(path: Path, folder: Path) -> Package:
-    """Tell the files apart by what is in them, not by their names."""
-    found: dict[str, Path] = {}
+    """Tell the files apart by the tensors in them, not by their names."""
+    files: dict[str, Path] = {}
     for file in sorted(folder.rglob("*")):
         if not file.is_file() or file.suffix.lower() not in _WEIGHTS or not _is_kept(file.name):
             continue
         header = read_header(file, "pack it again")
-        is_lora = lora_keys.is_lora(header)
-        if not is_lora and not is_embeddings(header):
+        if is_lora(header):
+            kind = "LoRA"
+        elif is_embeddings(header):
+            kind = "embeddings"
+        else:
             continue
-        kind = "LoRA" if is_lora else "embeddings"
-        if kind in found:
+        if kind in files:
             raise WeightsError(
-                f"{path}: holds two files of a {kind}, {found[kind].name} and {file.name}; leave"
+                f"{path}: holds two files of a {kind}, {files[kind].name} and {file.name}; leave"
                 " one of them"
             )
-        found[kind] = file
-    if not found:
+        files[kind] = file
+    if not files:
         raise WeightsError(
             f"{path}: holds neither a LoRA nor embeddings as .safetensors; put them into it"
         )
-    return Package(found.get("LoRA"), found.get("embeddings"))
+    return Package(files.get("LoRA"), files.get("embeddings"))

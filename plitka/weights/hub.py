@@ -1,4 +1,4 @@
-"""Repositories of the Hugging Face hub: what of one is wanted, cached, and still to be fetched."""
+"""Repositories of the Hugging Face hub: which of their files are needed, cached or missing."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,18 +6,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from plitka.errors import WeightsError
-from plitka.weights.header import PICKLE_SUFFIXES
+from plitka.errors import WeightsError, first_line
+from plitka.weights.header import PICKLE_SUFFIXES, Shape, Shapes
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
+Wanted: TypeAlias = Mapping[str, str]
+"""Folder in a repository -> stem of the weights in it; "" takes the folder's config alone."""
 
-# The hub
+BASE: Wanted = {
+    "unet": "diffusion_pytorch_model",
+    "vae": "diffusion_pytorch_model",
+    "text_encoder": "model",
+    "text_encoder_2": "model",
+}
+BASE_WITHOUT_VAE: Wanted = {folder: stem for folder, stem in BASE.items() if folder != "vae"}
+BASE_CONFIGS: Wanted = dict.fromkeys(BASE, "")
+MODEL: Wanted = {"": "diffusion_pytorch_model"}
 
 
 @dataclass(frozen=True)
 class Remote:
-    """What of a repository is wanted, and what of that still has to be fetched."""
+    """A repository with files that are not here yet.
+
+    files: all that are needed. missing: those of them to be fetched, missing_bytes in all.
+    """
 
     repository: str
     files: tuple[str, ...]
@@ -34,11 +47,11 @@ def is_repository(text: str) -> bool:
     )
 
 
-def find_source(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Remote:
-    """Where a setting points: a path here, or a repository, cached whole or to be fetched.
+def find_source(text: str, setting: str, wanted: Wanted) -> Path | Remote:
+    """Find what a setting names: a path here, a repository's folder in the cache, or a repository.
 
-    wanted: folder in the repository ("" for its root) -> stem of the weights in it; "base"
-    stands for a whole base model.
+    Raises WeightsError where there is no such path, and for a repository that is neither cached
+    nor on the hub.
     """
     if not is_repository(text):
         path = Path(text).expanduser()
@@ -63,9 +76,7 @@ def find_source(text: str, setting: str, wanted: Mapping[str, str]) -> Path | Re
     if not chosen:
         raise WeightsError(f"{text}: the repository holds no such model; set {setting} to another")
     remote = Remote(text, tuple(chosen), missing, sum(listed[name][0] for name in missing))
-    return (
-        remote if missing else fetch_remote(remote, setting)
-    )  # which then only looks up the folder
+    return remote if missing else fetch_remote(remote, setting)  # which only looks up the folder
 
 
 def fetch_remote(remote: Remote, setting: str) -> Path:
@@ -82,8 +93,35 @@ def fetch_remote(remote: Remote, setting: str) -> Path:
         ) from error
 
 
+def read_remote_shapes(remote: Remote, folder: str, setting: str) -> Shapes:
+    """Read the shapes of the weights in one folder of a repository, from their headers alone.
+
+    A hub that lists files and does not serve them would fail in the fetching as well, so that is
+    a WeightsError here.
+    """
+    import httpx2
+    from huggingface_hub import parse_safetensors_file_metadata
+    from huggingface_hub.errors import SafetensorsParsingError
+
+    shapes: dict[str, Shape] = {}
+    for file in remote.files:
+        if file.startswith(f"{folder}/") and file.endswith(".safetensors"):
+            try:
+                header = parse_safetensors_file_metadata(remote.repository, file)
+            except (OSError, httpx2.HTTPError, SafetensorsParsingError) as error:
+                raise WeightsError(
+                    f"{remote.repository}: {file} could not be read ({first_line(error)}); try"
+                    f" again, or set {setting} to a folder"
+                ) from error
+            shapes |= {name: tuple(tensor.shape) for name, tensor in header.tensors.items()}
+    return shapes
+
+
 def _list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
-    """File -> (bytes, whether it is cached); None where the hub does not answer."""
+    """List a repository's files: name -> (bytes, whether it is cached).
+
+    None where the hub does not answer.
+    """
     import httpx2
     from huggingface_hub import snapshot_download
 
@@ -95,15 +133,15 @@ def _list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
 
 
 def _find_cached(repository: str, mark: str) -> Path | None:
-    """The folder of a repository that was fetched before, told by one file in it."""
+    """Find the cached folder of a repository by one file that is in it."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repository, mark)
-    return Path(found).parent if isinstance(found, str) else None
+    file = try_to_load_from_cache(repository, mark)
+    return Path(file).parent if isinstance(file, str) else None
 
 
-def choose_files(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
-    """Of a repository's files, those that are loaded: no pickle, half precision where it is."""
+def choose_files(names: Sequence[str], wanted: Wanted) -> list[str]:
+    """Choose the files of a repository that are loaded: no pickles, fp16 where there is any."""
     chosen: list[str] = []
     for folder, stem in wanted.items():
         inside = {name for name in names if str(Path(name).parent) == (folder or ".")}
@@ -126,16 +164,3 @@ def choose_files(names: Sequence[str], wanted: Mapping[str, str]) -> list[str]:
             or (str(Path(name).parent) in texts and name.endswith((".json", ".txt")))
         )
     return chosen
-
-
-Wanted: TypeAlias = Mapping[str, str]
-
-# Folder in a repository of the hub -> stem of its weights; "" takes the config alone.
-BASE_WITHOUT_VAE: Wanted = {
-    "unet": "diffusion_pytorch_model",
-    "text_encoder": "model",
-    "text_encoder_2": "model",
-}
-BASE: Wanted = {**BASE_WITHOUT_VAE, "vae": "diffusion_pytorch_model"}
-BASE_CONFIGS: Wanted = dict.fromkeys(BASE, "")
-MODEL: Wanted = {"": "diffusion_pytorch_model"}

@@ -1,54 +1,51 @@
-"""A base model's files -> the modules that a LoRA may change."""
+"""Lists the modules of a base model that a LoRA may change, by the tensors in its files.
+
+Modules go by the names that diffusers gives them, with `_` for `.`, which is what kohya's names
+keep of them: `down_blocks_1_attentions_0_proj_in`.
+"""
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
-from plitka.weights.header import Shape
-from plitka.weights.models import Base
-from plitka.weights.sdxl_architecture import Modules
+from plitka.weights.header import Shape, Shapes
 
-# The modules of a base model
+Modules: TypeAlias = Mapping[str, Shapes]
+"""Component (unet, text_encoder, text_encoder_2) -> module -> shape of its weight, (out, in, …)."""
 
-
-def list_modules(base: Base) -> Modules:
-    """The modules that a LoRA may change, as the base's files have them."""
-    flat: dict[str, dict[str, Shape]] = {}
-    for component in ("unet", "text_encoder", "text_encoder_2"):
-        shapes = base.shapes[component]
-        read = _from_folder if base.models else _from_checkpoint
-        flat[component] = dict(read(component, shapes))
-    return flat
+_COMPONENTS = ("unet", "text_encoder", "text_encoder_2")
+_OPEN_CLIP = re.compile(r"transformer\.resblocks\.(\d+)\.(.+?)[._](?:in_proj_)?weight")
+_IN_OPEN_CLIP = {
+    "attn.out_proj": "self_attn_out_proj",
+    "mlp.c_fc": "mlp_fc1",
+    "mlp.c_proj": "mlp_fc2",
+}
 
 
-def _from_folder(component: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
+def list_modules(shapes: Mapping[str, Shapes]) -> Modules:
+    """List the modules of a base model. shapes: of its tensors, by component.
+
+    The tensors may have diffusers' names, or those of the original code that checkpoints keep.
+    """
+    return {component: dict(_list_component(shapes[component])) for component in _COMPONENTS}
+
+
+def _list_component(shapes: Shapes) -> Iterator[tuple[str, Shape]]:
     for name, shape in shapes.items():
-        if name.endswith(".weight") and len(shape) > 1 and "_embedding.weight" not in name:
+        if match := _OPEN_CLIP.fullmatch(name):
+            yield from _list_open_clip(match[1], match[2], shape)
+        elif name.endswith(".weight") and len(shape) > 1 and "_embedding.weight" not in name:
             module = name.removesuffix(".weight").removeprefix("text_model.")
-            yield module.replace(".", "_"), shape
+            yield translate_original(module.replace(".", "_")), shape
 
 
-def _from_checkpoint(component: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
-    if component == "unet":
-        for module, shape in _from_folder(component, shapes):
-            yield translate_original(module), shape
-    elif component == "text_encoder":
-        yield from _from_folder(component, shapes)
-    else:
-        yield from _from_open_clip(shapes)
-
-
-def _from_open_clip(shapes: Mapping[str, Shape]) -> Iterator[tuple[str, Shape]]:
-    inside = {"attn.out_proj": "self_attn_out_proj", "mlp.c_fc": "mlp_fc1", "mlp.c_proj": "mlp_fc2"}
-    for name, shape in shapes.items():
-        match = re.fullmatch(r"transformer\.resblocks\.(\d+)\.(.+?)[._](?:in_proj_)?weight", name)
-        if match is None:
-            continue
-        layer = f"encoder_layers_{match[1]}_"
-        if match[2] == "attn":
-            for letter in "qkv":
-                yield f"{layer}self_attn_{letter}_proj", (shape[0] // 3, shape[1])
-        elif match[2] in inside:
-            yield layer + inside[match[2]], shape
+def _list_open_clip(layer: str, module: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
+    """One module of the second text encoder in a checkpoint, where q, k and v are joined."""
+    if module == "attn":
+        for letter in "qkv":
+            yield f"encoder_layers_{layer}_self_attn_{letter}_proj", (shape[0] // 3, shape[1])
+    elif module in _IN_OPEN_CLIP:
+        yield f"encoder_layers_{layer}_{_IN_OPEN_CLIP[module]}", shape
 
 
 _FIRST_LAYERS = {
@@ -67,16 +64,17 @@ _IN_RESNET = {
 }
 
 
-def translate_original(flat: str) -> str:
-    """A flat name of the original SDXL code -> diffusers'; any other name as it is.
+def translate_original(module: str) -> str:
+    """Translate a module's name in the original SDXL code to diffusers' name for it.
 
     `output_blocks_3_1_transformer_blocks_0_attn1_to_q` is layer 0 of up_blocks_1's attentions.
+    Any other name is returned as it is.
     """
-    if flat in _FIRST_LAYERS:
-        return _FIRST_LAYERS[flat]
-    match = re.fullmatch(r"(input_blocks|output_blocks|middle_block)_(\d+)_(.+)", flat)
+    if module in _FIRST_LAYERS:
+        return _FIRST_LAYERS[module]
+    match = re.fullmatch(r"(input_blocks|output_blocks|middle_block)_(\d+)_(.+)", module)
     if match is None:
-        return flat
+        return module
     part, number, rest = match[1], int(match[2]), match[3]
     if part == "middle_block":
         place = {0: "resnets_0", 1: "attentions_0", 2: "resnets_1"}.get(number, "")

@@ -1,24 +1,22 @@
-"""All that the sdxl engine needs, found and checked, before anything large is loaded.
+"""Finds all that the sdxl engine needs and checks what of it is here, before anything is fetched.
 
 `setup()` refuses to start with a fault in it, and `python -m plitka check` prints it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from plitka.errors import WeightsError
 from plitka.runtime.memory import format_gib
-from plitka.weights import lora_keys, models, snapshot
+from plitka.weights import models, snapshot
 from plitka.weights.archive import Package
-from plitka.weights.embeddings import check_embeddings
+from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
-from plitka.weights.lora_keys import Lora
-from plitka.weights.lora_targets import list_modules
-from plitka.weights.models import Base
-from plitka.weights.sdxl_architecture import Modules, list_sdxl_modules
+from plitka.weights.lora_file import Lora, resolve_lora
+from plitka.weights.lora_targets import Modules, list_modules
+from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
     DEFAULT_EMBEDDINGS,
@@ -31,174 +29,195 @@ from plitka.weights.snapshot import Snapshot
 
 T = TypeVar("T")
 
+ANOTHER_ENGINE = (
+    "To draw tiles without a diffusion model: PLITKA_ENGINE=render, or --engine render on the"
+    " command line"
+)
+"""The remedy beside a fault of the base model."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is needed: what it is, and what was found or is wrong."""
+    """One line of `check`: a part, and what was found of it or is wrong with it."""
 
     part: str
     verdict: str
     fault: bool = False
 
 
-@dataclass
-class Inventory:
-    """What was found. A part is None where it has a fault or is not wanted."""
+@dataclass(frozen=True)
+class Preflight:
+    """The parts of a model, as they were found. A part is None where it is faulty or not wanted.
 
+    A RemoteBase or a Remote is still to be fetched; everything else is here and checked.
+    settings: with what a snapshot decides on in place of the environment.
+    snapshot: the base, where it is one. configs: of a base that is a single checkpoint.
+    vae: None as well where it is the base's own. lora, turbo: resolved against the base.
+    """
+
+    findings: tuple[Finding, ...]
     settings: WeightsSettings
-    findings: list[Finding] = field(default_factory=list)
-    base: Path | Remote | None = None
-    configs: Path | Remote | None = None  # of a single checkpoint
-    checked_base: Base | None = None
-    vae: Path | Remote | None = None  # None as well where it is the base's own
-    lora: Lora | None = None
-    turbo: Lora | None = None
-    embeddings: Mapping[str, str] = field(default_factory=dict)  # half -> its tensor's name
-    embeddings_path: Path | None = None
-    baked: Snapshot | None = None  # the base, where it is a snapshot
-
-    @property
-    def faults(self) -> list[str]:
-        return [finding.verdict for finding in self.findings if finding.fault]
-
-    @property
-    def tokens(self) -> bool:
-        """Whether the model will know <s0> and <s1>."""
-        baked = self.baked is not None and self.baked.embeddings is not None
-        return baked or self.embeddings_path is not None
-
-    @property
-    def own_vae(self) -> bool:
-        """Whether the VAE is the base model's own."""
-        return self.settings.vae == "base"
-
-    def note(self, part: str, look: Callable[[], T], words: Callable[[T], str]) -> T | None:
-        """Look for a part, and note what came of it."""
-        try:
-            found = look()
-        except WeightsError as fault:
-            self.findings.append(Finding(part, str(fault), fault=True))
-            return None
-        self.findings.append(Finding(part, words(found)))
-        return found
+    snapshot: Snapshot | None
+    base: Base | RemoteBase | None
+    configs: Path | Remote | None
+    vae: Model | Remote | None
+    lora: Lora | None
+    embeddings: Embeddings | None
+    turbo: Lora | None
 
 
-def inspect(settings: WeightsSettings, packed: Package, controlnets: bool = False) -> Inventory:
-    """Look at everything. `controlnets`: at these as well, which setup() leaves for later."""
-    held = Inventory(settings)
-    _take_snapshot(held, packed)
-    settings = held.settings
-    wanted = BASE if held.own_vae else BASE_WITHOUT_VAE
-    held.base = held.note("base", lambda: find_source(settings.base, "PLITKA_BASE", wanted), _place)
-    if isinstance(held.base, Path):
-        check_base(held, held.base)
-    if not held.own_vae:
-        held.vae = held.note("vae", lambda: _vae(settings.vae), _place)
-    _take_lora(held, packed)
-    _take_embeddings(held, packed)
-    _take_turbo(held)
-    if controlnets:
-        for kind, setting in CONTROLNET_SETTINGS.items():
-            text = settings.controlnets[kind]
-            held.note(kind, partial(_controlnet, text, setting), _place)
-    return held
+_Inspected: TypeAlias = tuple[T | None, Finding | None]
+"""A part and what there is to say of it."""
 
 
-def _take_snapshot(held: Inventory, packed: Package) -> None:
-    """Where the base is a snapshot, it decides on what it holds."""
-    settings = held.settings
+def inspect(settings: WeightsSettings, package: Package, controlnets: bool = False) -> Preflight:
+    """Find and check every part. controlnets: these too, which setup() leaves for later."""
+    baked, settings, conflicts = _inspect_snapshot(settings, package)
+    base, base_finding = _inspect_base(settings)
+    configs, configs_finding = _inspect_configs(base)
+    vae, vae_finding = _inspect_vae(settings)
+    modules = None if base is None else list_modules(base.shapes)
+    lora, lora_finding = _inspect_lora(settings, package, baked, modules)
+    embeddings, embeddings_finding = _inspect_embeddings(settings, package, baked)
+    turbo, turbo_finding = _inspect_turbo(settings, modules)
+    kinds = CONTROLNET_SETTINGS if controlnets else ()
+    findings = (
+        *conflicts,
+        base_finding,
+        configs_finding,
+        vae_finding,
+        lora_finding,
+        embeddings_finding,
+        turbo_finding,
+        *(_inspect_controlnet(settings, kind) for kind in kinds),
+    )
+    return Preflight(
+        findings=tuple(finding for finding in findings if finding is not None),
+        settings=settings,
+        snapshot=baked,
+        base=base,
+        configs=configs,
+        vae=vae,
+        lora=lora,
+        embeddings=embeddings,
+        turbo=turbo,
+    )
+
+
+def refuse_faults(preflight: Preflight) -> None:
+    """Raise all faults in one error, a line for each."""
+    faults = [finding.verdict for finding in preflight.findings if finding.fault]
+    if faults:
+        remedy = [ANOTHER_ENGINE] if preflight.base is None else []
+        raise WeightsError("\n".join(faults + remedy))
+
+
+def _check(part: str, check: Callable[[], T], describe: Callable[[T], str]) -> _Inspected[T]:
+    """Run one check; its error becomes a finding."""
     try:
-        held.baked = snapshot.find_snapshot(settings)
+        value = check()
     except WeightsError as fault:
-        held.findings.append(Finding("snapshot", str(fault), fault=True))
-        return
-    if held.baked is None:
-        return
-    given = packed.lora is not None or packed.embeddings is not None
-    faults = snapshot.list_conflicts(settings, held.baked, given)
-    held.findings += [Finding("snapshot", fault, fault=True) for fault in faults]
-    held.settings = replace(settings, **snapshot.snapshot_settings(settings, held.baked))
+        return None, Finding(part, str(fault), fault=True)
+    return value, Finding(part, describe(value))
 
 
-def check_base(held: Inventory, path: Path) -> None:
-    """Check a base model that is here; what it holds decides on the LoRA."""
-    held.findings = [finding for finding in held.findings if finding.part != "base"]
-    held.checked_base = held.note(
-        "base", lambda: models.check_base(path, held.own_vae), lambda base: str(base.path)
-    )
-    if path.is_file() and held.checked_base is not None:
-        held.configs = held.note("base configs", lambda: _configs(path), _place)
-
-
-def _configs(checkpoint: Path) -> Path | Remote:
-    """Configs and tokenizers for a checkpoint: beside it, else the hub's."""
-    if (checkpoint.parent / "model_index.json").is_file():
-        return checkpoint.parent
-    return find_source(SDXL, "PLITKA_BASE", BASE_CONFIGS)
-
-
-def _vae(text: str) -> Path | Remote:
-    found = find_source(text, "PLITKA_VAE", MODEL)
-    if isinstance(found, Path):
-        models.check_vae(found)
-    return found
-
-
-def _controlnet(text: str, setting: str) -> Path | Remote:
-    found = find_source(text, setting, MODEL)
-    if isinstance(found, Path):
-        models.check_controlnet(found, setting)
-    return found
-
-
-def _take_lora(held: Inventory, packed: Package) -> None:
-    if held.baked is not None:
-        done = f"{held.baked.lora}, fused into the snapshot at scale {held.baked.lora_scale:g}"
-        words = done if held.baked.lora else "none, the snapshot was baked without"
-        held.findings.append(Finding("LoRA", words))
-        return
-    path = packed.lora or held.settings.lora
-    if packed.embeddings and not packed.lora and path == DEFAULT_LORA:
-        held.findings.append(_half_packed("LoRA", "embeddings", "PLITKA_LORA"))
-        return
-    if path is None:
-        held.findings.append(Finding("LoRA", "none, as PLITKA_LORA says"))
-        return
-    held.lora = held.note(
-        "LoRA",
-        lambda: lora_keys.resolve_lora(lora_keys.find_lora_file(path), _modules(held)),
-        _lora_words,
-    )
-
-
-def _modules(held: Inventory) -> Modules:
-    return list_modules(held.checked_base) if held.checked_base else list_sdxl_modules()
-
-
-def _take_turbo(held: Inventory) -> None:
-    path = held.settings.turbo_lora
-    if path is None:
-        held.findings.append(Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one"))
-        return
-    held.turbo = held.note("turbo LoRA", lambda: check_turbo(path, _modules(held)), _lora_words)
-
-
-def check_turbo(path: Path, modules: Modules) -> Lora:
+def _inspect_snapshot(
+    settings: WeightsSettings, package: Package
+) -> tuple[Snapshot | None, WeightsSettings, list[Finding]]:
+    """The snapshot that the base is, if it is one, and the settings with what it decides on."""
     try:
-        found = lora_keys.resolve_lora(lora_keys.find_lora_file(path), modules)
-    except WeightsError as fault:  # whose remedy is to set the other LoRA's setting
-        raise WeightsError(str(fault).replace("PLITKA_LORA", TURBO_LORA)) from None
-    others = {change.component for change in found.changes} - {"unet"}
-    if others:
-        raise WeightsError(
-            f"{path}: changes the {min(others)} too, and a distilled LoRA is switched on for the"
-            f" UNet alone; set {TURBO_LORA} to one such as SDXL-Lightning's or Hyper-SD's"
+        baked = snapshot.find_snapshot(settings)
+    except WeightsError as fault:
+        return None, settings, [Finding("snapshot", str(fault), fault=True)]
+    if baked is None:
+        return None, settings, []
+    is_packed = package.lora is not None or package.embeddings is not None
+    faults = snapshot.list_conflicts(settings, baked, is_packed)
+    conflicts = [Finding("snapshot", fault, fault=True) for fault in faults]
+    return baked, snapshot.apply_snapshot(settings, baked), conflicts
+
+
+def uses_own_vae(settings: WeightsSettings) -> bool:
+    """Whether the VAE is the base model's own."""
+    return settings.vae == "base"
+
+
+def _inspect_base(settings: WeightsSettings) -> _Inspected[Base | RemoteBase]:
+    own_vae = uses_own_vae(settings)
+
+    def check() -> Base | RemoteBase:
+        source = find_source(settings.base, "PLITKA_BASE", BASE if own_vae else BASE_WITHOUT_VAE)
+        if isinstance(source, Remote):
+            return models.check_remote_base(source, own_vae)
+        return models.check_base(source, own_vae)
+
+    return _check("base", check, _describe)
+
+
+def _inspect_configs(base: Base | RemoteBase | None) -> _Inspected[Path | Remote]:
+    """Configurations and tokenizers for a checkpoint: beside it, else the hub's."""
+    if not isinstance(base, Base) or base.models:
+        return None, None
+    folder = base.path.parent
+    if (folder / "model_index.json").is_file():
+        return folder, Finding("base configs", str(folder))
+    return _check("base configs", lambda: find_source(SDXL, "PLITKA_BASE", BASE_CONFIGS), _describe)
+
+
+def _inspect_vae(settings: WeightsSettings) -> _Inspected[Model | Remote]:
+    if uses_own_vae(settings):
+        return None, None
+
+    def check() -> Model | Remote:
+        source = find_source(settings.vae, "PLITKA_VAE", MODEL)
+        return source if isinstance(source, Remote) else models.check_vae(source)
+
+    return _check("vae", check, _describe)
+
+
+def _inspect_controlnet(settings: WeightsSettings, kind: str) -> Finding | None:
+    setting = CONTROLNET_SETTINGS[kind]
+
+    def check() -> Model | Remote:
+        source = find_source(settings.controlnets[kind], setting, MODEL)
+        return source if isinstance(source, Remote) else models.check_controlnet(source, setting)
+
+    return _check(kind, check, _describe)[1]
+
+
+def _inspect_lora(
+    settings: WeightsSettings, package: Package, baked: Snapshot | None, modules: Modules | None
+) -> _Inspected[Lora]:
+    if baked is not None:
+        fused = f"{baked.lora}, fused into the snapshot at scale {baked.lora_scale:g}"
+        return None, Finding(
+            "LoRA", fused if baked.lora else "none, the snapshot was baked without"
         )
-    return found
+    path = package.lora or settings.lora
+    if package.embeddings and not package.lora and path == DEFAULT_LORA:
+        return None, _half_package_fault("LoRA", "embeddings", "PLITKA_LORA")
+    if path is None:
+        return None, Finding("LoRA", "none, as PLITKA_LORA says")
+    return _check("LoRA", lambda: resolve_lora(path, modules), _describe_lora)
 
 
-def _half_packed(lacks: str, holds: str, setting: str) -> Finding:
-    """The default file would be of another training than the packed one."""
+def _inspect_embeddings(
+    settings: WeightsSettings, package: Package, baked: Snapshot | None
+) -> _Inspected[Embeddings]:
+    if baked is not None:
+        if baked.embeddings is None:
+            return None, Finding("embeddings", "none, the snapshot was baked without")
+        return None, Finding("embeddings", f"{baked.embeddings}, in the snapshot")
+    path = package.embeddings or settings.embeddings
+    if package.lora and not package.embeddings and path == DEFAULT_EMBEDDINGS:
+        return None, _half_package_fault("embeddings", "LoRA", "PLITKA_EMBEDDINGS")
+    if path is None:
+        return None, Finding("embeddings", "none, as PLITKA_EMBEDDINGS says")
+    return _check("embeddings", lambda: check_embeddings(path), lambda part: str(part.path))
+
+
+def _half_package_fault(lacks: str, holds: str, setting: str) -> Finding:
+    """A packed LoRA or embeddings alone: the default other half is of another training."""
     verdict = (
         f"weights: hold a file of {holds} and none of {lacks}, which were trained together; pack"
         f" both, or name the other file with {setting} (none runs without it)"
@@ -206,31 +225,40 @@ def _half_packed(lacks: str, holds: str, setting: str) -> Finding:
     return Finding(lacks, verdict, fault=True)
 
 
-def _lora_words(found: Lora) -> str:
-    ranks = sorted({change.rank for change in found.changes})
-    return f"{found.path}: {len(found.changes)} modules, rank {', '.join(map(str, ranks))}"
-
-
-def _take_embeddings(held: Inventory, packed: Package) -> None:
-    if held.baked is not None:
-        words = f"{held.baked.embeddings}, in the snapshot"
-        lacking = "none, the snapshot was baked without"
-        held.findings.append(Finding("embeddings", words if held.tokens else lacking))
-        return
-    path = packed.embeddings or held.settings.embeddings
-    if packed.lora and not packed.embeddings and path == DEFAULT_EMBEDDINGS:
-        held.findings.append(_half_packed("embeddings", "LoRA", "PLITKA_EMBEDDINGS"))
-        return
+def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _Inspected[Lora]:
+    path = settings.turbo_lora
     if path is None:
-        held.findings.append(Finding("embeddings", "none, as PLITKA_EMBEDDINGS says"))
-        return
-    found = held.note("embeddings", lambda: check_embeddings(path), lambda _: str(path))
-    if found is not None:
-        held.embeddings, held.embeddings_path = found, path
+        return None, Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one")
+    return _check("turbo LoRA", lambda: resolve_turbo(path, modules), _describe_lora)
 
 
-def _place(found: Path | Remote) -> str:
-    if isinstance(found, Path):
-        return str(found)
-    size = format_gib(found.missing_bytes)
-    return f"{found.repository}, to be fetched from the hub: {len(found.missing)} files, {size}"
+def resolve_turbo(path: Path, modules: Modules | None) -> Lora:
+    """As `resolve_lora`, for the distilled LoRA, which may change the UNet alone."""
+    try:
+        lora = resolve_lora(path, modules)
+    except WeightsError as fault:  # whose remedy is to set the other LoRA's setting
+        raise WeightsError(str(fault).replace("PLITKA_LORA", TURBO_LORA)) from None
+    others = {change.component for change in lora.changes} - {"unet"}
+    if others:
+        raise WeightsError(
+            f"{path}: changes the {min(others)} too, and a distilled LoRA is switched on for the"
+            f" UNet alone; set {TURBO_LORA} to one such as SDXL-Lightning's or Hyper-SD's"
+        )
+    return lora
+
+
+def _describe_lora(lora: Lora) -> str:
+    ranks = sorted({change.rank for change in lora.changes})
+    return f"{lora.path}: {len(lora.changes)} modules, rank {', '.join(map(str, ranks))}"
+
+
+def _describe(part: Base | RemoteBase | Model | Path | Remote) -> str:
+    """Where a part is, or what of it is to be fetched."""
+    if isinstance(part, RemoteBase):
+        part = part.remote
+    if isinstance(part, Remote):
+        size = format_gib(part.missing_bytes)
+        return f"{part.repository}, to be fetched from the hub: {len(part.missing)} files, {size}"
+    if isinstance(part, Model):
+        return str(part.folder)
+    return str(part.path if isinstance(part, Base) else part)

@@ -1,14 +1,14 @@
-"""A baked snapshot: one folder with all that the sdxl engine loads, and a manifest that says so.
+"""A baked snapshot: one folder with all that the sdxl engine loads, and its manifest.
 
-Written by `python -m plitka bake`. It is a model in the form that diffusers saves, with the LoRA
-fused and the embeddings' tokens in tokenizers and encoders, so any such program reads it; the
-manifest, plitka.json, tells Plitka that nothing is left to do but to load.
+`python -m plitka bake` writes one. It is a model in the form that diffusers saves, with the LoRA
+fused and the embeddings' tokens in tokenizers and encoders, so that other programs read it too. Its
+manifest, plitka.json, says what was fused and holds the size and SHA-256 of each file.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,11 +17,11 @@ from plitka.weights.settings import CONTROLNET_SETTINGS, TURBO_LORA, WeightsSett
 
 MANIFEST = "plitka.json"
 MARK = "_plitka_snapshot"
-"""In model_index.json; diffusers passes over names that begin so."""
+"""A name in model_index.json; diffusers ignores names with a leading underscore."""
 
-_SMALL = 2**22  # bytes; files up to this size are read when a snapshot is loaded
-TURBO = "turbo_lora"  # folder
-_FORM = 1  # of the manifest; a higher one is of a later version
+_SMALL = 2**22  # bytes; files up to this size are hashed when a snapshot is loaded
+TURBO = "turbo_lora"  # the folder of the distilled LoRA
+_FORM = 1  # version of the manifest's layout; a higher one was written by a later Plitka
 _REMEDY = "copy the whole snapshot again, or bake it anew with python -m plitka bake"
 
 
@@ -43,27 +43,27 @@ class Snapshot:
 
 
 def controlnet_folder(kind: str) -> str:
+    """The name of a ControlNet's folder in a snapshot."""
     return f"controlnet_{kind}"
 
 
 def read_snapshot(folder: Path) -> Snapshot | None:
-    """The snapshot in a folder, None where it is none. Raises WeightsError where it is damaged.
+    """Read the snapshot in a folder, None where it is none. Raises WeightsError for a damaged one.
 
-    Sizes are compared, and the content of what is small (configurations, tokenizers), which takes
-    no time; `list_damaged` reads every byte.
+    Compares the sizes of all files and the hashes of the small ones (configurations, tokenizers),
+    which takes milliseconds; `list_damaged` reads every byte.
     """
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
+    path = folder / MANIFEST
+    if not path.is_file():
         _refuse_marked(folder)
         return None
     try:
-        told = json.loads(manifest.read_text(encoding="utf-8"))
-        form = int(told["form"])
-        if form > _FORM:
-            raise WeightsError(f"{manifest}: written by a later version of Plitka; bake it anew")
-        baked = _parsed(folder, told)
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if int(manifest["form"]) > _FORM:
+            raise WeightsError(f"{path}: written by a later version of Plitka; bake it anew")
+        baked = _parse_manifest(folder, manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise WeightsError(f"{manifest}: cannot be read as a manifest; {_REMEDY}") from None
+        raise WeightsError(f"{path}: cannot be read as a manifest; {_REMEDY}") from None
     for name, (size, expected) in baked.files.items():
         file = folder / name
         if not file.is_file():
@@ -78,12 +78,12 @@ def read_snapshot(folder: Path) -> Snapshot | None:
 
 
 def _refuse_marked(folder: Path) -> None:
-    """A snapshot without its manifest looks like a model that has no LoRA yet."""
+    """Raise WeightsError for a snapshot without its manifest, which looks like an unbaked model."""
     index = folder / "model_index.json"
     try:
         marked = bool(json.loads(index.read_text(encoding="utf-8")).get(MARK))
     except (OSError, ValueError, AttributeError):
-        return  # no model at all, which is told elsewhere
+        return  # no model at all, for which check_base has a sentence
     if marked:
         raise WeightsError(
             f"{folder / MANIFEST}: no such file, and {index.name} beside it says that this is a"
@@ -91,36 +91,36 @@ def _refuse_marked(folder: Path) -> None:
         )
 
 
-def _parsed(folder: Path, told: Mapping[str, Any]) -> Snapshot:
-    files = {str(n): (int(f["bytes"]), str(f["sha256"])) for n, f in told["files"].items()}
+def _parse_manifest(folder: Path, manifest: Mapping[str, Any]) -> Snapshot:
+    files = {str(n): (int(f["bytes"]), str(f["sha256"])) for n, f in manifest["files"].items()}
     for name in files:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError
     return Snapshot(
         folder=folder,
-        lora=told["lora"],
-        lora_scale=float(told["lora_scale"]),
-        embeddings=told["embeddings"],
-        controlnets=tuple(kind for kind in CONTROLNET_SETTINGS if kind in told["controlnets"]),
-        turbo=bool(told["turbo"]),
+        lora=manifest["lora"],
+        lora_scale=float(manifest["lora_scale"]),
+        embeddings=manifest["embeddings"],
+        controlnets=tuple(kind for kind in CONTROLNET_SETTINGS if kind in manifest["controlnets"]),
+        turbo=bool(manifest["turbo"]),
         files=files,
     )
 
 
-def write_manifest(folder: Path, told: Mapping[str, Any]) -> None:
-    """Write the manifest of a folder that is complete otherwise. Reads every byte of it."""
+def write_manifest(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder that is complete otherwise. Hashes every file in it."""
     files = {
         file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": _sha256(file)}
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
-    content = json.dumps({"form": _FORM, **told, "files": files}, indent=2, ensure_ascii=False)
+    content = json.dumps({"form": _FORM, **values, "files": files}, indent=2, ensure_ascii=False)
     (folder / MANIFEST).write_text(content + "\n", encoding="utf-8")
 
 
 def list_damaged(baked: Snapshot) -> Iterator[Path]:
-    """The files whose content is not what was baked. Reads every byte: some seconds."""
+    """List the files whose content is not what was baked. Reads every byte: some seconds."""
     for name, (_, expected) in baked.files.items():
         if _sha256(baked.folder / name) != expected:
             yield baked.folder / name
@@ -131,31 +131,34 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-# Settings beside a snapshot
+# What the settings say beside a snapshot
 
 
 def find_snapshot(settings: WeightsSettings) -> Snapshot | None:
-    """The snapshot that PLITKA_BASE names, if it is one."""
+    """Read the snapshot that PLITKA_BASE names, if it is one."""
     folder = Path(settings.base).expanduser()
     return read_snapshot(folder) if folder.is_dir() else None
 
 
 def has_tokens(settings: WeightsSettings) -> bool:
-    """Whether the prompt's <s0><s1> will be known."""
+    """Whether the model will know the tokens <s0> and <s1>."""
     baked = find_snapshot(settings)
     return (baked.embeddings if baked else settings.embeddings) is not None
 
 
-def list_conflicts(settings: WeightsSettings, baked: Snapshot, packed: bool) -> list[str]:
-    """What the settings ask for beside a snapshot that can't be had; one sentence each."""
+def list_conflicts(settings: WeightsSettings, baked: Snapshot, is_packed: bool) -> list[str]:
+    """List the settings that contradict a snapshot, a sentence for each.
+
+    is_packed: whether setup() was given a LoRA or embeddings.
+    """
     faults = []
-    for name, value, held, done in (
+    for name, value, file, verb in (
         ("PLITKA_LORA", settings.lora, baked.lora, "is fused into"),
         ("PLITKA_EMBEDDINGS", settings.embeddings, baked.embeddings, "are in"),
     ):
-        if name not in settings.named or (value is None and held is None):
+        if name not in settings.named or (value is None and file is None):
             continue
-        state = f"{held} {done} it" if held else "it was baked without"
+        state = f"{file} {verb} it" if file else "it was baked without"
         faults.append(
             f"{name}: is set, but {baked.folder} is a baked snapshot, and {state}; leave the"
             " setting out, or bake another snapshot"
@@ -166,7 +169,7 @@ def list_conflicts(settings: WeightsSettings, baked: Snapshot, packed: bool) -> 
             f"PLITKA_LORA_SCALE: got {scale:g}, but the LoRA is fused into {baked.folder} at"
             f" {baked.lora_scale:g}; leave the setting out, or bake another snapshot"
         )
-    if packed:
+    if is_packed:
         faults.append(
             f"weights: given, but {baked.folder} is a baked snapshot, with a LoRA of its own or"
             " meant to have none; name the model that it was baked of with PLITKA_BASE"
@@ -174,8 +177,8 @@ def list_conflicts(settings: WeightsSettings, baked: Snapshot, packed: bool) -> 
     return faults
 
 
-def snapshot_settings(settings: WeightsSettings, baked: Snapshot) -> dict[str, Any]:
-    """The fields of the settings that the snapshot decides on, where the environment does not."""
+def apply_snapshot(settings: WeightsSettings, baked: Snapshot) -> WeightsSettings:
+    """Settings with what the snapshot decides on; what the environment names stays."""
     controlnets = {
         kind: text
         if kind not in baked.controlnets or CONTROLNET_SETTINGS[kind] in settings.named
@@ -185,10 +188,11 @@ def snapshot_settings(settings: WeightsSettings, baked: Snapshot) -> dict[str, A
     turbo = settings.turbo_lora
     if baked.turbo and TURBO_LORA not in settings.named:
         turbo = baked.folder / TURBO
-    return {
-        "vae": settings.vae if "PLITKA_VAE" in settings.named else "base",
-        "lora": None,
-        "embeddings": None,
-        "controlnets": controlnets,
-        "turbo_lora": turbo,
-    }
+    return replace(
+        settings,
+        vae=settings.vae if "PLITKA_VAE" in settings.named else "base",
+        lora=None,
+        embeddings=None,
+        controlnets=controlnets,
+        turbo_lora=turbo,
+    )

@@ -67,7 +67,7 @@ def test_an_unknown_name_is_quoted_visibly_and_the_nearest_is_suggested(
 
 @pytest.mark.parametrize("hex_code", ["#1e90ff", "1E90FF", " #1E90ff "])
 def test_a_free_color_is_named_by_its_hex(hex_code: str) -> None:
-    color = palette.load().free(hex_code)
+    color = palette.load().make_free_color(hex_code)
     assert color.is_free
     assert color.code == "#1e90ff"
     assert color.srgb == (0x1E, 0x90, 0xFF)
@@ -76,7 +76,7 @@ def test_a_free_color_is_named_by_its_hex(hex_code: str) -> None:
 
 
 def test_three_digits_are_a_hex_too() -> None:
-    assert palette.load().free("18f") == palette.load().free("#1188ff")
+    assert palette.load().make_free_color("18f") == palette.load().make_free_color("#1188ff")
 
 
 @pytest.mark.parametrize(
@@ -84,13 +84,13 @@ def test_three_digits_are_a_hex_too() -> None:
 )
 def test_what_is_no_hex_is_an_error_that_shows_the_form(hex_code: str) -> None:
     with pytest.raises(UnknownColor, match='"#rrggbb" or "#rgb"'):
-        palette.load().free(hex_code)
+        palette.load().make_free_color(hex_code)
 
 
 def test_a_palette_color_is_its_own_nearest() -> None:
     colors = palette.load()
     for color in colors.colors:
-        assert colors.nearest(color.lab).lab == color.lab
+        assert colors.find_nearest(color.lab).lab == color.lab
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_a_palette_color_is_its_own_nearest() -> None:
     [("#1e90ff", "sky blue"), ("#0000ff", "blue"), ("#000", "black"), ("#ffffff", "white")],
 )
 def test_a_free_color_takes_the_phrase_of_its_nearest_neighbour(hex_code: str, phrase: str) -> None:
-    assert palette.load().free(hex_code).phrase == phrase
+    assert palette.load().make_free_color(hex_code).phrase == phrase
 
 
 @pytest.mark.parametrize("hex_code", ["#000000", "#ffffff", "#1e90ff"])
 def test_the_lightness_of_a_free_color_stays_ordered_in_range_and_on_its_median(
     hex_code: str,
 ) -> None:
-    color = palette.load().free(hex_code)
+    color = palette.load().make_free_color(hex_code)
     assert list(color.lightness) == sorted(color.lightness)
     assert 0 <= color.lightness[0] <= color.lightness[4] <= 100
     assert color.lightness[2] == pytest.approx(color.lab[0])

@@ -1,14 +1,20 @@
 """Weights from the hub: what is fetched, when, and what happens without it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import diffusers
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from plitka.weights.settings import SDXL
+from tests.conftest import LoadSdxl
+from tests.engines.test_sdxl_lora import Trained, kohya
 from tests.support.hub import hub
 from tests.support.small_sdxl import SmallSdxl
 
@@ -26,6 +32,12 @@ for angle in map(float, sys.argv[1:]):
 CHECK = """
 from plitka.cli.main import main
 main(["check"])
+"""
+SAVE_UNET = """
+import sys
+from plitka.engines import registry
+from safetensors.torch import load_file, save_file
+save_file(registry.load_engine("sdxl").pipe.unet.state_dict(), sys.argv[1])
 """
 
 
@@ -45,13 +57,13 @@ def repositories(small_sdxl: SmallSdxl, tmp_path: Path) -> dict[str, Path]:
 
 
 def python(
-    arguments: list[str], small_sdxl: SmallSdxl, cache: Path, address: str
+    arguments: list[str], small_sdxl: SmallSdxl, cache: Path, address: str, **changed: str | Path
 ) -> subprocess.CompletedProcess[str]:
     """Run in a process of its own: huggingface_hub reads its settings when it is imported."""
     defaults = {"BASE": "", "VAE": "", "CONTROLNET_CANNY": "", "CONTROLNET_SOFTEDGE": ""}
     environment = {
         **os.environ,
-        **small_sdxl.settings(**defaults),
+        **small_sdxl.settings(**{**defaults, **changed}),
         "HF_ENDPOINT": address,
         "HF_HOME": str(cache),
         "HF_HUB_CACHE": str(cache),
@@ -93,3 +105,79 @@ def test_by_default_the_published_repositories_are_fetched_once_and_only_what_is
     gone = python(["-c", LOAD + CHECK, "90"], small_sdxl, cache, "http://127.0.0.1:9")
     assert gone.stdout.startswith("1\n"), gone.stderr
     assert f"base: {cache}" in gone.stdout
+
+
+@pytest.fixture(scope="module")
+def lora(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA that fits the small SDXL, and not the published one."""
+    pipe = diffusers.StableDiffusionXLPipeline.from_pretrained(
+        small_sdxl.base, variant="fp16", dtype=torch.float32
+    )
+    path: Path = tmp_path_factory.mktemp("lora") / "lora.safetensors"
+    save_file(kohya(Trained(pipe, on_encoders=True)), path)
+    return path
+
+
+def test_a_lora_is_resolved_against_the_base_that_is_fetched_whatever_its_shapes(
+    small_sdxl: SmallSdxl,
+    repositories: dict[str, Path],
+    lora: Path,
+    load_sdxl: LoadSdxl,
+    tmp_path: Path,
+) -> None:
+    cache, saved = tmp_path / "cache", tmp_path / "unet.safetensors"
+    with hub(repositories) as published:
+        check = ["-m", "plitka", "check"]
+        before = python(check, small_sdxl, cache, published.address, LORA=lora)
+        assert re.search(rf"ok +LoRA: {lora}: \d+ modules, rank 2, 4, 8\n", before.stdout)
+        assert not published.fetched
+        headers = {f"{SDXL}/{name}" for name in ("unet", "text_encoder", "text_encoder_2")}
+        assert {name.rpartition("/")[0] for name in published.glanced} == headers
+        save = ["-c", SAVE_UNET, str(saved)]
+        run = python(save, small_sdxl, cache, published.address, LORA=lora)
+    assert run.returncode == 0, run.stderr
+    fetched, local = load_file(saved), load_sdxl(LORA=lora).pipe.unet.state_dict()
+    assert all(torch.equal(fetched[name], local[name]) for name in local)
+    unfused = load_sdxl().pipe.unet.state_dict()
+    assert not all(torch.equal(fetched[name], unfused[name]) for name in unfused)
+
+
+def test_a_lora_that_fits_the_base_on_the_hub_nowhere_is_refused_before_anything_is_fetched(
+    small_sdxl: SmallSdxl, repositories: dict[str, Path], tmp_path: Path
+) -> None:
+    place = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
+    path = tmp_path / "lora.safetensors"
+    tensors = {
+        f"{place}.lora_down.weight": torch.ones(4, 1280),
+        f"{place}.lora_up.weight": torch.ones(1280, 4),
+    }
+    save_file(tensors, path)
+    with hub(repositories) as published:
+        load = ["-c", LOAD]
+        run = python(load, small_sdxl, tmp_path / "cache", published.address, LORA=path)
+        assert f"WeightsError: {path}: {place}.lora_down.weight (4x1280) and its" in run.stderr
+        assert "fit unet mid_block" in run.stderr
+        assert not published.fetched
+
+
+def test_a_repository_of_another_family_is_refused_before_anything_is_fetched(
+    small_sdxl: SmallSdxl, repositories: dict[str, Path], tmp_path: Path
+) -> None:
+    unet = repositories[SDXL] / "unet" / "diffusion_pytorch_model.fp16.safetensors"
+    save_file({"mid_block.attn2.to_k.weight": torch.zeros(320, 768)}, unet)
+    with hub(repositories) as published:
+        run = python(["-c", LOAD], small_sdxl, tmp_path / "cache", published.address)
+        assert f"{SDXL}/unet: a UNet of SD 1.5, not of SDXL; set PLITKA_BASE to" in run.stderr
+        assert not published.fetched
+
+
+def test_a_hub_that_lists_files_and_refuses_them_is_told_at_once_with_what_to_do(
+    small_sdxl: SmallSdxl, repositories: dict[str, Path], tmp_path: Path
+) -> None:
+    with hub(repositories, refuses=".safetensors") as published:
+        check = ["-m", "plitka", "check"]
+        run = python(check, small_sdxl, tmp_path / "cache", published.address)
+    (fault,) = (line for line in run.stdout.splitlines() if "could not be read" in line)
+    assert fault.startswith(f"FAULT  base: {SDXL}: unet/")
+    assert fault.endswith("; try again, or set PLITKA_BASE to a folder")
+    assert "Traceback" not in run.stdout + run.stderr

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from plitka.errors import EngineError
-from plitka.weights.sdxl_architecture import list_sdxl_modules
+from plitka.weights.lora_targets import list_modules
 from tests.conftest import LoadSdxl
 from tests.support.small_sdxl import SmallSdxl, original_unet_name
 
@@ -226,8 +226,8 @@ def test_after_fusing_nothing_of_the_lora_is_left(
     assert not hasattr(engine.pipe.unet, "peft_config")
 
 
-def test_the_published_sdxl_has_the_modules_that_a_lora_is_checked_against() -> None:
-    """Before the base model is fetched, its modules are taken from the published configuration."""
+def test_the_modules_that_a_lora_may_change_are_the_published_models_own() -> None:
+    """They are listed from the tensors' names and shapes alone."""
     from accelerate import init_empty_weights
     from diffusers import UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
@@ -254,13 +254,20 @@ def test_the_published_sdxl_has_the_modules_that_a_lora_is_checked_against() -> 
                 num_attention_heads=20,
             )
         )
-    for component, model in (("unet", unet), ("text_encoder_2", encoder)):
+    models = {"unet": unet, "text_encoder": encoder, "text_encoder_2": encoder}
+    listed = list_modules(
+        {
+            component: {name: tuple(value.shape) for name, value in model.state_dict().items()}
+            for component, model in models.items()
+        }
+    )
+    for component, model in models.items():
         modules = {
             name.removeprefix("text_model.").replace(".", "_"): tuple(module.weight.shape)
             for name, module in model.named_modules()
             if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
         }
-        assert list_sdxl_modules()[component] == modules
+        assert listed[component] == modules
 
 
 PLACE = "lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_to_q"
@@ -312,7 +319,7 @@ def test_a_tensor_without_a_place_is_an_error_and_says_what_to_do(
     assert "PLITKA_LORA=none" in str(fault.value) or "again" in str(fault.value)
 
 
-def test_a_lora_of_numbers_that_are_none_is_refused(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
+def test_a_lora_of_nan_is_refused(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
     path = tmp_path / "lora.safetensors"
     save_file(
         {
@@ -321,5 +328,5 @@ def test_a_lora_of_numbers_that_are_none_is_refused(load_sdxl: LoadSdxl, tmp_pat
         },
         path,
     )
-    with pytest.raises(EngineError, match="numbers that are none"):
+    with pytest.raises(EngineError, match="holds NaN or inf"):
         load_sdxl(LORA=path)

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import cielab
-from plitka.matching import match
-from plitka.measure import shares
+from plitka.matching.match import match
+from plitka.measure.shares import measure, total_variation
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
 from tests.support.recipes import asked
-
-Image = NDArray[np.uint8]
 
 SIZE = 512
 RECIPES: dict[str, dict[str, float]] = {
@@ -84,8 +83,8 @@ def test_any_picture_gets_the_shares_and_the_colors_of_the_recipe(
     source: Callable[[str], Image], recipe: str
 ) -> None:
     wanted = layout(recipe)
-    shown = shares.measure(match.match_image(source(recipe), wanted), wanted.colors)
-    assert shares.total_variation(shown.shares, wanted.shares) < 0.05
+    shown = measure(match(source(recipe), wanted).image, wanted.colors)
+    assert total_variation(shown.shares, wanted.shares) < 0.05
     for difference in shown.differences:
         assert difference is not None
         assert difference <= 4
@@ -93,7 +92,7 @@ def test_any_picture_gets_the_shares_and_the_colors_of_the_recipe(
 
 def test_a_share_of_one_per_cent_is_given_too() -> None:
     wanted = lay(asked({"red": 1, "white": 99}, 20))
-    shown = shares.measure(match.match_image(tile({"red": 100}), wanted), wanted.colors)
+    shown = measure(match(tile({"red": 100}), wanted).image, wanted.colors)
     assert shown.shares[0] == pytest.approx(0.01, abs=0.006)
 
 
@@ -105,23 +104,23 @@ def test_a_small_share_does_not_lose_to_what_is_around_it(
     source: Callable[[str], Image], recipe: dict[str, float]
 ) -> None:
     wanted = lay(asked(recipe, 20))
-    shown = shares.measure(match.match_image(source(""), wanted), wanted.colors)
+    shown = measure(match(source(""), wanted).image, wanted.colors)
     assert shown.shares[0] == pytest.approx(0.1, abs=0.007)
 
 
 def test_a_recipe_of_one_color_is_shown_alone() -> None:
     wanted = lay(asked({"turquoise": 100}))
-    matched = match.match_image(tile({"red": 50, "white": 50}), wanted)
+    matched = match(tile({"red": 50, "white": 50}), wanted).image
     others = lay(asked({"turquoise": 50, "red": 25, "white": 25})).colors
-    assert shares.measure(matched, others).shares[0] > 0.98
+    assert measure(matched, others).shares[0] > 0.98
 
 
 def test_the_colors_lie_where_the_layout_has_them() -> None:
     """The picture of a single colour leaves the choice of granules to their place alone."""
     wanted = lay(asked({"red": 50, "white": 50}, 20))
-    shown = match.match_image(tile({"gray": 100}), wanted).astype(int)
+    shown = match(tile({"gray": 100}), wanted).image.astype(int)
     is_red = shown[..., 0] - shown[..., 1] > 40
-    laid = wanted.color_map(SIZE)
+    laid = wanted.map_colors(SIZE)
     assert is_red[laid == 0].mean() > 0.6
     assert is_red[laid == 1].mean() < 0.35
 
@@ -143,32 +142,32 @@ def test_a_picture_that_shows_its_recipe_hardly_changes(
 ) -> None:
     wanted = lay(asked(recipe, 20))
     picture = render.render_picture(wanted, size)
-    changed = np.abs(match.match_image(picture, wanted).astype(int) - picture)
+    changed = np.abs(match(picture, wanted).image.astype(int) - picture)
     assert changed.mean() < 3
 
 
 def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not_change() -> None:
     picture = tile({"red": 52, "white": 48}, size=1024)
     wanted = lay(asked({"red": 60, "white": 40}, 20))
-    matched = match.match_image(picture, wanted)
+    matched = match(picture, wanted).image
     changed = np.abs(matched.astype(int) - picture).max(axis=2)
     assert (changed > 20).mean() < 0.15
-    shown = shares.measure(matched, wanted.colors)
-    assert shares.total_variation(shown.shares, wanted.shares) < 0.045
+    shown = measure(matched, wanted.colors)
+    assert total_variation(shown.shares, wanted.shares) < 0.045
 
 
 def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() -> None:
     wanted = lay(asked({"light green": 60, "blue": 40}, 20))
-    matched = match.match_image(tile({"white": 56, "black": 44}, size=1024), wanted)
-    shown = shares.measure(matched, wanted.colors)
-    assert shares.total_variation(shown.shares, wanted.shares) < 0.03
+    matched = match(tile({"white": 56, "black": 44}, size=1024), wanted).image
+    shown = measure(matched, wanted.colors)
+    assert total_variation(shown.shares, wanted.shares) < 0.03
     assert all(difference is not None and difference < 3 for difference in shown.differences)
 
 
 def test_no_light_outline_stays_around_granules_that_were_white() -> None:
     """Pixels on edges are mixtures of white and black; as red, none may be lighter than red is."""
     wanted = lay(asked({"red": 60, "blue": 40}, 20))
-    matched = match.match_image(tile({"white": 50, "black": 50}, size=1024), wanted)
+    matched = match(tile({"white": 50, "black": 50}, size=1024), wanted).image
     usual = render.render_picture(wanted, 1024)
     assert (matched.min(axis=2) > 150).mean() <= (usual.min(axis=2) > 150).mean() + 0.001
 
@@ -177,7 +176,7 @@ def test_no_light_outline_stays_around_granules_that_were_white() -> None:
 def test_no_color_of_nowhere_shows_where_granules_of_another_color_stood(wanted: str) -> None:
     """A segment's stray pixels of its neighbours, moved as far as yellow is from white: cyan."""
     recipe = lay(asked({"red": 30, "blue": 30, wanted: 40}, 20))
-    matched = match.match_image(tile({"red": 30, "blue": 30, "yellow": 40}, size=1024), recipe)
+    matched = match(tile({"red": 30, "blue": 30, "yellow": 40}, size=1024), recipe).image
     lab = cielab.rgb_to_lab(matched).reshape(-1, 3)
     off = [
         np.linalg.norm(lab[:, 1:] - cielab.shade(color.lab, lab[:, 0]), axis=1)
@@ -198,12 +197,12 @@ def test_no_specks_and_no_thin_lines_are_new(
     shown: dict[str, float], recipe: dict[str, float], most: float
 ) -> None:
     before = tile(shown, size=1024)
-    after = match.match_image(before, lay(asked(recipe, 20, 3)))
+    after = match(before, lay(asked(recipe, 20, 3))).image
     new = (thinness(after) > 12) & (thinness(before) < 4)
     assert new.mean() < most
 
 
-def thinness(image: Image) -> NDArray[np.float32]:
+def thinness(image: Image) -> Floats:
     """By how much, in L*, a* or b*, each pixel is of something less than three pixels across."""
     lab, square = cielab.rgb_to_lab(image), np.ones((3, 3), np.uint8)
     opened, closed = (
@@ -226,13 +225,13 @@ def test_fine_light_and_shade_inside_granules_stay(
     drawn: dict[str, float], wanted: dict[str, float]
 ) -> None:
     before = tile(drawn, size=1024)
-    after = match.match_image(before, lay(asked(wanted, 20)))
+    after = match(before, lay(asked(wanted, 20))).image
     inside = within(before, drawn) & within(after, wanted)
     assert inside.mean() > 0.3
     assert np.corrcoef(detail(before)[inside], detail(after)[inside])[0, 1] >= 0.92
 
 
-def detail(image: Image) -> NDArray[np.float32]:
+def detail(image: Image) -> Floats:
     """Lightness, less what is broader than a granule's facets."""
     light = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
     return np.asarray(light - cv2.GaussianBlur(light, (0, 0), 2), np.float32)
@@ -249,7 +248,7 @@ def within(image: Image, recipe: dict[str, float]) -> NDArray[np.bool_]:
 
 
 def test_equal_pictures_are_matched_equally() -> None:
-    once, again = (match.match_image(white_noise(""), layout("four colours")) for _ in range(2))
+    once, again = (match(white_noise(""), layout("four colours")).image for _ in range(2))
     assert once.dtype == np.uint8
     assert once.tobytes() == again.tobytes()
 
@@ -257,7 +256,7 @@ def test_equal_pictures_are_matched_equally() -> None:
 def test_the_picture_given_is_left_as_it_is() -> None:
     picture = smooth_noise("")
     before = picture.copy()
-    match.match_image(picture, layout("pastels"))
+    match(picture, layout("pastels"))
     assert (picture == before).all()
 
 
@@ -266,4 +265,4 @@ def test_the_picture_given_is_left_as_it_is() -> None:
 )
 def test_a_picture_that_is_not_square_rgb_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"must be square and RGB; its shape is \(64"):
-        match.match_image(np.zeros(shape, np.uint8), layout("four colours"))
+        match(np.zeros(shape, np.uint8), layout("four colours"))

@@ -8,7 +8,7 @@ import pytest
 
 from plitka import images
 from plitka.color import palette
-from plitka.measure import shares as fidelity
+from plitka.measure.shares import Measurement, measure, total_variation
 from plitka.tile import render
 from plitka.tile.layout import lay
 from tests.support.recipes import asked
@@ -30,8 +30,8 @@ COLORS = palette.load()
 )
 def test_shares_are_measured_on_the_picture_alone(recipe: dict[str, float]) -> None:
     layout = lay(asked(recipe, 30))
-    measured = fidelity.measure(render.render_picture(layout, 1024), layout.colors)
-    assert fidelity.total_variation(measured.shares, layout.shares) < 0.09
+    measured = measure(render.render_picture(layout, 1024), layout.colors)
+    assert total_variation(measured.shares, layout.shares) < 0.09
     assert sum(measured.shares) == pytest.approx(1)
     assert 0 < measured.gaps < 0.1
 
@@ -39,21 +39,21 @@ def test_shares_are_measured_on_the_picture_alone(recipe: dict[str, float]) -> N
 def test_a_color_that_is_not_there_is_not_found() -> None:
     layout = lay(asked({"red": 60, "blue": 40}))
     wanted = [*layout.colors, COLORS.find("yellow")]
-    shares = fidelity.measure(render.render_picture(layout, 1024), wanted).shares
+    shares = measure(render.render_picture(layout, 1024), wanted).shares
     assert shares[2] < 0.01
 
 
 def test_a_wrong_picture_measures_wrong() -> None:
     layout = lay(asked({"red": 60, "white": 40}))
     picture = render.render_picture(layout, 512)
-    measured = fidelity.measure(picture, [COLORS.find("white"), COLORS.find("red")])
-    assert fidelity.total_variation(measured.shares, (0.6, 0.4)) == pytest.approx(0.2, abs=0.06)
+    measured = measure(picture, [COLORS.find("white"), COLORS.find("red")])
+    assert total_variation(measured.shares, (0.6, 0.4)) == pytest.approx(0.2, abs=0.06)
 
 
 def test_a_black_picture_has_no_granules_to_measure() -> None:
     dark = np.zeros((64, 64, 3), np.uint8)
-    measured = fidelity.measure(dark, [COLORS.find("red"), COLORS.find("blue")])
-    assert measured == fidelity.Measurement((0.0, 0.0), (None, None), 1.0, 0.0)
+    measured = measure(dark, [COLORS.find("red"), COLORS.find("blue")])
+    assert measured == Measurement((0.0, 0.0), (None, None), 1.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -70,20 +70,20 @@ def test_darkness_and_a_yellow_cast_leave_the_shares_as_they_are(recipe: dict[st
     picture = render.render_picture(layout, 1024)
     for light in ((0.75, 0.75, 0.75), (1, 0.95, 0.7)):
         lit = (picture * np.array(light)).astype(np.uint8)
-        shares = fidelity.measure(lit, layout.colors).shares
-        assert fidelity.total_variation(shares, layout.shares) < 0.04
+        shares = measure(lit, layout.colors).shares
+        assert total_variation(shares, layout.shares) < 0.04
 
 
 @pytest.mark.parametrize("absent", ["black", "white", "green", "pink", "orange", "sky blue"])
 def test_every_absent_color_gets_next_to_nothing(absent: str) -> None:
     layout = lay(asked({"red": 60, "blue": 40}, 30))
     wanted = [*layout.colors, COLORS.find(absent)]
-    assert fidelity.measure(render.render_picture(layout, 1024), wanted).shares[2] < 0.03
+    assert measure(render.render_picture(layout, 1024), wanted).shares[2] < 0.03
 
 
 def test_a_color_that_was_not_looked_for_is_undecided() -> None:
     layout = lay(asked({"red": 50, "blue": 50}))
-    measured = fidelity.measure(render.render_picture(layout, 768), layout.colors[:1])
+    measured = measure(render.render_picture(layout, 768), layout.colors[:1])
     assert measured.shares == (1.0,)
     assert measured.undecided == pytest.approx(0.5 * (1 - measured.gaps), abs=0.1)
 
@@ -94,7 +94,7 @@ def test_a_color_that_was_not_looked_for_is_undecided() -> None:
 def test_no_light_makes_a_gray_as_vivid_as_a_color(vivid: str, gray: str) -> None:
     layout = lay(asked({"blue": 50, vivid: 50}))
     wanted = [COLORS.find("blue"), COLORS.find(gray)]
-    measured = fidelity.measure(render.render_picture(layout, 1024), wanted)
+    measured = measure(render.render_picture(layout, 1024), wanted)
     assert measured.shares[0] > 0.99
     assert measured.undecided > 0.4
 
@@ -102,7 +102,7 @@ def test_no_light_makes_a_gray_as_vivid_as_a_color(vivid: str, gray: str) -> Non
 def test_where_no_color_that_was_looked_for_is_there_all_is_undecided() -> None:
     layout = lay(asked({"red": 60, "blue": 40}, 20))
     wanted = [COLORS.find("yellow"), COLORS.find("white")]
-    measured = fidelity.measure(render.render_picture(layout, 768), wanted)
+    measured = measure(render.render_picture(layout, 768), wanted)
     assert measured.shares == (0.0, 0.0)
     assert measured.differences == (None, None)
     assert measured.undecided > 0.9
@@ -112,7 +112,7 @@ def test_where_no_color_that_was_looked_for_is_there_all_is_undecided() -> None:
 def test_a_color_is_not_judged_by_granules_of_colors_beside_it() -> None:
     layout = lay(asked({"blue": 60, "black": 20, "white": 20}, 20))
     wanted = [COLORS.find("black"), COLORS.find("white")]
-    measured = fidelity.measure(render.render_picture(layout, 768), wanted)
+    measured = measure(render.render_picture(layout, 768), wanted)
     assert measured.undecided == pytest.approx(0.6, abs=0.08)
     assert all(difference is not None and difference < 5 for difference in measured.differences)
 
@@ -121,8 +121,8 @@ def test_the_difference_tells_how_far_a_color_lies_from_the_palette() -> None:
     red = COLORS.find("red")
     layout = lay(asked({"red": 100}))
     picture = render.render_picture(layout, 768)
-    (near,) = fidelity.measure(picture, [red]).differences
-    (far,) = fidelity.measure((0.75 * picture).astype(np.uint8), [red]).differences
+    (near,) = measure(picture, [red]).differences
+    (far,) = measure((0.75 * picture).astype(np.uint8), [red]).differences
     assert near is not None
     assert far is not None
     assert near < 2
@@ -135,15 +135,15 @@ def test_the_size_of_the_picture_does_not_matter(size: int) -> None:
     picture = cv2.resize(
         render.render_picture(layout, 1024), (size, size), interpolation=cv2.INTER_AREA
     )
-    shares = fidelity.measure(np.asarray(picture, np.uint8), layout.colors).shares
-    assert fidelity.total_variation(shares, layout.shares) < 0.05
+    shares = measure(np.asarray(picture, np.uint8), layout.colors).shares
+    assert total_variation(shares, layout.shares) < 0.05
 
 
 def test_the_order_of_the_colors_does_not_matter() -> None:
     layout = lay(asked({"red": 40, "blue": 30, "green": 20, "yellow": 10}, 30))
     picture = render.render_picture(layout, 512)
-    forth = fidelity.measure(picture, layout.colors)
-    back = fidelity.measure(picture, layout.colors[::-1])
+    forth = measure(picture, layout.colors)
+    back = measure(picture, layout.colors[::-1])
     assert back.shares[::-1] == pytest.approx(forth.shares, abs=0.001)
 
 
@@ -157,7 +157,7 @@ def test_shares_are_found_on_photographs_under_the_names_of_their_labels() -> No
             if len(codes) == 1:
                 continue
             colors = [COLORS.find(code) for code in codes]
-            shares = fidelity.measure(images.load(photos / row["file"]), colors).shares
+            shares = measure(images.load(photos / row["file"]), colors).shares
             true = np.array(row["percent_true"].split("+"), float)
             errors[row["file"]] = np.abs(100 * np.array(shares) - true).mean()
     assert len(errors) > 20
@@ -171,14 +171,14 @@ def test_a_bright_exposure_of_granules_far_from_their_color_in_the_palette_is_th
     linear = (render.render_picture(layout, 768) / 255) ** 2.2 * 2.0
     bright = np.asarray(255 * np.clip(linear, 0, 1) ** (1 / 2.2), np.uint8)
     wanted = [COLORS.find(code) for code in ("BLUE", "DKGREEN", "RED")]
-    measured = fidelity.measure(bright, wanted)
-    assert fidelity.total_variation(measured.shares, layout.shares) < 0.05
+    measured = measure(bright, wanted)
+    assert total_variation(measured.shares, layout.shares) < 0.05
 
 
 @pytest.mark.parametrize("recipe", [{"gray": 100}, {"white": 60, "black": 40}], ids="+".join)
 def test_grays_are_none_of_the_colors_that_are_not_gray(recipe: dict[str, float]) -> None:
     picture = render.render_picture(lay(asked(recipe)), 768)
     wanted = [COLORS.find(code) for code in ("LTGREEN", "BLUE", "YELLOW")]
-    measured = fidelity.measure(picture, wanted)
+    measured = measure(picture, wanted)
     assert measured.differences == (None, None, None)
     assert measured.undecided > 0.8

@@ -8,7 +8,11 @@ def test_the_value_used_longest_ago_is_forgotten() -> None:
     cache: LruCache[str, str] = LruCache(2)
 
     def make(key: str) -> Callable[[], str]:
-        return lambda: made.append(key) or key.upper()
+        def value() -> str:
+            made.append(key)
+            return key.upper()
+
+        return value
 
     for key in ("a", "b", "a", "c", "a", "b"):
         assert cache.get(key, make(key)) == key.upper()

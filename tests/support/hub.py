@@ -15,16 +15,24 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass(frozen=True)
 class Hub:
-    """address: for HF_ENDPOINT. fetched: files that were asked for, as `owner/name/path`."""
+    """address: for HF_ENDPOINT. fetched: files that were asked for, as `owner/name/path`.
+
+    glanced: those of which a part was asked for.
+    """
 
     address: str
     fetched: list[str] = field(default_factory=list)
+    glanced: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def hub(repositories: Mapping[str, Path]) -> Iterator[Hub]:
-    """Serve folders as repositories: `{"owner/name": folder}`."""
+def hub(repositories: Mapping[str, Path], refuses: str = "") -> Iterator[Hub]:
+    """Serve folders as repositories: `{"owner/name": folder}`.
+
+    refuses: the end of paths that are listed and not given.
+    """
     fetched: list[str] = []
+    glanced: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,19 +65,26 @@ def hub(repositories: Mapping[str, Path]) -> Iterator[Hub]:
                     return _json([_entry(folder, file) for file in _files(folder)])
             folder = repositories.get("/".join(parts[:2]))
             if folder is not None and parts[2:3] == ["resolve"]:
-                file = folder.joinpath(*parts[4:])
+                file, name = folder.joinpath(*parts[4:]), "/".join([*parts[:2], *parts[4:]])
+                if file.is_file() and with_body and refuses and name.endswith(refuses):
+                    return 403, b"{}", {"X-Error-Message": "Not for you."}
                 if file.is_file():
-                    if with_body:
-                        fetched.append("/".join([*parts[:2], *parts[4:]]))
                     body = file.read_bytes()
-                    return 200, body, {"X-Repo-Commit": COMMIT, "ETag": f'"{_digest(body)}"'}
+                    headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{_digest(body)}"'}
+                    if with_body and "Range" in self.headers:
+                        glanced.append(name)
+                        first, last = map(int, self.headers["Range"][len("bytes=") :].split("-"))
+                        return 206, body[first : last + 1], headers
+                    if with_body:
+                        fetched.append(name)
+                    return 200, body, headers
             return 404, b"{}", {"X-Error-Code": "RepoNotFound"}
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield Hub(f"http://127.0.0.1:{server.server_address[1]}", fetched)
+            yield Hub(f"http://127.0.0.1:{server.server_address[1]}", fetched, glanced)
         finally:
             server.shutdown()
             thread.join()

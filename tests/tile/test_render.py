@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from plitka.arrays import Floats, Image
 from plitka.color import palette
 from plitka.tile import render
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
@@ -10,7 +10,7 @@ from plitka.tile.layout import NONE, lay
 from tests.support.recipes import asked
 
 
-def lab(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def lab(image: Image) -> Floats:
     return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB))
 
 
@@ -46,7 +46,7 @@ def test_the_colormap_has_the_flat_colors_of_the_recipe_and_one_more_for_joints(
     wanted = {color.srgb for color in layout.colors}
     assert wanted < found
     assert len(found) == len(wanted) + 1
-    joint = layout.color_map(1024) == NONE
+    joint = layout.map_colors(1024) == NONE
     assert not {tuple(pixel) for pixel in image[joint].tolist()} & wanted
 
 
@@ -58,7 +58,7 @@ def test_edge_images_show_granules_and_above_all_the_joints(names: tuple[str, ..
     assert canny.shape == soft.shape == (1024, 1024, 3)
     assert set(np.unique(canny)) == {0, 255}
     assert len(np.unique(soft)) > 100
-    joint = cv2.dilate((layout.color_map(1024) == NONE).astype(np.uint8), np.ones((5, 5)))
+    joint = cv2.dilate((layout.map_colors(1024) == NONE).astype(np.uint8), np.ones((5, 5)))
     for edges in (canny, soft):
         assert (edges[..., 0] == edges[..., 1]).all()
         gray = edges[..., 0].astype(float)
@@ -97,7 +97,7 @@ def test_light_comes_from_the_upper_left() -> None:
 def test_granules_that_lie_deeper_are_darker() -> None:
     layout = lay(asked({"beige": 100}))
     light = lab(render.render_picture(layout, 1024))[..., 0]
-    height = layout.height[layout.granule_map(1024)]
+    height = layout.height[layout.map_granules(1024)]
     low, high = np.quantile(height, [0.25, 0.75])
     assert light[height < low].mean() < light[height > high].mean() - 4
 
@@ -114,7 +114,7 @@ def test_the_texture_does_not_repeat() -> None:
 def test_every_granule_face_has_grain_and_none_is_flat() -> None:
     layout = lay(asked({"blue": 100}))
     light = lab(render.render_picture(layout, 1024))[..., 0]
-    facets = layout.facet_map(1024)
+    facets = layout.map_facets(1024)
     area = np.bincount(facets.ravel())
     mean = np.bincount(facets.ravel(), light.ravel()) / np.maximum(area, 1)
     spread = np.bincount(facets.ravel(), (light - mean[facets]).ravel() ** 2)

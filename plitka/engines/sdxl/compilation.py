@@ -1,12 +1,12 @@
-"""torch.compile of the UNet and of the VAE's decoder, compiled before the first prediction.
+"""torch.compile for the UNet and the VAE's decoder, done when the engine is loaded.
 
-Compiled code is specific to the shapes and memory layouts that it was run with. So everything that
-a prediction can ask for is run once, when the engine is loaded: both picture sizes, with guidance
-and without (two samples and one). A ControlNet's residuals would double that; so compiled code
-always takes residuals, and they are zeros where no ControlNet runs.
+Compiled code is specific to the shapes and memory formats that it was run with. So everything that
+a prediction can ask for is run once at that time: both picture sizes, with guidance and without
+(two samples and one). A ControlNet's residuals would double that; so compiled code always takes
+residuals, and they are zeros where no ControlNet runs.
 
-Not compiled are: prompts longer than one chunk, the quality `turbo`, whose LoRA is hooked into the
-UNet, and the small memory plans.
+The networks run uncompiled for prompts longer than one chunk, for the quality `turbo`, whose LoRA
+is hooked into the UNet, and under the small memory plans.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.engines.sdxl.options import Options
 from plitka.engines.sdxl.sampling import Condition
 from plitka.engines.sdxl.text_encoding import CHUNK, PromptEmbeddings
-from plitka.errors import EngineError
+from plitka.errors import EngineError, first_line
 from plitka.request.plan import DRAWN_SIZES
 from plitka.runtime.timing import log
 
@@ -63,7 +63,7 @@ class CompiledUNet:
         zeros = self._zero_residuals[samples.shape]
         controlled = _DOWN in arguments
         parts = [*arguments.pop(_DOWN), arguments.pop(_MIDDLE)] if controlled else zeros
-        parts = [_copy_layout(part, zero) for part, zero in zip(parts, zeros, strict=True)]
+        parts = [_match_strides(part, zero) for part, zero in zip(parts, zeros, strict=True)]
         residuals = {_DOWN: parts[:-1], _MIDDLE: parts[-1]}
         return self._unet(samples.contiguous(), timestep, **arguments, **residuals)
 
@@ -113,10 +113,10 @@ def _explain_failure(backend: str) -> Iterator[None]:
         if not isinstance(error, torch._dynamo.exc.TorchDynamoException):
             raise
         log.debug("%s", error)
-        first = str(error).strip().splitlines()[0].rstrip(":")
+        reason = first_line(error).rstrip(":")
         raise EngineError(
-            f"PLITKA_COMPILE: {backend} cannot compile here ({first}); install what it needs (a C++"
-            " compiler such as g++, and Triton on a GPU), or set PLITKA_COMPILE=0"
+            f"PLITKA_COMPILE: {backend} cannot compile here ({reason}); install what it needs (a"
+            " C++ compiler such as g++, and Triton on a GPU), or set PLITKA_COMPILE=0"
         ) from error
 
 
@@ -140,7 +140,7 @@ def _make_untrained_controlnet(unet: Any, device: Device, options: Options) -> A
 def _make_zero_residuals(
     controlnet: Any, samples: Tensor, timestep: Tensor, condition: Condition
 ) -> list[Tensor]:
-    """Make residuals that change nothing, in the ControlNet's shapes and memory layouts.
+    """Make residuals that change nothing, in the ControlNet's shapes and memory formats.
 
     Those of the down blocks in order, that of the middle block last.
     """
@@ -152,7 +152,7 @@ def _make_zero_residuals(
     return [torch.zeros_like(part) for part in (*residuals[_DOWN], residuals[_MIDDLE])]
 
 
-def _copy_layout(tensor: Tensor, example: Tensor) -> Tensor:
+def _match_strides(tensor: Tensor, example: Tensor) -> Tensor:
     """Return the tensor with the strides of the example, copied where they differ."""
     if tensor.stride() == example.stride():
         return tensor

@@ -230,9 +230,9 @@ class SdxlEngine:
         self, embeddings: PromptEmbeddings, turbo: LoraAdapter | None
     ) -> CompiledUNet | None:
         """Return the compiled UNet if its code can draw this picture."""
-        if self._compiled is None or not self._compiled.fits(embeddings):
+        if self._compiled is None or turbo is not None:  # its code was compiled without the hooks
             return None
-        return None if turbo is not None else self._compiled  # the LoRA's hooks are not in it
+        return self._compiled if self._compiled.fits(embeddings) else None
 
     def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Decode latents to a picture, (size, size, 3) RGB, 0 to 255."""

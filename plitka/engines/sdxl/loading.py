@@ -1,4 +1,4 @@
-"""What the sdxl engine draws with: checked, fetched, loaded, and the LoRA fused into it."""
+"""Loads what the sdxl engine draws with: networks on their device, LoRA fused, embeddings added."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,15 +25,16 @@ from plitka.engines.sdxl.memory_plan import (
     describe_plan,
 )
 from plitka.engines.sdxl.options import Options, SdxlSettings
-from plitka.errors import WeightsError
+from plitka.errors import WeightsError, first_line
 from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.timing import Stages, log
-from plitka.weights import archive, lora_keys, models, preflight
+from plitka.weights import archive, models, preflight
+from plitka.weights.archive import Package
+from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
-from plitka.weights.lora_targets import list_modules
 from plitka.weights.models import Base, Model
-from plitka.weights.preflight import Inventory
-from plitka.weights.settings import CONTROLNET_SETTINGS, TOKENS
+from plitka.weights.resolved import Resolved, fetch_weights
+from plitka.weights.settings import CONTROLNET_SETTINGS, TOKENS, WeightsSettings
 
 _CLASSES: dict[str, Any] = {
     "unet": diffusers.UNet2DConditionModel,
@@ -46,9 +47,9 @@ _CLASSES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """pipe: the text-to-image pipeline, whose modules all others share."""
+    """What the engine draws with, and how it fits into the device's memory."""
 
-    pipe: Any
+    pipe: Any  # the text-to-image pipeline
     tokens: bool  # whether the tokenizers and encoders know <s0> and <s1>
     device: Device
     memory_plan: MemoryPlan
@@ -61,59 +62,64 @@ class Loaded:
 
 
 def load(settings: SdxlSettings, packed: Path | str | None) -> Loaded:
-    """All that setup() does. Raises EngineError, with every fault of the files before it loads."""
+    """Do all that setup() does. Raises EngineError; faults of the files come before any loading."""
     quiet_libraries()
     switches = settings.options
     chosen = device.choose_device(settings.memory_fraction)
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
-    with archive.open_package(packed) as given:
-        with stages("check weights"):
-            held = preflight.inspect(settings.weights, given)
-            refuse_faults(held)
-        with stages("fetch weights"):
-            vae = fetch_weights(held)
+    with archive.open_package(packed) as package:
+        weights = resolve_weights(settings.weights, package, stages)
         device.limit_memory(chosen, switches.tf32)
-        needed = compute_model_needs(held, chosen)
+        needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
         memory_plan = choose_plan(chosen, device.free_memory(chosen), needed)
         log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
-        pipe = assemble(held, vae, chosen, place, stages)
+        pipe = assemble(weights, chosen, place, stages)
         for network in (pipe.unet, pipe.vae):
             set_memory_format(network, chosen, switches)
         turbo = None
-        if held.turbo is not None:
+        if weights.turbo is not None:
             with stages("load turbo LoRA"):
-                turbo = LoraAdapter(pipe.unet, held.turbo, place)
+                turbo = LoraAdapter(pipe.unet, weights.turbo, place)
     return Loaded(
         pipe=pipe,
-        tokens=held.tokens,
+        tokens=weights.knows_tokens,
         device=chosen,
         memory_plan=memory_plan,
         needs=needed,
-        controlnets=held.settings.controlnets,
+        controlnets=weights.settings.controlnets,
         savings=switches,
         turbo=turbo,
-        turbo_scheduler=_turbo_scheduler(pipe.scheduler),
+        turbo_scheduler=_make_turbo_scheduler(pipe.scheduler),
         stages=stages,
     )
 
 
-def assemble(held: Inventory, vae: Model | None, chosen: Device, place: str, stages: Stages) -> Any:
-    """The text-to-image pipeline of what was found, with LoRA and embeddings in it."""
+def resolve_weights(settings: WeightsSettings, package: Package, stages: Stages) -> Resolved:
+    """Find, check and fetch every part of the model. Raises WeightsError with all faults."""
+    with stages("check weights"):
+        checked = preflight.inspect(settings, package)
+        preflight.refuse_faults(checked)
+    with stages("fetch weights"):
+        return fetch_weights(checked)
+
+
+def assemble(weights: Resolved, chosen: Device, place: str, stages: Stages) -> Any:
+    """Load the text-to-image pipeline, fuse the LoRA into it and add the embeddings' tokens."""
     with stages("load base model"):
-        pipe = _load_base(held, vae, place, _dtype(chosen))
-    if held.lora is not None:
+        pipe = _load_base(weights, place, _to_torch_dtype(chosen.dtype))
+    if weights.lora is not None:
         with stages("fuse LoRA"):
-            fuse_lora(pipe, held.lora, held.settings.lora_scale)
-    if held.embeddings_path is not None:
+            fuse_lora(pipe, weights.lora, weights.settings.lora_scale)
+    if weights.embeddings is not None:
         with stages("load embeddings"):
-            _embed(pipe, held.embeddings_path, held.embeddings)
+            _load_embeddings(pipe, weights.embeddings)
     return pipe
 
 
 def quiet_libraries() -> None:
-    """What the libraries say of their loading; the stages' own lines tell it."""
+    """Silence the libraries' own messages on loading; the stages log it."""
     quiet: Any = transformers_logging  # partly typed
     quiet.set_verbosity_error()
     quiet.disable_progress_bar()
@@ -121,52 +127,18 @@ def quiet_libraries() -> None:
     diffusers_logging.disable_progress_bar()
 
 
-def refuse_faults(held: Inventory) -> None:
-    """Raise all faults in one error; without a base model there is another engine to choose."""
-    if not held.faults:
-        return
-    lines = held.faults
-    if held.checked_base is None and not isinstance(held.base, Remote):
-        lines.append(
-            "To draw tiles without a diffusion model: PLITKA_ENGINE=render, or --engine render on"
-            " the command line"
-        )
-    raise WeightsError("\n".join(lines))
-
-
-def fetch_weights(held: Inventory) -> Model | None:
-    """Fetch what is not here yet, and check it. Gives the VAE, unless it is the base model's."""
-    if isinstance(held.base, Remote):
-        held.base = fetch_remote(held.base, "PLITKA_BASE")
-        preflight.check_base(held, held.base)
-        refuse_faults(held)
-        if held.lora is not None and held.checked_base is not None:
-            lora_keys.resolve_lora(held.lora.path, list_modules(held.checked_base))
-        if held.turbo is not None and held.checked_base is not None:
-            preflight.check_turbo(held.turbo.path, list_modules(held.checked_base))
-    if isinstance(held.configs, Remote):
-        held.configs = fetch_remote(held.configs, "PLITKA_BASE")
-    if isinstance(held.vae, Remote):
-        held.vae = fetch_remote(held.vae, "PLITKA_VAE")
-    return None if held.vae is None else models.check_vae(held.vae)
-
-
-def _dtype(chosen: Device) -> torch.dtype:
-    dtype: torch.dtype = getattr(torch, chosen.dtype)
+def _to_torch_dtype(name: str) -> torch.dtype:
+    dtype: torch.dtype = getattr(torch, name)
     return dtype
 
 
-# The base model
-
-
-def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtype) -> Any:
-    base = held.checked_base
-    assert base is not None
-    own = None if vae is None else _load_model("vae", vae, place, dtype)
+def _load_base(weights: Resolved, place: str, dtype: torch.dtype) -> Any:
+    base = weights.base
+    vae = None if weights.vae is None else _load_model("vae", weights.vae, place, dtype)
     if base.models:
-        pipe = _from_folder(base, own, place, dtype)
+        pipe = _load_folder(base, vae, place, dtype)
     else:
-        pipe = _from_checkpoint(base, held.configs, own, place, dtype)
+        pipe = _load_checkpoint(base, weights.configs, vae, place, dtype)
     pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
         pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
     )
@@ -176,44 +148,46 @@ def _load_base(held: Inventory, vae: Model | None, place: str, dtype: torch.dtyp
 
 
 def _detach_from_file(network: torch.nn.Module) -> None:
-    """Let go of the file: mapped weights change with it, and end the process where it is cut."""
+    """Copy weights that are mapped from a file: a change of the file would change them, and a
+    truncated one would end the process.
+    """
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.device.type == "cpu":
             tensor.data = tensor.data.clone()
 
 
-def _turbo_scheduler(scheduler: Any) -> Any:
-    """What SDXL-Lightning asks for; Hyper-SD's DDIM without noise takes the same steps."""
+def _make_turbo_scheduler(scheduler: Any) -> Any:
+    """The scheduler of SDXL-Lightning; Hyper-SD's DDIM without noise takes the same steps."""
     return diffusers.EulerDiscreteScheduler.from_config(
         scheduler.config, timestep_spacing="trailing", use_karras_sigmas=False
     )
 
 
-def _from_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
-    parts: dict[str, Any] = {
+def _load_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
+    components: dict[str, Any] = {
         name: _load_model(name, model, place, dtype) for name, model in base.models.items()
     }
     for name in ("tokenizer", "tokenizer_2"):
-        parts[name] = _explain_failure(
+        components[name] = _explain_failure(
             base.path / name,
             partial(transformers.CLIPTokenizer.from_pretrained, base.path / name),
         )
-    parts["scheduler"] = diffusers.EulerDiscreteScheduler.from_pretrained(
+    components["scheduler"] = diffusers.EulerDiscreteScheduler.from_pretrained(
         base.path, subfolder="scheduler"
     )
     if vae is not None:
-        parts["vae"] = vae
-    return diffusers.StableDiffusionXLPipeline(**parts, add_watermarker=False)
+        components["vae"] = vae
+    return diffusers.StableDiffusionXLPipeline(**components, add_watermarker=False)
 
 
-def _from_checkpoint(
-    base: Base, configs: Path | Remote | None, vae: Any, place: str, dtype: torch.dtype
+def _load_checkpoint(
+    base: Base, configs: Path | None, vae: Any, place: str, dtype: torch.dtype
 ) -> Any:
-    given = {} if vae is None else {"vae": vae}
+    replaced = {} if vae is None else {"vae": vae}
     pipe = _explain_failure(
         base.path,
         lambda: diffusers.StableDiffusionXLPipeline.from_single_file(
-            str(base.path), config=str(configs), dtype=dtype, add_watermarker=False, **given
+            str(base.path), config=str(configs), dtype=dtype, add_watermarker=False, **replaced
         ),
     )
     for name, module in pipe.components.items():
@@ -228,7 +202,7 @@ def _from_checkpoint(
 
 def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
     """Load one network straight onto its device. Raises WeightsError where weights are lacking."""
-    network, said = _explain_failure(
+    network, report = _explain_failure(
         model.folder,
         lambda: _CLASSES[part].from_pretrained(
             model.folder,
@@ -239,7 +213,7 @@ def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
             output_loading_info=True,
         ),
     )
-    lacking = sorted(said["missing_keys"])
+    lacking = sorted(report["missing_keys"])
     if lacking:
         raise WeightsError(
             f"{model.folder}: its weights lack {len(lacking)} tensors of the model, {lacking[0]}"
@@ -250,10 +224,10 @@ def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
 
 
 def _explain_failure(path: Path, load: Callable[[], Any]) -> Any:
-    """What `load` gives; a fault of the files that the checks could not see, with their path."""
+    """Call `load`; its errors become a WeightsError with the path of the files."""
     try:
         return load()
-    except NotImplementedError as error:  # torch's: it cannot move a tensor that got no numbers
+    except NotImplementedError as error:  # torch cannot move a tensor that has no data yet
         raise WeightsError(
             f"{path}: its weights lack tensors of the model that its config.json describes; copy"
             " or download the folder again"
@@ -261,42 +235,41 @@ def _explain_failure(path: Path, load: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         if device.is_out_of_memory(error):
             raise
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(
-            f"{path}: cannot be loaded ({first}); copy or download it again"
+            f"{path}: cannot be loaded ({first_line(error)}); copy or download it again"
         ) from error
 
 
 def load_controlnet(kind: ControlNetKind, text: str, chosen: Device, place: str) -> Any:
-    """Load one ControlNet, from the hub where it is not here yet."""
+    """Load one ControlNet, and fetch it from the hub where it is not here yet."""
     setting = CONTROLNET_SETTINGS[kind]
     with Stages(lambda: device.describe_memory(chosen))(f"load ControlNet {kind}"):
-        found = find_source(text, setting, MODEL)
-        folder = fetch_remote(found, setting) if isinstance(found, Remote) else found
+        source = find_source(text, setting, MODEL)
+        folder = fetch_remote(source, setting) if isinstance(source, Remote) else source
         model = models.check_controlnet(folder, setting)
-        network = _load_model("controlnet", model, place, _dtype(chosen))
+        network = _load_model("controlnet", model, place, _to_torch_dtype(chosen.dtype))
         _detach_from_file(network)
         return network
 
 
 def set_memory_format(network: Any, chosen: Device, switches: Options) -> None:
-    """Put a network's weights in the order in which the device convolves fastest."""
+    """Set the memory format (channels last) in which the device convolves fastest."""
     if chosen.kind == "cuda" and switches.channels_last:
         network.to(memory_format=torch.channels_last)
 
 
-def _embed(pipe: Any, path: Path, halves: Mapping[str, str]) -> None:
-    """Give both pairs of tokenizer and encoder the tokens <s0> and <s1> with their vectors."""
+def _load_embeddings(pipe: Any, embeddings: Embeddings) -> None:
+    """Add the tokens <s0> and <s1> to both tokenizers, and their vectors to both text encoders."""
     encoders = {
         "clip_l": (pipe.text_encoder, pipe.tokenizer),
         "clip_g": (pipe.text_encoder_2, pipe.tokenizer_2),
     }
-    with safe_open(path, "pt") as file:
-        for half, name in halves.items():
+    with safe_open(embeddings.path, "pt") as file:
+        for half, name in embeddings.tensors.items():
             encoder, tokenizer = encoders[half]
             vectors: Tensor = file.get_tensor(name).to(encoder.device, encoder.dtype)
             if not torch.isfinite(vectors).all():
-                raise WeightsError(f"{path}: {name} holds numbers that are none; train it again")
+                raise WeightsError(f"{embeddings.path}: {name} holds NaN or inf; train it again")
             pipe.load_textual_inversion(
                 vectors, token=list(TOKENS), text_encoder=encoder, tokenizer=tokenizer
             )

@@ -1,8 +1,8 @@
-"""A LoRA that can be switched on for one picture: beside the weights, not fused into them.
+"""LoRAs: fused into the weights for good, or beside the UNet and switched on for one picture.
 
-Fusing is inexact to undo, and a second fused UNet takes 5 GB. A distilled LoRA is switched on for a
-handful of steps only, where its own small products cost next to nothing, and switched off it leaves
-no trace: pictures of other qualities are the same to the bit.
+The distilled LoRA of the quality `turbo` is switched on: undoing a fusion is inexact, and a second,
+fused UNet takes 5 GB. For its few steps the small extra products cost next to nothing, and switched
+off it leaves no trace: pictures of other qualities are the same to the bit.
 """
 
 from collections.abc import Iterator
@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from plitka.errors import WeightsError
-from plitka.weights.lora_keys import Change, Lora
+from plitka.weights.lora_file import Change, Lora
 
 
 def read_factors(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor, float]:
-    """down, up, and what their product is multiplied by besides the scale. In float32.
+    """Read down and up in float32, and the factor of their product besides the scale.
 
-    file: the LoRA's, as `safe_open` gives it.
+    file: the LoRA's, opened by `safe_open`. Shapes are (rank, in, ...) and (out, rank, ...).
     """
     down, up = (
         file.get_tensor(name).to(device, torch.float32) for name in (change.down, change.up)
@@ -30,30 +30,30 @@ def read_factors(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor
     alpha = change.alpha
     if isinstance(alpha, str):
         alpha = file.get_tensor(alpha).item()
-    return down, up, change.factor(alpha)
+    return down, up, change.compute_factor(alpha)
 
 
 class LoraAdapter(torch.nn.Module):
-    """up @ down for modules of the UNet, with scale and alpha / rank already in `up`."""
+    """A LoRA on modules of the UNet, with alpha / rank already multiplied into `up`."""
 
-    def __init__(self, unet: Any, found: Lora, device: str, scale: float = 1.0) -> None:
+    def __init__(self, unet: Any, lora: Lora, device: str) -> None:
         super().__init__()
         named = {name.replace(".", "_"): module for name, module in unet.named_modules()}
         self._targets: list[tuple[str, torch.nn.Module]] = []
-        with safe_open(found.path, "pt") as file:
-            for change in found.changes:
+        with safe_open(lora.path, "pt") as file:
+            for change in lora.changes:
                 module = named[change.module]
                 down, up, factor = read_factors(file, change, device)
                 if module.weight.dim() == 2:
                     down, up = down.flatten(1), up.flatten(1)
                 self.register_buffer(f"{change.module}_down", down.to(unet.dtype))
-                self.register_buffer(f"{change.module}_up", (scale * factor * up).to(unet.dtype))
-                # Not as an attribute: the module belongs to the UNet and must not move with this.
+                self.register_buffer(f"{change.module}_up", (factor * up).to(unet.dtype))
+                # In a list, since as an attribute the UNet's module would move with this one.
                 self._targets.append((change.module, module))
 
     @contextmanager
     def on(self) -> Iterator[None]:
-        """Within the block, the UNet's modules do what their weights and the LoRA say."""
+        """Add the LoRA to the outputs of the UNet's modules, for the length of the block."""
         hooks = [
             module.register_forward_hook(partial(self._add, name)) for name, module in self._targets
         ]
@@ -74,11 +74,11 @@ class LoraAdapter(torch.nn.Module):
 
 
 @torch.no_grad()
-def fuse_lora(pipe: Any, found: Lora, scale: float) -> None:
-    """W + scale * alpha / rank * up @ down for every module, in float32, rounded once.
+def fuse_lora(pipe: Any, lora: Lora, scale: float) -> None:
+    """Set W + scale * alpha / rank * up @ down in every module, in float32 and rounded once.
 
-    The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between:
-    nothing of the LoRA is left beside the weights.
+    The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between.
+    Raises WeightsError where a weight becomes NaN or inf.
     """
     modules = {
         component: {
@@ -87,8 +87,8 @@ def fuse_lora(pipe: Any, found: Lora, scale: float) -> None:
         }
         for component in ("unet", "text_encoder", "text_encoder_2")
     }
-    with safe_open(found.path, "pt") as file:
-        for change in found.changes:
+    with safe_open(lora.path, "pt") as file:
+        for change in lora.changes:
             weight = modules[change.component][change.module].weight
             down, up, factor = read_factors(file, change, weight.device)
             fused = torch.addmm(
@@ -97,7 +97,7 @@ def fuse_lora(pipe: Any, found: Lora, scale: float) -> None:
             fused = fused.reshape(weight.shape).to(weight.dtype)
             if not all(torch.isfinite(end) for end in fused.aminmax()):
                 raise WeightsError(
-                    f"{found.path}: with it, {change.component} {change.module} holds numbers that"
-                    " are none or too large; take another LoRA or a smaller PLITKA_LORA_SCALE"
+                    f"{lora.path}: with it, {change.component} {change.module} holds NaN or inf;"
+                    " take another LoRA or a smaller PLITKA_LORA_SCALE"
                 )
             weight.copy_(fused)

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, TypeAlias
 
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.options import MEMORY_FRACTION
 from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib
-from plitka.weights import models
-from plitka.weights.header import count_parameters, read_header
-from plitka.weights.preflight import Inventory
+from plitka.weights.header import count_parameters
+from plitka.weights.hub import Remote
+from plitka.weights.lora_file import Lora
+from plitka.weights.models import Base, Model, RemoteBase
 
 MemoryPlan: TypeAlias = Literal["resident", "encoders_on_cpu", "tiled_vae", "offload"]
 
@@ -109,31 +109,25 @@ def step_down(plan: MemoryPlan) -> MemoryPlan:
     return plans[min(plans.index(plan) + 1, len(plans) - 1)]
 
 
-# Of SDXL base 1.0 and its ControlNets, counted on the published configurations.
-_PARAMETERS = {
-    "unet": 2_567_463_684,
-    "text_encoder": 123_060_480,
-    "text_encoder_2": 694_659_840,
-    "vae": 83_653_863,
-    "controlnet": 1_251_014_800,
-}
+# Parameters of SDXL base 1.0 and its ControlNets, counted on the published configurations.
+_VAE = 83_653_863
+_CONTROLNET_SHARE = 1_251_014_800 / 2_567_463_684  # of the UNet's, whose first half it repeats
 
 
-def compute_model_needs(held: Inventory, chosen: Device) -> Needs:
-    """Memory that the model needs, by its files; by SDXL's own numbers where they are not here."""
-    parameters = dict(_PARAMETERS)
-    base = held.checked_base
-    if base is None:
-        return compute_needs(parameters, chosen.dtype)
+def compute_model_needs(
+    base: Base | RemoteBase, vae: Model | Remote | None, turbo: Lora | None, dtype: str
+) -> Needs:
+    """Estimate what a model needs by the shapes in its files; a remote VAE counts as SDXL's own.
+
+    vae: None where it is the base's own. turbo: the LoRA that lies beside the UNet.
+    """
     shapes = dict(base.shapes)
-    if isinstance(held.vae, Path):
-        shapes["vae"] = models.check_vae(held.vae).shapes
-    parameters |= {part: count_parameters(held) for part, held in shapes.items()}
-    # A ControlNet repeats the first half of the UNet.
-    share = _PARAMETERS["controlnet"] / _PARAMETERS["unet"]
-    parameters["controlnet"] = int(parameters["unet"] * share)
-    if held.turbo is not None:  # which lies beside the UNet
-        parameters["unet"] += count_parameters(read_header(held.turbo.path, "").shapes)
+    if isinstance(vae, Model):
+        shapes["vae"] = vae.shapes
+    parameters = {"vae": _VAE, **{part: count_parameters(shapes[part]) for part in shapes}}
+    parameters["controlnet"] = int(parameters["unet"] * _CONTROLNET_SHARE)
+    if turbo is not None:
+        parameters["unet"] += turbo.parameters
     unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
     decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
-    return compute_needs(parameters, chosen.dtype, unet[0], decoder[1])
+    return compute_needs(parameters, dtype, unet[0], decoder[1])

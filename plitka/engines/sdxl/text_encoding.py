@@ -58,11 +58,11 @@ class PromptEncoder:
         on_device: the encoders work in its block; it is not entered for a pair that was kept.
         """
 
-        def encode() -> PromptEmbeddings:
+        def encode_on_device() -> PromptEmbeddings:
             with on_device:
                 return self._encode(prompt, negative).to("cpu")
 
-        return self._cache.get((prompt, negative), encode)
+        return self._cache.get((prompt, negative), encode_on_device)
 
     @torch.no_grad()
     def _encode(self, prompt: str, negative: str) -> PromptEmbeddings:

@@ -1,0 +1,81 @@
+"""Fetches the weights that are not here, and resolves LoRAs against the base model that came."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plitka.errors import WeightsError
+from plitka.weights import models
+from plitka.weights.embeddings import Embeddings
+from plitka.weights.hub import Remote, fetch_remote
+from plitka.weights.lora_file import Lora, resolve_lora
+from plitka.weights.lora_targets import list_modules
+from plitka.weights.models import Base, Model, RemoteBase
+from plitka.weights.preflight import (
+    ANOTHER_ENGINE,
+    Preflight,
+    refuse_faults,
+    resolve_turbo,
+    uses_own_vae,
+)
+from plitka.weights.settings import WeightsSettings
+from plitka.weights.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """All parts of a model, on this machine.
+
+    settings: with what a snapshot decides on in place of the environment.
+    snapshot: the base, where it is one. configs: of a base that is a single checkpoint.
+    vae: None where it is the base's own. lora: to be fused. turbo: to be switched on.
+    """
+
+    settings: WeightsSettings
+    snapshot: Snapshot | None
+    base: Base
+    configs: Path | None
+    vae: Model | None
+    lora: Lora | None
+    embeddings: Embeddings | None
+    turbo: Lora | None
+
+    @property
+    def knows_tokens(self) -> bool:
+        """Whether the model will know <s0> and <s1>."""
+        is_baked = self.snapshot is not None and self.snapshot.embeddings is not None
+        return is_baked or self.embeddings is not None
+
+
+def fetch_weights(preflight: Preflight) -> Resolved:
+    """Fetch what is not here yet, and check it. Raises WeightsError for every fault."""
+    refuse_faults(preflight)
+    base, lora, turbo = preflight.base, preflight.lora, preflight.turbo
+    assert base is not None
+    if isinstance(base, RemoteBase):
+        base = _fetch_base(base.remote, uses_own_vae(preflight.settings))
+        modules = list_modules(base.shapes)
+        lora = None if lora is None else resolve_lora(lora.path, modules)
+        turbo = None if turbo is None else resolve_turbo(turbo.path, modules)
+    configs, vae = preflight.configs, preflight.vae
+    if isinstance(configs, Remote):
+        configs = fetch_remote(configs, "PLITKA_BASE")
+    if isinstance(vae, Remote):
+        vae = models.check_vae(fetch_remote(vae, "PLITKA_VAE"))
+    return Resolved(
+        settings=preflight.settings,
+        snapshot=preflight.snapshot,
+        base=base,
+        configs=configs,
+        vae=vae,
+        lora=lora,
+        embeddings=preflight.embeddings,
+        turbo=turbo,
+    )
+
+
+def _fetch_base(remote: Remote, own_vae: bool) -> Base:
+    folder = fetch_remote(remote, "PLITKA_BASE")
+    try:
+        return models.check_base(folder, own_vae)
+    except WeightsError as fault:
+        raise WeightsError(f"{fault}\n{ANOTHER_ENGINE}") from None
