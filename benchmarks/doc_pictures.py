@@ -24,8 +24,14 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 QUALITY = 82  # of JPEG, 0 to 100
 MAX_KB = 300
 EIGHT = (
-    *("pearl", "light gray", "khaki", "sand"),
-    *("light green", "emerald", "turquoise", "violet"),
+    "pearl",
+    "light gray",
+    "khaki",
+    "sand",
+    "light green",
+    "emerald",
+    "turquoise",
+    "violet",
 )
 
 

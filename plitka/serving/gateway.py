@@ -226,7 +226,8 @@ class Gateway:
         deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)
-        for identifier in {*self._running, *([self._latest] if self._latest else [])}:
+        latest = {self._latest} if self._latest else set()
+        for identifier in self._running | latest:
             with suppress(aiohttp.ClientError):
                 await self._session.post(f"{self.address}/predictions/{identifier}/cancel")
 
