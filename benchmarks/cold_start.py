@@ -47,11 +47,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where to keep the weights")
-    parser.add_argument("--way", choices=WAYS, help="this one alone, here, told as JSON")
+    parser.add_argument("--way", choices=WAYS, help="this one alone, here, printed as JSON")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if options.way is not None:
-        print(json.dumps(_timed(options.way, options.folder)))
+        print(json.dumps(_time(options.way, options.folder)))
     elif options.folder is not None:
         _compare(options.folder, options.runs)
     else:
@@ -62,51 +62,52 @@ def main() -> None:
 def _compare(folder: Path, runs: int) -> None:
     stages = Stages()
     with stages("write random weights"):
-        made = random_models.write_model(folder, "full")
-    if not _snapshot(folder).exists():
+        files = random_models.write_model(folder, "full")
+    if not _snapshot_folder(folder).exists():
         with stages("bake"):
-            bake = [sys.executable, "-m", "plitka", "bake", str(_snapshot(folder))]
-            subprocess.run(bake, env={**os.environ, **made.environment()}, check=True)
+            bake = [sys.executable, "-m", "plitka", "bake", str(_snapshot_folder(folder))]
+            subprocess.run(bake, env={**os.environ, **files.environment()}, check=True)
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
     for _ in range(runs):
         for way in WAYS:
-            base = made.base if way == "unbaked" else _snapshot(folder)
-            _warm(base.rglob("*.safetensors"))
-            seconds[way].append(_in_a_process(way, folder))
+            base = files.base if way == "unbaked" else _snapshot_folder(folder)
+            _warm_cache(base.rglob("*.safetensors"))
+            seconds[way].append(_time_in_process(way, folder))
     reading = median(seconds["read"])
     print_table(
         ("way", "seconds", "least to most", "times reading"),
         [
-            (words, f"{median(told):.2f}", f"{min(told):.2f} to {max(told):.2f}",
-             f"{median(told) / reading:.2f}")
-            for words, told in zip(WAYS.values(), seconds.values(), strict=True)
+            (words, f"{median(times):.2f}", f"{min(times):.2f} to {max(times):.2f}",
+             f"{median(times) / reading:.2f}")
+            for words, times in zip(WAYS.values(), seconds.values(), strict=True)
         ],
     )  # fmt: skip
-    size = sum(file.stat().st_size for file in _snapshot(folder).rglob("*.safetensors"))
+    size = sum(file.stat().st_size for file in _snapshot_folder(folder).rglob("*.safetensors"))
     print(f"\nsnapshot: {size / 1e9:.2f} GB of weights; {device.describe(device.choose_device())}")
 
 
-def _snapshot(folder: Path) -> Path:
+def _snapshot_folder(folder: Path) -> Path:
     return folder / "snapshot"
 
 
-def _warm(files: Iterable[Path]) -> None:
+def _warm_cache(files: Iterable[Path]) -> None:
+    """Read files once, so that they are in the system's cache."""
     for path in files:
         with path.open("rb", buffering=0) as file:
             while file.read(2**24):
                 pass
 
 
-def _in_a_process(way: str, folder: Path) -> float:
+def _time_in_process(way: str, folder: Path) -> float:
     command = ["-m", "benchmarks.cold_start", "--way", way, "--folder", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, check=True)
     return float(json.loads(done.stdout))
 
 
-def _timed(way: str, folder: Path) -> float:
+def _time(way: str, folder: Path) -> float:
     ways: dict[str, Callable[[Path], Iterable[Tensor]]] = {
-        "mapped": _mapped,
-        "read": lambda folder: [tensor.clone() for tensor in _mapped(folder)],
+        "mapped": _map_snapshot,
+        "read": lambda folder: [tensor.clone() for tensor in _map_snapshot(folder)],
         "baked": _set_up_baked,
         "unbaked": _set_up_unbaked,
     }
@@ -119,21 +120,21 @@ def _timed(way: str, folder: Path) -> float:
     return time.perf_counter() - begun
 
 
-def _mapped(folder: Path) -> Iterable[Tensor]:
+def _map_snapshot(folder: Path) -> Iterable[Tensor]:
     place = device.choose_device().name
-    files = sorted(_snapshot(folder).rglob("*.safetensors"))
+    files = sorted(_snapshot_folder(folder).rglob("*.safetensors"))
     return [tensor for file in files for tensor in load_file(file, device=place).values()]
 
 
 def _set_up_baked(folder: Path) -> Iterable[Tensor]:
-    return _loaded({BASE: str(_snapshot(folder))})
+    return _load({BASE: str(_snapshot_folder(folder))})
 
 
 def _set_up_unbaked(folder: Path) -> Iterable[Tensor]:
-    return _loaded(random_models.write_model(folder, "full").environment())
+    return _load(random_models.write_model(folder, "full").environment())
 
 
-def _loaded(variables: Mapping[str, str]) -> Iterable[Tensor]:
+def _load(variables: Mapping[str, str]) -> Iterable[Tensor]:
     weights = read_weights_settings({**os.environ, **variables})
     pipe = engine.load_sdxl(SdxlSettings(weights, dtype="float16")).pipe
     networks = (pipe.unet, pipe.vae, pipe.text_encoder, pipe.text_encoder_2)

@@ -3,14 +3,14 @@
     python -m benchmarks.compare_checkouts OLD NEW [--photos FOLDER] [--sdxl]
 
 Runs recipes, bad requests, plans, and commands on pictures in both through the command line, and
-compares exit codes, errors, what is printed, and every byte of every picture. What a run has
-measured of its own time and memory is left out. OLD and NEW are folders with a .venv.
+compares exit codes, errors, what is printed, and every byte of every picture. Seconds and memory
+that a run reports of itself are left out. OLD and NEW are folders with a .venv. Prints each
+difference, and exits with 1 if there is one.
 """
 
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +18,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_MIXES: Sequence[tuple[str, float, int, str]] = (
+# Colours, angle in degrees, seed, quality
+_RECIPES: Sequence[tuple[str, float, int, str]] = (
     ("red=60 blue=40", 0, 1, "standard"),
     ("black=85 LTGRAY=15", 45, 2, "preview"),
     ("DKGREEN=50 beige=30 terracotta=20", 30, 7, "high"),
@@ -35,7 +36,7 @@ _MIXES: Sequence[tuple[str, float, int, str]] = (
     ("violet=1 purple=1 pearl=98", 22.5, 4294967295, "standard"),
     ("black=50 white=50", 0, 0, "turbo"),
 )
-_BAD = (
+_BAD_REQUESTS = (
     "",
     "not json",
     "[]",
@@ -55,20 +56,22 @@ _OVERRIDES = (
     '{"color_control": "prompt", "num_inference_steps": 12, "guidance_scale": 1}',
     '{"negative_prompt": "", "strength": 0.3, "controlnet_scale": 0}',
 )
-_MADE_OF_TIME = re.compile(r'"(seconds|peak_memory_mb|memory|process_mb|available_mb)"')
+_COSTS = {"seconds", "peak_memory_mb", "memory", "process_mb", "available_mb"}
+"""Keys in printed JSON whose values differ from run to run."""
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One command: its name for the report, its arguments, and the environment on top."""
+    """One command. name: for the report. environment: variables on top of the caller's."""
 
     name: str
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
 
 
-def _runs(photos: Path | None, model: dict[str, str] | None) -> Iterator[_Run]:
-    for number, (mix, angle, seed, quality) in enumerate(_MIXES):
+def _list_runs(photos: Path | None, model: dict[str, str] | None) -> Iterator[_Run]:
+    """List all runs. photos: a folder. model: variables that name the files of a small SDXL."""
+    for number, (mix, angle, seed, quality) in enumerate(_RECIPES):
         colors = [part for color in mix.split() for part in ("--color", color)]
         spelt = (*colors, "--angle", str(angle), "--seed", str(seed), "--quality", quality)
         yield _Run(
@@ -79,7 +82,7 @@ def _runs(photos: Path | None, model: dict[str, str] | None) -> Iterator[_Run]:
             yield _Run(
                 f"sdxl {number}", ("make", *spelt, "--out", "out", "--json"), tuple(model.items())
             )
-    for number, text in enumerate(_BAD):
+    for number, text in enumerate(_BAD_REQUESTS):
         yield _Run(f"bad make {number}", ("make", text, "--engine", "render", "--out", "out"))
         yield _Run(f"bad plan {number}", ("plan", text))
     for number, overrides in enumerate(_OVERRIDES):
@@ -121,45 +124,62 @@ def _runs(photos: Path | None, model: dict[str, str] | None) -> Iterator[_Run]:
     yield _Run("audit", ("audit", str(photos), "--json"))
 
 
-def _done(checkout: Path, run: _Run, folder: Path) -> dict[str, object]:
-    """Everything that a run gives: exit code, output, and the bytes of its files."""
+def _execute(run: _Run, checkout: Path, folder: Path) -> dict[str, object]:
+    """Execute a run in an empty folder; returns exit code, output, and the bytes of its files."""
     work = folder / "work"
     (work / "out").mkdir(parents=True)
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PLITKA_")}
     environment = {**clean, "PYTHONPATH": str(checkout), "COLUMNS": "100", **dict(run.environment)}
     python = str(checkout / ".venv/bin/python")
     command = [python, "-m", "plitka", *run.arguments]
-    ended = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
+    process = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True)
     files = {f.relative_to(work).as_posix(): f.read_bytes() for f in work.rglob("*") if f.is_file()}
-    texts = (text.replace(str(checkout), "CHECKOUT") for text in (ended.stdout, ended.stderr))
-    output, errors = (_without_times(text) for text in texts)
-    return {"exit code": ended.returncode, "output": output, "errors": errors, **files}
+    texts = (text.replace(str(checkout), "CHECKOUT") for text in (process.stdout, process.stderr))
+    output, errors = map(_remove_costs, texts)
+    return {"exit code": process.returncode, "output": output, "errors": errors, **files}
 
 
-def _without_times(text: str) -> str:
-    """The text without what a run measures of itself, where it is JSON."""
+def _remove_costs(text: str) -> str:
+    """Remove seconds and memory from printed JSON; other text stays as it is."""
     try:
         value = json.loads(text)
     except ValueError:
         return text
-    return json.dumps(_pruned(value), indent=1)
+    return json.dumps(_prune(value), indent=1)
 
 
-def _pruned(value: object) -> object:
+def _prune(value: object) -> object:
     if isinstance(value, dict):
-        return {k: _pruned(v) for k, v in value.items() if not _MADE_OF_TIME.fullmatch(f'"{k}"')}
-    return [_pruned(v) for v in value] if isinstance(value, list) else value
+        return {k: _prune(v) for k, v in value.items() if k not in _COSTS}
+    return [_prune(v) for v in value] if isinstance(value, list) else value
 
 
-def _random_model(folder: Path) -> dict[str, str]:
-    """Write the small SDXL once; gives the environment that names its files."""
+def _write_model(folder: Path) -> dict[str, str]:
+    """Write the small SDXL with random weights; returns the variables that name its files."""
     from plitka.bench import random_models
 
     return random_models.write_model(folder, "small").environment()
 
 
+def _report_equal(run: _Run, old: dict[str, object], new: dict[str, object]) -> bool:
+    """Whether both results are equal; prints what differs."""
+    unequal = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    if not unequal:
+        return True
+    print(f"{run.name}: {', '.join(unequal)}")
+    for key in unequal:
+        if not isinstance(old.get(key), bytes):
+            print(f"  old {key}: {old.get(key)!r:.400}")
+            print(f"  new {key}: {new.get(key)!r:.400}")
+    return False
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.compare_checkouts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     parser.add_argument("--photos", type=Path, help="a folder of photographs to match and measure")
@@ -167,23 +187,14 @@ def main() -> int:
     options = parser.parse_args()
     compared = differing = 0
     with tempfile.TemporaryDirectory() as scratch:
-        model = _random_model(Path(scratch) / "model") if options.sdxl else None
-        for run in _runs(options.photos and options.photos.resolve(), model):
-            told = []
+        model = _write_model(Path(scratch) / "model") if options.sdxl else None
+        for run in _list_runs(options.photos and options.photos.resolve(), model):
+            results = []
             for checkout in (options.old.resolve(), options.new.resolve()):
                 with tempfile.TemporaryDirectory(dir=scratch) as folder:
-                    told.append(_done(checkout, run, Path(folder)))
+                    results.append(_execute(run, checkout, Path(folder)))
             compared += 1
-            unequal = [
-                key for key in {**told[0], **told[1]} if told[0].get(key) != told[1].get(key)
-            ]
-            if unequal:
-                differing += 1
-                print(f"{run.name}: {', '.join(unequal)}")
-                for key in unequal:
-                    if not isinstance(told[0].get(key), bytes):
-                        print(f"  old {key}: {told[0].get(key)!r:.400}")
-                        print(f"  new {key}: {told[1].get(key)!r:.400}")
+            differing += not _report_equal(run, *results)
     print(f"{compared} runs compared, {differing} differ")
     return 1 if differing else 0
 

@@ -18,9 +18,18 @@ from benchmarks.photo_texture import own_colors, rendered
 from plitka import images
 
 SHOWN = (
-    *("YELLOW", "GRAY", "WHITE", "DKGREEN", "LILAC", "BEIGE"),
-    *("BLACKp40_WHITEp60", "BLACKp85_WHITEp15", "REDp50_BLUEp50", "BLUEp80_DKGREENp10_REDp10"),
-    *("BLUEp25_DKGREENp25_REDp25_YELLOWp25", "BLUEp10_DKGREENp10_REDp10_YELLOWp70"),
+    "YELLOW",
+    "GRAY",
+    "WHITE",
+    "DKGREEN",
+    "LILAC",
+    "BEIGE",
+    "BLACKp40_WHITEp60",
+    "BLACKp85_WHITEp15",
+    "REDp50_BLUEp50",
+    "BLUEp80_DKGREENp10_REDp10",
+    "BLUEp25_DKGREENp25_REDp25_YELLOWp25",
+    "BLUEp10_DKGREENp10_REDp10_YELLOWp70",
 )
 
 

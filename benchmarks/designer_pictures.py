@@ -33,42 +33,42 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        _desk(browser, running)
-        _room(browser, running)
-        _share(browser, running)
-        _phone(browser, running)
+        _take_desktop(browser, running)
+        _take_room(browser, running)
+        _take_share(browser, running)
+        _take_phone(browser, running)
         browser.close()
 
 
-def _desk(browser: Browser, running: Designer) -> None:
-    hand = _hand(browser, running, **DESKTOP)
+def _take_desktop(browser: Browser, running: Designer) -> None:
+    hand = _open_hand(browser, running, **DESKTOP)
     hand.open(TILE)
     _save(hand, "designer")
 
 
-def _room(browser: Browser, running: Designer) -> None:
-    hand = _hand(browser, running, color_scheme="dark", **DESKTOP)
+def _take_room(browser: Browser, running: Designer) -> None:
+    hand = _open_hand(browser, running, color_scheme="dark", **DESKTOP)
     hand.open(GRANITE)
     hand.page.get_by_role("radio", name="Room").check()
     hand.drawn("room")
     _save(hand, "designer-room")
 
 
-def _share(browser: Browser, running: Designer) -> None:
-    hand = _hand(browser, running, **DESKTOP)
+def _take_share(browser: Browser, running: Designer) -> None:
+    hand = _open_hand(browser, running, **DESKTOP)
     hand.open(TILE)
     hand.page.locator("#open-share").click()
     hand.page.get_by_role("tab", name="cog predict").click()
     _save(hand, "designer-share")
 
 
-def _phone(browser: Browser, running: Designer) -> None:
-    hand = _hand(browser, running, locale="ru", **PHONE)
+def _take_phone(browser: Browser, running: Designer) -> None:
+    hand = _open_hand(browser, running, locale="ru", **PHONE)
     hand.open(TILE)
     _save(hand, "designer-phone")
 
 
-def _hand(browser: Browser, running: Designer, **settings: Any) -> Hand:
+def _open_hand(browser: Browser, running: Designer, **settings: Any) -> Hand:
     context = browser.new_context(**{"locale": "en", "reduced_motion": "reduce", **settings})
     return Hand(context.new_page(), running)
 

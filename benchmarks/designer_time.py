@@ -19,11 +19,11 @@ from plitka.request import parsing
 from plitka.request.recipe import Recipe
 
 CHANGES: dict[str, Callable[[int], Recipe]] = {
-    "another mix": lambda run: _tile(share=20 + run),
-    "another angle": lambda run: _tile(angle=10 + run),
-    "another seed": lambda run: _tile(seed=100 + run),
+    "another mix": lambda run: _make_recipe(share=20 + run),
+    "another angle": lambda run: _make_recipe(angle=10 + run),
+    "another seed": lambda run: _make_recipe(seed=100 + run),
 }
-DRAWN: dict[str, Callable[[Renderer, Recipe], object]] = {
+PICTURES: dict[str, Callable[[Renderer, Recipe], object]] = {
     "512, shown while dragging": lambda renderer, recipe: renderer.draw_draft(
         recipe, _check_cancelled
     ),
@@ -41,18 +41,18 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     runs = parser.parse_args().runs
     rows = []
-    for change, changed in CHANGES.items():
+    for change, change_recipe in CHANGES.items():
         cells = []
-        for draw in DRAWN.values():
+        for draw in PICTURES.values():
             renderer = Renderer()
-            draw(renderer, _tile())
-            seconds = [_seconds(draw, renderer, changed(run)) for run in range(runs)]
+            draw(renderer, _make_recipe())
+            seconds = [_measure_seconds(draw, renderer, change_recipe(run)) for run in range(runs)]
             cells.append(f"{statistics.median(seconds):.2f} ({max(seconds):.2f})")
         rows.append((change, *cells))
-    print_table(("", *DRAWN), rows)
+    print_table(("", *PICTURES), rows)
 
 
-def _seconds(
+def _measure_seconds(
     draw: Callable[[Renderer, Recipe], object], renderer: Renderer, recipe: Recipe
 ) -> float:
     begun = time.process_time()
@@ -60,7 +60,7 @@ def _seconds(
     return time.process_time() - begun
 
 
-def _tile(share: int = 50, angle: int = 45, seed: int = 7) -> Recipe:
+def _make_recipe(share: int = 50, angle: int = 45, seed: int = 7) -> Recipe:
     """Three colours, one of them with this share."""
     shares = {"dark green": share, "beige": 80 - share, "terracotta": 20}
     colors = [{"name": name, "proportion": part} for name, part in shares.items()]

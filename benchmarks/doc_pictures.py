@@ -22,10 +22,16 @@ from plitka.request.recipe import Recipe
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 QUALITY = 82  # of JPEG, 0 to 100
-LARGEST = 300  # KB
+MAX_KB = 300
 EIGHT = (
-    *("pearl", "light gray", "khaki", "sand"),
-    *("light green", "emerald", "turquoise", "violet"),
+    "pearl",
+    "light gray",
+    "khaki",
+    "sand",
+    "light green",
+    "emerald",
+    "turquoise",
+    "violet",
 )
 
 
@@ -74,36 +80,38 @@ TILES = (
 )
 
 
-def asked(tile: Tile) -> Recipe:
+def make_recipe(tile: Tile) -> Recipe:
     colors = [{"name": name, "proportion": share} for name, share in tile.colors.items()]
     request = {"colors": colors, "angle": tile.angle, "seed": tile.seed}
     return parsing.parse(json.dumps(request), palette.load())
 
 
-def middle(image: Image.Image, side: int) -> Image.Image:
+def crop_middle(image: Image.Image, side: int) -> Image.Image:
+    """Crop a square of `side` pixels."""
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
 
 
 def save(image: Image.Image, path: Path) -> None:
-    """As JPEG or, in few flat colours, as PNG with a palette."""
+    """Save as JPEG, or as PNG in 16 colours by its suffix. Raises ValueError beyond MAX_KB."""
     if path.suffix == ".png":
         image.quantize(16).save(path, optimize=True)
     else:
         image.save(path, quality=QUALITY, optimize=True, progressive=True)
-    if path.stat().st_size > LARGEST * 1000:
-        raise ValueError(f"{path}: {path.stat().st_size} bytes; at most {LARGEST} KB")
+    if path.stat().st_size > MAX_KB * 1000:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes; at most {MAX_KB} KB")
 
 
 def main() -> None:
     DOCS.mkdir(exist_ok=True)
     rows = []
     for tile in TILES:
-        made = {
-            p.kind: Image.fromarray(p.image) for p in pipeline.make(asked(tile), RenderEngine())
+        pictures = {
+            p.kind: Image.fromarray(p.image)
+            for p in pipeline.make(make_recipe(tile), RenderEngine())
         }
         for name, (kind, side) in tile.shown.items():
-            save(middle(made[kind], side), DOCS / name)
+            save(crop_middle(pictures[kind], side), DOCS / name)
             rows.append([f"docs/{name}", f"{(DOCS / name).stat().st_size // 1000}"])
     print_table(["picture", "KB"], rows)
 

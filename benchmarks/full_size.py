@@ -55,11 +55,11 @@ def _run(folder: Path, size: int, steps: int) -> None:
             "seed": 7,
             "overrides": {"strength": 1},
         }
-        settled = make_plan(parsing.parse(json.dumps(request), palette.load()))
+        plan = make_plan(parsing.parse(json.dumps(request), palette.load()))
         with stages(f"picture of {size} at {angle} degrees, {steps} steps"):
-            layout = lay(settled.recipe)
-            guides = engine.make_guides(settled, layout, size)
-            engine.draw(DrawRequest(settled, layout, size, steps, guides))
+            layout = lay(plan.recipe)
+            guides = engine.make_guides(plan, layout, size)
+            engine.draw(DrawRequest(plan, layout, size, steps, guides))
     log.info("peak of the process: %.1f GiB", peak_memory_mb() / 1024)
 
 

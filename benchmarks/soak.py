@@ -1,11 +1,11 @@
-"""A soak: the same recipes again and again, through the gate and Cog's real server.
+"""A soak test: the same recipes again and again, through the gateway and Cog's real server.
 
     python -m benchmarks.soak --engine render --predictions 1000 --out soak-render.json
     python -m benchmarks.soak --engine sdxl --predictions 100 --out soak-sdxl.json
 
-Every picture is decoded, and compared with the one that its recipe gave first. Resident memory,
-temporary files and times are watched. Prints its progress, writes a summary as JSON, and ends with
-status 1 where a bound is broken. `sdxl` is the small model of the tests, with two steps a picture.
+Every picture is decoded, and compared with the first one of its recipe. Resident memory, temporary
+files and times are recorded. Prints its progress, writes a summary as JSON, and exits with 1 if a
+bound is broken. `sdxl` is the small model of the tests, with two steps a picture.
 """
 
 import argparse
@@ -26,13 +26,14 @@ from typing import Any
 import psutil
 
 from plitka import __version__
+from plitka.request.plan import PICTURE_SIZES
 from plitka.serving.outbox import COGS_FOLDERS
 from tests.serving.test_server import opened
 from tests.support.server import CogServer, cog_server
 
-SIZES = [(512, 512), (1024, 1024), (1024, 1024)]
-MEMORY_GROWTH = 0.02  # of the median in the last window over that in the first
-SLOWER = 0.10  # the same of the time of a prediction
+SIZES = [(size, size) for size in PICTURE_SIZES.values()]
+MAX_GROWTH = 0.02  # of the median memory in the last window over that in the first
+MAX_SLOWER = 0.10  # the same of the time of a prediction, in both directions
 MAX_FILES = 4 * 3  # of the predictions whose files are kept
 MAX_FOLDERS = 150  # of Cog's, empty, which are removed when they are a minute old
 
@@ -48,22 +49,22 @@ _VARIANTS: tuple[dict[str, Any], ...] = (
 CYCLE = len(_ANGLES) * len(_VARIANTS)
 
 
-def recipes() -> list[str]:
-    """One cycle: every angle with every variant, of one to eight colours."""
-    made = []
+def make_recipes() -> list[str]:
+    """Make one cycle: every angle with every variant, of one to eight colours."""
+    bodies = []
     for place, (angle, variant) in enumerate(product(_ANGLES, _VARIANTS)):
         names = _COLORS[: place % len(_COLORS) + 1]
         colors = [{"name": name, "proportion": 1 / len(names)} for name in names]
         steps = {"num_inference_steps_preview": 2, "num_inference_steps_final": 2}
         overrides = {**steps, **variant.get("overrides", {})}
         body = {**variant, "colors": colors, "angle": angle, "seed": place, "overrides": overrides}
-        made.append(json.dumps(body))
-    return made
+        bodies.append(json.dumps(body))
+    return bodies
 
 
 @dataclass
 class Soak:
-    """What was seen, prediction by prediction."""
+    """What was recorded, prediction by prediction."""
 
     seconds: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)  # seconds, of the whole family
@@ -74,35 +75,36 @@ class Soak:
 
 
 def soak(server: CogServer, temporary: Path, count: int) -> Soak:
-    seen = Soak()
-    made = recipes()
+    """Make `count` predictions. temporary: the folder of the server's temporary files."""
+    record = Soak()
+    recipes = make_recipes()
     first: dict[int, list[str]] = {}
     for number in range(count):
         place = number % CYCLE
-        start, used = time.perf_counter(), processor_seconds(server)
-        body = server.predict(made[place]).json()
-        seen.seconds.append(time.perf_counter() - start)
+        start, used = time.perf_counter(), measure_processor_seconds(server)
+        body = server.predict(recipes[place]).json()
+        record.seconds.append(time.perf_counter() - start)
         server.settle()
-        seen.processor.append(processor_seconds(server) - used)
+        record.processor.append(measure_processor_seconds(server) - used)
         try:
-            found = intact(body)
+            digests = check_pictures(body)
         except (OSError, ValueError) as fault:
-            seen.faults.append(f"prediction {number}: {fault}")
+            record.faults.append(f"prediction {number}: {fault}")
             continue
-        if found != first.setdefault(place, found):
-            seen.faults.append(f"prediction {number}: other bytes than its recipe gave before")
-        seen.memory.append(resident(server))
-        seen.files = max(seen.files, sum(1 for path in temporary.rglob("*") if path.is_file()))
-        seen.folders = max(seen.folders, sum(1 for _ in COGS_FOLDERS.iterdir()))
+        if digests != first.setdefault(place, digests):
+            record.faults.append(f"prediction {number}: other bytes than its recipe gave before")
+        record.memory.append(measure_memory(server))
+        record.files = max(record.files, sum(1 for path in temporary.rglob("*") if path.is_file()))
+        record.folders = max(record.folders, sum(1 for _ in COGS_FOLDERS.iterdir()))
         if (number + 1) % CYCLE == 0:
-            recent = statistics.median(seen.seconds[-CYCLE:])
-            memory = seen.memory[-1] / 2**20
-            print(f"{number + 1}: {recent:.2f} s, {memory:.0f} MiB, {len(seen.faults)} faults")
-    return seen
+            recent = statistics.median(record.seconds[-CYCLE:])
+            memory = record.memory[-1] / 2**20
+            print(f"{number + 1}: {recent:.2f} s, {memory:.0f} MiB, {len(record.faults)} faults")
+    return record
 
 
-def intact(body: Mapping[str, Any]) -> list[str]:
-    """A mark of the bytes of each picture. Raises ValueError or OSError where one is not whole."""
+def check_pictures(body: Mapping[str, Any]) -> list[str]:
+    """Decode each picture; returns digests. Raises ValueError or OSError for a damaged one."""
     if body["status"] != "succeeded":
         raise ValueError(f"{body['status']}: {body.get('error')}")
     pictures = [opened(uri) for uri in body["output"]]
@@ -113,31 +115,32 @@ def intact(body: Mapping[str, Any]) -> list[str]:
     return [hashlib.sha256(uri.encode()).hexdigest() for uri in body["output"]]
 
 
-def resident(server: CogServer) -> int:
+def measure_memory(server: CogServer) -> int:
+    """Add up the resident bytes of all its processes."""
     return sum(process.memory_info().rss for process in server.family())
 
 
-def processor_seconds(server: CogServer) -> float:
+def measure_processor_seconds(server: CogServer) -> float:
     times = [process.cpu_times() for process in server.family()]
     return sum(each.user + each.system for each in times)
 
 
-def summary(engine: str, count: int, seen: Soak) -> dict[str, Any]:
-    """Medians of the first and the last window after the warm-up, and the bounds that are broken.
+def summarize(engine: str, count: int, record: Soak) -> dict[str, Any]:
+    """Summarize medians of the first and the last window after the warm-up, and broken bounds.
 
     A window is 100 predictions, fewer in a short run, of whole cycles where there are so many.
     """
     warm = min(2 * CYCLE, count // 4)
     window = min(100, max(1, (count - warm) // 3))
     window = max(window - window % CYCLE, min(window, CYCLE))
-    broken = list(seen.faults)
-    growth = change(seen.memory[warm:], window)
-    slower = change(seen.seconds[warm:], window)
+    broken = list(record.faults)
+    growth = compute_change(record.memory[warm:], window)
+    slower = compute_change(record.seconds[warm:], window)
     for name, value, bound in (
-        ("memory", growth, MEMORY_GROWTH),
-        ("time", abs(slower), SLOWER),
-        ("files", seen.files, MAX_FILES),
-        ("folders", seen.folders, MAX_FOLDERS),
+        ("memory", growth, MAX_GROWTH),
+        ("time", abs(slower), MAX_SLOWER),
+        ("files", record.files, MAX_FILES),
+        ("folders", record.folders, MAX_FOLDERS),
     ):
         if value > bound:
             broken.append(f"{name}: {value:.3g} is over {bound}")
@@ -149,31 +152,36 @@ def summary(engine: str, count: int, seen: Soak) -> dict[str, Any]:
         "machine": f"{psutil.cpu_count()} cores, {platform.platform()}",
         "warm_up": warm,
         "window": window,
-        "memory_mib": [round(value / 2**20, 1) for value in ends(seen.memory[warm:], window)],
+        "memory_mib": [
+            round(value / 2**20, 1) for value in compute_medians(record.memory[warm:], window)
+        ],
         "memory_growth": round(growth, 4),
-        "seconds": [round(value, 3) for value in ends(seen.seconds[warm:], window)],
+        "seconds": [round(value, 3) for value in compute_medians(record.seconds[warm:], window)],
         "slower": round(slower, 4),
-        "processor_seconds": [round(value, 3) for value in ends(seen.processor[warm:], window)],
-        "total_seconds": round(sum(seen.seconds)),
-        "most_files": seen.files,
-        "most_empty_folders": seen.folders,
+        "processor_seconds": [
+            round(value, 3) for value in compute_medians(record.processor[warm:], window)
+        ],
+        "total_seconds": round(sum(record.seconds)),
+        "most_files": record.files,
+        "most_empty_folders": record.folders,
         "broken": broken,
     }
 
 
-def ends(values: list[Any], window: int) -> tuple[float, float]:
-    """Medians of the first and of the last window."""
+def compute_medians(values: list[Any], window: int) -> tuple[float, float]:
+    """Compute the medians of the first and of the last window."""
     return statistics.median(values[:window]), statistics.median(values[-window:])
 
 
-def change(values: list[Any], window: int) -> float:
-    first, last = ends(values, window)
+def compute_change(values: list[Any], window: int) -> float:
+    """Compute the relative change from the first window to the last."""
+    first, last = compute_medians(values, window)
     return float(last / first - 1)
 
 
 @contextmanager
-def served(engine: str, folder: Path) -> Iterator[CogServer]:
-    """The gate with this engine, its temporary files in `folder`/temporary."""
+def serve(engine: str, folder: Path) -> Iterator[CogServer]:
+    """Run the gateway with this engine, its temporary files in `folder`/temporary."""
     env = {"PLITKA_ENGINE": engine, "TMPDIR": str(folder / "temporary")}
     (folder / "temporary").mkdir()
     if engine == "sdxl":
@@ -194,15 +202,16 @@ def main() -> int:
     parser.add_argument("--predictions", type=int, default=1000, help="default: 1000")
     parser.add_argument("--out", type=Path, help="file for the summary")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, served(options.engine, Path(name)) as server:
-        seen = soak(server, Path(name, "temporary"), options.predictions)
+    with tempfile.TemporaryDirectory() as name, serve(options.engine, Path(name)) as server:
+        record = soak(server, Path(name, "temporary"), options.predictions)
         if server.health()["status"] != "READY":
-            seen.faults.append(f"health: {server.health()}")
-    told = json.dumps(summary(options.engine, options.predictions, seen), indent=2)
-    print(told)
+            record.faults.append(f"health: {server.health()}")
+    summary = summarize(options.engine, options.predictions, record)
+    text = json.dumps(summary, indent=2)
+    print(text)
     if options.out is not None:
-        options.out.write_text(f"{told}\n", encoding="utf-8")
-    return 1 if json.loads(told)["broken"] else 0
+        options.out.write_text(f"{text}\n", encoding="utf-8")
+    return 1 if summary["broken"] else 0
 
 
 if __name__ == "__main__":

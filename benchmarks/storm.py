@@ -1,11 +1,11 @@
-"""A storm of hostile requests against the running server.
+"""A storm of hostile requests against the running server: a fuzz test.
 
     python -m benchmarks.storm --requests 5000
 
-Starts the gate with Cog's server behind it, throws generated requests at it, one after the other,
-and checks every answer. Schemathesis makes them from the OpenAPI schema that the server serves,
-sound and unsound ones; hypothesis makes recipes, nearly sound recipes and hostile fields beside
-them. Ends with status 1 where one answer was not as it has to be.
+Starts the gateway with Cog's server behind it, sends generated requests, one after the other, and
+checks every response. Schemathesis makes valid and invalid ones from the OpenAPI schema that the
+server serves; hypothesis makes recipes, broken recipes and hostile fields. Exits with 1 if one
+response was not as it has to be.
 """
 
 import argparse
@@ -33,14 +33,14 @@ Throw = tuple[str, str, bytes, dict[str, str]]  # method, path, content, headers
 ANSWERS = {200, 400, 404, 405, 409, 413, 422}
 _CODE = re.compile(r'Traceback|File "|site-packages|\.py\b')
 _WARM_UP = 0.4  # of all requests, before memory is taken: tiles of every kind must have been made
-_MEMORY = 0.05  # growth that is allowed after that: what the allocator keeps differs by tile
+_MAX_GROWTH = 0.05  # growth that is allowed after that: what the allocator keeps differs by tile
 _ROUND = 250  # requests of one kind in a row
 _JSON = {"Content-Type": "application/json"}
 
 
 @dataclass
 class Tally:
-    """What was thrown and what came back."""
+    """What was sent and what came back."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -59,11 +59,11 @@ class Tally:
         return self.memory_after / self.memory_before - 1
 
 
-def storm(server: CogServer, count: int, seed: int, tell: Callable[[str], None]) -> Tally:
-    """Throw `count` requests. The server is one behind the gate."""
+def storm(server: CogServer, count: int, seed: int, report: Callable[[str], None]) -> Tally:
+    """Send `count` requests to a server behind the gateway. report: is called with progress."""
     tally = Tally()
     worker = server.worker().pid
-    kinds = {**_from_schema(server), **_OURS}
+    kinds = {**_make_strategies(server), **_OUR_STRATEGIES}
     start = time.monotonic()
     round_ = 0
     while tally.thrown < count:
@@ -72,13 +72,13 @@ def storm(server: CogServer, count: int, seed: int, tell: Callable[[str], None])
             if left > 0:
                 _throw_all(server, name, thrown, left, seed + round_, tally)
             if not tally.memory_before and tally.thrown >= count * _WARM_UP:
-                tally.memory_before = _memory(server)
+                tally.memory_before = _measure_memory(server)
         round_ += 1
         spent = time.monotonic() - start
-        tell(f"{tally.thrown} thrown, {spent:.0f} s, {dict(tally.answers)}")
+        report(f"{tally.thrown} thrown, {spent:.0f} s, {dict(tally.answers)}")
     tally.seconds = time.monotonic() - start
     server.settle()
-    tally.memory_after = _memory(server)
+    tally.memory_after = _measure_memory(server)
     if server.health()["status"] != "READY":
         tally.faults.append(f"health: {server.health()}")
     if server.worker().pid != worker:
@@ -109,7 +109,7 @@ def _throw_all(
             tally.faults.append(f"{name}: {throw!r:.500} -> {error!r}")
             return
         tally.slowest = max(tally.slowest, time.monotonic() - start)
-        outcome, fault = judged(answer)
+        outcome, fault = judge(answer)
         tally.answers[outcome] += 1
         if fault:
             tally.faults.append(f"{name}: {throw!r:.500} -> {fault}: {answer.text[:500]}")
@@ -126,8 +126,8 @@ def _send(server: CogServer, throw: Throw) -> httpx.Response:
     return answer
 
 
-def judged(answer: httpx.Response) -> tuple[str, str]:
-    """What the answer is, for counting, and what is wrong with it or nothing."""
+def judge(answer: httpx.Response) -> tuple[str, str]:
+    """Judge a response: what to count it as, and what is wrong with it, or ""."""
     status = answer.status_code
     if status not in ANSWERS:
         return str(status), "not an answer that it may give"
@@ -148,19 +148,19 @@ def judged(answer: httpx.Response) -> tuple[str, str]:
     return "200 failed", "" if clean else "names no field"
 
 
-def _memory(server: CogServer) -> int:
-    """Bytes that the gate, Cog's server and the worker hold, after tiles that are always alike."""
+def _measure_memory(server: CogServer) -> int:
+    """Measure the bytes of gateway, Cog's server and worker, after the same three tiles."""
     for _ in range(3):
         server.predict(TILE)
     server.settle()
     return sum(process.memory_full_info().uss for process in server.family())
 
 
-# What is thrown
+# What is sent
 
 
-def _from_schema(server: CogServer) -> dict[str, st.SearchStrategy[Throw]]:
-    """Requests by the schema, and such as break it."""
+def _make_strategies(server: CogServer) -> dict[str, st.SearchStrategy[Throw]]:
+    """Make requests by the schema, and such as break it."""
     url = str(server.client.base_url).rstrip("/")
     schema: Any = schemathesis.openapi.from_url(f"{url}/openapi.json")
     post, cancel = schema["/predictions"]["POST"], schema["/predictions/{prediction_id}/cancel"]
@@ -229,7 +229,7 @@ def _broken(draw: st.DrawFn) -> bytes:
     return bytes(body)
 
 
-_OURS: dict[str, st.SearchStrategy[Throw]] = {
+_OUR_STRATEGIES: dict[str, st.SearchStrategy[Throw]] = {
     "recipes": recipes.map(lambda body: _post(_prediction(json.dumps(body)))),
     "no recipes": st.text(max_size=200).map(lambda text: _post(_prediction(text))),
     "nested": st.integers(1, 30_000).map(lambda n: _post(_prediction("[" * n + "]" * n))),
@@ -248,7 +248,11 @@ _OURS: dict[str, st.SearchStrategy[Throw]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.storm", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.storm",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--requests", type=int, default=5000, help="default: 5000")
     parser.add_argument("--seed", type=int, default=1, help="default: 1")
     options = parser.parse_args()
@@ -259,7 +263,7 @@ def main() -> int:
         with cog_server(Path(folder), env, gate=True, arguments=("--port", "0")) as server:
             tally = storm(server, options.requests, options.seed, lambda line: print(line))
             files = sum(1 for path in temporary.rglob("*") if path.is_file())
-    if tally.growth > _MEMORY:
+    if tally.growth > _MAX_GROWTH:
         tally.faults.append(f"memory grew by {tally.growth:.1%}")
     print(f"{tally.thrown} requests in {tally.seconds:.0f} s, the slowest {tally.slowest:.1f} s")
     print("kinds: " + ", ".join(f"{kind} {n}" for kind, n in tally.kinds.items()))

@@ -33,8 +33,8 @@ COMMANDS = {
 }
 
 
-def seconds(command: list[str]) -> tuple[float, float]:
-    """Processor and wall-clock seconds of a command, which must succeed."""
+def measure_seconds(command: list[str]) -> tuple[float, float]:
+    """Measure processor and wall-clock seconds of a command. Raises CalledProcessError."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     wall = time.perf_counter() - start
@@ -53,8 +53,8 @@ def main() -> None:
             command = [sys.executable, "-m", "plitka", *words.split()]
             if command[3] == "make":
                 command += ["--out", folder]
-            seconds(command)  # the first run compiles and fills the file cache
-            processor, wall = zip(*(seconds(command) for _ in range(runs)), strict=True)
+            measure_seconds(command)  # the first run compiles and fills the file cache
+            processor, wall = zip(*(measure_seconds(command) for _ in range(runs)), strict=True)
             spread = f"{min(processor):.2f} to {max(processor):.2f}"
             medians = [f"{statistics.median(times):.2f}" for times in (processor, wall)]
             rows.append([name, medians[0], spread, medians[1]])

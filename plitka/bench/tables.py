@@ -18,7 +18,10 @@ def show(report: Mapping[str, Any]) -> None:
 def _tabulate_work(report: Mapping[str, Any]) -> Table:
     table = _make_table(
         f"Work of one prediction, {report['quality']} at {report['angle']:g} degrees, SDXL, TFLOP",
-        *("", "old procedure", "Plitka", "ratio"),
+        "",
+        "old procedure",
+        "Plitka",
+        "ratio",
     )
     work = report["work_of_sdxl"]
     for part in ("unet", "controlnet", "vae"):
@@ -63,7 +66,12 @@ def _tabulate_steps(speed: Mapping[str, Any]) -> Table:
     """Tabulate the speed of each kind of step; a guided one has two samples."""
     table = _make_table(
         "Single steps of Plitka's, UNet and ControlNet",
-        *("pixels", "samples", "ControlNet", "ms", "TFLOP/s", "share of ceiling"),
+        "pixels",
+        "samples",
+        "ControlNet",
+        "ms",
+        "TFLOP/s",
+        "share of ceiling",
     )
     for row in speed["steps"]:
         table.add_row(

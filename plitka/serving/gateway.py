@@ -190,7 +190,7 @@ class Gateway:
         return web.json_response({"status": status}, status=200 if status in _READY else 503)
 
     async def _fetch_status(self) -> str:
-        """Fetch the status in the health check of Cog's server; UNREACHABLE if it does not answer."""
+        """Fetch the status in Cog's health check; UNREACHABLE if the server does not answer."""
         try:
             async with self._session.get(f"{self.address}/health-check") as response:
                 return str((await response.json())["status"])
@@ -226,7 +226,8 @@ class Gateway:
         deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)
-        for identifier in {*self._running, *([self._latest] if self._latest else [])}:
+        latest = {self._latest} if self._latest else set()
+        for identifier in self._running | latest:
             with suppress(aiohttp.ClientError):
                 await self._session.post(f"{self.address}/predictions/{identifier}/cancel")
 

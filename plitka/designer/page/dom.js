@@ -1,8 +1,8 @@
-// Small ways with the document.
+// Elements of the document: finding, making, radio buttons, numbers in fields.
 
 export const at = (id) => document.getElementById(id);
 
-/** An element: make("li", {class: "row"}, "text", another). Handlers go by on…: {onclick: …}. */
+/** Make an element: make("li", {class: "row"}, "text", another). Handlers go by on…: {onclick: …}. */
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -14,7 +14,7 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** One of several options, as radio buttons that look like buttons in a row. */
+/** Fill a group with radio buttons, which look like buttons in a row. options: [[value, label]]. */
 export function radios(group, name, options, chosen, choose) {
   const held = group.contains(document.activeElement) ? document.activeElement.value : null;
   group.replaceChildren(
@@ -27,7 +27,7 @@ export function radios(group, name, options, chosen, choose) {
   if (held !== null) group.querySelector(`input[value="${CSS.escape(held)}"]`)?.focus();
 }
 
-/** A number as people write it, with a comma or a point; NaN for anything else. */
+/** Parse a number with a decimal comma or point, with or without % or °; NaN for anything else. */
 export function number(text) {
   const plain = text.trim().replace(/\s/g, "").replace(/[%°]$/, "").replace(",", ".");
   return /^-?\d*\.?\d+$|^-?\d+\.$/.test(plain) ? Number(plain) : NaN;

@@ -1,27 +1,27 @@
-// Has the tile drawn while it changes: drafts as fast as they come, then measured pictures at rest.
+// Requests pictures of the tile while it changes: drafts one after another, measured ones at rest.
 
 import { picture } from "./server.js";
 import { key, request } from "./tile.js";
 
-const REST = 120; // ms without a change after which the hand counts as resting
-const KEPT = 8; // finished tiles, so that undo shows its picture at once
+const REST = 120; // ms without a change before the measured preview is requested
+const KEPT = 8; // final pictures, so that undo shows its picture at once
 
 export class Easel {
   #show;
   #fault;
-  #wanted = null; // {tile, settled}
+  #wanted = null; // {tile, settled}: what to draw next
   #drafting = false;
   #finishing = null; // AbortController of the measured picture under way
   #rest = 0;
   #finals = new Map(); // key of a tile -> final picture
 
-  /** show({kind, blob, measured, tile}) is told of each picture, fault(error) of what went wrong. */
+  /** show({kind, blob, measured, tile}) is called with each picture, fault(error) with each error. */
   constructor(show, fault) {
     this.#show = show;
     this.#fault = fault;
   }
 
-  /** Draw this tile. settled: whether the hand has let go, so that the whole picture is wanted. */
+  /** Draw a tile. settled: whether the change is done, so that the final picture is wanted. */
   draw(tile, settled) {
     this.#wanted = { tile, settled };
     this.#finishing?.abort();
@@ -36,20 +36,20 @@ export class Easel {
     this.#draft();
   }
 
-  /** The final picture of a tile, as Blob: the one that is there, or a new one. */
+  /** Get the final picture of a tile as Blob: the one that is kept, or a new one. */
   async final(tile) {
     return (this.#finals.get(key(tile)) ?? (await this.#finished(tile, "final"))).blob;
   }
 
   async #draft() {
-    if (this.#drafting) return; // it looks for what is wanted when it is done
+    if (this.#drafting) return; // the loop below takes the new tile next
     this.#drafting = true;
     try {
       while (this.#wanted) {
         const { tile, settled } = this.#wanted;
         const text = key(tile);
         const drawn = await picture("draft", text);
-        if (!this.#wanted) break; // undone to a tile that is there
+        if (!this.#wanted) break; // an undo went back to a tile whose picture is kept
         this.#show({ kind: "draft", ...drawn, tile });
         if (key(this.#wanted.tile) !== text) continue;
         if (this.#wanted.settled || settled) this.#finish(tile, "final");

@@ -1,4 +1,4 @@
-// What was before, and what was undone.
+// Undo and redo: stacks of past and of undone states.
 
 const MOST = 200;
 
@@ -6,17 +6,17 @@ export class History {
   #past = [];
   #future = [];
 
-  /** Keep a state that another one is about to follow. */
+  /** Push the state that a change is about to replace. */
   keep(state) {
     this.#past.push(state);
     if (this.#past.length > MOST) this.#past.shift();
     this.#future = [];
   }
 
-  /** The state before this one, or null. */
+  /** Return the state before `state`, or null. */
   undo = (state) => step(this.#past, this.#future, state);
 
-  /** The state that was undone to this one, or null. */
+  /** Return the state that was undone last, or null. */
   redo = (state) => step(this.#future, this.#past, state);
 
   get canUndo() {

@@ -19,11 +19,11 @@ const { say } = words;
 const THEMES = ["auto", "light", "dark"];
 const THEME = "plitka.theme";
 
-let told; // what the server told at the start
+let told; // the server's response to /start
 let tile = null;
-let settled = null; // the tile when the hand let go last: what undo goes back to
+let settled = null; // the tile after the last finished change, to which undo goes back
 let measured = { drawing: null, photograph: null };
-let views = null; // AbortController of the room or the color map under way
+let views = null; // AbortController of the request for the room or the colormap
 const history = new History();
 
 const stage = new Stage(turn);
@@ -31,7 +31,7 @@ const easel = new Easel(drawn, (error) => fault(error, () => easel.draw(tile, tr
 const mixer = new Mixer((colors, done, whole = 100) => change({ colors, whole }, done), tell);
 let swatches, settings, camera, sharing;
 
-/** Say something aloud, and on the page as well where nothing else shows it. */
+/** Announce a text to screen readers. seen: show it on the page as well, as a passing note. */
 function tell(text, seen = false) {
   at("said").textContent = text;
   if (seen) note(text);
@@ -39,7 +39,7 @@ function tell(text, seen = false) {
 
 // The tile
 
-/** Change parts of the tile. done: whether the hand has let go. */
+/** Change parts of the tile. done: false while a slider is dragged. */
 function change(parts, done) {
   show({ ...tile, ...parts }, done);
 }
@@ -95,7 +95,7 @@ function drawn({ kind, blob, measured: found, tile: of }) {
 }
 
 function photographed({ kind, blob, measured: found, tile: of }) {
-  if (key(of) !== key(tile)) return; // it was of a tile that has changed since
+  if (key(of) !== key(tile)) return; // the tile has changed since
   measured.photograph = found;
   const size = kind === "final" ? 1024 : 512;
   const caption = () => [say("caption_photograph", { size, seed: of.seed }), offBy(of, found)].join(", ");
@@ -110,7 +110,7 @@ function turn(view) {
   look();
 }
 
-/** See to it that the view that is shown has its picture. */
+/** Request the picture of the view that is shown, if it has none yet. */
 async function look() {
   views?.abort();
   views = null;
@@ -132,7 +132,7 @@ async function look() {
   }
 }
 
-/** The room with the photograph on its floor where there is one, else with the drawing. */
+/** Request the room, laid with the final photograph if there is one, else with the drawing. */
 const room = (of, signal) =>
   server.room(stage.kind("photograph") === "final" ? stage.blob("photograph") : JSON.stringify(request(of)), signal);
 
@@ -164,7 +164,7 @@ async function open(text, broken, words_) {
   }
 }
 
-/** Open what the address holds. False where it holds nothing, or nothing that can be drawn. */
+/** Open the tile in the address. False if there is none, or none that is valid. */
 async function openLink() {
   try {
     const text = fromLink(location.hash) ?? fromLink(location.search);
@@ -189,7 +189,7 @@ async function restore(files) {
   }
 }
 
-// What is around it
+// The rest of the page
 
 function gallery() {
   at("gallery").replaceChildren(...told.gallery.map(({ code, recipe }) => {

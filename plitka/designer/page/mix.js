@@ -1,14 +1,17 @@
-// Shares of colours that always add up to 100. Pure: a list of colours goes in, another comes out.
+// Arithmetic of shares, which always add up to 100. Pure: from a list of colours to another one.
 //
-// A colour is {name, hex, free, share, locked}. Whoever changes shares thinks in tenths of a percent,
-// so that sums are exact; a recipe from elsewhere keeps its own digits until then.
+// A colour is {name, hex, free, share, locked}. Changed shares are whole tenths of a percent, so that
+// sums are exact; a recipe from elsewhere keeps its own digits until it is changed.
 
 const WHOLE = 1000;
 
 const tenths = (color, whole) => (color.share / whole) * WHOLE;
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-/** Parts in proportion to the weights, multiples of `step` that add up to `total`, itself one. */
+/**
+ * Apportion `total` by weights (largest remainders): multiples of `step` that add up to it, which is a
+ * multiple of `step` itself.
+ */
 export function apportioned(total, weights, step = 1) {
   const whole = sum(weights);
   const even = whole > 0 ? weights : weights.map(() => 1);
@@ -25,19 +28,19 @@ export function apportioned(total, weights, step = 1) {
   return parts.map((part) => part * step);
 }
 
-/** The colours with these shares, in tenths of a percent. */
+/** Set the colours' shares. parts: in tenths of a percent. */
 function shared(colors, parts) {
   return colors.map((color, index) => ({ ...color, share: Number((parts[index] / 10).toFixed(1)) }));
 }
 
-/** The same mixture in tenths of a percent. whole: what the shares add up to now, 100 or 1. */
+/** Round all shares to tenths of a percent. whole: what they add up to now, 100 or 1. */
 export function rounded(colors, whole) {
   return shared(colors, apportioned(WHOLE, colors.map((color) => tenths(color, whole))));
 }
 
 /**
- * The colour at `index` with another share, in percent; those without a lock make room in
- * proportion to what they had. Nothing changes where all others are locked.
+ * Change the share of the colour at `index`, in percent; unlocked others give or take in proportion to
+ * their shares. Nothing changes if all others are locked.
  */
 export function moved(colors, index, share) {
   const parts = colors.map((color) => Math.round(color.share * 10));
@@ -54,7 +57,7 @@ export function moved(colors, index, share) {
   return shared(colors, next);
 }
 
-/** With one more colour, whose share those without a lock give up; none where all are locked. */
+/** Add a colour, for which unlocked ones give up a share; it has none if all are locked. */
 export function added(colors, color) {
   if (colors.length === 0) return [{ ...color, share: 100, locked: false }];
   const open = sum(colors.filter((other) => !other.locked).map((other) => other.share));
@@ -63,7 +66,7 @@ export function added(colors, color) {
   return moved(wider, colors.length, Math.floor(open / count));
 }
 
-/** Without the colour at `index`; the others take its share, those without a lock where there are any. */
+/** Remove the colour at `index`; unlocked others take its share, or all where none is unlocked. */
 export function removed(colors, index) {
   const rest = colors.filter((_, other) => other !== index);
   if (rest.length === 0) return rest;
@@ -77,7 +80,7 @@ export function removed(colors, index) {
   }));
 }
 
-/** All colours without a lock alike. */
+/** Give all unlocked colours the same share. */
 export function even(colors) {
   const open = colors.filter((color) => !color.locked);
   const total = WHOLE - sum(colors.filter((color) => color.locked).map((color) => Math.round(color.share * 10)));

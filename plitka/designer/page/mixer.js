@@ -9,17 +9,17 @@ export class Mixer {
   #change;
   #tell;
   #tile = null;
-  #start = null; // the mixture when a hand took hold of a slider
+  #start = null; // the colours when the slider began to be dragged
   #rows = []; // {name, slider, field, lock, measured, row, …}
 
-  /** change(colours, settled) is told of each change; tell(words) says something aloud. */
+  /** change(colours, settled) is called at each change; tell(words) announces a text. */
   constructor(change, tell) {
     this.#change = change;
     this.#tell = tell;
     at("even").addEventListener("click", () => this.#change(mix.even(this.#mixed()), true));
   }
 
-  /** Show a tile, and what was measured on its picture: {name: share}, or null. */
+  /** Show a tile. measured: shares on its picture, {name: share}, or null. */
   show(tile, measured) {
     this.#tile = tile;
     const names = tile.colors.map((color) => color.name).join();
@@ -29,7 +29,7 @@ export class Mixer {
     at("even").disabled = tile.colors.filter((color) => !color.locked).length < 2;
   }
 
-  /** All words again, in another language. */
+  /** Make all rows anew at the next `show`, in another language. */
   rename() {
     this.#rows = [];
   }

@@ -1,4 +1,4 @@
-// What went wrong, in words, until it is dismissed; and short notes that pass.
+// Notices on the page: errors, until they are dismissed, and notes, which disappear by themselves.
 
 import { at, make } from "./dom.js";
 import { icon } from "./icons.js";
@@ -7,7 +7,7 @@ import { knows, say } from "./words.js";
 
 const PASSING = 6000; // ms
 
-/** Show a fault. again: what may be tried once more. It says it in the language chosen now. */
+/** Show an error in the chosen language. again: called by its button "try again", if given. */
 export function fault(error, again) {
   const told = error instanceof Fault ? error : new Fault("page_broken", String(error));
   if (told !== error) console.error(error);
@@ -16,12 +16,12 @@ export function fault(error, again) {
   show(say(word, values), told.detail, again, "fault");
 }
 
-/** A note that goes by itself. */
+/** Show a note for PASSING ms. */
 export function note(words) {
   show(words, "", undefined, "passing");
 }
 
-/** Take away what was said before. */
+/** Remove all notices. */
 export const clear = () => at("faults").replaceChildren();
 
 function show(words, detail, again, kind) {

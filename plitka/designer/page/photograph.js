@@ -1,4 +1,4 @@
-// "Photograph": asks for one, tells how far it is, and ends it when somebody has seen enough.
+// The button "Photograph": requests one, shows its progress, and cancels it.
 
 import { at } from "./dom.js";
 import { Fault, photograph } from "./server.js";
@@ -11,9 +11,9 @@ export class Camera {
   #tell;
   #fault;
   #stop = null;
-  #shown = null; // {stage, step, steps}
+  #shown = null; // {stage, step, steps}: the progress that is shown
 
-  /** show({kind, blob, measured, tile}) is told of each picture. */
+  /** show({kind, blob, measured, tile}) is called with each picture. */
   constructor(photographer, show, tell, fault) {
     this.#where = photographer.title;
     this.#show = show;
@@ -56,7 +56,7 @@ export class Camera {
     }
   }
 
-  /** The words again, in another language. */
+  /** Write the progress again, in another language. */
   rename() {
     if (this.#shown) this.#progress(this.#shown);
   }

@@ -1,7 +1,7 @@
-// Requests to the designer's server. Whatever goes wrong is a Fault: a word of the dictionary.
+// Requests to the designer's server. All errors are a Fault, except AbortError.
 
 export class Fault extends Error {
-  /** detail: what who knows more says of it, in English. values: what the sentence speaks of. */
+  /** code: key of the sentence in the dictionary. values: for its {places}. detail: more, in English. */
   constructor(code, detail = "", values = {}) {
     super(`${code} ${detail}`);
     this.code = code;
@@ -34,20 +34,20 @@ const posted = (path, body, signal, type = "application/json") =>
 
 export const start = async () => (await answered("start")).json();
 
-/** The recipe of a request as the server understands it, and texts to share. */
+/** Parse a request: its recipe as the server writes it, and texts to share. */
 export const read = async (text) => (await posted("recipe", text)).json();
 
-/** The recipe in a PNG file. */
+/** Read the recipe in a PNG file; the same. */
 export const dropped = async (file) => (await posted("dropped", file, undefined, "image/png")).json();
 
-/** A picture and what was measured on it: {blob, measured}. kind: draft, preview, final, colormap. */
+/** Draw a picture: {blob, measured}, measured being {name: share} or null. kind: draft, preview, final, colormap. */
 export async function picture(kind, text, signal) {
   const response = await posted(kind === "draft" ? "draft" : `pictures/${kind}`, text, signal);
   const measured = response.headers.get("Plitka-Measured");
   return { blob: await content(response), measured: measured && JSON.parse(measured) };
 }
 
-/** The room of a request, or of a photograph as PNG. */
+/** Draw the room of a request, or of a photograph as PNG. */
 export const room = async (source, signal) =>
   content(await posted("room", source, signal, source instanceof Blob ? "image/png" : undefined));
 
@@ -59,7 +59,7 @@ async function content(response) {
   }
 }
 
-/** What happens while a photograph is made: {stage, step, steps}, and {kind, blob, measured}. */
+/** Make a photograph; yields progress {stage, step, steps} and pictures {kind, blob, measured}. */
 export async function* photograph(text, signal) {
   const response = await posted("photograph", text, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

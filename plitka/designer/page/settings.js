@@ -5,7 +5,7 @@ import { figure, say } from "./words.js";
 
 const ANGLES = [0, 45, 90];
 
-// What each override may be, as the recipe's contract has it.
+// The allowed values of each override, as plitka/request/parsing.py has them.
 const OVERRIDES = {
   use_controlnet: [["", "by_itself"], ["true", "yes"], ["false", "no"]],
   guidance_scale: { low: 1, high: 20 },
@@ -15,7 +15,7 @@ const OVERRIDES = {
   controlnet_scale: { low: 0, high: 2 },
   color_control: [["", "by_itself"], ["layout", "by_layout"], ["prompt", "by_prompt"]],
   negative_prompt: { high: 1000, text: true },
-  // Not offered, but shown where a link or a picture brings them along:
+  // Not offered, but shown if the recipe of a link or a picture has them:
   num_inference_steps: { low: 1, high: 150, whole: true, rare: true },
   lora_scale: { low: 0, high: 2, rare: true },
 };
@@ -27,7 +27,7 @@ export class Settings {
   #qualities;
   #tile = null;
 
-  /** change({angle: 45}, settled) is told of each change; tell(words) says something aloud. */
+  /** change({angle: 45}, settled) is called at each change; tell(words) announces a text. */
   constructor(qualities, mostSeed, change, tell) {
     this.#qualities = qualities;
     this.#most = mostSeed;

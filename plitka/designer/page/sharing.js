@@ -1,4 +1,4 @@
-// The dialog in which a tile is shared: its link, its pictures, its texts for programs.
+// The dialog for sharing a tile: its link, its pictures, and texts for other programs.
 
 import { at, make } from "./dom.js";
 import { key, link } from "./tile.js";
@@ -15,14 +15,14 @@ export class Sharing {
   #texts = {};
   #text = TEXTS[0];
 
-  /** pictures(tile): what can be saved now, [[word, file name, how to get its Blob]]. */
+  /** pictures(tile): lists what can be saved, [[word, file name, async () => Blob]]. */
   constructor(pictures, tell, fault) {
     this.#pictures = pictures;
     this.#tell = tell;
     this.#fault = fault;
     at("close-share").addEventListener("click", () => at("share").close());
     at("share").addEventListener("click", (event) => {
-      if (event.target === at("share")) at("share").close(); // beside the dialog
+      if (event.target === at("share")) at("share").close(); // a click on the backdrop
     });
     at("copy-link").addEventListener("click", () => this.#copy(at("link"), at("copy-link")));
     at("copy-code").addEventListener("click", () => this.#copy(at("code"), at("copy-code")));
@@ -36,7 +36,7 @@ export class Sharing {
     at("share").showModal();
     try {
       this.#texts = (await read(key(tile))).texts;
-      this.#write(); // and nothing else: a button that is made anew loses the click that is on it
+      this.#write(); // not `fill`: a click on a button is lost when the button is replaced
     } catch (error) {
       at("share").close();
       this.#fault(error);

@@ -1,4 +1,4 @@
-// The pictures: which one is shown, how large, and what is said of it.
+// The stage: which picture is shown, its zoom, caption and description.
 
 import { at, radios } from "./dom.js";
 import { icon } from "./icons.js";
@@ -13,7 +13,7 @@ export class Stage {
   #alt = () => "";
   #zoomed = false;
 
-  /** chosen(view) is told when somebody asks for another view. */
+  /** chosen(view) is called when the user chooses another view. */
   constructor(chosen) {
     this.#chosen = chosen;
     at("zoom").addEventListener("click", () => this.zoom(!this.#zoomed));
@@ -28,8 +28,8 @@ export class Stage {
   shows = (view, kind, of) => this.#pictures[view]?.kind === kind && this.#pictures[view].of === of;
 
   /**
-   * Put a picture on the stage. of: the link to its tile. caption: a function, for it may be said in
-   * another language later.
+   * Put a picture on the stage. of: the link to its tile. caption: a function, since the language may
+   * change.
    */
   put(view, blob, kind, of, caption) {
     const first = !this.has(view);
@@ -38,7 +38,7 @@ export class Stage {
     if (first) this.fill();
   }
 
-  /** Take a picture off the stage: it shows a tile that is no more. */
+  /** Remove a view's picture, which shows another tile than the present one. */
   drop(view) {
     if (!this.has(view)) return;
     delete this.#pictures[view];
@@ -55,13 +55,13 @@ export class Stage {
     this.#show();
   }
 
-  /** alt(view): what the picture shows, in words. */
+  /** Set the description of pictures. alt(view): returns it. */
   describe(alt) {
     this.#alt = alt;
     this.fill();
   }
 
-  /** busy: what is being made for the view, in words; "" for nothing. */
+  /** Show what is being made for the view; "" for nothing. */
   busy(words) {
     at("busy").hidden = !words;
     at("busy-text").textContent = words;
@@ -85,7 +85,7 @@ export class Stage {
     } else for (const name of ["tabindex", "role", "aria-label"]) zoomed.removeAttribute(name);
   }
 
-  /** One pixel of the picture on one pixel of the screen, around the place of a click if there was one. */
+  /** Zoom to one pixel of the picture for each of the screen, around the place of a click if given. */
   zoom(zoomed, event) {
     const box = at("picture").getBoundingClientRect();
     const place = event ? [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height] : [0.5, 0.5];
@@ -100,8 +100,8 @@ export class Stage {
   }
 
   /**
-   * Painted on a canvas: of pictures in <img> whose address changes with every one, Chromium keeps
-   * all pixels, so that each change of the mix would take another megabyte.
+   * Paint the picture on a canvas. In an <img> with a new address for each picture, Chromium would keep
+   * the pixels of all of them, a megabyte for each change of the mix.
    */
   async #show() {
     const { view } = this;
@@ -124,7 +124,7 @@ export class Stage {
 
   #sized() {
     const canvas = at("picture");
-    // A draft has half the pixels of the final picture, and keeps its place.
+    // A preview of 512 pixels is shown as large as the final picture.
     const wide = canvas.width === 512 ? 1024 : canvas.width;
     const width = this.#zoomed && wide ? `${wide / devicePixelRatio}px` : "";
     canvas.style.width = width;
@@ -132,7 +132,7 @@ export class Stage {
   }
 }
 
-/** Lets a mouse pull a scrolling pane about; fingers can do it anyway. */
+/** Let a mouse drag a scrolling pane; touch can do it anyway. */
 function draggable(pane) {
   let from = null;
   pane.addEventListener("pointerdown", (event) => {
@@ -148,7 +148,7 @@ function draggable(pane) {
   for (const end of ["pointerup", "pointercancel"]) pane.addEventListener(end, () => (from = null));
 }
 
-/** "shares off by 1.2 points in all": half the sum of what each is off. */
+/** Write the total variation of measured shares, half the sum of differences, in percentage points. */
 export function offBy(tile, measured) {
   const off = tile.colors.reduce((sum, c) => sum + Math.abs(c.share / tile.whole - (measured[c.name.toLowerCase()] ?? 0)), 0) / 2;
   return say("off", { points: figure(100 * off) });

@@ -34,7 +34,7 @@ export class Swatches {
     at("swatches").replaceChildren();
   }
 
-  /** A palette colour's hex by any of its names. */
+  /** Look up a palette colour's hex by any of its names. */
   hex = (name) => this.#palette.find((swatch) => swatch.names.some((own) => plain(own) === plain(name)))?.hex ?? "#808080";
 
   #fill(searched) {
@@ -70,7 +70,7 @@ export class Swatches {
     else this.#mixer.add(color);
   }
 
-  /** Enter in the search takes the first colour that was found. */
+  /** Take the first colour that was found. */
   #first() {
     const text = at("search").value.trim();
     if (/^#/.test(text) && !HEX.test(text)) this.#tell(say("no_hex", { text }), true);

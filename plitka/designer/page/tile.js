@@ -1,11 +1,11 @@
-// A tile as the page keeps it, and as a request or a link holds it. Pure.
+// Tiles: as the page keeps them, as requests, and as links. Pure.
 //
-// {colours, whole, angle, quality, seed, overrides}; shares add up to `whole`: 100, or 1 for a recipe
-// whose fractions cannot be said in percent without a change in their last digit.
+// {colors, whole, angle, quality, seed, overrides}; shares add up to `whole`: 100, or 1 for a recipe
+// whose fractions cannot be written in percent without changing their last digit.
 
 import { Fault } from "./server.js";
 
-/** From a recipe as the server writes it. hexes: what the names of colours look like. */
+/** Convert a recipe as the server writes it. hexes(name): returns the hex of a colour. */
 export function fromRecipe(recipe, hexes) {
   const total = recipe.colors.reduce((sum, color) => sum + color.proportion, 0);
   return {
@@ -24,7 +24,7 @@ export function fromRecipe(recipe, hexes) {
   };
 }
 
-/** The request of a tile: colours without a share are not asked for. */
+/** Write the request for a tile, without colours that have no share. */
 export function request(tile) {
   const colors = tile.colors
     .filter((color) => color.share > 0)
@@ -34,10 +34,10 @@ export function request(tile) {
   return asked;
 }
 
-/** What tells two tiles apart: the text of their request. */
+/** The identity of a tile: its request as text. */
 export const key = (tile) => JSON.stringify(request(tile));
 
-/** The part of the address after the #: dark_green:50,~1e90ff:50&angle=45&seed=7 */
+/** Write the part of the address after the #: dark_green:50,~1e90ff:50&angle=45&seed=7 */
 export function link(tile) {
   const asked = request(tile);
   const colors = asked.colors.map((color) => {
@@ -51,8 +51,8 @@ export function link(tile) {
 }
 
 /**
- * The text of the request in a link, for the server to judge; null where there is none.
- * `#params_json=` with a request as it is taken elsewhere does as well.
+ * Read the request in a link as text, for the server to check; null if there is none. A link may also
+ * have the request itself: `#params_json=…`.
  */
 export function fromLink(hash) {
   const text = hash.replace(/^[#?]/, "");

@@ -1,4 +1,4 @@
-// Says what the page says, in the language that was chosen.
+// The page's texts in the chosen language.
 
 import en from "./words/en.js";
 import ru from "./words/ru.js";
@@ -11,7 +11,7 @@ let language = "en";
 export const languages = Object.keys(DICTIONARIES);
 export const current = () => language;
 
-/** The language that was chosen before, or else the first of the browser's that there is. */
+/** Find the language: the one chosen before, else the first of the browser's that is available. */
 export function preferred() {
   const wanted = [kept(), ...navigator.languages.map((tag) => tag.slice(0, 2))];
   return wanted.find((tag) => tag in DICTIONARIES) ?? "en";
@@ -23,7 +23,7 @@ export function speak(tag, keep = false) {
   if (keep) remember(language);
 }
 
-/** A sentence of the dictionary, its {places} filled in. */
+/** Look up a sentence of the dictionary, and fill in its {places}. */
 export function say(word, values = {}) {
   const sentence = DICTIONARIES[language][word] ?? word;
   return sentence.replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
@@ -31,12 +31,12 @@ export function say(word, values = {}) {
 
 export const knows = (word) => word in DICTIONARIES[language];
 
-/** A colour's name: as the palette has it, or a hex. */
+/** Translate a colour's name, as the palette has it; a hex stays. */
 export function colorName(name) {
   return DICTIONARIES[language].colors[name.toLowerCase().replace(/[ _-]+/g, (gap) => (gap === "-" ? "-" : " "))] ?? name;
 }
 
-/** A colour's names in all languages, for the search. */
+/** List a colour's names in all languages, for the search. */
 export const namesEverywhere = (name) => [name, ...Object.values(DICTIONARIES).map((d) => d.colors[name] ?? name)];
 
 export const percent = (share, digits = 1) =>
@@ -45,7 +45,7 @@ export const percent = (share, digits = 1) =>
 export const figure = (value, digits = 1) =>
   new Intl.NumberFormat(language, { maximumFractionDigits: digits, useGrouping: false }).format(value);
 
-/** Fills in the words of all elements that name one in data-word, data-label and so on. */
+/** Set the texts of all elements that name one in data-word, data-label and so on. */
 export function fill(root = document) {
   for (const element of root.querySelectorAll("[data-word]")) element.textContent = say(element.dataset.word);
   for (const element of root.querySelectorAll("[data-label]")) element.setAttribute("aria-label", say(element.dataset.label));
@@ -54,7 +54,7 @@ export function fill(root = document) {
   for (const element of root.querySelectorAll("[data-placeholder]")) element.placeholder = say(element.dataset.placeholder);
 }
 
-// A browser may forbid a page to keep anything; then the choice lasts as long as the page.
+// A browser may forbid local storage; then a choice lasts as long as the page.
 
 export function kept(name = KEPT) {
   try {
