@@ -69,18 +69,18 @@ class SdxlEngine:
         self.knows_tokens = loaded.tokens
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
-        self.options = loaded.savings
+        self.options = loaded.options
         self.turbo = loaded.turbo
         self.controlnets = ControlNets(
             loaded.controlnets,
             loaded.device,
-            loaded.savings,
+            loaded.options,
             needed=loaded.needs.controlnet + loaded.needs.denoise,
         )
         self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
         self._lock = threading.Lock()
-        self._prompt_encoder = PromptEncoder(loaded.pipe, loaded.savings.keep_prompts)
+        self._prompt_encoder = PromptEncoder(loaded.pipe, loaded.options.keep_prompts)
         self._place_modules()
         self._compiled = self._compile_unet(loaded.stages)
 

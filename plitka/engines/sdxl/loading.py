@@ -55,7 +55,7 @@ class Loaded:
     memory_plan: MemoryPlan
     needs: Needs
     controlnets: Mapping[str, str]  # kind -> folder or repository
-    savings: Options
+    options: Options
     turbo: LoraAdapter | None  # switched on for the quality `turbo`
     turbo_scheduler: Any
     stages: Stages  # of setup(), so far
@@ -64,20 +64,19 @@ class Loaded:
 def load(settings: SdxlSettings, packed: Path | str | None) -> Loaded:
     """Do all that setup() does. Raises EngineError; faults of the files come before any loading."""
     quiet_libraries()
-    switches = settings.options
     chosen = device.choose_device(settings.memory_fraction)
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
     with archive.open_package(packed) as package:
         weights = resolve_weights(settings.weights, package, stages)
-        device.limit_memory(chosen, switches.tf32)
+        device.limit_memory(chosen, settings.options.tf32)
         needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
         memory_plan = choose_plan(chosen, device.free_memory(chosen), needed)
         log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
         pipe = assemble(weights, chosen, place, stages)
         for network in (pipe.unet, pipe.vae):
-            set_memory_format(network, chosen, switches)
+            set_memory_format(network, chosen, settings.options)
         turbo = None
         if weights.turbo is not None:
             with stages("load turbo LoRA"):
@@ -89,7 +88,7 @@ def load(settings: SdxlSettings, packed: Path | str | None) -> Loaded:
         memory_plan=memory_plan,
         needs=needed,
         controlnets=weights.settings.controlnets,
-        savings=switches,
+        options=settings.options,
         turbo=turbo,
         turbo_scheduler=_make_turbo_scheduler(pipe.scheduler),
         stages=stages,
