@@ -9,6 +9,7 @@ difference, and exits with 1 if there is one.
 """
 
 import argparse
+import difflib
 import json
 import os
 import subprocess
@@ -169,8 +170,10 @@ def _report_equal(run: _Run, old: dict[str, object], new: dict[str, object]) -> 
     print(f"{run.name}: {', '.join(unequal)}")
     for key in unequal:
         if not isinstance(old.get(key), bytes):
-            print(f"  old {key}: {old.get(key)!r:.400}")
-            print(f"  new {key}: {new.get(key)!r:.400}")
+            before, after = (str(result.get(key)).splitlines() for result in (old, new))
+            names = f"old {key}", f"new {key}"
+            for line in difflib.unified_diff(before, after, *names, n=0, lineterm=""):
+                print(f"  {line:.400}")
     return False
 
 
