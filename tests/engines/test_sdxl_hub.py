@@ -35,9 +35,9 @@ main(["check"])
 """
 SAVE_UNET = """
 import sys
-from plitka.engines import registry
+from tests.support.settings import load_engine
 from safetensors.torch import load_file, save_file
-save_file(registry.load_engine("sdxl").pipe.unet.state_dict(), sys.argv[1])
+save_file(load_engine("sdxl").pipe.unet.state_dict(), sys.argv[1])
 """
 
 
