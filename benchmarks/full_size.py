@@ -21,7 +21,7 @@ from plitka.engines.sdxl import engine as sdxl
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.request import parsing
 from plitka.request.plan import make_plan
-from plitka.runtime.memory import peak_memory_mb
+from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import Stages, log
 from plitka.tile.layout import lay
 from plitka.weights.settings import read_weights_settings
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _run(folder: Path, size: int, steps: int) -> None:
-    stages = Stages(lambda: f"peak so far {peak_memory_mb():,.0f} MiB")
+    stages = Stages(lambda: f"peak so far {measure_peak_memory_mb():,.0f} MiB")
     with stages("write random weights"):
         files = random_models.write_model(folder, "full")
         weights = read_weights_settings(files.environment())
@@ -60,7 +60,7 @@ def _run(folder: Path, size: int, steps: int) -> None:
             layout = lay(plan.recipe)
             guides = engine.make_guides(plan, layout, size)
             engine.draw(DrawRequest(plan, layout, size, steps, guides))
-    log.info("peak of the process: %.1f GiB", peak_memory_mb() / 1024)
+    log.info("peak of the process: %.1f GiB", measure_peak_memory_mb() / 1024)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,7 @@ import psutil
 from plitka import __version__
 from plitka.request.plan import PICTURE_SIZES
 from plitka.serving.outbox import COGS_FOLDERS
-from tests.serving.test_server import opened
-from tests.support.server import CogServer, cog_server
+from tests.support.server import CogServer, cog_server, open_png
 
 SIZES = [(size, size) for size in PICTURE_SIZES.values()]
 MAX_GROWTH = 0.02  # of the median memory in the last window over that in the first
@@ -107,7 +106,7 @@ def check_pictures(body: Mapping[str, Any]) -> list[str]:
     """Decode each picture; returns digests. Raises ValueError or OSError for a damaged one."""
     if body["status"] != "succeeded":
         raise ValueError(f"{body['status']}: {body.get('error')}")
-    pictures = [opened(uri) for uri in body["output"]]
+    pictures = [open_png(uri) for uri in body["output"]]
     for picture in pictures:
         picture.load()
     if [picture.size for picture in pictures] != SIZES:

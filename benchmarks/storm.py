@@ -24,8 +24,8 @@ import hypothesis
 import schemathesis
 from hypothesis import strategies as st
 
-from tests.request.test_parsing import requests as recipes
-from tests.serving.test_server import TILE
+from tests.support.recipes import TILE
+from tests.support.request_strategies import requests as recipes
 from tests.support.server import CogServer, cog_server
 
 Throw = tuple[str, str, bytes, dict[str, str]]  # method, path, content, headers

@@ -19,7 +19,7 @@ from benchmarks.report import print_table
 from plitka.color import palette
 from plitka.measure.shares import measure
 from plitka.request import parsing
-from plitka.runtime.memory import peak_memory_mb
+from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.tile import granule, layout, render
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 
@@ -46,12 +46,12 @@ def costs(size: int, angle: float, runs: int) -> dict[str, Cost]:
         "edges for SoftEdge": lambda: draw_soft_edges(laid, photo),
         "measuring the shares": lambda: measure(photo, laid.colors),
     }
-    peak = peak_memory_mb()  # of the stages below, none needs more than the render
+    peak = measure_peak_memory_mb()  # of the stages below, none needs more than the render
     found = {
         name: (statistics.median(_seconds(stage) for _ in range(runs)), _mebibytes(stage))
         for name, stage in stages.items()
     }
-    return found | {"whole process": (float("nan"), max(peak, peak_memory_mb()))}
+    return found | {"whole process": (float("nan"), max(peak, measure_peak_memory_mb()))}
 
 
 def cost_of_granules(pixels: int, angle: float, runs: int) -> tuple[int, float, float]:

@@ -15,7 +15,7 @@ from plitka.request.controlnet import ControlNetChoice
 from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
 from plitka.request.recipe import Recipe, draw_seed
 from plitka.runtime.background import BackgroundWorker
-from plitka.runtime.memory import peak_memory_mb
+from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import Stages, log
 from plitka.tile import render
 from plitka.tile.layout import NONE, Layout, lay
@@ -222,7 +222,7 @@ class _Report:
             "steps": dict(self._steps),
             **({"drawing": dict(self._engine_metrics)} if self._engine_metrics else {}),
             "seconds": dict(self._stages.seconds),
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": measure_peak_memory_mb(),
             "colors": [
                 {
                     "name": part.name,

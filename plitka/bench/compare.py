@@ -24,7 +24,7 @@ from plitka.engines.sdxl.engine import SdxlEngine, load_sdxl
 from plitka.engines.sdxl.options import PLAIN, Options, SdxlSettings
 from plitka.request.plan import DRAWN_SIZES, Plan, make_plan
 from plitka.request.recipe import Recipe
-from plitka.runtime.memory import peak_memory_mb
+from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
 
@@ -228,7 +228,7 @@ def _peak_mb(on: Device) -> float:
     if _STATUS.exists():
         lines = _STATUS.read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-    return peak_memory_mb()
+    return measure_peak_memory_mb()
 
 
 def _weights_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:

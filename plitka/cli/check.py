@@ -91,7 +91,7 @@ def _inspect_device(weights: Preflight, memory_fraction: float) -> Iterator[Find
         return
     needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
     try:
-        plan = choose_plan(chosen, device.free_memory(chosen), needed)
+        plan = choose_plan(chosen, device.measure_free_memory(chosen), needed)
     except EngineError as fault:
         yield Finding("memory", str(fault), fault=True)
         return

@@ -10,7 +10,7 @@ import psutil
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def free_main_memory(cgroup: Path = _CGROUP) -> int:
+def measure_free_main_memory(cgroup: Path = _CGROUP) -> int:
     """Bytes of main memory that can still be had, within the container's limit where it has one."""
     free = psutil.virtual_memory().available
     try:
@@ -36,7 +36,7 @@ def trim_heap() -> None:
         malloc_trim(0)
 
 
-def peak_memory_mb() -> float:
+def measure_peak_memory_mb() -> float:
     """The most memory that this process has held so far, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere

@@ -2,7 +2,7 @@
 
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
-from plitka.runtime.memory import free_main_memory
+from plitka.runtime.memory import measure_free_main_memory
 from plitka.serving.outbox import Outbox
 
 _MIN_MEMORY_BYTES = 256 * 2**20  # a tile of the render engine takes about 100 MiB
@@ -11,7 +11,7 @@ _MIN_MEMORY_BYTES = 256 * 2**20  # a tile of the render engine takes about 100 M
 def check_health(engine: Engine, outbox: Outbox) -> None:
     """Raise EngineError or PictureError if the next prediction would fail; says what is missing."""
     outbox.check()
-    free = free_main_memory()
+    free = measure_free_main_memory()
     if free < _MIN_MEMORY_BYTES:
         raise EngineError(
             f"memory: {free >> 20} MiB are free, and a picture needs {_MIN_MEMORY_BYTES >> 20}; end"

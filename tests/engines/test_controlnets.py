@@ -20,7 +20,9 @@ class Shelf:
         self.room = room
         self.loads: list[str] = []
         self.networks = ControlNets(SOURCES, Device("cpu", "CPU", "float32", room), Options(), 1)
-        patch.setattr(device, "free_memory", lambda _: self.room - len(self.networks.loaded))
+        patch.setattr(
+            device, "measure_free_memory", lambda _: self.room - len(self.networks.loaded)
+        )
         patch.setattr(loading, "load_controlnet", self.load)
 
     def load(self, kind: ControlNetKind, source: str, chosen: Device, place: str) -> Any:

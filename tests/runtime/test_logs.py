@@ -8,7 +8,7 @@ import pytest
 from plitka.runtime import logs
 from plitka.runtime.timing import log
 from tests.conftest import StartServer
-from tests.serving.test_server import TILE
+from tests.support.recipes import TILE
 
 TOKEN = "hf_abcdefghijklmnop"
 

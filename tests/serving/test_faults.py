@@ -17,7 +17,7 @@ from plitka.serving import outbox
 from plitka.serving.outbox import Outbox
 from tests.conftest import StartServer
 from tests.serving.test_sdxl_server import tile
-from tests.serving.test_server import TILE
+from tests.support.recipes import TILE
 from tests.support.server import CogServer, Event, cog_server
 from tests.support.small_sdxl import SmallSdxl
 

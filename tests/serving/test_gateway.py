@@ -13,9 +13,8 @@ import yaml
 
 from plitka.serving.gateway import ONE_HEAP
 from script import openapi_schema
-from tests.serving.test_server import TILE, record
-from tests.support.recipes import request
-from tests.support.server import CogServer, cog_server
+from tests.support.recipes import TILE, request
+from tests.support.server import CogServer, cog_server, read_record
 
 BAD = json.dumps({"colors": []})
 
@@ -33,7 +32,7 @@ def test_pictures_stream_through_it_the_preview_first(gate: CogServer) -> None:
     with gate.stream(TILE) as events:
         seen = list(events)
     outputs = [event.data["chunk"] for event in seen if event.name == "output"]
-    assert [record(uri)["picture"] for uri in outputs] == ["preview", "final", "colormap"]
+    assert [read_record(uri)["picture"] for uri in outputs] == ["preview", "final", "colormap"]
     names = [event.name for event in seen]
     assert "log" in names[names.index("output") + 1 :]
     assert seen[-1].data["status"] == "succeeded"

@@ -7,7 +7,7 @@ import pytest
 
 from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
-from plitka.runtime.memory import free_main_memory
+from plitka.runtime.memory import measure_free_main_memory
 from plitka.serving import health
 from plitka.serving.outbox import Outbox
 
@@ -21,14 +21,14 @@ def cgroup(folder: Path, limit: str, used: int, cached: int) -> Path:
 
 def test_memory_is_counted_within_the_containers_limit(tmp_path: Path) -> None:
     folder = cgroup(tmp_path, str(1000), 900, 300)
-    assert free_main_memory(folder) == 400
-    assert free_main_memory(cgroup(tmp_path, str(1000), 2000, 0)) == 0
+    assert measure_free_main_memory(folder) == 400
+    assert measure_free_main_memory(cgroup(tmp_path, str(1000), 2000, 0)) == 0
 
 
 def test_without_a_limit_it_is_the_machines(tmp_path: Path) -> None:
     machine = psutil.virtual_memory().available
     for folder in (tmp_path / "absent", cgroup(tmp_path, "max", 1, 1)):
-        assert free_main_memory(folder) == pytest.approx(machine, rel=0.2)
+        assert measure_free_main_memory(folder) == pytest.approx(machine, rel=0.2)
 
 
 def test_an_engine_with_room_is_well_and_one_without_says_so(
@@ -36,6 +36,6 @@ def test_an_engine_with_room_is_well_and_one_without_says_so(
 ) -> None:
     outbox = Outbox()
     health.check_health(RenderEngine(), outbox)
-    monkeypatch.setattr(health, "free_main_memory", lambda: 100 * 2**20)
+    monkeypatch.setattr(health, "measure_free_main_memory", lambda: 100 * 2**20)
     with pytest.raises(EngineError, match="memory: 100 MiB are free, and a picture needs 256"):
         health.check_health(RenderEngine(), outbox)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartServer
-from tests.serving.test_server import opened, record
 from tests.support.recipes import request
-from tests.support.server import CogServer
+from tests.support.server import CogServer, open_png, read_record
 from tests.support.small_sdxl import SmallSdxl
 
 
@@ -36,7 +35,7 @@ def test_predictions_cancelling_a_missing_network_and_good_ones_after_each(
 
     first = server.predict(tile(45)).json()
     assert first["status"] == "succeeded", first
-    assert [opened(uri).size for uri in first["output"]] == [(512,) * 2, (1024,) * 2, (1024,) * 2]
+    assert [open_png(uri).size for uri in first["output"]] == [(512,) * 2, (1024,) * 2, (1024,) * 2]
     assert first["metrics"]["engine"] == "sdxl"
     assert first["metrics"]["controlnet"] == "softedge"
     assert first["metrics"]["steps"] == {"preview": 1, "final": 1}
@@ -44,7 +43,7 @@ def test_predictions_cancelling_a_missing_network_and_good_ones_after_each(
     assert "1024x1024: " in logged(first)
     assert "1/1" in logged(first), "the progress bar is in the prediction's log"
     assert "load ControlNet softedge" in logged(first)
-    assert record(first["output"][1])["engine"] == "sdxl"
+    assert read_record(first["output"][1])["engine"] == "sdxl"
 
     missing = server.predict(tile(90)).json()
     assert missing["status"] == "failed"

@@ -1,31 +1,14 @@
 """Plitka behind Cog's real HTTP server."""
 
-import base64
-import io
 import json
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 
 from tests.conftest import StartServer
-from tests.support.recipes import request
-from tests.support.server import CogServer
-
-TILE = request({"red": 60, "white": 40}, 45)
-
-
-def opened(uri: str) -> Image.Image:
-    head, content = uri.split(",", 1)
-    assert head == "data:image/png;base64"
-    return Image.open(io.BytesIO(base64.b64decode(content)))
-
-
-def record(uri: str) -> dict[str, Any]:
-    text: dict[str, Any] = json.loads(opened(uri).info["plitka"])
-    return text
+from tests.support.recipes import TILE
+from tests.support.server import CogServer, open_png, read_record
 
 
 def test_a_prediction_gives_three_pictures_and_equal_requests_give_equal_bytes(
@@ -33,9 +16,13 @@ def test_a_prediction_gives_three_pictures_and_equal_requests_give_equal_bytes(
 ) -> None:
     first, second = (server.predict(TILE).json() for _ in range(2))
     assert first["status"] == "succeeded"
-    assert [opened(uri).size for uri in first["output"]] == [(512,) * 2, (1024,) * 2, (1024,) * 2]
-    assert [opened(uri).mode for uri in first["output"]] == ["RGB"] * 3
-    assert [record(uri)["picture"] for uri in first["output"]] == ["preview", "final", "colormap"]
+    assert [open_png(uri).size for uri in first["output"]] == [(512,) * 2, (1024,) * 2, (1024,) * 2]
+    assert [open_png(uri).mode for uri in first["output"]] == ["RGB"] * 3
+    assert [read_record(uri)["picture"] for uri in first["output"]] == [
+        "preview",
+        "final",
+        "colormap",
+    ]
     assert first["output"] == second["output"]
 
 
@@ -44,7 +31,7 @@ def test_another_seed_gives_another_picture_and_is_reported(server: CogServer) -
     first, second = (server.predict(json.dumps(body)).json() for _ in range(2))
     assert first["output"][1] != second["output"][1]
     assert first["metrics"]["seed"] != second["metrics"]["seed"]
-    assert record(first["output"][1])["seed"] == first["metrics"]["seed"]
+    assert read_record(first["output"][1])["seed"] == first["metrics"]["seed"]
 
 
 def test_metrics_tell_what_was_measured(server: CogServer) -> None:
@@ -74,8 +61,8 @@ def test_log_lines_of_the_stages_reach_the_prediction(server: CogServer) -> None
 )
 def test_a_wrapped_request_is_the_same_request(server: CogServer, wrapped: str) -> None:
     assert (
-        record(server.predict(wrapped).json()["output"][0])["request"]
-        == record(server.predict(TILE).json()["output"][0])["request"]
+        read_record(server.predict(wrapped).json()["output"][0])["request"]
+        == read_record(server.predict(TILE).json()["output"][0])["request"]
     )
 
 
@@ -99,7 +86,7 @@ def test_pictures_are_streamed_the_preview_first(server: CogServer) -> None:
     with server.stream(TILE) as events:
         seen = list(events)
     outputs = [event.data["chunk"] for event in seen if event.name == "output"]
-    assert [record(uri)["picture"] for uri in outputs] == ["preview", "final", "colormap"]
+    assert [read_record(uri)["picture"] for uri in outputs] == ["preview", "final", "colormap"]
     names = [event.name for event in seen]
     assert names[0] == "start"
     assert seen[-1].data["status"] == "succeeded"

@@ -21,3 +21,7 @@ def parse(text: str) -> Recipe:
 
 def asked(shares: Mapping[str, float], angle: float = 0, seed: int = 7) -> Recipe:
     return parse(request(shares, angle, seed))
+
+
+TILE = request({"red": 60, "white": 40}, 45)
+"""A request for any tile."""

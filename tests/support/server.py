@@ -1,5 +1,7 @@
 """Cog's real HTTP server as a subprocess, on a free port of this machine, for the tests."""
 
+import base64
+import io
 import json
 import os
 import re
@@ -15,6 +17,7 @@ from typing import Any
 
 import httpx
 import psutil
+from PIL import Image
 
 from script import openapi_schema
 
@@ -190,3 +193,16 @@ def _events(response: httpx.Response) -> Iterator[Event]:
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             yield Event(name, json.loads(line.removeprefix("data: ")))
+
+
+def open_png(uri: str) -> Image.Image:
+    """Open the picture in a data URI, as the server gives it out."""
+    head, content = uri.split(",", 1)
+    assert head == "data:image/png;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+def read_record(uri: str) -> dict[str, Any]:
+    """Read how the picture in a data URI was made."""
+    record: dict[str, Any] = json.loads(open_png(uri).info["plitka"])
+    return record

@@ -145,7 +145,7 @@ def test_memory_is_not_judged_by_a_base_model_that_cannot_be_read(
     path = tmp_path / "base.safetensors"
     path.write_bytes(b"")
     settings(BASE=path)
-    monkeypatch.setattr(device, "free_main_memory", lambda: 6 * 2**30)
+    monkeypatch.setattr(device, "measure_free_main_memory", lambda: 6 * 2**30)
     fails_with("an empty file", path, capsys)
 
 

@@ -39,7 +39,7 @@ class ControlNets:
         Raises WeightsError if it cannot be loaded.
         """
         if kind not in self._loaded:
-            while self._loaded and device.free_memory(self._device) < self._needed:
+            while self._loaded and device.measure_free_memory(self._device) < self._needed:
                 self.evict(keep=kind)
             network = loading.load_controlnet(kind, self._sources[kind], self._device, place)
             loading.set_memory_format(network, self._device, self._options)

@@ -6,7 +6,7 @@ from typing import Any
 import psutil
 
 from plitka.errors import EngineError, first_line
-from plitka.runtime.memory import format_gib, free_main_memory, to_mib
+from plitka.runtime.memory import format_gib, measure_free_main_memory, to_mib
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Device:
 
 def describe(device: Device) -> str:
     """Describe the device in words, with the memory that is free on it."""
-    free, total = format_gib(free_memory(device)), format_gib(device.total)
+    free, total = format_gib(measure_free_memory(device)), format_gib(device.total)
     return f"{device.title} ({device.name}, {device.dtype}), {free} of {total} free"
 
 
@@ -65,13 +65,13 @@ def limit_memory(device: Device, tf32: bool = True) -> None:
         torch.cuda.set_per_process_memory_fraction(device.memory_fraction, device.name)
 
 
-def free_memory(device: Device) -> int:
+def measure_free_memory(device: Device) -> int:
     """Measure the bytes that this process can still take on the device.
 
     Bytes that torch has cached for it count as free.
     """
     if device.kind != "cuda":
-        return free_main_memory()
+        return measure_free_main_memory()
     import torch
 
     free = torch.cuda.mem_get_info(device.name)[0]

@@ -103,7 +103,7 @@ class SdxlEngine:
         """Raise EngineError if the device fails or, between pictures, has too little memory."""
         device.check_device(self.device)
         is_idle = not self._lock.locked()
-        free, least = device.free_memory(self.device), self._needs.decode_tiled
+        free, least = device.measure_free_memory(self.device), self._needs.decode_tiled
         if is_idle and free < least:
             raise EngineError(
                 f"{self.device.title}: {format_gib(free)} of memory is free, and a picture needs"
@@ -319,7 +319,7 @@ class SdxlEngine:
 
     def _explain_out_of_memory(self) -> EngineError:
         """Make the error for a picture that failed twice."""
-        free = format_gib(device.free_memory(self.device))
+        free = format_gib(device.measure_free_memory(self.device))
         return EngineError(
             f"out of memory on {self.device.title}, twice, the second time with the memory plan"
             f" {self.memory_plan} ({PLANS[self.memory_plan]}); {free} is free now: end what"

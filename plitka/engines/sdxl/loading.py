@@ -71,7 +71,7 @@ def load(settings: SdxlSettings, packed: Path | str | None) -> Loaded:
         weights = resolve_weights(settings.weights, package, stages)
         device.limit_memory(chosen, settings.options.tf32)
         needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
-        memory_plan = choose_plan(chosen, device.free_memory(chosen), needed)
+        memory_plan = choose_plan(chosen, device.measure_free_memory(chosen), needed)
         log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
         pipe = assemble(weights, chosen, place, stages)
