@@ -12,6 +12,7 @@ import argparse
 import difflib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -141,11 +142,11 @@ def _execute(run: _Run, checkout: Path, folder: Path) -> dict[str, object]:
 
 
 def _remove_costs(text: str) -> str:
-    """Remove seconds and memory from printed JSON; other text stays as it is."""
+    """Remove seconds and memory from printed JSON, and from other text the memory that is free."""
     try:
         value = json.loads(text)
     except ValueError:
-        return text
+        return re.sub(r"\d+\.\d GiB of (?=\d+\.\d GiB free)", "", text)
     return json.dumps(_prune(value), indent=1)
 
 
