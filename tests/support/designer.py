@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Download, Locator, Page, expect
+from playwright.sync_api import Download, Locator, Page
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -80,11 +80,15 @@ class Hand:
 
     def drawn(self, kind: str = "final") -> None:
         """Wait for the picture of the tile that the address holds."""
-        picture = self.page.locator("#picture")
-        expect(picture).to_have_attribute("data-of", re.compile("^#c="), timeout=DRAWN_MS)
-        hash_ = self.page.evaluate("() => location.hash")
-        expect(picture).to_have_attribute("data-of", hash_, timeout=DRAWN_MS)
-        expect(picture).to_have_attribute("data-kind", kind, timeout=DRAWN_MS)
+        # Looked at together, each time anew: the page may still be rewriting its address.
+        self.page.wait_for_function(
+            """kind => {
+                const { of, kind: shown } = document.querySelector("#picture").dataset;
+                return location.hash.startsWith("#c=") && of === location.hash && shown === kind;
+            }""",
+            arg=kind,
+            timeout=DRAWN_MS,
+        )
 
     def shares(self) -> dict[str, float]:
         """The shares that are asked for, by the colours' names on the page."""
