@@ -1,7 +1,7 @@
 // The page: one tile, and everything that shows or changes it.
 
 import { at, make } from "./dom.js";
-import { Easel } from "./easel.js";
+import { Renderer } from "./renderer.js";
 import { History } from "./history.js";
 import { icon } from "./icons.js";
 import { Mixer } from "./mixer.js";
@@ -27,7 +27,7 @@ let views = null; // AbortController of the request for the room or the colormap
 const history = new History();
 
 const stage = new Stage(turn);
-const easel = new Easel(drawn, (error) => fault(error, () => easel.draw(tile, true)));
+const renderer = new Renderer(drawn, (error) => fault(error, () => renderer.draw(tile, true)));
 const mixer = new Mixer((colors, done, whole = 100) => change({ colors, whole }, done), tell);
 let swatches, settings, camera, sharing;
 
@@ -58,7 +58,7 @@ function show(next, done, kept = true) {
     clear();
   }
   fill();
-  if (other || (done && !stage.shows("drawing", "final", link(tile)))) easel.draw(tile, done);
+  if (other || (done && !stage.shows("drawing", "final", link(tile)))) renderer.draw(tile, done);
   if (done) look();
 }
 
@@ -138,7 +138,7 @@ const room = (of, signal) =>
 
 function saves(of) {
   const name = (what, ending) => `plitka-${of.colors.map((c) => c.name.replace(/\W+/g, "")).join("-").slice(0, 60)}-${of.seed}-${what}.${ending}`;
-  const png = (kind) => async () => (kind === "final" ? easel.final(of) : (await server.picture(kind, key(of))).blob);
+  const png = (kind) => async () => (kind === "final" ? renderer.final(of) : (await server.picture(kind, key(of))).blob);
   const list = [
     ["save_final", name("final", "png"), png("final")],
     ["save_preview", name("preview", "png"), png("preview")],

@@ -6,7 +6,7 @@ import { key, request } from "./tile.js";
 const REST = 120; // ms without a change before the measured preview is requested
 const KEPT = 8; // final pictures, so that undo shows its picture at once
 
-export class Easel {
+export class Renderer {
   #show;
   #fault;
   #wanted = null; // {tile, settled}: what to draw next
