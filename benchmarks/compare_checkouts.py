@@ -152,7 +152,10 @@ def _remove_costs(text: str) -> str:
 
 def _prune(value: object) -> object:
     if isinstance(value, dict):
-        return {k: _prune(v) for k, v in value.items() if k not in _COSTS}
+        kept = {
+            k: sorted(v) if isinstance(v, dict) else None for k, v in value.items() if k in _COSTS
+        }
+        return {k: kept[k] if k in kept else _prune(v) for k, v in value.items()}
     return [_prune(v) for v in value] if isinstance(value, list) else value
 
 

@@ -1,4 +1,7 @@
-"""Types of the NumPy arrays that pass between rooms. Imports: nothing of plitka."""
+"""Types of the NumPy arrays that pass between rooms. Imports: nothing of plitka.
+
+Imports: nothing of the project.
+"""
 
 from typing import TypeAlias
 

@@ -1,4 +1,7 @@
-"""Errors that several rooms raise and the faces show: each message says what to do."""
+"""Errors that several rooms raise and the faces show: each message says what to do.
+
+Imports: nothing.
+"""
 
 
 class EngineError(RuntimeError):
@@ -9,7 +12,7 @@ class WeightsError(EngineError):
     """A file that is missing or is not what it should be; the message says what to do."""
 
 
-def first_line(error: BaseException) -> str:
+def extract_first_line(error: BaseException) -> str:
     """The first line of a library's error, its type's name where it says nothing."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

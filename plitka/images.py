@@ -1,4 +1,7 @@
-"""Image files: PNG with the record of how it was made, and any picture as an array."""
+"""Image files: PNG with the record of how it was made, and any picture as an array.
+
+Imports: nothing of the project.
+"""
 
 import io
 import json

@@ -1,4 +1,7 @@
-"""The pipeline: Recipe -> preview, final and colormap, each as soon as it is ready."""
+"""The pipeline: Recipe -> preview, final and colormap, each as soon as it is ready.
+
+Imports: engines, matching, and what lies below them.
+"""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace

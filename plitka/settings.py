@@ -2,13 +2,16 @@
 
 The faces are predict.py, cli/, designer/run and serving/gateway; nothing else looks at the
 environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
+
+Imports: color, runtime, weights and engines.sdxl.options, for the values that settings become.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 from plitka.color import palette
 from plitka.engines.sdxl import options
@@ -36,8 +39,8 @@ class PhotographerSettings:
     """
 
     backend: str
-    token: str | None
-    replicate_token: str
+    token: str | None = field(repr=False)
+    replicate_token: str = field(repr=False)
     replicate_address: str | None
 
 
@@ -49,7 +52,7 @@ class Settings:
     for does not stop it. An empty variable counts as one that is not there.
     """
 
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)  # with tokens among them
 
     @property
     def engine(self) -> str:
@@ -96,7 +99,7 @@ class Settings:
     @property
     def package(self) -> str | None:
         """A folder, .tar or .zip with a LoRA and embeddings, as `setup(weights)` takes it."""
-        return self.variables.get(PACKAGE)
+        return self.variables.get(PACKAGE) or None
 
     @property
     def photographer(self) -> PhotographerSettings:
@@ -104,20 +107,20 @@ class Settings:
             backend=self.variables.get(PHOTOGRAPHER, "").strip() or "sdxl",
             token=self.variables.get(PHOTOGRAPHER_TOKEN, "").strip() or None,
             replicate_token=self.variables.get(REPLICATE_TOKEN, "").strip(),
-            replicate_address=self.variables.get(REPLICATE_ADDRESS),
+            replicate_address=self.variables.get(REPLICATE_ADDRESS) or None,
         )
 
     @property
-    def port(self) -> int:
-        """The gateway's. Raises ValueError for what is no number."""
-        return int(self.variables.get(PORT) or _DEFAULT_PORT)
+    def port(self) -> str:
+        """The gateway's, not yet checked."""
+        return self.variables.get(PORT) or _DEFAULT_PORT
 
 
 def read_settings() -> Settings:
-    """Read the environment. A face calls this once, before it imports anything heavy."""
+    """Read the environment. A face calls this once, before it loads an engine."""
     # Else transformers warns, when it is imported, of packages that nothing here uses.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    return Settings(dict(os.environ))
+    return Settings(MappingProxyType(dict(os.environ)))
 
 
 # The page of all settings

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from plitka.cli.main import main
+from plitka.designer.backends.select import select_backend
 from plitka.settings import VARIABLES, Settings, write_page
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,9 +32,7 @@ class Watched(Mapping[str, str]):
         return 0
 
 
-def read_all(settings: Settings) -> None:
-    for part in ("engine", "sdxl", "log", "palette_file", "package", "photographer", "port"):
-        getattr(settings, part)
+PARTS = ("engine", "sdxl", "log", "palette_file", "package", "photographer", "port")
 
 
 def test_the_page_is_what_the_program_says_of_itself() -> None:
@@ -43,15 +42,16 @@ def test_the_page_is_what_the_program_says_of_itself() -> None:
 
 def test_every_variable_that_is_read_is_on_the_page_and_no_other() -> None:
     watched = Watched()
-    read_all(Settings(watched))
+    for part in PARTS:
+        getattr(Settings(watched), part)
     assert watched.names == {variable.name for variable in VARIABLES}
 
 
 def test_an_empty_environment_gives_the_defaults_of_the_page() -> None:
     empty, unset = Settings(dict.fromkeys((v.name for v in VARIABLES), "")), Settings({})
-    assert (empty.engine, empty.port, empty.log) == ("sdxl", 5000, unset.log)
-    assert (empty.weights, empty.options) == (unset.weights, unset.options)
-    assert empty.sdxl.memory_fraction == 1
+    for part in PARTS:
+        assert getattr(empty, part) == getattr(unset, part), part
+    assert (empty.engine, empty.port, empty.package) == ("sdxl", "5000", None)
 
 
 def test_a_fault_in_what_a_command_has_no_use_for_does_not_stop_it(
@@ -85,6 +85,7 @@ def test_check_tells_every_wrong_setting_and_what_is_wrong_with_the_files(
     wrong = {
         "PLITKA_BASE": "/absent",
         "PLITKA_LORA": "/absent.safetensors",
+        "PLITKA_PALETTE": "/absent.csv",
         "PLITKA_OVERLAP": "perhaps",
         "PLITKA_GPU_MEMORY_FRACTION": "2",
     }
@@ -92,5 +93,34 @@ def test_check_tells_every_wrong_setting_and_what_is_wrong_with_the_files(
         monkeypatch.setenv(name, value)
     assert main(["check"]) == 1
     faults = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAULT")]
-    for sign in ("/absent: no such", "/absent.safetensors: no such", "PLITKA_OVERLAP", "FRACTION"):
+    files = ("/absent: no such", "/absent.safetensors: no such")
+    for sign in (*files, "/absent.csv", "PLITKA_OVERLAP", "PLITKA_GPU_MEMORY_FRACTION"):
         assert any(sign in fault for fault in faults), sign
+    monkeypatch.setenv("PLITKA_LORA_SCALE", "much")
+    assert main(["check"]) == 1
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("LORA_SCALE", "absent.csv", "OVERLAP", "FRACTION"))
+    assert main(["check", "--engine", "render"]) == 1
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("absent.csv", "OVERLAP"))
+    assert "LORA_SCALE" not in said
+
+
+def test_a_designer_whose_photographs_a_server_makes_reads_no_setting_of_the_engine_here() -> None:
+    settings = Settings({"PLITKA_PHOTOGRAPH": "http://127.0.0.1:9", "PLITKA_COMPILE": "maybe"})
+    assert select_backend(settings).kind == "cog"
+
+
+def test_no_token_is_shown_where_settings_are_printed() -> None:
+    tokens = ("REPLICATE_API_TOKEN", "PLITKA_PHOTOGRAPH_TOKEN")
+    settings = Settings(dict.fromkeys(tokens, "r8_secret"))
+    assert "r8_secret" not in f"{settings!r} {settings.photographer!r}"
+
+
+def test_a_port_that_is_none_is_one_sentence() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "plitka.serving.gateway"],
+        cwd=ROOT, env={"PATH": "", "PORT": "abc"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "got 'abc'; allowed: 0 to 65535, here or in the variable PORT" in done.stderr

@@ -27,6 +27,7 @@ from plitka.request.recipe import Recipe
 from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
+from plitka.weights.settings import LORA, TURBO_LORA, VAE
 
 Json: TypeAlias = dict[str, Any]
 
@@ -41,7 +42,7 @@ class Run:
     """One prediction, from the request to its files.
 
     seconds: of the clock. processor_seconds: of all threads. peak_mb: memory in MiB, see
-    `_peak_mb`. stages: name -> seconds of the clock.
+    `_measure_peak_mb`. stages: name -> seconds of the clock.
     """
 
     seconds: float
@@ -65,8 +66,8 @@ def compare(
         old, new = _load_both(settings, fused)
         _warm_up(old, new, plan, old_plan, folder)
         weights_mb = {
-            "old": _weights_mb(old.pipe),
-            "new": _weights_mb(new.pipe, new.controlnets, new.turbo),
+            "old": _measure_weights_mb(old.pipe),
+            "new": _measure_weights_mb(new.pipe, new.controlnets, new.turbo),
         }
 
         def run_old() -> Run:
@@ -86,7 +87,7 @@ def compare(
     return {
         "model": model,
         "device": device.describe(new.device),
-        "versions": _versions(),
+        "versions": _list_versions(),
         "quality": recipe.quality,
         "angle": recipe.angle,
         "compiled": new.options.compile,
@@ -162,17 +163,20 @@ def _compare_work(size: str, plan: Plan, old_plan: Plan, options: Options) -> Js
 
 def _load_both(settings: SdxlSettings, fused: bool) -> tuple[Baseline, SdxlEngine]:
     """Load both sides, each with weights of its own."""
+    weights = settings.weights
+    changed = {VAE, TURBO_LORA} if fused else {VAE, TURBO_LORA, LORA}
     plain = replace(
         settings,
         weights=replace(
-            settings.weights,
+            weights,
             vae="base",
             turbo_lora=None,
-            lora=settings.weights.lora if fused else None,
+            lora=weights.lora if fused else None,
+            named=weights.named | changed,  # so that a snapshot decides on none of them
         ),
         options=replace(settings.options, channels_last=False),
     )
-    beside = None if fused else settings.weights.lora
+    beside = None if fused else weights.lora
     return baseline.load_baseline(plain, beside), load_sdxl(settings)
 
 
@@ -206,7 +210,7 @@ def _measure(
     return Run(
         seconds=time.perf_counter() - start,
         processor_seconds=time.process_time() - processor,
-        peak_mb=_peak_mb(on) - (other_weights_mb if on.kind == "cuda" else 0.0),
+        peak_mb=_measure_peak_mb(on) - (other_weights_mb if on.kind == "cuda" else 0.0),
         stages=stages,
     )
 
@@ -221,7 +225,7 @@ def _reset_peak(on: Device) -> None:
         _CLEAR.write_text("5")  # Linux: forget the most memory that this process has held
 
 
-def _peak_mb(on: Device) -> float:
+def _measure_peak_mb(on: Device) -> float:
     """Read the peak in MiB: the GPU's on CUDA, else this process's with both sides' weights."""
     if on.kind == "cuda":
         return device.measure_memory(on)["gpu_peak_mb"]
@@ -231,7 +235,7 @@ def _peak_mb(on: Device) -> float:
     return measure_peak_memory_mb()
 
 
-def _weights_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:
+def _measure_weights_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:
     """Add up the MiB of all weights of one side."""
     loaded = () if controlnets is None else controlnets.loaded.values()
     networks = [n for n in (*pipe.components.values(), *loaded, *more) if isinstance(n, Module)]
@@ -239,7 +243,7 @@ def _weights_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -
     return sum({t.data_ptr(): t.nbytes for t in tensors}.values()) / 2**20
 
 
-def _versions() -> dict[str, str]:
+def _list_versions() -> dict[str, str]:
     return {
         "plitka": __version__,
         "python": platform.python_version(),

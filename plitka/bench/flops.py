@@ -91,7 +91,7 @@ def count_unet(size: str, pixels: int, samples: int) -> float:
 @functools.cache
 def count_controlnet(size: str, pixels: int, samples: int) -> float:
     network = _make_on_empty(size, "controlnet")
-    edges = _empty(samples, 3, pixels, pixels)
+    edges = _make_empty(samples, 3, pixels, pixels)
     inputs = {**_make_inputs(pixels, samples), "controlnet_cond": edges}
     return _count(lambda: network(**inputs))
 
@@ -99,13 +99,13 @@ def count_controlnet(size: str, pixels: int, samples: int) -> float:
 @functools.cache
 def count_decode(size: str, pixels: int) -> float:
     network = _make_on_empty(size, "vae")
-    return _count(lambda: network.decode(_empty(1, 4, pixels // 8, pixels // 8)))
+    return _count(lambda: network.decode(_make_empty(1, 4, pixels // 8, pixels // 8)))
 
 
 @functools.cache
 def count_encode(size: str, pixels: int) -> float:
     network = _make_on_empty(size, "vae")
-    return _count(lambda: network.encode(_empty(1, 3, pixels, pixels)))
+    return _count(lambda: network.encode(_make_empty(1, 3, pixels, pixels)))
 
 
 def count_parameters(size: str, part: str) -> int:
@@ -125,15 +125,18 @@ def _make_on_empty(size: str, part: str) -> Any:
 
 def _make_inputs(pixels: int, samples: int) -> dict[str, Any]:
     return {
-        "sample": _empty(samples, 4, pixels // 8, pixels // 8),
-        "timestep": _empty(1),
-        "encoder_hidden_states": _empty(samples, _TOKENS, 2048),
-        "added_cond_kwargs": {"text_embeds": _empty(samples, 1280), "time_ids": _empty(samples, 6)},
+        "sample": _make_empty(samples, 4, pixels // 8, pixels // 8),
+        "timestep": _make_empty(1),
+        "encoder_hidden_states": _make_empty(samples, _TOKENS, 2048),
+        "added_cond_kwargs": {
+            "text_embeds": _make_empty(samples, 1280),
+            "time_ids": _make_empty(samples, 6),
+        },
         "return_dict": False,
     }
 
 
-def _empty(*shape: int) -> torch.Tensor:
+def _make_empty(*shape: int) -> torch.Tensor:
     """Make a tensor that has a shape and no content."""
     return torch.empty(shape, device="meta")
 

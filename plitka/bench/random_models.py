@@ -55,7 +55,7 @@ class Architecture:
     controlnet: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _unet_config(
+def _make_unet_config(
     channels: tuple[int, ...], layers: tuple[int, ...], heads: tuple[int, ...], **more: Any
 ) -> dict[str, Any]:
     return {
@@ -74,7 +74,7 @@ def _unet_config(
     }
 
 
-def _vae_config(channels: tuple[int, ...], **more: Any) -> dict[str, Any]:
+def _make_vae_config(channels: tuple[int, ...], **more: Any) -> dict[str, Any]:
     return {
         "block_out_channels": channels,
         "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -91,7 +91,7 @@ def _vae_config(channels: tuple[int, ...], **more: Any) -> dict[str, Any]:
 ARCHITECTURES: Mapping[str, Architecture] = {
     # Draws 1024 pixels in a second or two on a CPU: for tests.
     "small": Architecture(
-        unet=_unet_config(
+        unet=_make_unet_config(
             (16, 32, 32),
             (1, 1, 2),
             (1, 1, 1),
@@ -100,7 +100,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             projection_class_embeddings_input_dim=1280 + 6 * 8,
             sample_size=16,
         ),
-        vae=_vae_config((8, 8, 8, 8), layers_per_block=1, norm_num_groups=4),
+        vae=_make_vae_config((8, 8, 8, 8), layers_per_block=1, norm_num_groups=4),
         text_layers=(1, 1),
         text_intermediate=64,
         vocabulary=None,
@@ -109,8 +109,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     # SDXL's UNet at a fifth of its width, with all its layers but fewer in the widest block, and a
     # VAE that costs as much beside it as the real one does: for measuring on a CPU.
     "middle": Architecture(
-        unet=_unet_config((64, 128, 256), (1, 2, 5), (1, 2, 4)),
-        vae=_vae_config((24, 48, 96, 96), norm_num_groups=8),
+        unet=_make_unet_config((64, 128, 256), (1, 2, 5), (1, 2, 4)),
+        vae=_make_vae_config((24, 48, 96, 96), norm_num_groups=8),
         text_layers=(2, 2),
         text_intermediate=None,
         vocabulary=None,
@@ -118,8 +118,8 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     ),
     # The published configuration of stabilityai/stable-diffusion-xl-base-1.0.
     "full": Architecture(
-        unet=_unet_config((320, 640, 1280), (1, 2, 10), (5, 10, 20)),
-        vae=_vae_config((128, 256, 512, 512)),
+        unet=_make_unet_config((320, 640, 1280), (1, 2, 10), (5, 10, 20)),
+        vae=_make_vae_config((128, 256, 512, 512)),
         text_layers=(12, 32),
         text_intermediate=None,
         vocabulary=49408,

@@ -84,10 +84,10 @@ def measure_ceiling(on: Device) -> float:
     side = _SIDES.get(on.kind, _OTHER_SIDE)
     dtype = getattr(torch, on.dtype)
     left, right = (torch.randn(side, side).to(on.name, dtype) for _ in range(2))
-    return 2 * side**3 / 1e12 / _median_seconds(lambda: left @ right, on)
+    return 2 * side**3 / 1e12 / _measure_median_seconds(lambda: left @ right, on)
 
 
-def _median_seconds(call: Callable[[], object], on: Device) -> float:
+def _measure_median_seconds(call: Callable[[], object], on: Device) -> float:
     for _ in range(_WARM_UPS):
         call()
     marks = StepMarks(on)

@@ -6,6 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from plitka import __version__
+from plitka.color import palette
+from plitka.color.palette import PaletteError
 from plitka.engines.sdxl import device
 from plitka.engines.sdxl.memory_plan import choose_plan, compute_model_needs, describe_plan
 from plitka.errors import EngineError
@@ -29,27 +31,35 @@ def inspect_installation(
     yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
     if engine == "render":
         yield Finding("engine", "render; it needs no weights and no GPU")
+        yield from _find_setting_faults(settings)
         return
     yield Finding("engine", "sdxl")
     yield from map(_find_package, _PACKAGES)
+    weights = None
     try:
         weights = yield from _inspect_weights(settings.weights, package)
     except EngineError as fault:
         yield Finding("settings", str(fault), fault=True)
+    yield from _find_setting_faults(settings)
+    try:
+        memory_fraction = settings.memory_fraction
+    except EngineError as fault:
+        yield Finding("settings", str(fault), fault=True)
         return
-    faults = [*_find_faults(settings)]
-    yield from faults
-    if not faults:
-        yield from _inspect_device(weights, settings.memory_fraction)
+    if weights is not None:
+        yield from _inspect_device(weights, memory_fraction)
 
 
-def _find_faults(settings: Settings) -> Iterator[Finding]:
-    """Parse what no file depends on."""
-    for part in ("options", "memory_fraction"):
-        try:
-            getattr(settings, part)
-        except EngineError as fault:
-            yield Finding("settings", str(fault), fault=True)
+def _find_setting_faults(settings: Settings) -> Iterator[Finding]:
+    """Parse the settings that setup() reads whatever the engine is; gives a finding for a fault."""
+    try:
+        palette.load(settings.palette_file)
+    except (PaletteError, OSError) as fault:
+        yield Finding("palette", str(fault), fault=True)
+    try:
+        _ = settings.options
+    except EngineError as fault:
+        yield Finding("settings", str(fault), fault=True)
 
 
 def _verify_snapshot(baked: Snapshot) -> Finding:

@@ -36,7 +36,7 @@ def lab_to_rgb(lab: Floats) -> Image:
     return np.asarray(cv2.convertScaleAbs(np.clip(pixels, 0, 1), alpha=255))
 
 
-def as_lab(lab: ArrayLike) -> Lab:
+def to_lab(lab: ArrayLike) -> Lab:
     """Convert one colour (3,) to a tuple of floats."""
     lightness, a, b = np.asarray(lab, np.float64).tolist()
     return lightness, a, b

@@ -22,6 +22,6 @@ class Fault(Exception):
         return {"fault": self.code, "detail": self.detail, "values": self.values}
 
 
-def recipe_fault(error: RecipeError) -> Fault:
+def make_recipe_fault(error: RecipeError) -> Fault:
     """Make the fault for a request that is no recipe."""
     return Fault("recipe", str(error), status=422)

@@ -125,7 +125,7 @@ def _find_seam(cost: Floats) -> Floats:
     """
     total = [cost[..., 0, :]]
     for row in range(1, cost.shape[-2]):
-        total.append(cost[..., row, :] + _min_of_neighbors(total[-1]))
+        total.append(cost[..., row, :] + _take_min_of_neighbors(total[-1]))
     column = total[-1].argmin(axis=-1)
     seam = [column]
     for above in reversed(total[:-1]):
@@ -136,7 +136,7 @@ def _find_seam(cost: Floats) -> Floats:
     return np.stack(seam[::-1], axis=-1).astype(np.float32)
 
 
-def _min_of_neighbors(values: Floats) -> Floats:
+def _take_min_of_neighbors(values: Floats) -> Floats:
     """Return the least of each value and its left and right neighbour. values: (..., width)."""
     wide = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(1, 1)], constant_values=np.inf)
     return np.asarray(np.minimum(np.minimum(wide[..., :-2], wide[..., 2:]), values))

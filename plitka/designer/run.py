@@ -8,7 +8,6 @@ import uvicorn
 from plitka.color import palette
 from plitka.designer import server
 from plitka.designer.backends import select
-from plitka.engines import registry
 from plitka.settings import Settings
 
 HOST = "127.0.0.1"
@@ -22,11 +21,7 @@ def run(settings: Settings, port: int, show: bool) -> None:
     port: 0 takes a free one. show: whether to open the page in the browser. Raises OSError if the
     port is taken, SettingError for a setting that names no backend.
     """
-    backend = select.select_backend(
-        settings.photographer,
-        lambda: registry.load_engine("sdxl", lambda: settings.sdxl),
-        settings.options.overlap,
-    )
+    backend = select.select_backend(settings)
     colors = palette.load(settings.palette_file)
     with _open_socket(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"

@@ -29,7 +29,7 @@ from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import Palette
 from plitka.designer import gallery, png_recipe, renderer, room_view, snippets
 from plitka.designer.backends.base import Backend, Event, Progress
-from plitka.designer.errors import Fault, recipe_fault
+from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
 from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
@@ -142,7 +142,7 @@ class _Handlers:
     async def read_dropped(self, request: Request) -> Response:
         """The same for the recipe in a PNG file."""
         png = await read_body(request, MAX_PNG_BYTES)
-        return JSONResponse(self._describe(png_recipe.read_recipe(png, self._palette)))
+        return JSONResponse(self._describe(draw_seed(png_recipe.read_recipe(png, self._palette))))
 
     async def draw_draft(self, request: Request) -> Response:
         """The preview at once, not measured, as JPEG."""
@@ -198,8 +198,7 @@ class _Handlers:
         return draw_seed(parsing.parse(text, self._palette))
 
     def _describe(self, recipe: Recipe) -> dict[str, Any]:
-        """Write the recipe as a request, and the texts that make its tile elsewhere."""
-        recipe = draw_seed(recipe)
+        """Write a recipe whose seed is drawn as a request, and as texts that make it elsewhere."""
         return {
             "recipe": snippets.write_request(recipe, self._palette),
             "texts": snippets.write_snippets(recipe, self._palette),
@@ -295,7 +294,7 @@ async def _answer_fault(_: Request, fault: Exception) -> Response:
 
 async def _answer_recipe_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RecipeError)
-    return await _answer_fault(request, recipe_fault(error))
+    return await _answer_fault(request, make_recipe_fault(error))
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:

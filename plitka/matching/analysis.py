@@ -115,7 +115,7 @@ def _measure_materials(
         pixels = sample[kinds == number]
         if not len(pixels):
             pixels = segments.lab[material == number].astype(np.float32)
-        centre = cielab.as_lab(np.median(pixels, axis=0))
+        centre = cielab.to_lab(np.median(pixels, axis=0))
         p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
         stray = pixels[:, 1:] - cielab.shade(centre, pixels[:, 0])
         chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))

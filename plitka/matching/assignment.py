@@ -41,7 +41,7 @@ def assign_colors(
     lit_area = _measure_lit_area(analysis)
     if keep:
         return _prepare_keeping(analysis, layout, lit_area)(shares * lit_area.sum())
-    assign = _prepare_dealing(analysis, layout, lit_area)
+    assign = _prepare_assigning(analysis, layout, lit_area)
     target = shares
     best, least = np.zeros(count, np.int64), np.inf
     for _ in range(_CORRECTIONS):
@@ -70,7 +70,7 @@ def _measure_lit_area(analysis: Analysis) -> Doubles:
     return np.asarray(analysis.segments.area * ~dark)
 
 
-def _prepare_dealing(analysis: Analysis, layout: Layout, lit_area: Doubles) -> _Assign:
+def _prepare_assigning(analysis: Analysis, layout: Layout, lit_area: Doubles) -> _Assign:
     """Prepare an assignment of whole regions to colours by optimal transport.
 
     A region's cost is its difference from the colour, and how much of it lies where the layout

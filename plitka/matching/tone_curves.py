@@ -164,7 +164,7 @@ def compute_goal(
     left = np.interp(far, (_NEAR, 2 * _NEAR), (tolerance, 0)) if own else 0.0
     strength = float(max(1 - left / far, 0.0)) if far > 0 else 1.0
     moved = np.array(material.lab) + strength * np.subtract(color.lab, material.lab)
-    return cielab.as_lab(moved), strength
+    return cielab.to_lab(moved), strength
 
 
 def _compute_spread(index: int, colors: Sequence[Color]) -> tuple[float, float]:

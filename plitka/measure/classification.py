@@ -209,7 +209,7 @@ def _claim_deep_modes(
     drift = np.where(modes.weight < _SMALL, _SMALL_DRIFT, _DRIFT)
     reach = np.where(deep, _limit_drift(modes, colors, drift), 0)
     choice = _choose_modes(modes, colors, reach)
-    return [None if mode is None else cielab.as_lab(modes.lab[mode]) for mode in choice]
+    return [None if mode is None else cielab.to_lab(modes.lab[mode]) for mode in choice]
 
 
 def _claim_shallow_modes(
@@ -230,7 +230,7 @@ def _claim_shallow_modes(
     completed = list(centres)
     for index, mode in zip(missing, choice, strict=True):
         if mode is not None:
-            completed[index] = cielab.as_lab(modes.lab[mode])
+            completed[index] = cielab.to_lab(modes.lab[mode])
     return completed
 
 
@@ -238,7 +238,7 @@ def _list_strangers(modes: Doubles, centres: Sequence[Lab | None]) -> tuple[Lab,
     """List the modes (M, 3) that no centre explains, not even in another light."""
     claimed = [centre for centre in centres if centre is not None]
     return tuple(
-        cielab.as_lab(lab)
+        cielab.to_lab(lab)
         for lab in modes
         if all(
             _compute_distance(lab[None], centre, _estimate_usual_spread(centre))[0] > _STRANGER

@@ -54,9 +54,9 @@ def parse(text: str, palette: Palette) -> Recipe:
     request = _Node(_unwrap(text), "", faults)
     request.expect_keys(("colors", "angle", "quality", "seed", "overrides"))
     shares = _read_shares(request, palette)
-    angle = request.read_optional("angle", _number_reader(0, 180, " degrees"), 0.0)
+    angle = request.read_optional("angle", _make_number_reader(0, 180, " degrees"), 0.0)
     quality: Quality = request.read_optional("quality", _read_quality, DEFAULT_QUALITY)
-    read_seed = _integer_reader(DRAW_SEED, MAX_SEED, " (-1 draws one)")
+    read_seed = _make_integer_reader(DRAW_SEED, MAX_SEED, " (-1 draws one)")
     seed = request.read_optional("seed", read_seed, DRAW_SEED)
     overrides = _read_overrides(request)
     if faults:
@@ -155,7 +155,7 @@ def _is_number(value: object, low: float, high: float) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
-def _number_reader(low: float, high: float, unit: str = "") -> Callable[[object], float]:
+def _make_number_reader(low: float, high: float, unit: str = "") -> Callable[[object], float]:
     def take(value: object) -> float:
         if _is_number(value, low, high):
             return float(value)
@@ -164,7 +164,7 @@ def _number_reader(low: float, high: float, unit: str = "") -> Callable[[object]
     return take
 
 
-def _integer_reader(low: int, high: int, note: str = "") -> Callable[[object], int]:
+def _make_integer_reader(low: int, high: int, note: str = "") -> Callable[[object], int]:
     def take(value: object) -> int:
         if _is_number(value, low, high) and value == int(value):
             return int(value)
@@ -173,7 +173,7 @@ def _integer_reader(low: int, high: int, note: str = "") -> Callable[[object], i
     return take
 
 
-def _choice_reader(options: tuple[T, ...]) -> Callable[[object], T]:
+def _make_choice_reader(options: tuple[T, ...]) -> Callable[[object], T]:
     def take(value: object) -> T:
         for option in options:
             if value == option:
@@ -214,7 +214,7 @@ def _read_color_list(value: object) -> list[object]:
     raise _Refused(value, _COLOR_LIST)
 
 
-def _color_name_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
+def _make_color_name_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
     def take(value: object) -> tuple[Color, str]:
         if not isinstance(value, str):
             raise _Refused(value, _COLOR_NAME)
@@ -228,7 +228,7 @@ def _color_name_reader(palette: Palette) -> Callable[[object], tuple[Color, str]
     return take
 
 
-def _hex_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
+def _make_hex_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
     def take(value: object) -> tuple[Color, str]:
         if not isinstance(value, str):
             raise _Refused(value, _HEX)
@@ -244,19 +244,19 @@ def _read_proportion(value: object) -> float:
     raise _Refused(value, _PROPORTION)
 
 
-_read_quality: Callable[[object], Quality] = _choice_reader(QUALITIES)
+_read_quality: Callable[[object], Quality] = _make_choice_reader(QUALITIES)
 _PROPORTION_KEYS = dict.fromkeys(("proportion", "percentage", "percent"), _read_proportion)
 _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
     "use_controlnet": _read_flag,
-    "guidance_scale": _number_reader(1, 20),
-    "num_inference_steps": _integer_reader(1, 150),
-    "num_inference_steps_preview": _integer_reader(1, 150),
-    "num_inference_steps_final": _integer_reader(1, 150),
+    "guidance_scale": _make_number_reader(1, 20),
+    "num_inference_steps": _make_integer_reader(1, 150),
+    "num_inference_steps_preview": _make_integer_reader(1, 150),
+    "num_inference_steps_final": _make_integer_reader(1, 150),
     "negative_prompt": _read_negative_prompt,
-    "color_control": _choice_reader(COLOR_CONTROLS),
-    "strength": _number_reader(0.05, 1),
-    "controlnet_scale": _number_reader(0, 2),
-    "lora_scale": _number_reader(0, 2),
+    "color_control": _make_choice_reader(COLOR_CONTROLS),
+    "strength": _make_number_reader(0.05, 1),
+    "controlnet_scale": _make_number_reader(0, 2),
+    "lora_scale": _make_number_reader(0, 2),
 }
 
 
@@ -330,8 +330,8 @@ def _read_overrides(request: _Node) -> Overrides:
 
 def _read_shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
     """Read `colors`. Shares add up to 1; () at a fault, which is recorded."""
-    read_name = _color_name_reader(palette)
-    color_keys = {"name": read_name, "color": read_name, "hex": _hex_reader(palette)}
+    read_name = _make_color_name_reader(palette)
+    color_keys = {"name": read_name, "color": read_name, "hex": _make_hex_reader(palette)}
     entries = request.read_one_of({"colors": _read_color_list}, _COLOR_LIST) or []
     colors: list[tuple[Color, str]] = []
     proportions: list[float] = []

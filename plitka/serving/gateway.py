@@ -297,6 +297,14 @@ def _find_free_port() -> int:
         return port
 
 
+def _read_port(text: str) -> int:
+    """Read a port; 0 takes a free one."""
+    if text.isdecimal() and int(text) < 65536:
+        return int(text)
+    message = f"got {text!r}; allowed: 0 to 65535, here or in the variable PORT"
+    raise argparse.ArgumentTypeError(message)
+
+
 def main() -> int:
     """Run the gateway with the arguments and settings of the process."""
     settings = read_settings()
@@ -305,7 +313,9 @@ def main() -> int:
         description="Serve Plitka: Cog's own server behind a gate that lets sound requests through",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
-    parser.add_argument("--port", type=int, default=settings.port, help="default: PORT, 5000")
+    parser.add_argument(
+        "--port", type=_read_port, default=settings.port, help="default: PORT, 5000"
+    )
     parser.add_argument("--upload-url", metavar="URL", help="where pictures go, with PUT")
     parser.add_argument(
         "--webhook-host",

@@ -2,7 +2,7 @@
 
 A layout has no pixels of its own: it is drawn at any size. Its arrangement is a dead-leaves model
 (granules laid one over another, only the uppermost seen; Matheron 1968, Lee, Mumford and Huang
-2001), in a few loose layers. Colours are dealt to granules by the area that stays visible of each.
+2001), in a few loose layers. Colours are assigned to granules by the area of each that is visible.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ TILE_CORNER = 7 / 1024
 """Radius of a tile's corner, in frame sides."""
 
 SURVEY = 1024
-"""Pixels a side of the granule map on which visible areas are measured to deal colours."""
+"""Pixels a side of the granule map on which visible areas are measured to assign colours."""
 
 _LAYERS = 3
 _PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
@@ -55,7 +55,7 @@ class Layout:
     height: (N,) at which each granule lies, 0 (the lowest) to 1, ascending.
     tile: (N,) which of the four tiles that meet in the frame each granule belongs to, 0 to 3.
     chips: (N) shapes.
-    lots: (N,) random numbers of 0 to 1, in whose order colours are dealt.
+    lots: (N,) random numbers of 0 to 1, in whose order colours are assigned.
     owner: (N,) index into `colors`.
     survey: (SURVEY, SURVEY) the granule map of that size, once it is made.
 
@@ -210,7 +210,7 @@ def lay(recipe: Recipe) -> Layout:
     margin = _MARGIN * granule.DIAMETER
     # A tile with a corner at the frame's centre reaches as far as the frame's own corner.
     reach = 0.5 if recipe.angle == 0 else np.sqrt(0.5) + margin
-    places, height, chips, lots = _cut_and_strew(recipe.seed, reach + margin, granule.DIAMETER)
+    places, height, chips, lots = _cut_and_scatter(recipe.seed, reach + margin, granule.DIAMETER)
 
     tile = np.zeros(len(places), np.uint8)
     if recipe.angle != 0:
@@ -233,7 +233,7 @@ def lay(recipe: Recipe) -> Layout:
     )
     layout = replace(layout, survey=layout.map_granules(SURVEY))
     area = _measure_visible_areas(layout)
-    owner = _deal_colors(area, layout.shares, layout.lots)
+    owner = _assign_colors(area, layout.shares, layout.lots)
     return _drop_covered(replace(layout, owner=owner), area > 0)
 
 
@@ -247,7 +247,7 @@ def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
         layout,
         colors=tuple(share.color for share in recipe.shares),
         shares=shares,
-        owner=_deal_colors(_measure_visible_areas(layout), shares, layout.lots),
+        owner=_assign_colors(_measure_visible_areas(layout), shares, layout.lots),
     )
 
 
@@ -273,21 +273,21 @@ def _drop_covered(layout: Layout, visible: NDArray[np.bool_]) -> Layout:
 
 
 @lru_cache(maxsize=2)  # for callers that change only the angle
-def _cut_and_strew(
+def _cut_and_scatter(
     seed: int, reach: float, diameter: float
 ) -> tuple[Doubles, Doubles, Chips, Doubles]:
-    """Cut and strew the granules of a seed.
+    """Cut and scatter the granules of a seed.
 
-    reach: see `_strew`. diameter: granule.DIAMETER, which shapes depend on; a key of the cache.
+    reach: see `_scatter`. diameter: granule.DIAMETER, which shapes depend on; a key of the cache.
     Returns places (N, 2), heights (N,), chips and lots (N,).
     """
     rng = np.random.default_rng(seed)
-    places, height, bed = _strew(reach, rng)
+    places, height, bed = _scatter(reach, rng)
     chips = granule.cut_chips(np.where(bed, _BED, 1.0), rng)
     return places, height, chips, rng.random(len(places))
 
 
-def _strew(reach: float, rng: np.random.Generator) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
+def _scatter(reach: float, rng: np.random.Generator) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
     """Strew granules over the square from -reach to reach, in layers on jittered hexagonal grids.
 
     reach: frame sides. Returns places (N, 2) in frame sides, heights (N,) of 0 to 1 in ascending
@@ -305,7 +305,7 @@ def _strew(reach: float, rng: np.random.Generator) -> tuple[Doubles, Doubles, ND
     return places[order], height[order], layer[order] == 0
 
 
-def _deal_colors(
+def _assign_colors(
     area: NDArray[np.intp], shares: Sequence[float], lots: Doubles
 ) -> NDArray[np.uint8]:
     """Deal colours to granules in the order of their lots, so that areas meet the shares.

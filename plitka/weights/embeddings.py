@@ -38,7 +38,7 @@ def check_embeddings(path: Path) -> Embeddings:
     )
     shapes = header.shapes
     if not is_embeddings(header):
-        raise _not_embeddings_error(header)
+        raise _explain_not_embeddings(header)
     tensors: dict[str, str] = {}
     for half, old in _HALVES.items():
         names = [name for name in (half, old) if name in shapes]
@@ -60,7 +60,7 @@ def check_embeddings(path: Path) -> Embeddings:
     return Embeddings(path, tensors)
 
 
-def _not_embeddings_error(header: Header) -> WeightsError:
+def _explain_not_embeddings(header: Header) -> WeightsError:
     widths = {shape[-1] for shape in header.shapes.values() if shape}
     if len(header.shapes) == 1 and len(widths) == 1:
         width = widths.pop()

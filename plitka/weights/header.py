@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from safetensors import SafetensorError, safe_open
 
-from plitka.errors import WeightsError, first_line
+from plitka.errors import WeightsError, extract_first_line
 
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = Mapping[str, Shape]
@@ -56,8 +56,8 @@ def read_header(path: Path, remedy: str) -> Header:
             return Header(path, shapes, tensors.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path}: not a safetensors file, or a truncated or damaged one ({first_line(error)});"
-            " copy or download it again in that form"
+            f"{path}: not a safetensors file, or a truncated or damaged one"
+            f" ({extract_first_line(error)}); copy or download it again in that form"
         ) from None
 
 

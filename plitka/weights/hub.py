@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from plitka.errors import WeightsError, first_line
+from plitka.errors import WeightsError, extract_first_line
 from plitka.weights.header import PICKLE_SUFFIXES, Shape, Shapes
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -110,8 +110,8 @@ def read_remote_shapes(remote: Remote, folder: str, setting: str) -> Shapes:
                 header = parse_safetensors_file_metadata(remote.repository, file)
             except (OSError, httpx2.HTTPError, SafetensorsParsingError) as error:
                 raise WeightsError(
-                    f"{remote.repository}: {file} could not be read ({first_line(error)}); try"
-                    f" again, or set {setting} to a folder"
+                    f"{remote.repository}: {file} could not be read"
+                    f" ({extract_first_line(error)}); try again, or set {setting} to a folder"
                 ) from error
             shapes |= {name: tuple(tensor.shape) for name, tensor in header.tensors.items()}
     return shapes

@@ -71,7 +71,7 @@ def check_base(path: Path, own_vae: bool = True) -> Base:
         del shapes["vae"]
     missing = sorted(component for component, tensors in shapes.items() if not tensors)
     if missing:
-        raise _wrong_checkpoint_error(header, missing)
+        raise _explain_wrong_checkpoint(header, missing)
     _check_unet_width(str(path), shapes["unet"], "input_blocks.0.0.weight")
     return Base(path, shapes)
 
@@ -92,7 +92,7 @@ def _strip_prefix(shapes: Shapes, prefix: str) -> Shapes:
     return {name[len(prefix) :]: s for name, s in shapes.items() if name.startswith(prefix)}
 
 
-def _wrong_checkpoint_error(header: Header, missing: Sequence[str]) -> WeightsError:
+def _explain_wrong_checkpoint(header: Header, missing: Sequence[str]) -> WeightsError:
     names = header.shapes
     if any(
         name.startswith(("cond_stage_model.transformer.", "cond_stage_model.m")) for name in names

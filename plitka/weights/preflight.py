@@ -5,6 +5,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -112,6 +113,11 @@ def refuse_faults(preflight: Preflight) -> None:
         raise WeightsError("\n".join(faults + remedy))
 
 
+def uses_own_vae(settings: WeightsSettings) -> bool:
+    """Whether the VAE is the base model's own."""
+    return settings.vae == "base"
+
+
 def _check(part: str, check: Callable[[], T], describe: Callable[[T], str]) -> _Inspected[T]:
     """Run one check; its error becomes a finding."""
     try:
@@ -135,11 +141,6 @@ def _inspect_snapshot(
     faults = snapshot.list_conflicts(settings, baked, is_packed)
     conflicts = [Finding("snapshot", fault, fault=True) for fault in faults]
     return baked, snapshot.apply_snapshot(settings, baked), conflicts
-
-
-def uses_own_vae(settings: WeightsSettings) -> bool:
-    """Whether the VAE is the base model's own."""
-    return settings.vae == "base"
 
 
 def _inspect_base(settings: WeightsSettings) -> _Inspected[Base | RemoteBase]:
@@ -195,10 +196,11 @@ def _inspect_lora(
         )
     path = package.lora or settings.lora
     if package.embeddings and not package.lora and path == DEFAULT_LORA:
-        return None, _half_package_fault("LoRA", "embeddings", "PLITKA_LORA")
+        return None, _make_half_package_fault("LoRA", "embeddings", "PLITKA_LORA")
     if path is None:
         return None, Finding("LoRA", "none, as PLITKA_LORA says")
-    return _check("LoRA", lambda: resolve_lora(path, modules), _describe_lora)
+    describe = partial(_describe_lora, compared=modules is not None)
+    return _check("LoRA", lambda: resolve_lora(path, modules), describe)
 
 
 def _inspect_embeddings(
@@ -210,13 +212,13 @@ def _inspect_embeddings(
         return None, Finding("embeddings", f"{baked.embeddings}, in the snapshot")
     path = package.embeddings or settings.embeddings
     if package.lora and not package.embeddings and path == DEFAULT_EMBEDDINGS:
-        return None, _half_package_fault("embeddings", "LoRA", "PLITKA_EMBEDDINGS")
+        return None, _make_half_package_fault("embeddings", "LoRA", "PLITKA_EMBEDDINGS")
     if path is None:
         return None, Finding("embeddings", "none, as PLITKA_EMBEDDINGS says")
     return _check("embeddings", lambda: check_embeddings(path), lambda part: str(part.path))
 
 
-def _half_package_fault(lacks: str, holds: str, setting: str) -> Finding:
+def _make_half_package_fault(lacks: str, holds: str, setting: str) -> Finding:
     """A packed LoRA or embeddings alone: the default other half is of another training."""
     verdict = (
         f"weights: hold a file of {holds} and none of {lacks}, which were trained together; pack"
@@ -229,7 +231,8 @@ def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _Inspe
     path = settings.turbo_lora
     if path is None:
         return None, Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one")
-    return _check("turbo LoRA", lambda: resolve_turbo(path, modules), _describe_lora)
+    describe = partial(_describe_lora, compared=modules is not None)
+    return _check("turbo LoRA", lambda: resolve_turbo(path, modules), describe)
 
 
 def resolve_turbo(path: Path, modules: Modules | None) -> Lora:
@@ -247,9 +250,11 @@ def resolve_turbo(path: Path, modules: Modules | None) -> Lora:
     return lora
 
 
-def _describe_lora(lora: Lora) -> str:
-    ranks = sorted({change.rank for change in lora.changes})
-    return f"{lora.path}: {len(lora.changes)} modules, rank {', '.join(map(str, ranks))}"
+def _describe_lora(lora: Lora, compared: bool) -> str:
+    """Describe a LoRA. compared: whether there was a base model to compare its shapes with."""
+    ranks = ", ".join(map(str, sorted({change.rank for change in lora.changes})))
+    rest = "" if compared else "; not compared with the base model, which has a fault"
+    return f"{lora.path}: {len(lora.changes)} modules, rank {ranks}{rest}"
 
 
 def _describe(part: Base | RemoteBase | Model | Path | Remote) -> str:

@@ -9,11 +9,10 @@ from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import Remote, fetch_remote
 from plitka.weights.lora_file import Lora, resolve_lora
 from plitka.weights.lora_targets import list_modules
-from plitka.weights.models import Base, Model, RemoteBase
+from plitka.weights.models import Base, Model
 from plitka.weights.preflight import (
     ANOTHER_ENGINE,
     Preflight,
-    refuse_faults,
     resolve_turbo,
     uses_own_vae,
 )
@@ -47,13 +46,19 @@ class Resolved:
 
 
 def fetch_weights(preflight: Preflight) -> Resolved:
-    """Fetch what is not here yet, and check it. Raises WeightsError for every fault."""
-    refuse_faults(preflight)
-    base, lora, turbo = preflight.base, preflight.lora, preflight.turbo
-    assert base is not None
-    if isinstance(base, RemoteBase):
-        base = _fetch_base(base.remote, uses_own_vae(preflight.settings))
-        modules = list_modules(base.shapes)
+    """Fetch what is not here yet, and check it. Raises WeightsError for a fault of what came.
+
+    preflight: without faults. Its LoRAs are resolved against the base's own shapes; only where the
+    hub announced others than it then gave are they resolved anew, against what came.
+    """
+    announced, lora, turbo = preflight.base, preflight.lora, preflight.turbo
+    assert announced is not None
+    if isinstance(announced, Base):
+        base = announced
+    else:
+        base = _fetch_base(announced.remote, uses_own_vae(preflight.settings))
+    modules = list_modules(base.shapes)
+    if modules != list_modules(announced.shapes):
         lora = None if lora is None else resolve_lora(lora.path, modules)
         turbo = None if turbo is None else resolve_turbo(turbo.path, modules)
     configs, vae = preflight.configs, preflight.vae

@@ -42,7 +42,7 @@ class Snapshot:
     files: Mapping[str, tuple[int, str]]
 
 
-def controlnet_folder(kind: str) -> str:
+def name_controlnet_folder(kind: str) -> str:
     """The name of a ControlNet's folder in a snapshot."""
     return f"controlnet_{kind}"
 
@@ -72,7 +72,7 @@ def read_snapshot(folder: Path) -> Snapshot | None:
             raise WeightsError(
                 f"{file}: damaged, it has {file.stat().st_size:,} of {size:,} bytes; {_REMEDY}"
             )
-        if size <= _SMALL and _sha256(file) != expected:
+        if size <= _SMALL and _hash_file(file) != expected:
             raise WeightsError(f"{file}: damaged, not what was baked; {_REMEDY}")
     return baked
 
@@ -111,7 +111,10 @@ def _parse_manifest(folder: Path, manifest: Mapping[str, Any]) -> Snapshot:
 def write_manifest(folder: Path, values: Mapping[str, Any]) -> None:
     """Write the manifest of a folder that is complete otherwise. Hashes every file in it."""
     files = {
-        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": _sha256(file)}
+        file.relative_to(folder).as_posix(): {
+            "bytes": file.stat().st_size,
+            "sha256": _hash_file(file),
+        }
         for file in sorted(folder.rglob("*"))
         if file.is_file()
     }
@@ -122,11 +125,11 @@ def write_manifest(folder: Path, values: Mapping[str, Any]) -> None:
 def list_damaged(baked: Snapshot) -> Iterator[Path]:
     """List the files whose content is not what was baked. Reads every byte: some seconds."""
     for name, (_, expected) in baked.files.items():
-        if _sha256(baked.folder / name) != expected:
+        if _hash_file(baked.folder / name) != expected:
             yield baked.folder / name
 
 
-def _sha256(file: Path) -> str:
+def _hash_file(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -182,7 +185,7 @@ def apply_snapshot(settings: WeightsSettings, baked: Snapshot) -> WeightsSetting
     controlnets = {
         kind: text
         if kind not in baked.controlnets or CONTROLNET_SETTINGS[kind] in settings.named
-        else str(baked.folder / controlnet_folder(kind))
+        else str(baked.folder / name_controlnet_folder(kind))
         for kind, text in settings.controlnets.items()
     }
     turbo = settings.turbo_lora

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -19,7 +20,6 @@ from plitka.request.recipe import Recipe
 from plitka.settings import Settings
 from tests.support.recipes import parse
 from tests.support.replicate_api import Replicate, replicate_api
-from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
 ASKED = parse('{"colors": [{"name": "red", "proportion": 100}], "seed": 1}')
@@ -31,8 +31,7 @@ def asking(preview: int, final: int, **over: float) -> Recipe:
 
 
 def selected(variables: dict[str, str]) -> Backend:
-    settings = Settings(variables)
-    return select.select_backend(settings.photographer, lambda: load_engine("sdxl"), True)
+    return select.select_backend(Settings({**os.environ, **variables}))
 
 
 def test_a_photograph_in_this_program_is_made_and_ended(

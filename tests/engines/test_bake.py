@@ -12,12 +12,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from plitka.bench import random_models
+from plitka.bench import compare, random_models
 from plitka.cli import main
+from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import EngineError, WeightsError
 from plitka.request.plan import make_plan
+from plitka.weights.settings import read_weights_settings
 from tests.support.drawing import draw
-from tests.support.recipes import parse, request
+from tests.support.recipes import asked, parse, request
 from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
 
@@ -248,3 +250,11 @@ def test_a_snapshot_is_not_baked_again(
     only(BASE=baked)
     assert main.main(["bake", str(tmp_path / "again")]) == 1
     assert "is a baked snapshot already" in capsys.readouterr().err
+
+
+def test_the_old_procedure_is_not_measured_on_a_snapshot_that_has_its_lora_already(
+    baked: Path,
+) -> None:
+    weights = read_weights_settings({"PLITKA_BASE": str(baked)})
+    with pytest.raises(WeightsError, match=r"^PLITKA_LORA: is set, but .* is fused into it"):
+        compare.compare("own", SdxlSettings(weights), asked({"red": 100}), 1)

@@ -19,7 +19,7 @@ _KINDS: tuple[PictureKind, ...] = tuple(PICTURE_SIZES)  # in the order of the ou
 _PREVIEW_SIZE, _FINAL_SIZE = DRAWN_SIZES
 # A progress bar of tqdm in the log of a prediction: "512x512:  40%|████      | 14/35 [00:03<…".
 _PROGRESS_BAR = re.compile(rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: .*?\b(\d+)/(\d+) \[")
-_LOG_TAIL = 4000  # characters at the end of a log in which the last progress bar is searched
+LOG_TAIL = 4000  # characters at the end of a log in which the last progress bar is searched
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def parse_shot(content: bytes, index: int) -> Shot:
 
 def parse_progress(log: str) -> Progress | None:
     """Parse the last progress bar in a prediction's log; None where there is none."""
-    bars = _PROGRESS_BAR.findall(log[-_LOG_TAIL:])
+    bars = _PROGRESS_BAR.findall(log[-LOG_TAIL:])
     if not bars:
         return None
     size, step, steps = bars[-1]

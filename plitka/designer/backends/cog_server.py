@@ -11,6 +11,7 @@ import httpx
 
 from plitka.designer.backends import http
 from plitka.designer.backends.base import (
+    LOG_TAIL,
     Event,
     Progress,
     extract_message,
@@ -21,7 +22,6 @@ from plitka.designer.errors import Fault
 from plitka.request.recipe import Recipe
 
 _RETRY_SECONDS = 1.0  # between two attempts at a busy server
-_LOG_TAIL = 4000  # characters that are kept of a prediction's log
 
 
 class CogServerBackend:
@@ -43,7 +43,7 @@ class CogServerBackend:
                     async for event in events:
                         yield event
             except httpx.HTTPError as error:
-                raise http.unreachable_fault(self.title, error) from None
+                raise http.make_unreachable_fault(self.title, error) from None
 
     async def _predict(self, api: httpx.AsyncClient, recipe: Recipe) -> AsyncGenerator[Event]:
         """Run a prediction, as soon as the server is not busy with another one."""
@@ -81,7 +81,7 @@ class CogServerBackend:
             count, log = 0, ""
             async for name, data in _read_events(response):
                 if name == "log":
-                    log = (log + str(data.get("data", "")))[-_LOG_TAIL:]
+                    log = (log + str(data.get("data", "")))[-LOG_TAIL:]
                     if (progress := parse_progress(log)) is not None:
                         yield progress
                 elif name == "output":
@@ -101,7 +101,7 @@ class CogServerBackend:
         """Read why a server refused a prediction; asks its health check where it is not ready."""
         message = http.read_error(response, ("error", "detail"))
         if response.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-            return http.refusal_fault(response, self.title, message)
+            return http.make_refusal_fault(response, self.title, message)
         health = (await api.get("health-check")).json()
         if health.get("status") == "SETUP_FAILED":
             logs = str(health.get("setup", {}).get("logs", ""))

@@ -30,13 +30,13 @@ def hide_credentials(address: str) -> str:
     return urlunsplit((parts.scheme, f"{host}{port}", parts.path, "", "")).rstrip("/")
 
 
-def unreachable_fault(where: str, error: httpx.HTTPError) -> Fault:
+def make_unreachable_fault(where: str, error: httpx.HTTPError) -> Fault:
     """Make the fault for a server that cannot be reached. where: its title, to be shown."""
     slow = isinstance(error, httpx.TimeoutException)
     return Fault("server_silent" if slow else "server_unreachable", status=502, where=where)
 
 
-def refusal_fault(response: httpx.Response, where: str, message: str = "") -> Fault:
+def make_refusal_fault(response: httpx.Response, where: str, message: str = "") -> Fault:
     """Make the fault for a response with an error status. message: the server's own."""
     if response.status_code in {401, 403}:
         return Fault("token_refused", status=502, where=where)
@@ -74,7 +74,7 @@ async def _fetch(uri: str, api: httpx.AsyncClient) -> bytes:
     uri: absolute, or relative to the server's address. The token goes to the server alone.
     """
     address = urljoin(str(api.base_url), uri)
-    own = _origin(address) == _origin(str(api.base_url))
+    own = _find_origin(address) == _find_origin(str(api.base_url))
     if not own and urlsplit(address).scheme != "https":
         raise Fault("photograph_strange", status=502)
     host = urlsplit(address).hostname or ""
@@ -82,14 +82,14 @@ async def _fetch(uri: str, api: httpx.AsyncClient) -> bytes:
         try:
             return await _download(api if own else tokenless, address, host)
         except httpx.HTTPError as error:
-            raise unreachable_fault(host, error) from None
+            raise make_unreachable_fault(host, error) from None
 
 
 async def _download(client: httpx.AsyncClient, address: str, host: str) -> bytes:
     """Download up to MAX_PNG_BYTES. Raises Fault for more, and for any status but 200."""
     async with client.stream("GET", address) as response:
         if response.status_code != httpx.codes.OK:
-            raise refusal_fault(response, host)
+            raise make_refusal_fault(response, host)
         content = bytearray()
         async for chunk in response.aiter_bytes():
             content += chunk
@@ -98,6 +98,6 @@ async def _download(client: httpx.AsyncClient, address: str, host: str) -> bytes
         return bytes(content)
 
 
-def _origin(address: str) -> tuple[str, str | None, int | None]:
+def _find_origin(address: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(address)
     return parts.scheme, parts.hostname, parts.port

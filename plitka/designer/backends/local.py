@@ -2,30 +2,28 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 
 from plitka import images, pipeline
 from plitka.designer.backends.base import Event, Progress, Shot
-from plitka.designer.errors import Fault, recipe_fault
+from plitka.designer.errors import Fault, make_recipe_fault
+from plitka.engines import registry
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
 from plitka.request.plan import PictureKind, count_steps
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime.background import Cancelled
+from plitka.settings import Settings
 
 
 class LocalBackend:
-    """Makes photographs with an engine that is loaded at the first one.
-
-    load_engine: may raise EngineError. overlap: as `pipeline.make` takes it.
-    """
+    """Makes photographs with the sdxl engine, which is loaded at the first one."""
 
     kind = "here"
     title = ""
 
-    def __init__(self, load_engine: Callable[[], Engine], overlap: bool) -> None:
-        self._load_engine = load_engine
-        self._overlap = overlap
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._engine: Engine | None = None
         self._loading: asyncio.Future[Engine] | None = None
         self._turn = asyncio.Lock()
@@ -37,7 +35,7 @@ class LocalBackend:
             if self._engine is None:
                 yield Progress("loading")
                 self._engine = await self._await_engine()
-            run = _Run(recipe, self._engine, self._overlap)
+            run = _Run(recipe, self._engine, self._settings.options.overlap)
             try:
                 while (event := await run.next()) is not None:
                     yield event
@@ -60,6 +58,9 @@ class LocalBackend:
             if self._loading.done():
                 self._loading = None
 
+    def _load_engine(self) -> Engine:
+        return registry.load_engine("sdxl", lambda: self._settings.sdxl)
+
 
 class _Run:
     """One photograph, made in a thread of its own; its events are queued here."""
@@ -81,7 +82,7 @@ class _Run:
             try:
                 await self._work
             except RecipeError as error:
-                raise recipe_fault(error) from None
+                raise make_recipe_fault(error) from None
             except EngineError as error:
                 raise Fault("engine", str(error), status=503) from None
         return event

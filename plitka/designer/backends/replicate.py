@@ -48,7 +48,7 @@ class ReplicateBackend:
                     async for event in events:
                         yield event
             except httpx.HTTPError as error:
-                raise http.unreachable_fault(self.title, error) from None
+                raise http.make_unreachable_fault(self.title, error) from None
 
     async def _follow(
         self, api: httpx.AsyncClient, prediction: dict[str, Any]
@@ -90,7 +90,7 @@ class ReplicateBackend:
         if response.status_code == httpx.codes.NOT_FOUND:
             raise Fault("deployment_unknown", message, status=502, where=self.title)
         if response.status_code not in {200, 201, 202}:
-            raise http.refusal_fault(response, self.title, message)
+            raise http.make_refusal_fault(response, self.title, message)
         try:
             body = response.json()
         except ValueError:

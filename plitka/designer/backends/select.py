@@ -4,46 +4,39 @@ The settings alone decide, when the program starts. Tokens never reach the page.
 """
 
 import re
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from plitka.designer.backends.base import Backend
-from plitka.engines.base import Engine
-from plitka.settings import PHOTOGRAPHER, REPLICATE_TOKEN, PhotographerSettings
+from plitka.settings import PHOTOGRAPHER, REPLICATE_TOKEN, Settings
 
 
 class SettingError(OSError):
     """A setting that names no backend, or lacks its token; the message names the variable."""
 
 
-def select_backend(
-    settings: PhotographerSettings, load_engine: Callable[[], Engine], overlap: bool
-) -> Backend:
-    """Select the backend that the settings name. Raises SettingError.
-
-    load_engine: loads the sdxl engine; called at the first photograph of the local backend.
-    overlap: as `pipeline.make` takes it.
-    """
-    if settings.backend == "sdxl":
+def select_backend(settings: Settings) -> Backend:
+    """Select the backend that the settings name. Raises SettingError."""
+    chosen = settings.photographer
+    if chosen.backend == "sdxl":
         from plitka.designer.backends.local import LocalBackend
 
-        return LocalBackend(load_engine, overlap)
-    deployment = re.fullmatch(r"replicate:([\w.-]+)/([\w.-]+)", settings.backend)
+        return LocalBackend(settings)
+    deployment = re.fullmatch(r"replicate:([\w.-]+)/([\w.-]+)", chosen.backend)
     if deployment:
         from plitka.designer.backends.replicate import ReplicateBackend
 
-        token, address = settings.replicate_token, settings.replicate_address
+        token, address = chosen.replicate_token, chosen.replicate_address
         if not token:
             raise SettingError(
                 f"{PHOTOGRAPHER} names a deployment on Replicate, so put its token into"
                 f" {REPLICATE_TOKEN}"
             )
         return ReplicateBackend(deployment[1], deployment[2], token, address)
-    parts = urlsplit(settings.backend)
+    parts = urlsplit(chosen.backend)
     if parts.scheme in {"http", "https"} and parts.hostname:
         from plitka.designer.backends.cog_server import CogServerBackend
 
-        return CogServerBackend(settings.backend, settings.token)
+        return CogServerBackend(chosen.backend, chosen.token)
     # The value is not shown: an address may contain a password.
     raise SettingError(
         f'{PHOTOGRAPHER}: allowed are "sdxl" (in this program, the default), the address of a Cog'

@@ -27,7 +27,7 @@ _SPARE = 2**28  # bytes of disk to leave free
 def bake(
     folder: Path,
     settings: WeightsSettings,
-    packed: Path | str | None,
+    source: Path | str | None,
     controlnets: tuple[ControlNetKind, ...],
 ) -> Snapshot:
     """Write a snapshot by the settings. `folder` must not exist yet, or be empty.
@@ -42,7 +42,7 @@ def bake(
             " baked of"
         )
     stages = Stages(lambda: device.describe_memory(_CPU))
-    with archive.open_package(packed) as package:
+    with archive.open_package(source) as package:
         weights = loading.resolve_weights(settings, package, stages)
         _refuse_full_disk(folder, weights, len(controlnets))
         pipe = loading.assemble(weights, _CPU, "cpu", stages)
@@ -90,7 +90,7 @@ def _write_snapshot(
             network = loading.load_controlnet(kind, weights.settings.controlnets[kind], _CPU, "cpu")
             with stages(f"write ControlNet {kind}"):
                 network.save_pretrained(
-                    part / snapshot.controlnet_folder(kind), max_shard_size=_SHARD
+                    part / snapshot.name_controlnet_folder(kind), max_shard_size=_SHARD
                 )
             del network
         if weights.turbo is not None:

@@ -24,7 +24,7 @@ from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.engines.sdxl.options import Options
 from plitka.engines.sdxl.sampling import Condition
 from plitka.engines.sdxl.text_encoding import CHUNK, PromptEmbeddings
-from plitka.errors import EngineError, first_line
+from plitka.errors import EngineError, extract_first_line
 from plitka.request.plan import DRAWN_SIZES
 from plitka.runtime.timing import log
 
@@ -113,7 +113,7 @@ def _explain_failure(backend: str) -> Iterator[None]:
         if not isinstance(error, torch._dynamo.exc.TorchDynamoException):
             raise
         log.debug("%s", error)
-        reason = first_line(error).rstrip(":")
+        reason = extract_first_line(error).rstrip(":")
         raise EngineError(
             f"PLITKA_COMPILE: {backend} cannot compile here ({reason}); install what it needs (a"
             " C++ compiler such as g++, and Triton on a GPU), or set PLITKA_COMPILE=0"

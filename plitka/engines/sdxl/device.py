@@ -5,7 +5,7 @@ from typing import Any
 
 import psutil
 
-from plitka.errors import EngineError, first_line
+from plitka.errors import EngineError, extract_first_line
 from plitka.runtime.memory import format_gib, measure_free_main_memory, to_mib
 
 
@@ -126,7 +126,7 @@ def check_device(device: Device) -> None:
         else:
             correct = torch.ones(4, device=device.name).sum().item() == 4
     except RuntimeError as error:
-        reason = first_line(error)
+        reason = extract_first_line(error)
         raise EngineError(f"{device.title}: does not answer ({reason}); restart") from None
     if not correct:
         raise EngineError(f"{device.title}: gives wrong results; restart, or take it out of use")

@@ -25,7 +25,7 @@ from plitka.engines.sdxl.memory_plan import (
     describe_plan,
 )
 from plitka.engines.sdxl.options import Options, SdxlSettings
-from plitka.errors import WeightsError, first_line
+from plitka.errors import WeightsError, extract_first_line
 from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.timing import Stages, log
 from plitka.weights import archive, models, preflight
@@ -61,13 +61,16 @@ class Loaded:
     stages: Stages  # of setup(), so far
 
 
-def load(settings: SdxlSettings, packed: Path | str | None) -> Loaded:
-    """Do all that setup() does. Raises EngineError; faults of the files come before any loading."""
+def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
+    """Do all that setup() does. Raises EngineError; faults of the files come before any loading.
+
+    source: the folder or archive that setup() was given as weights.
+    """
     quiet_libraries()
     chosen = device.choose_device(settings.memory_fraction)
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
-    with archive.open_package(packed) as package:
+    with archive.open_package(source) as package:
         weights = resolve_weights(settings.weights, package, stages)
         device.limit_memory(chosen, settings.options.tf32)
         needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
@@ -98,10 +101,10 @@ def load(settings: SdxlSettings, packed: Path | str | None) -> Loaded:
 def resolve_weights(settings: WeightsSettings, package: Package, stages: Stages) -> Resolved:
     """Find, check and fetch every part of the model. Raises WeightsError with all faults."""
     with stages("check weights"):
-        checked = preflight.inspect(settings, package)
-        preflight.refuse_faults(checked)
+        found = preflight.inspect(settings, package)
+        preflight.refuse_faults(found)
     with stages("fetch weights"):
-        return fetch_weights(checked)
+        return fetch_weights(found)
 
 
 def assemble(weights: Resolved, chosen: Device, place: str, stages: Stages) -> Any:
@@ -235,7 +238,7 @@ def _explain_failure(path: Path, load: Callable[[], Any]) -> Any:
         if device.is_out_of_memory(error):
             raise
         raise WeightsError(
-            f"{path}: cannot be loaded ({first_line(error)}); copy or download it again"
+            f"{path}: cannot be loaded ({extract_first_line(error)}); copy or download it again"
         ) from error
 
 
@@ -251,9 +254,9 @@ def load_controlnet(kind: ControlNetKind, text: str, chosen: Device, place: str)
         return network
 
 
-def set_memory_format(network: Any, chosen: Device, switches: Options) -> None:
+def set_memory_format(network: Any, chosen: Device, options: Options) -> None:
     """Set the memory format (channels last) in which the device convolves fastest."""
-    if chosen.kind == "cuda" and switches.channels_last:
+    if chosen.kind == "cuda" and options.channels_last:
         network.to(memory_format=torch.channels_last)
 
 

@@ -21,7 +21,7 @@ _ON = ("on", "1", "yes", "true")
 
 @dataclass(frozen=True)
 class Interval:
-    """From low to high; `all of it` is -inf to inf."""
+    """From low to high. EVERYWHERE is -inf to inf."""
 
     low: float = -math.inf
     high: float = math.inf
