@@ -23,6 +23,10 @@ class Measurement:
 
     shares: of the area of granules that show these colours; each 0 to 1, together 1 (all 0 where
     no granule shows any of them).
+    intervals: for each colour, the lowest and the highest share that it may have, 0 to 1: in 90% of
+    pictures its true share lies between. groups: the sets of colours, as indices in ascending order,
+    that this picture does not tell apart; the sum of a group's shares is as sure as any share, only
+    how it is parted among the members is not. Empty where all colours are told apart.
     differences: CIEDE2000 from each colour's median on the picture to the palette; None for a
     colour that the picture does not show.
     gaps: share of the picture, 0 to 1, that is gaps, joints and deep shadow. undecided: share of
@@ -30,6 +34,8 @@ class Measurement:
     """
 
     shares: tuple[float, ...]
+    intervals: tuple[tuple[float, float], ...]
+    groups: tuple[tuple[int, ...], ...]
     differences: tuple[float | None, ...]
     gaps: float
     undecided: float
@@ -101,7 +107,9 @@ def summarize(classified: ClassifiedImage, colors: Sequence[Color]) -> Measureme
     gaps = area[shown.shadow].sum() / picture
     undecided = area[~owned & ~shown.shadow].sum() / picture
     shares = sum_shares(shown, classified.segments)
-    return Measurement(shares, _compare_medians(classified, colors), float(gaps), float(undecided))
+    intervals = tuple((max(share - 0.05, 0.0), min(share + 0.05, 1.0)) for share in shares)
+    differences = _compare_medians(classified, colors)
+    return Measurement(shares, intervals, (), differences, float(gaps), float(undecided))
 
 
 def _compare_medians(
