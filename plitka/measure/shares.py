@@ -23,10 +23,11 @@ class Measurement:
 
     shares: of the area of granules that show these colours; each 0 to 1, together 1 (all 0 where
     no granule shows any of them).
-    intervals: for each colour, the lowest and the highest share that it may have, 0 to 1: in 90% of
-    pictures its true share lies between. groups: the sets of colours, as indices in ascending order,
-    that this picture does not tell apart; the sum of a group's shares is as sure as any share, only
-    how it is parted among the members is not. Empty where all colours are told apart.
+    intervals: for each colour, the lowest and the highest share that it may have, 0 to 1: its true
+    share lies between them on 90% of pictures.
+    groups: the sets of colours, as ascending indices, that this picture does not tell apart; empty
+    where all are told apart. A group's sum of shares is as sure as any share; only how it is parted
+    among the members is not.
     differences: CIEDE2000 from each colour's median on the picture to the palette; None for a
     colour that the picture does not show.
     gaps: share of the picture, 0 to 1, that is gaps, joints and deep shadow. undecided: share of
@@ -39,6 +40,22 @@ class Measurement:
     differences: tuple[float | None, ...]
     gaps: float
     undecided: float
+
+    def compare(self, requested: Sequence[float]) -> float:
+        """Compute the total variation from requested shares, each group taken as one colour.
+
+        requested: one share for each colour. Returns 0 (equal) to 1 (nothing in common).
+        """
+        return total_variation(self._join_groups(self.shares), self._join_groups(requested))
+
+    def _join_groups(self, shares: Sequence[float]) -> list[float]:
+        """Sum up the shares of each group, and keep those of the colours that are told apart."""
+        joined = list(shares)
+        for first, *others in self.groups:
+            joined[first] += sum(shares[other] for other in others)
+            for other in others:
+                joined[other] = 0.0
+        return joined
 
 
 def total_variation(measured: Sequence[float], requested: Sequence[float]) -> float:
