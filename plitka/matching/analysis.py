@@ -1,16 +1,17 @@
-"""Analysis of a picture for matching: its segments, and the materials that they show."""
+"""Analysis of a picture for matching: its granules, and the materials that they show."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.arrays import Floats, Image
+from plitka.arrays import Doubles, Floats, Image
 from plitka.color import cielab, palette
+from plitka.matching.granules import Granules, find_granules, measure_granules
 from plitka.matching.tone_curves import Material
-from plitka.measure.classification import NO_COLOR, Classification, classify
-from plitka.measure.segmentation import SegmentMap, Segments, split_large_segments
+from plitka.measure.classification import NO_COLOR, SHADOW, Classification, classify_by_centres
 from plitka.measure.shares import (
     ClassifiedImage,
     scale_for_measuring,
@@ -26,55 +27,49 @@ _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statis
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """What matching knows of a picture of size x size pixels; N segments, M materials.
+    """What matching knows of a picture of size x size pixels; N granules, M materials.
 
-    lab: (size, size, 3) L*a*b*. index: (size, size) the segment of each pixel.
-    segments: cut at the size of measuring, (s, s); `index` is their map at the picture's size.
-    granules: (s, s) the layout's granule at each pixel of the size of measuring.
-    classification: which colours the segments show.
-    material: (N,) index into `materials` of each segment's material.
+    lab: (size, size, 3) L*a*b*. classification: which colours the granules show. material: (N,)
+    index into `materials` of each granule's material.
     """
 
     lab: Floats
-    index: SegmentMap
-    segments: Segments
-    granules: SegmentMap
+    granules: Granules
     classification: Classification
     material: NDArray[np.int64]
     materials: tuple[Material, ...]
+
+    @cached_property
+    def lit_area(self) -> Doubles:
+        """(N,) pixels of each granule that are not in shadow: those count for a colour's share."""
+        medians = np.array([material.lab[0] for material in self.materials], np.float32)
+        darkest = (SHADOW * medians)[self.material]
+        lit = self.lab[..., 0] >= darkest.astype(np.float32).take(self.granules.map)
+        shown = self.granules.map[lit]
+        return np.bincount(shown, minlength=len(self.material)).astype(np.float64)
 
 
 def analyze(image: Image, layout: Layout, classified: ClassifiedImage) -> Analysis:
     """Analyze a square picture.
 
-    A flat or smooth picture gets a surface of the layout's granules first. Segments that are
-    larger than granules are cut along the layout's.
+    A flat or smooth picture gets a surface of the layout's granules first, and has those granules.
     image: (size, size, 3) sRGB, 0 to 255. classified: the same picture at the size of measuring,
     classified by the layout's colours.
     """
-    size = len(image)
     lab = cielab.rgb_to_lab(image)
-    if bare := _lacks_surface(image):
+    if _lacks_surface(image):
         lab = _add_surface(lab, layout)
-        image = cielab.lab_to_rgb(lab)
-    if bare or len(classified.image) > size:
-        small = min(image, scale_for_measuring(image), key=len)
+        small = scale_for_measuring(cielab.lab_to_rgb(lab))
         classified = segment_and_classify(small, layout.colors)
-    granules = _resize_map(layout.map_granules(SURVEY), len(classified.image))
-    segments = split_large_segments(classified.segments, classified.lab, granules)
-    classification = classified.classification
-    if segments is not classified.segments:
-        classification = classify(segments, layout.colors)
-    index = _resize_map(segments.map, size)
-    material, materials = _measure_materials(lab, index, segments, classification)
-    return Analysis(lab, index, segments, granules, classification, material, materials)
-
-
-def _resize_map(values: SegmentMap, size: int) -> SegmentMap:
-    """Resize a square map of indices to (size, size), by nearest neighbour."""
-    if len(values) == size:
-        return values
-    return np.asarray(cv2.resize(values, (size, size), interpolation=cv2.INTER_NEAREST), np.int32)
+        granules = measure_granules(layout.map_granules(len(image)), lab)
+    else:
+        granules = find_granules(image, lab, layout.map_granules(SURVEY))
+    shown = classified.classification
+    classification = classify_by_centres(
+        granules.lab, granules.area, layout.colors, shown.centres, shown.strangers
+    )
+    material, materials = _measure_materials(lab, granules, classification)
+    return Analysis(lab, granules, classification, material, materials)
 
 
 def _lacks_surface(image: Image) -> bool:
@@ -101,20 +96,20 @@ def _add_surface(lab: Floats, layout: Layout) -> Floats:
 
 
 def _measure_materials(
-    lab: Floats, index: SegmentMap, segments: Segments, classification: Classification
+    lab: Floats, granules: Granules, classification: Classification
 ) -> tuple[NDArray[np.int64], tuple[Material, ...]]:
-    """Measure the materials that the segments show, on the picture's own pixels.
+    """Measure the materials that the granules show, on the picture's pixels.
 
-    lab, index: see Analysis. Returns (N,) the index of each segment's material, and the materials.
+    lab: see Analysis. Returns (N,) the index of each granule's material, and the materials.
     """
     present, material = np.unique(classification.material, return_inverse=True)
     sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
-    kinds = material[index[::_SAMPLE, ::_SAMPLE].ravel()]
+    kinds = material[granules.map[::_SAMPLE, ::_SAMPLE].ravel()]
     materials = []
     for number, kind in enumerate(present.tolist()):
         pixels = sample[kinds == number]
         if not len(pixels):
-            pixels = segments.lab[material == number].astype(np.float32)
+            pixels = granules.lab[material == number].astype(np.float32)
         centre = cielab.to_lab(np.median(pixels, axis=0))
         p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
         stray = pixels[:, 1:] - cielab.shade(centre, pixels[:, 0])

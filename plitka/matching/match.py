@@ -1,9 +1,9 @@
 """Matching: gives a picture the shares and palette colours of a layout.
 
-The picture's own granules are assigned to colours: to those that their colour is near, and that
-the layout has at their place, under the constraint that areas meet the shares. They are then
-recoloured along their own edges: light and shade stay the picture's, as deep as the new colour
-makes them.
+The picture's own granules are found one by one, and colours are dealt to them so that areas meet
+the shares: a granule that shows a colour keeps it as far as the shares allow, all else goes by lot.
+They are then recoloured within their own outlines: light and shade stay the picture's, as deep as
+the new colour makes them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plitka.arrays import Image
+from plitka.arrays import Doubles, Image
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.matching import recolor
 from plitka.matching.analysis import Analysis, analyze
-from plitka.matching.assignment import assign_colors
+from plitka.matching.dealing import deal_colors, keep_colors
 from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
-from plitka.measure.classification import NO_COLOR, sum_shares
+from plitka.measure.classification import NO_COLOR
 from plitka.measure.shares import (
     Measurement,
     measure,
@@ -65,15 +65,18 @@ def match(image: Image, layout: Layout) -> Matched:
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
     classified = segment_and_classify(scale_for_measuring(image), layout.colors)
     before = summarize(classified, layout.colors)
-    attempts = list(_make_attempts(analyze(image, layout, classified), layout))
-    best, after = min(attempts, key=lambda one: total_variation(one[1].shares, layout.shares))
+    attempts = list(_make_attempts(analyze(image, layout, classified), layout, before))
+    best, after = min(attempts, key=lambda one: one[1].compare(layout.shares))
     return Matched(best, before, after)
 
 
-def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
+def _make_attempts(
+    analysis: Analysis, layout: Layout, before: Measurement
+) -> Iterator[tuple[Image, Measurement]]:
     """Recolour the picture, until what is measured on it is near enough to the layout's shares.
 
-    Yields each attempt with its measurement, at least one and at most _ATTEMPTS.
+    before: of the picture that was given. Yields each attempt with its measurement, at least one
+    and at most _ATTEMPTS.
     """
     shares = np.array(layout.shares)
     shown = _sum_shown_shares(analysis)
@@ -88,15 +91,17 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
     target = shares + (np.array(shown) - shares) * _LEFT / error if near else shares
     for _ in range(_ATTEMPTS):
         curves = _build_curves(analysis, layout, near, depth)
-        owner = assign_colors(analysis, layout, curves, target, keep=near)
+        deal = keep_colors if near else deal_colors
+        owner = deal(analysis, layout, target)
         lab = recolor.recolor(analysis, owner, curves, len(shares))
         image = cielab.lab_to_rgb(recolor.patch(analysis, balanced, owner, lab) if near else lab)
         measured = measure(image, layout.colors)
         yield image, measured
-        if total_variation(measured.shares, layout.shares) <= _GOOD:
+        if measured.compare(layout.shares) <= _GOOD:
             return
         if min(measured.shares) > 0:
             target = np.maximum(target + shares - np.array(measured.shares), shares / 4)
+            target /= target.sum()
         else:
             depth *= _SHALLOWER
 
@@ -107,16 +112,18 @@ def _can_balance(materials: Sequence[Material], colors: Sequence[Color]) -> bool
     return all(float(cielab.ciede2000(*pair)) <= _BALANCE for pair in own)
 
 
-def _sum_shown_shares(analysis: Analysis) -> tuple[float, ...]:
-    """Sum up the shares that the picture shows, one for each of the layout's colours.
+def _sum_shown_shares(analysis: Analysis) -> Doubles:
+    """Sum up the shares of granules that show each of the layout's K colours: (K,).
 
     All 0 where one of the colours is missing, or much of the area shows none of them.
     """
-    shown, area = analysis.classification, analysis.segments.area
+    shown, area = analysis.classification, analysis.granules.area
+    missing = np.zeros(len(shown.centres))
     strange = shown.material >= len(shown.centres)
     if not all(shown.centres) or area[strange].sum() > _CLOSE * area.sum():
-        return (0.0,) * len(shown.centres)
-    return sum_shares(shown, analysis.segments)
+        return missing
+    lit = np.bincount(shown.nearest, weights=analysis.lit_area, minlength=len(missing))
+    return lit / max(lit.sum(), 1)
 
 
 def _build_curves(analysis: Analysis, layout: Layout, keep: bool, depth: float) -> ToneCurves:

@@ -1,4 +1,4 @@
-"""Recolouring: turns each segment of a picture into its new colour, pixel by pixel."""
+"""Recolouring: turns each granule of a picture into its new colour, pixel by pixel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from plitka.arrays import Floats
 from plitka.color import cielab
 from plitka.color.palette import Color
-from plitka.matching import guided_filter, tone_curves, unmixing
+from plitka.matching import tone_curves, unmixing
 from plitka.matching.analysis import Analysis
 from plitka.matching.tone_curves import ToneCurves
 from plitka.matching.unmixing import MixedPixels
@@ -24,32 +24,34 @@ _SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
 _ENOUGH = 20_000  # pixels; a median is taken of about so many
 _BAND = 1 << 16  # pixels worked on together, so that they stay in the processor's cache
 
-_PATCHED = 4  # pixels around a segment of another colour that go with it
+_PATCHED = 4  # pixels around a granule of another colour that go with it
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
 
 def balance(analysis: Analysis, colors: Sequence[Color]) -> Floats:
     """Move the picture's own colours towards the palette, as a white balance would.
 
-    Every segment keeps the colour that it shows. Returns (size, size, 3) L*a*b*.
+    Every granule keeps the colour that it shows. Returns (size, size, 3) L*a*b*.
     """
     shifts = np.zeros((len(analysis.materials), len(colors), 3), np.float32)
     for number, material in enumerate(analysis.materials):
         for index, color in enumerate(colors):
             goal, _ = tone_curves.compute_goal(material, index, color, TOLERANCE)
             shifts[number, index] = np.subtract(goal, material.lab)
-    moved = shifts[analysis.material, analysis.classification.nearest][analysis.index]
+    moved = shifts[analysis.material, analysis.classification.nearest][
+        analysis.granules.map
+    ]
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
     return np.asarray(np.clip(analysis.lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
 
 
 def patch(analysis: Analysis, kept: Floats, owner: NDArray[np.int64], other: Floats) -> Floats:
-    """Blend two versions of the picture: `other` where a segment's colour changes, else `kept`.
+    """Blend two versions of the picture: `other` where a granule's colour changes, else `kept`.
 
-    kept, other: (size, size, 3) L*a*b*. owner: (N,) the colour that each segment gets. Returns
+    kept, other: (size, size, 3) L*a*b*. owner: (N,) the colour that each granule gets. Returns
     (size, size, 3) L*a*b*.
     """
-    changed = (owner != analysis.classification.nearest).astype(np.float32)[analysis.index]
+    changed = (owner != analysis.classification.nearest).astype(np.float32)[analysis.granules.map]
     broad = cv2.dilate(changed, np.ones((2 * _PATCHED + 1, 2 * _PATCHED + 1), np.uint8))
     soft = np.asarray(cv2.GaussianBlur(broad, (0, 0), _PATCHED / 2), np.float32)[..., None]
     return np.asarray(kept + soft * (other - kept), np.float32)
@@ -58,15 +60,13 @@ def patch(analysis: Analysis, kept: Floats, owner: NDArray[np.int64], other: Flo
 def recolor(
     analysis: Analysis, owner: NDArray[np.int64], curves: ToneCurves, colors: int
 ) -> Floats:
-    """Recolour each segment, along the picture's own edges and softly from one to the next.
+    """Recolour each granule, softly from one to the next.
 
-    owner: (N,) the colour that each segment gets, below `colors`. curves: from the picture's
+    owner: (N,) the colour that each granule gets, below `colors`. curves: from the picture's
     materials to the colours. Returns (size, size, 3) L*a*b*.
     """
-    owners = guided_filter.refine_labels(
-        owner.astype(np.uint8).take(analysis.segments.map), analysis.lab[..., 0], colors
-    )
-    kinds = analysis.material.astype(np.uint8).take(analysis.index)
+    owners = owner.astype(np.uint8).take(analysis.granules.map)
+    kinds = analysis.material.astype(np.uint8).take(analysis.granules.map)
     lab = np.array(cv2.split(analysis.lab), np.float32).reshape(3, -1)
     mixed = unmixing.unmix(lab, kinds, analysis.materials)
     lab[:, mixed.where] = mixed.first
@@ -74,7 +74,7 @@ def recolor(
     painted = painter.paint(owners.ravel())
     _soften_edges(painted, owners, painter, colors)
     _correct_medians(painted, owners, painter, colors)
-    return np.asarray(cv2.merge(list(painted.reshape(3, *analysis.index.shape))), np.float32)
+    return np.asarray(cv2.merge(list(painted.reshape(3, *owners.shape))), np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,183 +1,191 @@
-"""Region merging: joins the segments of a picture into regions, one or a few for each granule."""
+"""Region merging: joins neighbouring basins of a picture into its granules."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.arrays import Doubles
-from plitka.measure.segmentation import SegmentMap, Segments
+from plitka.arrays import Doubles, Floats
+from plitka.measure.segmentation import SegmentMap
 
-_LARGEST_GRANULE = 1.0  # of the layout's mean granule; segments are merged up to this area
-_ROUNDS = 3
-_FIRMNESS = 2.5  # how fast bonds weaken with contrast, in median contrasts
-_LAYOUT_EDGE = 0.4  # what an edge of the layout adds to a contrast, in median contrasts
+# What stands against merging two neighbours, together `_compute_costs`; up to _LIMIT they merge.
+# Fitted as the watershed's weights are. The limit is where the regions of photographs mix over the
+# same length as the colours of mixed tiles do.
+_LIMIT = 1.35
+_DIFFERENCE = 0.05  # for each unit of L*a*b* between their means
+_SIZE = 0.3  # for each e-fold of their area over _USUAL_AREA
+_RAGGEDNESS = 5.0  # for what an ellipse has, and their union lacks, of the area of such spread
+_ROUND = 0.9  # an area, over that of the ellipse, that is no raggedness yet
+_CRUMB = -0.5  # where one of them is but a crumb
+
+_USUAL_AREA = 300.0  # pixels of a granule's visible area
+_LARGEST_AREA = 900.0  # pixels that no granule exceeds by merging
+_CRUMB_AREA = 36.0  # pixels; no granule is left smaller, where it has a neighbour
+_SMALLEST_PART = 0.05  # of _USUAL_AREA, below which size makes no more difference
+_ROUNDS = 40
+_ROWS = 2  # every so many rows are looked at for the shape and colour of basins
 
 
-@dataclass(frozen=True, eq=False)
-class Regions:
-    """The R regions into which N segments are merged, and how firmly neighbours hold together.
+def merge_basins(basins: SegmentMap, lab: Floats, strength: Floats) -> SegmentMap:
+    """Merge basins into granules: again and again, pairs of neighbours that want each other most.
 
-    of_segment: (N,) the region that each segment is a part of, 0 to R - 1 without gaps. one,
-    other: (E,) the regions of each pair that touch. bond: (E,) the length in pixels along which
-    they touch, times 0 to 1: the less the more contrast the picture has there.
+    Two merge where each is the other's neighbour of least cost, as long as that is low enough: where
+    the border between them is faint, for this picture, their colours are alike, and their union is
+    small and compact. What is too small for a granule goes to a neighbour at any cost.
+
+    basins: (h, w) of a picture whose granules have about 20 pixels across. lab: (h, w, 3) L*a*b*.
+    strength: (h, w) how likely a border runs through each pixel. Returns (h, w) the granule of each
+    pixel, 0 and up without gaps.
     """
-
-    of_segment: NDArray[np.int64]
-    one: NDArray[np.int64]
-    other: NDArray[np.int64]
-    bond: Doubles
-
-
-def merge_segments(segments: Segments, granules: SegmentMap) -> Regions:
-    """Merge neighbouring segments into regions of a granule's size at most.
-
-    Two segments merge where each has its lowest contrast with the other, round by round. Where
-    the picture itself shows no edges, those of the layout decide.
-    granules: (h, w) the layout's granule at each pixel, -1 for none.
-    """
-    largest = _LARGEST_GRANULE * granules.size / max(int(granules.max()) + 1, 1)
-    granule = _locate_granules(segments, granules)
-    graph = _Graph(segments.area, segments.lab, granule, _find_edges(segments))
-    usual = _compute_usual_contrast(graph)
-    region = np.arange(len(segments.area))
-    for _ in range(_ROUNDS):
-        contrast = _compute_merge_contrast(graph, usual, largest)
-        target = _pick_targets(graph.edges, contrast, len(graph.area))
-        if target is None:
-            break
-        _, number = np.unique(target, return_inverse=True)
-        region = number[region]
-        graph = _contract(graph, number)
-    edges = graph.edges
-    firm = np.exp(-_FIRMNESS * edges.contrast / usual)
-    return Regions(region, edges.one, edges.other, edges.length * firm)
-
-
-@dataclass(frozen=True, eq=False)
-class _Edges:
-    """Pairs of nodes that touch, each pair once.
-
-    one, other: (E,) the nodes. contrast: (E,) the picture's mean contrast along their border, as
-    Segments has it. length: (E,) of the border, in pixels.
-    """
-
-    one: NDArray[np.int64]
-    other: NDArray[np.int64]
-    contrast: Doubles
-    length: Doubles
+    graph = _build_graph(basins, lab, strength)
+    usual = float(np.median(graph.border)) + 1e-6 if len(graph.border) else 1.0
+    region = np.arange(len(graph.area))
+    for limit in (_LIMIT, np.inf):
+        for _ in range(_ROUNDS):
+            costs = _compute_costs(graph, usual)
+            if limit == np.inf:
+                crumb = graph.area < _CRUMB_AREA
+                costs[~(crumb[graph.one] | crumb[graph.other])] = np.inf
+            target = _pick_targets(graph, costs, limit)
+            if target is None:
+                break
+            _, number = np.unique(target, return_inverse=True)
+            region = number[region]
+            graph = _contract(graph, number)
+    return np.asarray(region.astype(np.int32).take(basins))
 
 
 @dataclass(frozen=True, eq=False)
 class _Graph:
-    """Region adjacency graph: segments, or what they are merged into, as nodes.
+    """Region adjacency graph of N regions, with E pairs that touch, each pair once.
 
-    area: (N,) pixels. lab: (N, 3) mean L*a*b*. granule: (N,) the layout's granule under the
-    largest part of each node.
+    area: (N,) pixels. moments: (N, 5) sums of x, y, xx, yy and xy over `weight` (N,) sampled pixels;
+    lab: (N, 3) sums of L*a*b* over the same. one, other: (E,) the regions of each pair. border: (E,)
+    the mean strength along their border. length: (E,) sampled pixels of the border.
     """
 
     area: Doubles
+    weight: Doubles
+    moments: Doubles
     lab: Doubles
-    granule: NDArray[np.int64]
-    edges: _Edges
+    one: NDArray[np.int64]
+    other: NDArray[np.int64]
+    border: Doubles
+    length: Doubles
 
 
-def _find_edges(segments: Segments) -> _Edges:
-    """Find the pairs of segments that touch, on every second row and every second column."""
-    index, contrast = segments.map, segments.contrast
-    pairs = []
+def _build_graph(basins: SegmentMap, lab: Floats, strength: Floats) -> _Graph:
+    """Build the graph of basins; see `merge_basins`."""
+    count = int(basins.max()) + 1
+    area = np.bincount(basins.ravel(), minlength=count).astype(np.float64)
+    part = basins[::_ROWS].ravel().astype(np.intp)
+    rows, columns = basins[::_ROWS].shape
+    x = np.tile(np.arange(columns, dtype=np.float64), rows)
+    y = np.repeat(np.arange(0, _ROWS * rows, _ROWS, dtype=np.float64), columns)
+    planes = [x, y, x * x, y * y, x * y, *(lab[::_ROWS, :, plane].ravel() for plane in range(3))]
+    sums = np.stack([np.bincount(part, weights=plane, minlength=count) for plane in planes], axis=1)
+    weight = np.bincount(part, minlength=count).astype(np.float64)
+    one, other, border, length = _find_borders(basins, strength)
+    return _Graph(area, weight, sums[:, :5], sums[:, 5:], one, other, border, length)
+
+
+def _find_borders(
+    basins: SegmentMap, strength: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles, Doubles]:
+    """Find the pairs of basins that touch, on every second row and column: see _Graph."""
+    found = []
     for here, there in ((np.s_[::2, :-1], np.s_[::2, 1:]), (np.s_[:-1, ::2], np.s_[1:, ::2])):
-        where = np.flatnonzero(index[here] != index[there])
-        strength = contrast[here].ravel()[where] + contrast[there].ravel()[where]
-        pairs.append((index[here].ravel()[where], index[there].ravel()[where], strength / 2))
-    one, other, strength = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    return _sum_edges(
-        one.astype(np.int64),
-        other.astype(np.int64),
-        strength.astype(np.float64),
-        np.ones(len(one)),
-    )
+        where = np.flatnonzero(basins[here] != basins[there])
+        stronger = np.maximum(strength[here].ravel()[where], strength[there].ravel()[where])
+        found.append((basins[here].ravel()[where], basins[there].ravel()[where], stronger))
+    one, other, stronger = (np.concatenate(part) for part in zip(*found, strict=True))
+    ones = np.ones(len(one))
+    return _sum_pairs(one.astype(np.int64), other.astype(np.int64), np.sqrt(stronger), ones)
 
 
-def _sum_edges(
-    one: NDArray[np.int64], other: NDArray[np.int64], contrast: Doubles, length: Doubles
-) -> _Edges:
-    """Sum up edges between the same two nodes, in either order; edges within a node are dropped.
+def _sum_pairs(
+    one: NDArray[np.int64], other: NDArray[np.int64], border: Doubles, length: Doubles
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles, Doubles]:
+    """Sum up borders of the same two regions, in either order; those within a region are dropped.
 
-    one, other: (n,) nodes. contrast: (n,) summed over the length. length: (n,) pixels.
+    border: (n,) mean over each length. length: (n,). Returns the same, each pair once.
     """
     low, high = np.minimum(one, other), np.maximum(one, other)
     between = np.flatnonzero(low != high)
     count = int(high.max(initial=0)) + 1
-    key, index = np.unique((low * count + high)[between], return_inverse=True)
-    total = np.bincount(index, weights=length[between], minlength=len(key)).astype(np.float64)
-    strength = np.bincount(index, weights=contrast[between], minlength=len(key))
-    return _Edges(key // count, key % count, strength / np.maximum(total, 1e-9), total)
+    key, pair = np.unique((low * count + high)[between], return_inverse=True)
+    total = np.bincount(pair, weights=length[between], minlength=len(key))
+    sums = np.bincount(pair, weights=(border * length)[between], minlength=len(key))
+    return key // count, key % count, sums / np.maximum(total, 1e-9), total
 
 
-def _compute_contrast(graph: _Graph) -> Doubles:
-    """Add up the contrast of each edge: at the border, and the nodes' L*a*b* distance. (E,)."""
-    edges = graph.edges
-    distance = np.linalg.norm(graph.lab[edges.one] - graph.lab[edges.other], axis=1)
-    return np.asarray(edges.contrast + distance)
+def _compute_costs(graph: _Graph, usual: float) -> Doubles:
+    """Compute what stands against merging each pair, inf where the union would be too large: (E,).
 
-
-def _compute_usual_contrast(graph: _Graph) -> float:
-    """Compute the median contrast of all edges, above 0; 1 where there are none."""
-    contrast = _compute_contrast(graph)
-    return float(np.median(contrast)) + 1e-6 if len(contrast) else 1.0
-
-
-def _compute_merge_contrast(graph: _Graph, usual: float, largest: float) -> Doubles:
-    """Compute the contrast that stands against merging along each edge, inf where not allowed.
-
-    usual: median contrast of the segments. largest: pixels that a merged node may have. Returns
-    (E,).
+    usual: the median of all borders of the picture.
     """
-    one, other = graph.edges.one, graph.edges.other
-    contrast = _compute_contrast(graph)
-    contrast += _LAYOUT_EDGE * usual * (graph.granule[one] != graph.granule[other])
-    contrast[graph.area[one] + graph.area[other] > largest] = np.inf
-    return contrast
+    one, other = graph.one, graph.other
+    area = graph.area[one] + graph.area[other]
+    weight = np.maximum(graph.weight, 1e-9)
+    mean = graph.lab / weight[:, None]
+    cost = (graph.border / usual) ** 2
+    cost += _DIFFERENCE * np.linalg.norm(mean[one] - mean[other], axis=1)
+    cost += _SIZE * np.log(np.maximum(area / _USUAL_AREA, _SMALLEST_PART))
+    cost += _RAGGEDNESS * np.maximum(_ROUND - _compute_fill(graph), 0)
+    crumb = graph.area < _CRUMB_AREA
+    cost += _CRUMB * (crumb[one] | crumb[other])
+    cost[area > _LARGEST_AREA] = np.inf
+    return cost
 
 
-def _pick_targets(edges: _Edges, contrast: Doubles, count: int) -> NDArray[np.int64] | None:
-    """Pick the merge target of each node: the node itself, or the lower of two that merge.
+def _compute_fill(graph: _Graph) -> Doubles:
+    """Compute the area of each pair's union over that of the ellipse of the same spread: (E,).
 
-    Two nodes merge where each is the other's neighbour of lowest contrast.
-    contrast: (E,) inf where merging is not allowed. Returns (count,), None if no two merge.
+    1 for an ellipse, less for what is ragged or bent.
     """
-    allowed = np.flatnonzero(np.isfinite(contrast))
-    order = allowed[np.argsort(contrast[allowed], kind="stable")[::-1]]
-    # Of a node's edges the one of lowest contrast is written last, and stays.
-    nearest = np.arange(count)
-    ends = np.stack([edges.one[order], edges.other[order]], axis=1)
-    nearest[ends.ravel()] = ends[:, ::-1].ravel()
-    itself = np.arange(count)
-    mutual = (nearest[nearest] == itself) & (nearest != itself)
-    if not mutual.any():
+    weight = np.maximum(graph.weight[graph.one] + graph.weight[graph.other], 1e-9)
+    x, y, xx, yy, xy = ((graph.moments[graph.one] + graph.moments[graph.other]) / weight[:, None]).T
+    # A pixel has a spread of its own.
+    across, along, mixed = xx - x * x + 1 / 12, yy - y * y + 1 / 12, xy - x * y
+    spread = np.sqrt(np.maximum(across * along - mixed * mixed, 1e-6))
+    return np.asarray((graph.area[graph.one] + graph.area[graph.other]) / (4 * np.pi * spread))
+
+
+def _pick_targets(graph: _Graph, costs: Doubles, limit: float) -> NDArray[np.int64] | None:
+    """Pick the merge target of each region: itself, or the other of a pair that merges.
+
+    costs: (E,). limit: pairs of this cost and more do not merge. Returns (N,), None if no two merge.
+    """
+    allowed = np.flatnonzero(costs < limit)
+    order = allowed[np.argsort(-costs[allowed], kind="stable")]
+    # Of a region's pairs the one of least cost is written last, and stays.
+    best = np.full(len(graph.area), -1)
+    ends = np.stack([graph.one[order], graph.other[order]], axis=1)
+    best[ends.ravel()] = np.repeat(order, 2)
+    mutual = order[(best[graph.one[order]] == order) & (best[graph.other[order]] == order)]
+    if not len(mutual):
         return None
-    return np.where(mutual, np.minimum(nearest, itself), itself).astype(np.int64)
+    target = np.arange(len(graph.area))
+    target[graph.other[mutual]] = graph.one[mutual]
+    return target
 
 
 def _contract(graph: _Graph, number: NDArray[np.int64]) -> _Graph:
-    """Merge nodes; number: (N,) the new number of each, 0 and up without gaps."""
-    area = np.bincount(number, weights=graph.area).astype(np.float64)
-    sums = [np.bincount(number, weights=graph.area * channel) for channel in graph.lab.T]
-    lab = np.stack(sums, axis=1).astype(np.float64) / area[:, None]
-    order = np.argsort(graph.area, kind="stable")
-    largest_part = np.zeros(len(area), np.int64)
-    largest_part[number[order]] = order
-    old = graph.edges
-    edges = _sum_edges(number[old.one], number[old.other], old.contrast * old.length, old.length)
-    return _Graph(area, lab, graph.granule[largest_part], edges)
+    """Merge regions; number: (N,) the new number of each, 0 and up without gaps."""
 
+    def total(values: Doubles) -> Doubles:
+        return np.bincount(number, weights=values).astype(np.float64)
 
-def _locate_granules(segments: Segments, granules: SegmentMap) -> NDArray[np.int64]:
-    """Look up the layout's granule at the centroid of each segment. Returns (N,)."""
-    height, width = granules.shape
-    index = segments.map.ravel()
-    across = np.bincount(index, weights=np.tile(np.arange(width, dtype=np.float64), height))
-    down = np.bincount(index, weights=np.repeat(np.arange(height, dtype=np.float64), width))
-    column, row = (np.rint(total / segments.area).astype(int) for total in (across, down))
-    return np.asarray(granules[row, column], np.int64)
+    one, other, border, length = _sum_pairs(
+        number[graph.one], number[graph.other], graph.border, graph.length
+    )
+    return _Graph(
+        total(graph.area),
+        total(graph.weight),
+        np.stack([total(plane) for plane in graph.moments.T], axis=1),
+        np.stack([total(plane) for plane in graph.lab.T], axis=1),
+        one,
+        other,
+        border,
+        length,
+    )

@@ -233,7 +233,7 @@ def lay(recipe: Recipe) -> Layout:
     )
     layout = replace(layout, survey=layout.map_granules(SURVEY))
     area = _measure_visible_areas(layout)
-    owner = _assign_colors(area, layout.shares, layout.lots)
+    owner = deal_colors(area, layout.shares, layout.lots)
     return _drop_covered(replace(layout, owner=owner), area > 0)
 
 
@@ -247,7 +247,7 @@ def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
         layout,
         colors=tuple(share.color for share in recipe.shares),
         shares=shares,
-        owner=_assign_colors(_measure_visible_areas(layout), shares, layout.lots),
+        owner=deal_colors(_measure_visible_areas(layout), shares, layout.lots),
     )
 
 
@@ -305,8 +305,8 @@ def _scatter(reach: float, rng: np.random.Generator) -> tuple[Doubles, Doubles, 
     return places[order], height[order], layer[order] == 0
 
 
-def _assign_colors(
-    area: NDArray[np.intp], shares: Sequence[float], lots: Doubles
+def deal_colors(
+    area: NDArray[np.number], shares: Sequence[float] | Doubles, lots: Doubles
 ) -> NDArray[np.uint8]:
     """Deal colours to granules in the order of their lots, so that areas meet the shares.
 

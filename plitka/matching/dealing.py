@@ -1,0 +1,87 @@
+"""Dealing: gives a colour to each granule of a picture, so that the areas meet the shares.
+
+Which kinds of granules become which colours is decided for whole kinds, at the least cost. Within a
+kind each granule has its colour by lot, as in a bag of mixed granules.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.arrays import Doubles
+from plitka.color import cielab
+from plitka.color.palette import Color
+from plitka.matching.analysis import Analysis
+from plitka.matching.granules import pair_granules
+from plitka.matching.tone_curves import Material
+from plitka.matching.transport import plan_transport, repair_areas
+from plitka.tile import layout as tile_layout
+from plitka.tile.layout import SURVEY, Layout
+
+# Costs, for each pixel of area.
+_PLACE = 0.8  # of another colour than the layout's granule in the same place has
+_STRANGE = 20.0  # CIEDE2000 that cost 1
+_LOT = 1e-3  # times a granule's lot: of equal ones the lot decides
+_STREAM = 7  # of the random numbers that are drawn from the layout's seed
+
+
+def deal_colors(analysis: Analysis, layout: Layout, shares: Doubles) -> NDArray[np.int64]:
+    """Deal the layout's K colours to the picture's N granules, all anew.
+
+    A granule that shows a colour keeps it as far as the shares allow, first of all where the layout
+    has that colour in the same place. shares: (K,) of the area that is not in shadow, together 1.
+    Returns (N,) colour indices.
+    """
+    count = len(layout.colors)
+    if count == 1:
+        return np.zeros(len(analysis.granules.area), np.int64)
+    place = _look_up_places(analysis, layout)
+    kind, of_granule = np.unique(
+        analysis.material * (count + 1) + place, return_inverse=True
+    )
+    material, place = np.divmod(kind, count + 1)
+    cost = _compare_to_palette(analysis, layout.colors)[material]
+    cost += _PLACE * ((place[:, None] != np.arange(count)) & (place[:, None] < count))
+    area = analysis.lit_area
+    target = shares * area.sum()
+    plan = plan_transport(cost, np.bincount(of_granule, weights=area), target)
+    lots = np.random.default_rng((layout.seed, _STREAM)).random(len(area))
+    owner = np.zeros(len(area), np.int64)
+    for number, parts in enumerate(plan):
+        mine = np.flatnonzero(of_granule == number)
+        owner[mine] = tile_layout.deal_colors(area[mine], parts, lots[mine])
+    return repair_areas(owner, cost[of_granule] + _LOT * lots[:, None], area, target)
+
+
+def keep_colors(analysis: Analysis, layout: Layout, shares: Doubles) -> NDArray[np.int64]:
+    """Keep the colour that each granule shows, unless the shares need another.
+
+    All of the layout's K colours must be shown. shares: (K,) of the area that is not in shadow,
+    together 1. Returns (N,) colour indices.
+    """
+    centres = np.array(analysis.classification.centres)
+    cost = cielab.ciede2000(analysis.granules.lab[:, None], centres[None]) / _STRANGE
+    area = analysis.lit_area
+    return repair_areas(analysis.classification.nearest, cost, area, shares * area.sum())
+
+
+def _look_up_places(analysis: Analysis, layout: Layout) -> NDArray[np.int64]:
+    """Look up the colour that the layout has in the place of each granule: (N,), K for none."""
+    paired = pair_granules(analysis.granules, layout.map_granules(SURVEY))
+    return np.append(layout.owner.astype(np.int64), len(layout.colors))[paired]
+
+
+def _compare_to_palette(analysis: Analysis, colors: tuple[Color, ...]) -> Doubles:
+    """Compute the cost of each material's difference from each colour of the palette: (M, K)."""
+    return np.array(
+        [
+            [_compare_material(material, index, color) for index, color in enumerate(colors)]
+            for material in analysis.materials
+        ]
+    )
+
+
+def _compare_material(material: Material, index: int, color: Color) -> float:
+    """Compute the cost of a material's difference from `color`; 0 if it shows that one, `index`."""
+    if material.color == index:
+        return 0.0
+    return float(cielab.ciede2000(material.lab, color.lab)) / _STRANGE

@@ -1,0 +1,141 @@
+"""Granules: the single granules that a picture shows, each one apart from its neighbours.
+
+They are told apart whatever their colours are: by creases, by gaps, by light and shade.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.arrays import Doubles, Floats, Image
+from plitka.matching.region_merging import merge_basins
+from plitka.matching.watershed import compute_edge_strength, find_basins
+from plitka.measure.segmentation import SegmentMap
+
+_SIDE = 1024  # pixels, at which granules have about 20 across; other pictures are scaled to this
+_SMALLEST_SIDE = 700  # pixels; photographs of this size and up have granules as large
+_HINT = 0.15  # of the usual strength of edges: what an edge of the layout adds to the picture's
+_HINT_WIDTH = 2.0  # standard deviation in pixels of the layout's edges
+_UNSURE = 2  # pixels beside a border, at _SIDE, that a larger picture decides by its own edges
+
+
+@dataclass(frozen=True, eq=False)
+class Granules:
+    """The N granules of a picture of size x size pixels.
+
+    map: (size, size) the granule of each pixel, 0 to N - 1 without gaps. area: (N,) pixels. lab:
+    (N, 3) mean L*a*b*. centre: (N, 2) the row and the column of the centroid, in frame sides.
+    """
+
+    map: SegmentMap
+    area: Doubles
+    lab: Doubles
+    centre: Doubles
+
+
+def find_granules(image: Image, lab: Floats, laid: SegmentMap) -> Granules:
+    """Find the granules of a square picture.
+
+    Where the picture shows no edges, those of the layout decide.
+    image: (size, size, 3) sRGB, 0 to 255. lab: the same in L*a*b*. laid: (s, s) the layout's
+    granule at each pixel, of any size.
+    """
+    size = len(image)
+    side = size if _SMALLEST_SIDE <= size <= _SIDE else _SIDE
+    seen = lab if side == size else _resize(lab, side)
+    strength = compute_edge_strength(seen)
+    strength += _HINT * np.median(strength[::3, ::3]) * _draw_edges(resize_map(laid, side))
+    index = merge_basins(find_basins(strength), seen, strength)
+    if size > side:
+        index = _sharpen_borders(index, image)
+    return measure_granules(resize_map(index, size), lab)
+
+
+def measure_granules(index: SegmentMap, lab: Floats) -> Granules:
+    """Measure the granules of a map.
+
+    index: (size, size) the granule of each pixel, -1 for none: what has none becomes one granule.
+    lab: (size, size, 3) L*a*b* of the picture.
+    """
+    flat = index.ravel().astype(np.intp) + 1
+    present = np.bincount(flat) > 0
+    number = np.cumsum(present) - 1
+    flat = number.take(flat)
+    count = int(number[-1]) + 1
+    area = np.bincount(flat, minlength=count).astype(np.float64)
+    sums = [np.bincount(flat, weights=lab[..., plane].ravel(), minlength=count) for plane in range(3)]
+    size = len(index)
+    axis = (np.arange(size) + 0.5) / size
+    rows = np.bincount(flat, weights=np.repeat(axis, size), minlength=count)
+    columns = np.bincount(flat, weights=np.tile(axis, size), minlength=count)
+    return Granules(
+        flat.astype(np.int32).reshape(index.shape),
+        area,
+        np.stack(sums, axis=1) / area[:, None],
+        np.stack([rows, columns], axis=1) / area[:, None],
+    )
+
+
+def pair_granules(granules: Granules, laid: SegmentMap) -> NDArray[np.int64]:
+    """Pair the picture's granules with those of the layout that lie in the same place.
+
+    Two are a pair where each covers the other's centroid. laid: (s, s) the layout's granule at each
+    pixel, -1 for none. Returns (N,) the layout's granule, -1 where there is none.
+    """
+    size = len(laid)
+    count = int(laid.max()) + 1
+    flat = laid[::2, ::2].ravel().astype(np.intp) + 1
+    axis = np.arange(0, size, 2) + 0.5
+    area = np.maximum(np.bincount(flat, minlength=count + 1), 1)
+    rows = np.bincount(flat, weights=np.repeat(axis, len(axis)), minlength=count + 1)
+    columns = np.bincount(flat, weights=np.tile(axis, len(axis)), minlength=count + 1)
+    centre = np.stack([rows, columns], axis=1)[1:] / area[1:, None] / size
+    there = _look_up(laid, granules.centre)
+    back = _look_up(granules.map, centre)
+    paired = (there >= 0) & (back[np.maximum(there, 0)] == np.arange(len(there)))
+    return np.where(paired, there, -1)
+
+
+def resize_map(values: SegmentMap, size: int) -> SegmentMap:
+    """Resize a square map of indices to (size, size), by nearest neighbour."""
+    if len(values) == size:
+        return values
+    return np.asarray(cv2.resize(values, (size, size), interpolation=cv2.INTER_NEAREST), np.int32)
+
+
+def _look_up(values: SegmentMap, places: Doubles) -> NDArray[np.int64]:
+    """Look up a square map at places (n, 2), rows and columns in frame sides. Returns (n,)."""
+    row, column = np.clip((places * len(values)).astype(int), 0, len(values) - 1).T
+    return values[row, column].astype(np.int64)
+
+
+def _resize(lab: Floats, size: int) -> Floats:
+    """Resize a square picture to (size, size)."""
+    way = cv2.INTER_AREA if size < len(lab) else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(lab, (size, size), interpolation=way), np.float32)
+
+
+def _draw_edges(index: SegmentMap) -> Floats:
+    """Draw the borders of a map (h, w), blurred: 0 to about 1."""
+    square = np.ones((2, 2), np.uint8)
+    numbers = index.astype(np.float32)
+    edges = (cv2.dilate(numbers, square) != cv2.erode(numbers, square)).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(edges, (0, 0), _HINT_WIDTH), np.float32)
+
+
+def _sharpen_borders(index: SegmentMap, image: Image) -> SegmentMap:
+    """Move the borders of a smaller map onto the edges of the picture, by a watershed from inside.
+
+    index: (s, s). image: (size, size, 3). Returns (size, size).
+    """
+    numbers = index.astype(np.float32)
+    square = np.ones((2 * _UNSURE - 1, 2 * _UNSURE - 1), np.uint8)
+    inside = cv2.dilate(numbers, square) == cv2.erode(numbers, square)
+    marks = resize_map(np.where(inside, index + 1, 0).astype(np.int32), len(image))
+    whole = resize_map(index, len(image))
+    sharp = cv2.watershed(image, marks.copy())
+    # A granule too small to have an inside keeps its place, as do the watershed's own lines.
+    kept = np.isin(whole, np.flatnonzero(np.bincount(marks.ravel())[1:] == 0)) | (sharp < 1)
+    return np.asarray(np.where(kept, whole, sharp - 1), np.int32)

@@ -1,0 +1,63 @@
+"""Optimal transport: parts the areas of rows among columns, at the least cost.
+
+Rows are the kinds of a picture's granules, columns the colours of a recipe.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.arrays import Doubles
+
+_SOFTNESS = (0.3, 0.1, 0.03)  # in units of cost: entropy's weight, from round to round
+_STEPS = 60  # of each round
+_REPAIRS = 400  # moves of one row at most
+
+
+def plan_transport(cost: Doubles, area: Doubles, target: Doubles) -> Doubles:
+    """Plan which part of each row's area goes to each column, so that the columns meet their targets.
+
+    cost: (C, K) of giving a unit of a row's area to a column. area: (C,) of the rows, 0 or more.
+    target: (K,) the area that each column should get; together those of the rows. Returns (C, K)
+    fractions of each row, together 1.
+
+    Entropic transport (Sinkhorn; Cuturi 2013) under less and less entropy: of plans that cost the
+    same, the one that mixes most is found.
+    """
+    price = np.zeros(len(target))
+    wanted = np.maximum(target, 1e-9)
+    parts = np.full(cost.shape, 1 / len(target))
+    for softness in _SOFTNESS:
+        for _ in range(_STEPS):
+            favour = (price - cost) / softness
+            parts = np.exp(favour - favour.max(axis=1, keepdims=True))
+            parts /= parts.sum(axis=1, keepdims=True)
+            step = np.log(wanted / np.maximum(area @ parts, 1e-9))
+            price += softness * np.clip(step, -2, 2)
+    return parts
+
+
+def repair_areas(
+    owner: NDArray[np.int64], cost: Doubles, area: Doubles, target: Doubles
+) -> NDArray[np.int64]:
+    """Move rows to other columns, where that costs least, until the areas meet their targets.
+
+    owner: (N,) the column that each row has. cost: (N, K) of giving a unit of a row's area to a
+    column. area: (N,) of the rows. target: (K,) of the columns. Returns (N,) the columns afterwards;
+    the areas are as near to their targets as such moves bring them.
+    """
+    rows = np.arange(len(area))
+    owner = owner.copy()
+    surplus = np.bincount(owner, weights=area, minlength=len(target)) - target
+    for _ in range(_REPAIRS):
+        most, least = int(surplus.argmax()), int(surplus.argmin())
+        room = min(surplus[most], -surplus[least])
+        # A move must leave both nearer to their targets than they were.
+        able = rows[(owner == most) & (area < 2 * room) & (area > 0)]
+        if not len(able):
+            break
+        regret = (cost[able, least] - cost[able, most]) / np.sqrt(area[able])
+        moved = able[regret.argmin()]
+        owner[moved] = least
+        surplus[most] -= area[moved]
+        surplus[least] += area[moved]
+    return owner

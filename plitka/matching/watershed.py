@@ -1,0 +1,79 @@
+"""Watershed: cuts a picture into basins, which meet in its creases, gaps and steps of colour."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.arrays import Floats
+from plitka.measure.segmentation import SegmentMap
+
+# Weights and scales are those under which the regions of gray photographs of mixed tiles, merged to
+# the size of granules, are purest in colour; around them the purity changes little.
+_BLUR = 0.9  # standard deviation in pixels, before differences are taken; granules have 20
+_VALLEY = 0.7  # weight of a valley of lightness, against that of a step of lightness
+_STEP = (1.0, 0.3, 0.3)  # weights of the squares of steps in L*, a*, b*
+_AROUND = 31  # pixels a side, over which lightness is averaged: black granules have faint creases
+_DARKEST = 10.0  # L*; what is darker counts as this
+_SMOOTHNESS = 0.8  # standard deviation in pixels: each minimum that is left makes a basin
+
+
+def compute_edge_strength(lab: Floats) -> Floats:
+    """Compute how likely the border of two granules runs through each pixel; 0 (not) and up.
+
+    Granules part in dark creases, which are valleys of lightness, and where one lies over another
+    of a different colour or in a different light, which is a step. Both are seen against the
+    lightness around. lab: (h, w, 3) L*a*b*. Returns (h, w).
+    """
+    smooth = cv2.GaussianBlur(lab, (0, 0), _BLUR)
+    right, down = (cv2.Sobel(smooth, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
+    steps = cv2.transform(right * right + down * down, np.array([_STEP], np.float32))
+    light = np.ascontiguousarray(smooth[..., 0])
+    around = np.maximum(cv2.blur(light, (_AROUND, _AROUND)), _DARKEST)
+    strength = (cv2.sqrt(steps) + _VALLEY * _measure_valleys(light)) / around
+    return np.asarray(cv2.GaussianBlur(strength, (0, 0), _SMOOTHNESS), np.float32)
+
+
+def find_basins(height: Floats) -> SegmentMap:
+    """Cut a landscape into the basins of its minima: each pixel drains to its lowest neighbour.
+
+    Rainfalling watershed; of equally low neighbours the first one counts, and a pixel that has none
+    lower is a minimum. height: (h, w). Returns (h, w) the basin of each pixel, 0 and up.
+    """
+    rows, columns = height.shape
+    around = cv2.copyMakeBorder(height, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=np.inf)
+    lowest = height.copy()
+    outlet = np.zeros(height.shape, np.int32)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            if down or right:
+                beside = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
+                lower = beside < lowest
+                np.copyto(lowest, beside, where=lower)
+                np.copyto(outlet, np.int32(down * columns + right), where=lower)
+    target = np.arange(height.size, dtype=np.int32)
+    minimum = outlet.ravel() == 0
+    target += outlet.ravel()
+    return np.asarray(_number(minimum)[_follow(target)].reshape(height.shape))
+
+
+def _measure_valleys(light: Floats) -> Floats:
+    """Measure how strongly lightness curves upwards across its sharpest direction, (h, w)."""
+    across, along, mixed = (
+        cv2.Sobel(light, cv2.CV_32F, *way, scale=1 / 4) for way in ((2, 0), (0, 2), (1, 1))
+    )
+    mean = (across + along) / 2
+    return np.asarray(np.maximum(mean + cv2.magnitude((across - along) / 2, mixed), 0), np.float32)
+
+
+def _follow(target: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Follow each pixel's target to the end of the way; target: (n,) an index. Returns (n,)."""
+    while True:
+        further = target.take(target)
+        if np.array_equal(further, target):
+            return target
+        target = further
+
+
+def _number(chosen: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """Number the chosen (n,) from 0 on, in order."""
+    return np.cumsum(chosen, dtype=np.int32) - np.int32(1)
