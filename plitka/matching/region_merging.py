@@ -11,7 +11,7 @@ from plitka.measure.segmentation import SegmentMap
 # What stands against merging two neighbours, together `_compute_costs`; up to _LIMIT they merge.
 # Fitted as the watershed's weights are. The limit is where the regions of photographs mix over the
 # same length as the colours of mixed tiles do.
-_LIMIT = 1.35
+_LIMIT = 1.2
 _DIFFERENCE = 0.05  # for each unit of L*a*b* between their means
 _SIZE = 0.3  # for each e-fold of their area over _USUAL_AREA
 _RAGGEDNESS = 5.0  # for what an ellipse has, and their union lacks, of the area of such spread
@@ -19,7 +19,7 @@ _ROUND = 0.9  # an area, over that of the ellipse, that is no raggedness yet
 _CRUMB = -0.5  # where one of them is but a crumb
 
 _USUAL_AREA = 300.0  # pixels of a granule's visible area
-_LARGEST_AREA = 900.0  # pixels that no granule exceeds by merging
+_LARGEST_AREA = 700.0  # pixels that no granule exceeds by merging
 _CRUMB_AREA = 36.0  # pixels; no granule is left smaller, where it has a neighbour
 _SMALLEST_PART = 0.05  # of _USUAL_AREA, below which size makes no more difference
 _ROUNDS = 40

@@ -8,31 +8,32 @@ from numpy.typing import NDArray
 
 from plitka.arrays import Doubles
 
-_SOFTNESS = (0.3, 0.1, 0.03)  # in units of cost: entropy's weight, from round to round
+_COOLING = (10.0, 3.0, 1.0)  # times the softness that is asked for, from round to round
 _STEPS = 60  # of each round
 _REPAIRS = 400  # moves of one row at most
 
 
-def plan_transport(cost: Doubles, area: Doubles, target: Doubles) -> Doubles:
-    """Plan which part of each row's area goes to each column, so that the columns meet their targets.
+def plan_transport(cost: Doubles, area: Doubles, target: Doubles, softness: float) -> Doubles:
+    """Plan which part of each row's area goes to each column, so that columns meet their targets.
 
     cost: (C, K) of giving a unit of a row's area to a column. area: (C,) of the rows, 0 or more.
-    target: (K,) the area that each column should get; together those of the rows. Returns (C, K)
+    target: (K,) the area that each column should get; together those of the rows. softness: the
+    weight of entropy, in units of cost: near 0 the plan costs least, and of plans that cost the
+    same it is the one that mixes most; the higher, the more rows are dealt alike. Returns (C, K)
     fractions of each row, together 1.
 
-    Entropic transport (Sinkhorn; Cuturi 2013) under less and less entropy: of plans that cost the
-    same, the one that mixes most is found.
+    Entropic transport (Sinkhorn; Cuturi 2013).
     """
     price = np.zeros(len(target))
     wanted = np.maximum(target, 1e-9)
     parts = np.full(cost.shape, 1 / len(target))
-    for softness in _SOFTNESS:
+    for heat in _COOLING:
         for _ in range(_STEPS):
-            favour = (price - cost) / softness
+            favour = (price - cost) / (heat * softness)
             parts = np.exp(favour - favour.max(axis=1, keepdims=True))
             parts /= parts.sum(axis=1, keepdims=True)
             step = np.log(wanted / np.maximum(area @ parts, 1e-9))
-            price += softness * np.clip(step, -2, 2)
+            price += heat * softness * np.clip(step, -2, 2)
     return parts
 
 
@@ -42,8 +43,8 @@ def repair_areas(
     """Move rows to other columns, where that costs least, until the areas meet their targets.
 
     owner: (N,) the column that each row has. cost: (N, K) of giving a unit of a row's area to a
-    column. area: (N,) of the rows. target: (K,) of the columns. Returns (N,) the columns afterwards;
-    the areas are as near to their targets as such moves bring them.
+    column. area: (N,) of the rows. target: (K,) of the columns. Returns (N,) the columns
+    afterwards; the areas are as near to their targets as such moves bring them.
     """
     rows = np.arange(len(area))
     owner = owner.copy()

@@ -14,7 +14,7 @@ _VALLEY = 0.7  # weight of a valley of lightness, against that of a step of ligh
 _STEP = (1.0, 0.3, 0.3)  # weights of the squares of steps in L*, a*, b*
 _AROUND = 31  # pixels a side, over which lightness is averaged: black granules have faint creases
 _DARKEST = 10.0  # L*; what is darker counts as this
-_SMOOTHNESS = 0.8  # standard deviation in pixels: each minimum that is left makes a basin
+_SMOOTHNESS = 1.1  # standard deviation in pixels: each minimum that is left makes a basin
 
 
 def compute_edge_strength(lab: Floats) -> Floats:
