@@ -145,7 +145,7 @@ def _fitted(color: Color) -> _Gaussian:
     return _Gaussian(lab.mean(axis=0), inverse, offset)
 
 
-def _plain_map(image: Image, colors: Sequence[Color]) -> NDArray[np.int64]:
+def classify_pixels(image: Image, colors: Sequence[Color]) -> NDArray[np.int64]:
     lab = _lab(image)
     unlikely = []
     for color in colors:
@@ -157,7 +157,7 @@ def _plain_map(image: Image, colors: Sequence[Color]) -> NDArray[np.int64]:
 
 def plain_shares(image: Image, colors: Sequence[Color]) -> list[float]:
     image = image[::2, ::2]
-    owner = _plain_map(image, colors)
+    owner = classify_pixels(image, colors)
     dark = np.array([_DARK * color.lab[0] for color in colors])
     seen = _lab(image)[..., 0] > dark[owner]
     area = np.bincount(owner[seen], minlength=len(colors))
@@ -178,10 +178,15 @@ def _detail(name: str, before: Image, after: Image, colors: Sequence[Color]) -> 
     return _correlation(one[inside], other[inside]), _correlation(one, other)
 
 
+def correlate_detail(before: Image, after: Image) -> float:
+    """Correlation of fine lightness everywhere, steps between granules taken in."""
+    return _correlation(*(_fine(_lab(image)[..., 0]) for image in (before, after)))
+
+
 def _within(image: Image, colors: Sequence[Color]) -> NDArray[np.bool_]:
     """Where a picture shows one colour all around."""
     smooth = np.asarray(cv2.medianBlur(image, 5), np.uint8)
-    owner = _plain_map(smooth, colors).astype(np.uint8)
+    owner = classify_pixels(smooth, colors).astype(np.uint8)
     kernel = np.ones((2 * _EDGE + 1, 2 * _EDGE + 1), np.uint8)
     return np.asarray(cv2.dilate(owner, kernel) == cv2.erode(owner, kernel))
 

@@ -14,14 +14,18 @@ from plitka.matching.tone_curves import Material
 from plitka.measure.classification import NO_COLOR, SHADOW, Classification, classify_by_centres
 from plitka.measure.shares import (
     ClassifiedImage,
+    Measurement,
     scale_for_measuring,
     segment_and_classify,
+    summarize,
 )
-from plitka.tile import render
+from plitka.tile import granule, render
 from plitka.tile.layout import SURVEY, Layout
 
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
-_UNEVENNESS = 0.3  # the fraction of such a picture's differences of lightness that is kept
+_UNEVENNESS = 0.3  # the fraction of such a picture's broad differences of lightness that is kept
+_BROAD = 3.0  # standard deviation in granule diameters, over which lightness is averaged for that
+_SMALL = 128  # pixels a side, at which it is
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 
@@ -29,11 +33,13 @@ _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statis
 class Analysis:
     """What matching knows of a picture of size x size pixels; N granules, M materials.
 
-    lab: (size, size, 3) L*a*b*. classification: which colours the granules show. material: (N,)
-    index into `materials` of each granule's material.
+    lab: (size, size, 3) L*a*b*. measured: what `measure` finds of the layout's colours on it.
+    classification: which colours the granules show. material: (N,) index into `materials` of each
+    granule's material.
     """
 
     lab: Floats
+    measured: Measurement
     granules: Granules
     classification: Classification
     material: NDArray[np.int64]
@@ -49,18 +55,21 @@ class Analysis:
         return np.bincount(shown, minlength=len(self.material)).astype(np.float64)
 
 
-def analyze(image: Image, layout: Layout, classified: ClassifiedImage) -> Analysis:
+def analyze(
+    image: Image, layout: Layout, classified: ClassifiedImage, measured: Measurement
+) -> Analysis:
     """Analyze a square picture.
 
     A flat or smooth picture gets a surface of the layout's granules first, and has those granules.
     image: (size, size, 3) sRGB, 0 to 255. classified: the same picture at the size of measuring,
-    classified by the layout's colours.
+    classified by the layout's colours. measured: what is found on that.
     """
     lab = cielab.rgb_to_lab(image)
     if _lacks_surface(image):
         lab = _add_surface(lab, layout)
         small = scale_for_measuring(cielab.lab_to_rgb(lab))
         classified = segment_and_classify(small, layout.colors)
+        measured = summarize(classified, layout.colors)
         granules = measure_granules(layout.map_granules(len(image)), lab)
     else:
         granules = find_granules(image, lab, layout.map_granules(SURVEY))
@@ -69,7 +78,7 @@ def analyze(image: Image, layout: Layout, classified: ClassifiedImage) -> Analys
         granules.lab, granules.area, layout.colors, shown.centres, shown.strangers
     )
     material, materials = _measure_materials(lab, granules, classification)
-    return Analysis(lab, granules, classification, material, materials)
+    return Analysis(lab, measured, granules, classification, material, materials)
 
 
 def _lacks_surface(image: Image) -> bool:
@@ -82,15 +91,17 @@ def _lacks_surface(image: Image) -> bool:
 def _add_surface(lab: Floats, layout: Layout) -> Floats:
     """Add the light and shade of the layout's own granules, as a render in gray has them.
 
-    lab: (size, size, 3) L*a*b* of a picture without granules. Its own differences of lightness
-    are taken for uneven lighting and kept in part.
+    lab: (size, size, 3) L*a*b* of a picture without granules. What differs in lightness over more
+    than some granules is taken for uneven lighting and kept in part.
     """
     gray = palette.load().find("LTGRAY")
     bare = replace(layout, colors=(gray,), shares=(1.0,), owner=np.zeros_like(layout.owner))
     light = cielab.rgb_to_lab(render.render_picture(bare, len(lab)))[..., 0]
     surfaced = lab.copy()
+    small = cv2.resize(lab[..., 0], (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
+    broad = cv2.GaussianBlur(small, (0, 0), _BROAD * granule.DIAMETER * _SMALL)
     even = np.median(lab[..., 0])
-    surfaced[..., 0] = even + _UNEVENNESS * (lab[..., 0] - even)
+    surfaced[..., 0] = even + _UNEVENNESS * (cv2.resize(broad, light.shape) - even)
     surfaced[..., 0] += light - np.float32(gray.lab[0])
     return np.clip(surfaced, (0, -127, -127), (100, 127, 127)).astype(np.float32)
 

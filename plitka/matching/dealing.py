@@ -40,15 +40,13 @@ def deal_colors(analysis: Analysis, layout: Layout, shares: Doubles) -> NDArray[
     if count == 1:
         return np.zeros(len(analysis.granules.area), np.int64)
     place = _look_up_places(analysis, layout)
-    kind, of_granule = np.unique(
-        analysis.material * (count + 1) + place, return_inverse=True
-    )
+    kind, of_granule = np.unique(analysis.material * (count + 1) + place, return_inverse=True)
     material, place = np.divmod(kind, count + 1)
     cost = _compare_to_palette(analysis, layout.colors)[material]
     cost += _PLACE * ((place[:, None] != np.arange(count)) & (place[:, None] < count))
     area = analysis.lit_area
     target = shares * area.sum()
-    kind_area = np.bincount(of_granule, weights=area)
+    kind_area = np.bincount(of_granule, weights=area).astype(np.float64)
     lots = np.random.default_rng((layout.seed, _STREAM)).random(len(area))
     neighbours = list_neighbours(analysis.granules)
     owner = np.zeros(len(area), np.int64)
@@ -79,13 +77,15 @@ def _measure_clustering(
 def keep_colors(analysis: Analysis, layout: Layout, shares: Doubles) -> NDArray[np.int64]:
     """Keep the colour that each granule shows, unless the shares need another.
 
-    All of the layout's K colours must be shown. shares: (K,) of the area that is not in shadow,
-    together 1. Returns (N,) colour indices.
+    All of the layout's K colours must be shown. shares: (K,) together 1, that `measure` should
+    find; what it finds now is taken for what the granules show. Returns (N,) colour indices.
     """
     centres = np.array(analysis.classification.centres)
     cost = cielab.ciede2000(analysis.granules.lab[:, None], centres[None]) / _STRANGE
-    area = analysis.lit_area
-    return repair_areas(analysis.classification.nearest, cost, area, shares * area.sum())
+    area, owner = analysis.lit_area, analysis.classification.nearest
+    shown = np.bincount(owner, weights=area, minlength=len(shares))
+    change = (shares - np.array(analysis.measured.shares)) * area.sum()
+    return repair_areas(owner, cost, area, shown + change)
 
 
 def _look_up_places(analysis: Analysis, layout: Layout) -> NDArray[np.int64]:

@@ -125,7 +125,7 @@ def resize_map(values: SegmentMap, size: int) -> SegmentMap:
 def _look_up(values: SegmentMap, places: Doubles) -> NDArray[np.int64]:
     """Look up a square map at places (n, 2), rows and columns in frame sides. Returns (n,)."""
     row, column = np.clip((places * len(values)).astype(int), 0, len(values) - 1).T
-    return values[row, column].astype(np.int64)
+    return np.asarray(values[row, column], np.int64)
 
 
 def _resize(lab: Floats, size: int) -> Floats:

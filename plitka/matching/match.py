@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from plitka.arrays import Doubles, Image
+from plitka.arrays import Image
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.matching import recolor
@@ -25,7 +25,6 @@ from plitka.measure.shares import (
     scale_for_measuring,
     segment_and_classify,
     summarize,
-    total_variation,
 )
 from plitka.tile.layout import Layout
 
@@ -65,30 +64,28 @@ def match(image: Image, layout: Layout) -> Matched:
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
     classified = segment_and_classify(scale_for_measuring(image), layout.colors)
     before = summarize(classified, layout.colors)
-    attempts = list(_make_attempts(analyze(image, layout, classified), layout, before))
+    analysis = analyze(image, layout, classified, before)
+    attempts = list(_make_attempts(analysis, layout))
     best, after = min(attempts, key=lambda one: one[1].compare(layout.shares))
     return Matched(best, before, after)
 
 
-def _make_attempts(
-    analysis: Analysis, layout: Layout, before: Measurement
-) -> Iterator[tuple[Image, Measurement]]:
+def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
     """Recolour the picture, until what is measured on it is near enough to the layout's shares.
 
-    before: of the picture that was given. Yields each attempt with its measurement, at least one
-    and at most _ATTEMPTS.
+    Yields each attempt with its measurement, at least one and at most _ATTEMPTS.
     """
     shares = np.array(layout.shares)
-    shown = _sum_shown_shares(analysis)
-    error = total_variation(shown, layout.shares)
-    near = error <= _NEAR and _can_balance(analysis.materials, layout.colors)
+    shown = np.array(analysis.measured.shares)
+    error = analysis.measured.compare(layout.shares)
+    near = error <= _NEAR and _can_keep(analysis, layout.colors)
     balanced = recolor.balance(analysis, layout.colors) if near else analysis.lab
     if near and error <= _CLOSE:
         image = cielab.lab_to_rgb(balanced)
         yield image, measure(image, layout.colors)
         return
     depth = 1.0
-    target = shares + (np.array(shown) - shares) * _LEFT / error if near else shares
+    target = shares + (shown - shares) * _LEFT / error if near else shares
     for _ in range(_ATTEMPTS):
         curves = _build_curves(analysis, layout, near, depth)
         deal = keep_colors if near else deal_colors
@@ -106,24 +103,18 @@ def _make_attempts(
             depth *= _SHALLOWER
 
 
-def _can_balance(materials: Sequence[Material], colors: Sequence[Color]) -> bool:
-    """Whether a white balance could make the picture's colours those of the palette."""
-    own = [(each.lab, colors[each.color].lab) for each in materials if each.color != NO_COLOR]
-    return all(float(cielab.ciede2000(*pair)) <= _BALANCE for pair in own)
+def _can_keep(analysis: Analysis, colors: Sequence[Color]) -> bool:
+    """Whether the picture shows all the colours, hardly any other, and none from far off.
 
-
-def _sum_shown_shares(analysis: Analysis) -> Doubles:
-    """Sum up the shares of granules that show each of the layout's K colours: (K,).
-
-    All 0 where one of the colours is missing, or much of the area shows none of them.
+    A white balance could make them those of the palette.
     """
     shown, area = analysis.classification, analysis.granules.area
-    missing = np.zeros(len(shown.centres))
     strange = shown.material >= len(shown.centres)
     if not all(shown.centres) or area[strange].sum() > _CLOSE * area.sum():
-        return missing
-    lit = np.bincount(shown.nearest, weights=analysis.lit_area, minlength=len(missing))
-    return lit / max(lit.sum(), 1)
+        return False
+    own = [each for each in analysis.materials if each.color != NO_COLOR]
+    far = [float(cielab.ciede2000(each.lab, colors[each.color].lab)) for each in own]
+    return max(far) <= _BALANCE
 
 
 def _build_curves(analysis: Analysis, layout: Layout, keep: bool, depth: float) -> ToneCurves:

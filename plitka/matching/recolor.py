@@ -38,9 +38,7 @@ def balance(analysis: Analysis, colors: Sequence[Color]) -> Floats:
         for index, color in enumerate(colors):
             goal, _ = tone_curves.compute_goal(material, index, color, TOLERANCE)
             shifts[number, index] = np.subtract(goal, material.lab)
-    moved = shifts[analysis.material, analysis.classification.nearest][
-        analysis.granules.map
-    ]
+    moved = shifts[analysis.material, analysis.classification.nearest][analysis.granules.map]
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
     return np.asarray(np.clip(analysis.lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
 

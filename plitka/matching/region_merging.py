@@ -11,7 +11,7 @@ from plitka.measure.segmentation import SegmentMap
 # What stands against merging two neighbours, together `_compute_costs`; up to _LIMIT they merge.
 # Fitted as the watershed's weights are. The limit is where the regions of photographs mix over the
 # same length as the colours of mixed tiles do.
-_LIMIT = 1.2
+_LIMIT = 1.28
 _DIFFERENCE = 0.05  # for each unit of L*a*b* between their means
 _SIZE = 0.3  # for each e-fold of their area over _USUAL_AREA
 _RAGGEDNESS = 5.0  # for what an ellipse has, and their union lacks, of the area of such spread
@@ -29,9 +29,9 @@ _ROWS = 2  # every so many rows are looked at for the shape and colour of basins
 def merge_basins(basins: SegmentMap, lab: Floats, strength: Floats) -> SegmentMap:
     """Merge basins into granules: again and again, pairs of neighbours that want each other most.
 
-    Two merge where each is the other's neighbour of least cost, as long as that is low enough: where
-    the border between them is faint, for this picture, their colours are alike, and their union is
-    small and compact. What is too small for a granule goes to a neighbour at any cost.
+    Two merge where each is the other's neighbour of least cost, as long as that is low enough:
+    where the border between them is faint, for this picture, their colours are alike, and their
+    union is small and compact. What is too small for a granule goes to a neighbour at any cost.
 
     basins: (h, w) of a picture whose granules have about 20 pixels across. lab: (h, w, 3) L*a*b*.
     strength: (h, w) how likely a border runs through each pixel. Returns (h, w) the granule of each
@@ -59,9 +59,10 @@ def merge_basins(basins: SegmentMap, lab: Floats, strength: Floats) -> SegmentMa
 class _Graph:
     """Region adjacency graph of N regions, with E pairs that touch, each pair once.
 
-    area: (N,) pixels. moments: (N, 5) sums of x, y, xx, yy and xy over `weight` (N,) sampled pixels;
-    lab: (N, 3) sums of L*a*b* over the same. one, other: (E,) the regions of each pair. border: (E,)
-    the mean strength along their border. length: (E,) sampled pixels of the border.
+    area: (N,) pixels. moments: (N, 5) sums of x, y, xx, yy and xy over `weight` (N,) sampled
+    pixels; lab: (N, 3) sums of L*a*b* over the same. one, other: (E,) the regions of each pair.
+    border: (E,) the mean root of the strength along their border. length: (E,) sampled pixels of
+    the border.
     """
 
     area: Doubles
@@ -114,7 +115,7 @@ def _sum_pairs(
     between = np.flatnonzero(low != high)
     count = int(high.max(initial=0)) + 1
     key, pair = np.unique((low * count + high)[between], return_inverse=True)
-    total = np.bincount(pair, weights=length[between], minlength=len(key))
+    total = np.bincount(pair, weights=length[between], minlength=len(key)).astype(np.float64)
     sums = np.bincount(pair, weights=(border * length)[between], minlength=len(key))
     return key // count, key % count, sums / np.maximum(total, 1e-9), total
 
@@ -154,7 +155,7 @@ def _compute_fill(graph: _Graph) -> Doubles:
 def _pick_targets(graph: _Graph, costs: Doubles, limit: float) -> NDArray[np.int64] | None:
     """Pick the merge target of each region: itself, or the other of a pair that merges.
 
-    costs: (E,). limit: pairs of this cost and more do not merge. Returns (N,), None if no two merge.
+    costs: (E,). limit: pairs of this cost and more do not merge. Returns (N,), None if no two do.
     """
     allowed = np.flatnonzero(costs < limit)
     order = allowed[np.argsort(-costs[allowed], kind="stable")]
