@@ -29,13 +29,12 @@ class Granules:
     """The N granules of a picture of size x size pixels.
 
     map: (size, size) the granule of each pixel, 0 to N - 1 without gaps. area: (N,) pixels. lab:
-    (N, 3) mean L*a*b*. centre: (N, 2) the row and the column of the centroid, in frame sides.
+    (N, 3) mean L*a*b*.
     """
 
     map: SegmentMap
     area: Doubles
     lab: Doubles
-    centre: Doubles
 
 
 def find_granules(image: Image, lab: Floats, laid: SegmentMap) -> Granules:
@@ -63,24 +62,14 @@ def measure_granules(index: SegmentMap, lab: Floats) -> Granules:
     index: (size, size) the granule of each pixel, -1 for none: what has none becomes one granule.
     lab: (size, size, 3) L*a*b* of the picture.
     """
-    flat = index.ravel().astype(np.intp) + 1
-    present = np.bincount(flat) > 0
-    number = np.cumsum(present) - 1
-    flat = number.take(flat)
-    count = int(number[-1]) + 1
+    present = np.bincount(index.ravel() + 1) > 0
+    number = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    numbered = np.asarray(number.take(index + 1), np.int32)
+    flat, count = numbered.ravel().astype(np.intp), int(number[-1]) + 1
     area = np.bincount(flat, minlength=count).astype(np.float64)
     planes = (lab[..., plane].ravel() for plane in range(3))
     sums = [np.bincount(flat, weights=plane, minlength=count) for plane in planes]
-    size = len(index)
-    axis = (np.arange(size) + 0.5) / size
-    rows = np.bincount(flat, weights=np.repeat(axis, size), minlength=count)
-    columns = np.bincount(flat, weights=np.tile(axis, size), minlength=count)
-    return Granules(
-        flat.astype(np.int32).reshape(index.shape),
-        area,
-        np.stack(sums, axis=1) / area[:, None],
-        np.stack([rows, columns], axis=1) / area[:, None],
-    )
+    return Granules(numbered, area, np.stack(sums, axis=1) / area[:, None])
 
 
 def pair_granules(granules: Granules, laid: SegmentMap) -> NDArray[np.int64]:
@@ -89,16 +78,8 @@ def pair_granules(granules: Granules, laid: SegmentMap) -> NDArray[np.int64]:
     Two are a pair where each covers the other's centroid. laid: (s, s) the layout's granule at each
     pixel, -1 for none. Returns (N,) the layout's granule, -1 where there is none.
     """
-    size = len(laid)
-    count = int(laid.max()) + 1
-    flat = laid[::2, ::2].ravel().astype(np.intp) + 1
-    axis = np.arange(0, size, 2) + 0.5
-    area = np.maximum(np.bincount(flat, minlength=count + 1), 1)
-    rows = np.bincount(flat, weights=np.repeat(axis, len(axis)), minlength=count + 1)
-    columns = np.bincount(flat, weights=np.tile(axis, len(axis)), minlength=count + 1)
-    centre = np.stack([rows, columns], axis=1)[1:] / area[1:, None] / size
-    there = _look_up(laid, granules.centre)
-    back = _look_up(granules.map, centre)
+    there = _look_up(laid, _locate(granules.map, len(granules.area)))
+    back = _look_up(granules.map, _locate(laid, int(laid.max()) + 1))
     paired = (there >= 0) & (back[np.maximum(there, 0)] == np.arange(len(there)))
     return np.where(paired, there, -1)
 
@@ -120,6 +101,21 @@ def resize_map(values: SegmentMap, size: int) -> SegmentMap:
     if len(values) == size:
         return values
     return np.asarray(cv2.resize(values, (size, size), interpolation=cv2.INTER_NEAREST), np.int32)
+
+
+def _locate(values: SegmentMap, count: int) -> Doubles:
+    """Locate the centroids of the granules of a square map, on every second row and column.
+
+    values: (s, s) indices below `count`, -1 for none. Returns (count, 2) rows and columns in frame
+    sides; (0, 0) for what is not met with.
+    """
+    part = values[::2, ::2]
+    flat = part.ravel().astype(np.intp) + 1
+    axis = (np.arange(len(part)) + 0.5) / len(part)
+    planes = np.repeat(axis, len(axis)), np.tile(axis, len(axis))
+    area = np.bincount(flat, minlength=count + 1)
+    sums = [np.bincount(flat, weights=plane, minlength=count + 1) for plane in planes]
+    return np.stack(sums, axis=1)[1:] / np.maximum(area[1:, None], 1)
 
 
 def _look_up(values: SegmentMap, places: Doubles) -> NDArray[np.int64]:

@@ -84,7 +84,8 @@ def _build_graph(basins: SegmentMap, lab: Floats, strength: Floats) -> _Graph:
     x = np.tile(np.arange(columns, dtype=np.float64), rows)
     y = np.repeat(np.arange(0, _ROWS * rows, _ROWS, dtype=np.float64), columns)
     planes = [x, y, x * x, y * y, x * y, *(lab[::_ROWS, :, plane].ravel() for plane in range(3))]
-    sums = np.stack([np.bincount(part, weights=plane, minlength=count) for plane in planes], axis=1)
+    totals = [np.bincount(part, weights=plane, minlength=count) for plane in planes]
+    sums = np.stack(totals, axis=1).astype(np.float64)
     weight = np.bincount(part, minlength=count).astype(np.float64)
     one, other, border, length = _find_borders(basins, strength)
     return _Graph(area, weight, sums[:, :5], sums[:, 5:], one, other, border, length)

@@ -36,24 +36,22 @@ def compute_edge_strength(lab: Floats) -> Floats:
 def find_basins(height: Floats) -> SegmentMap:
     """Cut a landscape into the basins of its minima: each pixel drains to its lowest neighbour.
 
-    Rainfalling watershed; of equally low neighbours the first one counts, and a pixel that has none
+    Rainfalling watershed; of equally low neighbours the last one counts, and a pixel that has none
     lower is a minimum. height: (h, w). Returns (h, w) the basin of each pixel, 0 and up.
     """
     rows, columns = height.shape
     around = cv2.copyMakeBorder(height, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=np.inf)
-    lowest = height.copy()
-    outlet = np.zeros(height.shape, np.int32)
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            if down or right:
-                beside = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
-                lower = beside < lowest
-                np.copyto(lowest, beside, where=lower)
-                np.copyto(outlet, np.int32(down * columns + right), where=lower)
-    target = np.arange(height.size, dtype=np.int32)
-    minimum = outlet.ravel() == 0
-    target += outlet.ravel()
-    return np.asarray(_number(minimum)[_follow(target)].reshape(height.shape))
+    lowest = cv2.erode(height, np.ones((3, 3), np.uint8))
+    ways = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1) if down or right]
+    outlet = np.zeros(height.shape, np.uint8)  # which of the ways, counted from 1; 0 for none
+    for number, (down, right) in enumerate(ways, start=1):
+        beside = around[1 + down : 1 + down + rows, 1 + right : 1 + right + columns]
+        np.maximum(outlet, (beside == lowest).view(np.uint8) * np.uint8(number), out=outlet)
+    outlet *= lowest < height
+    steps = np.array([0, *(down * columns + right for down, right in ways)], np.int32)
+    target = np.arange(height.size, dtype=np.int32) + steps.take(outlet.ravel())
+    basins = _number(outlet.ravel() == 0).take(_follow(target))
+    return np.asarray(basins.reshape(height.shape), np.int32)
 
 
 def _measure_valleys(light: Floats) -> Floats:
