@@ -13,8 +13,8 @@ from benchmarks.color_pictures import SIZE, layout
 from plitka.arrays import Image
 from plitka.color import cielab
 from plitka.color.palette import Color
+from plitka.matching.granules import find_granules
 from plitka.matching.match import match
-from plitka.matching.region_merging import merge_segments
 from plitka.measure import classification, segmentation
 from plitka.tile import render
 
@@ -34,15 +34,15 @@ def main() -> None:
     lab = cielab.rgb_to_lab(image)
     segments = segmentation.segment(image, lab)
     shown_before = classification.classify(segments, laid.colors)
-    granules = laid.map_granules(SIZE)
-    coarse = segmentation.split_large_segments(segmentation.segment(image, lab, 3), lab, granules)
-    regions = merge_segments(coarse, granules).of_segment[coarse.map]
+    granules = find_granules(image, lab, laid.map_granules(SIZE))
     before = _flat(shown_before, segments, laid.colors)
     _save("color-measure.jpg", image, _outlined(image, segments.map), before)
     matched = match(image, laid).image
     after = segmentation.segment(matched, cielab.rgb_to_lab(matched))
     shown = classification.classify(after, laid.colors)
-    _save("color-match.jpg", _outlined(image, regions), matched, _flat(shown, after, laid.colors))
+    _save(
+        "color-match.jpg", _outlined(image, granules.map), matched, _flat(shown, after, laid.colors)
+    )
     flat = np.full_like(image, 128)
     noise = np.random.default_rng(1).integers(0, 256, image.shape, np.uint8)
     _save("color-any.jpg", *(match(one, laid).image for one in (flat, noise)))

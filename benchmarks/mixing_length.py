@@ -67,7 +67,7 @@ def main() -> None:
     rows += [_summarize("renders", [_measure_render(recipe) for recipe in RECIPES])]
     print_table(["pictures", "number", "mean", "spread", "longest"], [r for r in rows if r])
     for title, pictures in (
-        ("real pictures of the old system", _list_outputs()),
+        ("real pictures of the old system", list_outputs()),
         ("one-colour photographs", _list_one_color_photographs()),
     ):
         results = {name: _match(name, image, laid, out) for name, image, laid in pictures}
@@ -125,18 +125,21 @@ def _summarize(name: str, lengths: list[float]) -> list[str]:
     return [name, str(len(lengths)), *(f"{figure:.1f}" for figure in figures)]
 
 
-def _list_outputs() -> Iterator[tuple[str, Image, Layout]]:
+def list_outputs() -> list[tuple[str, Image, Layout]]:
     """List real pictures of the system that Plitka replaces, with the layouts of their recipes."""
     shared = os.environ.get("PLITKA_SHARED")
     table = Path(shared) / "outputs" / "outputs.csv" if shared else None
     if table is None or not table.is_file():
-        return
+        return []
+    found = []
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             codes, percent = row["colours"].upper().split("+"), row["percent"].split("+")
             recipe = "+".join(map("".join, zip(codes, percent, strict=True)))
             image = images.load(table.parent / row["file"])
-            yield f"{row['file'].removesuffix('.jpg')} {recipe}", image, layout(recipe, _SEED)
+            name = f"{row['file'].removesuffix('.jpg')} {recipe}"
+            found.append((name, image, layout(recipe, _SEED)))
+    return found
 
 
 def _list_one_color_photographs() -> Iterator[tuple[str, Image, Layout]]:

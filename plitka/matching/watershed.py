@@ -27,7 +27,7 @@ def compute_edge_strength(lab: Floats) -> Floats:
     smooth = cv2.GaussianBlur(lab, (0, 0), _BLUR)
     right, down = (cv2.Sobel(smooth, cv2.CV_32F, *way, scale=1 / 8) for way in ((1, 0), (0, 1)))
     steps = cv2.transform(right * right + down * down, np.array([_STEP], np.float32))
-    light = np.ascontiguousarray(smooth[..., 0])
+    light = np.ascontiguousarray(smooth[..., 0], np.float32)
     around = np.maximum(cv2.blur(light, (_AROUND, _AROUND)), _DARKEST)
     strength = (cv2.sqrt(steps) + _VALLEY * _measure_valleys(light)) / around
     return np.asarray(cv2.GaussianBlur(strength, (0, 0), _SMOOTHNESS), np.float32)
