@@ -25,6 +25,11 @@ _ENOUGH = 20_000  # pixels; a median is taken of about so many
 _BAND = 1 << 16  # pixels worked on together, so that they stay in the processor's cache
 
 _PATCHED = 4  # pixels around a granule of another colour that go with it
+# Where two granules part that the picture does not show apart, they get a crease.
+_CREASE = 0.25  # of lightness that is missing in it
+_SHOWN = 12.0  # L* by which pixels differ nearby where an edge is shown
+_NEARBY = 5  # pixels a side
+
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
 
@@ -70,7 +75,7 @@ def recolor(
     lab[:, mixed.where] = mixed.first
     painter = _Painter(lab, kinds.ravel(), mixed, curves)
     painted = painter.paint(owners.ravel())
-    _soften_edges(painted, owners, painter, colors)
+    _soften_edges(painted, owners, painter, colors, _find_faint(analysis.lab[..., 0]))
     _correct_medians(painted, owners, painter, colors)
     return np.asarray(cv2.merge(list(painted.reshape(3, *owners.shape))), np.float32)
 
@@ -135,12 +140,19 @@ class _Painter:
         return index
 
 
+def _find_faint(light: Floats) -> Floats:
+    """Find where a picture shows no edge: 1, less where it does, down to 0. light: (h, w) L*."""
+    around = np.ones((_NEARBY, _NEARBY), np.uint8)
+    contrast = cv2.morphologyEx(np.ascontiguousarray(light), cv2.MORPH_GRADIENT, around)
+    return np.asarray(np.maximum(1 - contrast / np.float32(_SHOWN), 0), np.float32)
+
+
 def _soften_edges(
-    painted: Floats, owners: NDArray[np.uint8], painter: _Painter, colors: int
+    painted: Floats, owners: NDArray[np.uint8], painter: _Painter, colors: int, faint: Floats
 ) -> None:
     """Replace pixels beside another colour in `painted` (3, n) by a blend of both colours.
 
-    owners: (size, size) the colour of each pixel.
+    owners: (size, size) the colour of each pixel. faint: (size, size) see `_find_faint`.
     """
     around = np.ones((3, 3), np.uint8)
     edge = np.flatnonzero(cv2.dilate(owners, around) != cv2.erode(owners, around))
@@ -149,6 +161,7 @@ def _soften_edges(
         part = _compute_cover(owners, color).take(edge)
         mine = np.flatnonzero(part)
         blend[:, mine] += painter.paint_at(edge[mine], color) * part[mine]
+    blend[0] *= 1 - np.float32(_CREASE) * faint.ravel().take(edge)
     painted[:, edge] = blend
 
 

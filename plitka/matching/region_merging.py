@@ -14,12 +14,14 @@ from plitka.measure.segmentation import SegmentMap
 _LIMIT = 1.28
 _DIFFERENCE = 0.05  # for each unit of L*a*b* between their means
 _SIZE = 0.3  # for each e-fold of their area over _USUAL_AREA
+_LARGE_SIZE = 0.6  # more, for each e-fold over _LARGE_AREA
 _RAGGEDNESS = 5.0  # for what an ellipse has, and their union lacks, of the area of such spread
 _ROUND = 0.9  # an area, over that of the ellipse, that is no raggedness yet
 _CRUMB = -0.5  # where one of them is but a crumb
 
 _USUAL_AREA = 300.0  # pixels of a granule's visible area
-_LARGEST_AREA = 700.0  # pixels that no granule exceeds by merging
+_LARGE_AREA = 500.0  # pixels; few granules of photographs are larger
+_LARGEST_AREA = 2000.0  # pixels that no granule exceeds by merging
 _CRUMB_AREA = 36.0  # pixels; no granule is left smaller, where it has a neighbour
 _SMALLEST_PART = 0.05  # of _USUAL_AREA, below which size makes no more difference
 _ROUNDS = 40
@@ -133,6 +135,7 @@ def _compute_costs(graph: _Graph, usual: float) -> Doubles:
     cost = (graph.border / usual) ** 2
     cost += _DIFFERENCE * np.linalg.norm(mean[one] - mean[other], axis=1)
     cost += _SIZE * np.log(np.maximum(area / _USUAL_AREA, _SMALLEST_PART))
+    cost += _LARGE_SIZE * np.log(np.maximum(area / _LARGE_AREA, 1))
     cost += _RAGGEDNESS * np.maximum(_ROUND - _compute_fill(graph), 0)
     crumb = graph.area < _CRUMB_AREA
     cost += _CRUMB * (crumb[one] | crumb[other])
