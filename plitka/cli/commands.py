@@ -58,11 +58,7 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json({"pictures": files, **metrics})
     else:
-        tables.show(tables.tabulate_pictures(recipe, list(files), metrics))
-        more = tables.tabulate_measured_pictures(recipe, metrics)
-        if more is not None:
-            tables.show(more)
-        print(tables.INTERVALS)
+        tables.show(*tables.tabulate_pictures(recipe, list(files), metrics), tables.INTERVALS)
         controlnet = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
         print(f"seed {metrics['seed']}, engine {metrics['engine']}, {controlnet}")
         print(*files.values(), sep="\n")
@@ -86,8 +82,8 @@ def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json(_measurement_as_json(measured, list(colors), requested))
         return
-    tables.show(tables.tabulate_measurement(colors, measured, requested))
-    print(tables.INTERVALS, tables.write_rest(measured), sep="\n")
+    table = tables.tabulate_measurement(colors, measured, requested)
+    tables.show(table, tables.INTERVALS, tables.write_rest(measured))
 
 
 def _measurement_as_json(
@@ -134,8 +130,8 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json({"picture": str(options.out), "seed": recipe.seed, **measured})
         return
-    tables.show(tables.tabulate_match(recipe, before, after))
-    print(tables.INTERVALS, options.out, sep="\n")
+    tables.show(tables.tabulate_match(recipe, before, after), tables.INTERVALS)
+    print(options.out)
 
 
 def _crop_square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -157,8 +153,7 @@ def run_audit(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json([_finding_as_json(finding) for finding in findings])
         return
-    tables.show(tables.tabulate_audit(findings))
-    print(tables.INTERVALS)
+    tables.show(tables.tabulate_audit(findings), tables.INTERVALS)
     lies = [finding.file.name for finding in findings if finding.verdict == "lies"]
     print(f"{len(lies)} of {len(findings)} captions lie" + (":" if lies else ""))
     for name in lies:

@@ -55,16 +55,33 @@ class _Figures:
         return _format_percent(sum(self.shares[color] for color in group))
 
 
-def show(table: Table) -> None:
-    """Print a table as wide as the terminal, in colours if the terminal has them."""
-    Console(highlight=False).print(table)
+def show(*parts: Table | str) -> None:
+    """Print tables and lines as wide as the terminal, in colours if the terminal has them."""
+    for part in parts:
+        Console(highlight=False, markup=False).print(part)
 
 
-def tabulate_pictures(recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Table:
-    """Tabulate the requested shares and those of the pictures.
+def tabulate_pictures(
+    recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]
+) -> list[Table]:
+    """Tabulate the requested shares and those of the pictures, and what else was measured.
 
-    kinds: of the pictures. metrics: of the last picture.
+    That is what a stranger measures on pictures whose shares are counted, and of matched ones what
+    they showed as they were drawn. kinds: of the pictures. metrics: of the last picture.
     """
+    tables = [_tabulate_shares(recipe, kinds, metrics)]
+    drawn = list(metrics["total_variation_measured"])
+    if metrics["matched"]:
+        title = "As drawn, before matching:"
+        tables.append(_tabulate_measured(title, recipe, drawn, metrics, "_before_matching"))
+    elif set(drawn) <= set(metrics["counted"]):
+        title = "Measured by a stranger, who knows only the colours:"
+        tables.append(_tabulate_measured(title, recipe, drawn, metrics, ""))
+    return tables
+
+
+def _tabulate_shares(recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Table:
+    """Tabulate the requested shares and those of the pictures."""
     table = _make_table("Colour", "Requested", *(kind.capitalize() for kind in kinds))
     if set(kinds) <= set(metrics["counted"]):
         _set_title(table, "Counted on the layout:")
@@ -79,19 +96,10 @@ def tabulate_pictures(recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str
     return table
 
 
-def tabulate_measured_pictures(recipe: Recipe, metrics: Mapping[str, Any]) -> Table | None:
-    """Tabulate what else was measured on the pictures; None where nothing was.
-
-    On pictures whose shares are counted that is what a stranger measures; on matched ones, what
-    they showed as they were drawn. metrics: of the last picture.
-    """
-    kinds = list(metrics["total_variation_measured"])
-    if metrics["matched"]:
-        title, suffix = "As drawn, before matching:", "_before_matching"
-    elif set(kinds) & set(metrics["counted"]):
-        title, suffix = "Measured by a stranger, who knows only the colours:", ""
-    else:
-        return None
+def _tabulate_measured(
+    title: str, recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any], suffix: str
+) -> Table:
+    """Tabulate what was measured on pictures. suffix: of the metrics' names."""
     table = _make_table("Colour", *(kind.capitalize() for kind in kinds))
     _set_title(table, title)
     columns = [_read_measured(metrics, kind, suffix) for kind in kinds]

@@ -48,7 +48,7 @@ def test_three_colors_are_mixed_while_the_picture_and_its_shares_follow(hand: Ha
     assert shares["red"] == pytest.approx(70, abs=2)
     assert sum(shares.values()) == pytest.approx(100)
     assert shares["blue"] == pytest.approx(shares["white"], abs=1)
-    assert hand.measured() == pytest.approx(shares, abs=4)
+    assert hand.shown() == pytest.approx(shares, abs=4)
 
 
 def test_a_hand_that_lets_go_before_anything_is_drawn_gets_the_final_picture(hand: Hand) -> None:
