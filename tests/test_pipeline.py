@@ -8,7 +8,7 @@ from plitka import __version__, pipeline
 from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
 from plitka.measure.description import name_groups, name_intervals, name_shares
-from plitka.request.recipe import Overrides, draw_seed
+from plitka.request.recipe import ColorControl, Overrides, draw_seed
 from tests.support.recipes import asked, parse
 from tests.support.settings import load_engine
 
@@ -100,7 +100,7 @@ def test_the_shares_of_a_render_are_counted_and_the_measured_ones_stand_beside()
 
 
 @pytest.mark.parametrize("control", ["layout", "prompt"])
-def test_the_shares_of_other_pictures_are_measured(control: str) -> None:
+def test_the_shares_of_other_pictures_are_measured(control: ColorControl) -> None:
     recipe = replace(asked({"red": 60, "white": 40}), overrides=Overrides(color_control=control))
     preview = next(pipeline.make(recipe, Painter()))
     assert preview.measured is not None

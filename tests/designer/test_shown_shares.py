@@ -21,8 +21,9 @@ def test_a_render_shows_what_is_counted_and_beside_it_what_is_measured() -> None
 
 
 def test_a_record_of_an_older_version_shows_what_was_measured() -> None:
-    old = {"measured": {"red": 0.52, "white": 0.48}, "total_variation": 0.02}
-    assert read_shares(old) == ShownShares(old["measured"], measured=old["measured"])
+    measured = {"red": 0.52, "white": 0.48}
+    old = {"measured": measured, "total_variation": 0.02}
+    assert read_shares(old) == ShownShares(measured, measured=measured)
 
 
 @pytest.mark.parametrize(
