@@ -21,6 +21,7 @@ from plitka.measure.shares import Measurement, measure
 # three colours a fourth has a share there. Twice as far out, one normal error in a thousand lies.
 _SURE = 2.0
 _LEAST = 0.02  # that the half of an interval is taken to be: captions themselves are rounded
+_LEAST_OF_SUM = 0.05  # the same of a group's sum, which has no interval of its own
 _OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
 
 _IN_NAME = re.compile(r"([A-Za-z]+?)p(\d+(?:\.\d+)?)")
@@ -126,12 +127,12 @@ def is_believable(shares: Sequence[float], measured: Measurement) -> bool:
 
     It may where each share lies at most _SURE times as far from the measured one as the end of its
     90% interval. Colours that are not told apart count as one, however their sum is parted; the sum
-    is taken to be as sure as the least sure of the other colours.
+    is taken to be as sure as the least sure of the other colours, and no surer than _LEAST_OF_SUM.
 
     shares: one for each of the colours that were looked for, 0 to 1.
     """
     reaches = {part: _find_reach(measured, part) for part in _list_apart(measured)}
-    widest = max(map(max, reaches.values()), default=0.0)
+    widest = max([_LEAST_OF_SUM, *map(max, reaches.values())])
     reaches |= dict.fromkeys(measured.groups, (widest, widest))
     for colors, (down, up) in reaches.items():
         off = sum(shares[color] - measured.shares[color] for color in colors)

@@ -140,7 +140,7 @@ def test_a_caption_lies_where_a_share_is_far_outside_its_interval(
         ((0.0, 0.9, 0.1), True),
         ((0.9, 0.0, 0.1), True),
         ((0.54, 0.3, 0.16), True),
-        ((0.5, 0.3, 0.2), False),
+        ((0.48, 0.3, 0.22), False),
         ((0.1, 0.6, 0.3), False),
     ],
 )
