@@ -18,6 +18,7 @@ SegmentMap: TypeAlias = NDArray[np.int32]
 _DENOISE = 0.8  # standard deviation in pixels; granules have 12 and more, edges stay
 _LARGEST = 3.0  # of a granule's mean visible area, for a segment where granules are given
 _SEED_SLACK = 2  # of summed 8-bit L*a*b* contrast: below the grain of a JPEG
+_FLAT = 5.0  # of the same: pixels that change less count alike for a segment's inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,18 @@ def segment(image: Image, lab: Floats, reach: int = 2) -> Segments:
     _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)
     index = _fill_watershed_lines(np.asarray(cv2.watershed(smooth, marks), np.int32))
     return _number_segments(index, lab, contrast)
+
+
+def measure_insides(segments: Segments, lab: Floats) -> Doubles:
+    """Measure the L*a*b* of the insides of segments, without the blurred edges around them.
+
+    The less the picture changes at a pixel, the more the pixel counts. lab: (h, w, 3) L*a*b* of
+    the picture. Returns (N, 3).
+    """
+    flat = segments.map.ravel().astype(np.intp)
+    weight = (segments.contrast.ravel() + np.float32(_FLAT)) ** -4
+    sums = [np.bincount(flat, weights=weight * lab[..., axis].ravel()) for axis in range(3)]
+    return np.stack(sums, axis=1) / np.bincount(flat, weights=weight)[:, None]
 
 
 def split_large_segments(segments: Segments, lab: Floats, granules: SegmentMap) -> Segments:

@@ -9,8 +9,10 @@ import numpy as np
 from plitka.arrays import Floats, Image
 from plitka.color import cielab
 from plitka.color.palette import Color
-from plitka.measure.classification import NO_COLOR, Classification, classify, sum_shares
-from plitka.measure.segmentation import Segments, segment
+from plitka.measure.classification import NO_COLOR, Classification, classify
+from plitka.measure.intervals import Certainty, judge_shares
+from plitka.measure.mixture import fit_mixture
+from plitka.measure.segmentation import Segments, measure_insides, segment
 
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
 _SMALLEST_SIDE = 640  # pixels, likewise; no smaller picture is measured at its own size
@@ -123,10 +125,22 @@ def summarize(classified: ClassifiedImage, colors: Sequence[Color]) -> Measureme
     owned = shown.owner != NO_COLOR
     gaps = area[shown.shadow].sum() / picture
     undecided = area[~owned & ~shown.shadow].sum() / picture
-    shares = sum_shares(shown, classified.segments)
-    intervals = tuple((max(share - 0.05, 0.0), min(share + 0.05, 1.0)) for share in shares)
     differences = _compare_medians(classified, colors)
-    return Measurement(shares, intervals, (), differences, float(gaps), float(undecided))
+    shares, certainty = _measure_shares(classified, colors)
+    return Measurement(
+        shares, certainty.intervals, certainty.groups, differences, float(gaps), float(undecided)
+    )
+
+
+def _measure_shares(
+    classified: ClassifiedImage, colors: Sequence[Color]
+) -> tuple[tuple[float, ...], Certainty]:
+    """Measure the shares, and how sure they are: all 0, and surely, where no colour is shown."""
+    shown, segments = classified.classification, classified.segments
+    if (shown.owner == NO_COLOR).all():
+        return (0.0,) * len(colors), Certainty(((0.0, 0.0),) * len(colors), ())
+    mixture = fit_mixture(measure_insides(segments, classified.lab), segments.area, colors, shown)
+    return tuple(mixture.shares.tolist()), judge_shares(mixture)
 
 
 def _compare_medians(
