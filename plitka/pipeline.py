@@ -3,7 +3,7 @@
 Imports: engines, matching, and what lies below them.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from plitka import __version__
 from plitka.engines.base import Drawn, DrawRequest, Engine, Guides
 from plitka.matching.match import match
-from plitka.measure.shares import measure, total_variation
+from plitka.measure.description import name_groups, name_intervals, name_shares, round_interval
+from plitka.measure.shares import Measurement, measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
 from plitka.request.recipe import Recipe, draw_seed
@@ -24,22 +25,25 @@ from plitka.tile import render
 from plitka.tile.layout import NONE, Layout, lay
 
 Json: TypeAlias = dict[str, Any]
-_Measured: TypeAlias = tuple[NDArray[np.uint8], tuple[float, ...]]  # an image and its shares
+_Shares: TypeAlias = tuple[float, ...]  # of the visible area, 0 to 1, in the recipe's order
 
 
 @dataclass(frozen=True)
 class Picture:
     """One picture of a prediction.
 
-    image: (size, size, 3) RGB, 0 to 255. shares: each colour's share of the visible area as
-    measured on the picture, 0 to 1, in the order of the recipe. record: how it was made, for its
-    PNG file; equal for equal requests. metrics: what is known about the run so far, in types that
-    Cog takes as metrics; those of the last picture are complete.
+    image: (size, size, 3) RGB, 0 to 255. shares: each colour's share of the visible area, 0 to 1,
+    in the order of the recipe: counted on the layout where the picture shows it exactly, else
+    measured on the picture. measured: what a stranger finds on the picture, who knows only which
+    colours to look for; None for the colormap. record: how it was made, for its PNG file; equal for
+    equal requests. metrics: what is known about the run so far, in types that Cog takes as metrics;
+    those of the last picture are complete.
     """
 
     kind: PictureKind
     image: NDArray[np.uint8]
-    shares: tuple[float, ...]
+    shares: _Shares
+    measured: Measurement | None
     record: Json
     metrics: Json
 
@@ -88,7 +92,7 @@ def plan_for_engine(recipe: Recipe, engine: Engine) -> Plan:
 
 def is_matched(plan: Plan, engine: Engine) -> bool:
     """Whether the pictures of a plan are matched to its layout."""
-    return plan.color_control == "layout" and engine.needs_matching
+    return plan.color_control == "layout" and not engine.draws_exactly
 
 
 def _make_pictures(
@@ -145,25 +149,27 @@ class _Run:
         request = DrawRequest(self._plan, self._layout, PICTURE_SIZES[kind], steps, guides)
         return self._engine.draw(request, at_step)
 
-    def draw_colormap(self) -> _Measured:
+    def draw_colormap(self) -> tuple[NDArray[np.uint8], _Shares]:
+        """Draw the colormap; returns it with its shares."""
         with self.stages("colormap"):
             size = PICTURE_SIZES["colormap"]
-            image = render.render_colormap(self._layout, size)
-            return image, _measure_exactly(self._layout, size)
+            return render.render_colormap(self._layout, size), _count_shares(self._layout, size)
 
     def match_and_report(self, kind: PictureKind, drawn: Drawn) -> Picture:
-        """Match the picture to the layout where it is to be, and measure its shares."""
-        if not self._matched:
-            with self.stages(f"measure_{kind}"):
-                shares = measure(drawn.image, self._layout.colors).shares
-            self._report.add_drawn(kind, drawn, shares)
-            return self._report.complete(kind, drawn.image, shares)
-        with self.stages(f"match_{kind}"):
-            matched = match(drawn.image, self._layout)
-        self._report.add_drawn(kind, drawn, matched.before.shares)
-        return self._report.complete(kind, matched.image, matched.after.shares)
+        """Match the picture to the layout where it is to be, and find its shares."""
+        if self._matched:
+            with self.stages(f"match_{kind}"):
+                matched = match(drawn.image, self._layout)
+            self._report.add_drawn(kind, drawn, matched.before)
+            return self._report.complete(kind, matched.image, measured=matched.after)
+        with self.stages(f"measure_{kind}"):
+            measured = measure(drawn.image, self._layout.colors)
+            exact = self._engine.draws_exactly
+            counted = _count_shares(self._layout, PICTURE_SIZES[kind]) if exact else None
+        self._report.add_drawn(kind, drawn, measured)
+        return self._report.complete(kind, drawn.image, counted, measured)
 
-    def report_colormap(self, image: NDArray[np.uint8], shares: tuple[float, ...]) -> Picture:
+    def report_colormap(self, image: NDArray[np.uint8], shares: _Shares) -> Picture:
         return self._report.complete("colormap", image, shares)
 
 
@@ -175,26 +181,48 @@ class _Report:
         self._engine = engine
         self._matched = matched
         self._stages = stages
-        self._shares: dict[PictureKind, tuple[float, ...]] = {}
-        self._shares_before: dict[PictureKind, tuple[float, ...]] = {}  # as drawn, not yet matched
+        self._names = [part.name for part in plan.recipe.shares]
+        self._requested = [part.share for part in plan.recipe.shares]
+        self._shown: dict[PictureKind, _Shown] = {}
+        self._measured: dict[PictureKind, Measurement] = {}
+        self._before: dict[PictureKind, Measurement] = {}  # as drawn, not yet matched
         self._steps: Json = {}
         self._engine_metrics: Json = {}
 
-    def add_drawn(self, kind: PictureKind, drawn: Drawn, shares: tuple[float, ...]) -> None:
-        """Add what the engine reports about a picture, and its shares before matching."""
-        self._shares_before[kind] = shares
+    def add_drawn(self, kind: PictureKind, drawn: Drawn, measured: Measurement) -> None:
+        """Add what the engine reports about a picture, and what it shows before matching."""
+        self._before[kind] = measured
         self._steps[kind] = drawn.steps
         if drawn.metrics:
             self._engine_metrics[kind] = drawn.metrics
 
     def complete(
-        self, kind: PictureKind, image: NDArray[np.uint8], shares: tuple[float, ...]
+        self,
+        kind: PictureKind,
+        image: NDArray[np.uint8],
+        counted: _Shares | None = None,
+        measured: Measurement | None = None,
     ) -> Picture:
-        """Add a finished picture, and return it with its record and the metrics so far."""
-        self._shares[kind] = shares
-        return Picture(kind, image, shares, self._make_record(kind, shares), self._make_metrics())
+        """Add a finished picture, and return it with its record and the metrics so far.
 
-    def _make_record(self, kind: PictureKind, shares: Sequence[float]) -> Json:
+        counted: its shares on the layout, where it shows that exactly. measured: what a stranger
+        finds on it. One of the two at least is given.
+        """
+        self._shown[kind] = shown = self._sum_up(counted, measured)
+        if measured is not None:
+            self._measured[kind] = measured
+        record = self._make_record(kind)
+        return Picture(kind, image, shown.shares, measured, record, self._make_metrics())
+
+    def _sum_up(self, counted: _Shares | None, measured: Measurement | None) -> "_Shown":
+        """Sum up what a picture shows: what is counted, where that is known."""
+        if counted is not None:
+            variation = total_variation(counted, self._requested)
+            return _Shown(counted, True, round(variation, 5))
+        assert measured is not None
+        return _Shown(measured.shares, False, self._compare(measured))
+
+    def _make_record(self, kind: PictureKind) -> Json:
         plan = self._plan
         return {
             "version": __version__,
@@ -205,15 +233,35 @@ class _Report:
             "negative_prompt": plan.negative_prompt,
             "engine": self._engine,
             "controlnet": plan.control.kind,
-            **self._describe_shares(shares),
-            "matched": self._matched and kind in self._shares_before,
-            "before_matching": self._describe_shares(self._shares_before.get(kind, shares)),
+            **self._describe_shares(kind),
         }
 
-    def _describe_shares(self, shares: Sequence[float]) -> Json:
-        names = [part.name for part in self._plan.recipe.shares]
-        measured = {name: round(share, 5) for name, share in zip(names, shares, strict=True)}
-        return {"measured": measured, "total_variation": self._total_variation(shares)}
+    def _describe_shares(self, kind: PictureKind) -> Json:
+        shown = self._shown[kind]
+        shares = name_shares(shown.shares, self._names)
+        variation = {"total_variation": shown.total_variation}
+        described: Json = {"shares": shares, "counted": shown.counted, **variation}
+        if kind not in self._measured:  # the colormap, whose counted shares older readers look for
+            old = {"measured": shares, **variation}
+            return {**described, **old, "matched": False, "before_matching": old}
+        measured, before = self._measured[kind], self._before[kind]
+        return {
+            **described,
+            **self._describe_measured(measured),
+            "total_variation_measured": self._compare(measured),
+            "matched": self._matched,
+            "before_matching": {
+                **self._describe_measured(before),
+                "total_variation": self._compare(before),
+            },
+        }
+
+    def _describe_measured(self, measured: Measurement) -> Json:
+        return {
+            "measured": name_shares(measured.shares, self._names),
+            "intervals": name_intervals(measured, self._names),
+            "groups": name_groups(measured, self._names),
+        }
 
     def _make_metrics(self) -> Json:
         plan = self._plan
@@ -226,37 +274,58 @@ class _Report:
             **({"drawing": dict(self._engine_metrics)} if self._engine_metrics else {}),
             "seconds": dict(self._stages.seconds),
             "peak_memory_mb": measure_peak_memory_mb(),
-            "colors": [
-                {
-                    "name": part.name,
-                    "requested": round(part.share, 5),
-                    **{kind: round(shares[i], 5) for kind, shares in self._shares.items()},
-                    "before_matching": {
-                        kind: round(shares[i], 5) for kind, shares in self._shares_before.items()
-                    },
-                }
-                for i, part in enumerate(plan.recipe.shares)
-            ],
-            "total_variation": {
-                kind: self._total_variation(shares) for kind, shares in self._shares.items()
-            },
-            "total_variation_before_matching": {
-                kind: self._total_variation(shares) for kind, shares in self._shares_before.items()
-            },
+            "colors": [self._describe_color(index) for index in range(len(self._names))],
+            "groups": self._name_groups(self._measured),
+            "groups_before_matching": self._name_groups(self._before),
+            "total_variation": {kind: s.total_variation for kind, s in self._shown.items()},
+            "total_variation_measured": self._compare_each(self._measured),
+            "total_variation_before_matching": self._compare_each(self._before),
+            "counted": [kind for kind, shown in self._shown.items() if shown.counted],
             "matched": self._matched,
         }
 
-    def _total_variation(self, shares: Sequence[float]) -> float:
-        requested = [part.share for part in self._plan.recipe.shares]
-        return round(total_variation(shares, requested), 5)
+    def _describe_color(self, index: int) -> Json:
+        return {
+            "name": self._names[index],
+            "requested": round(self._requested[index], 5),
+            **{kind: round(shown.shares[index], 5) for kind, shown in self._shown.items()},
+            "measured": {kind: round(m.shares[index], 5) for kind, m in self._measured.items()},
+            "intervals": _list_intervals(self._measured, index),
+            "before_matching": {
+                kind: round(m.shares[index], 5) for kind, m in self._before.items()
+            },
+            "intervals_before_matching": _list_intervals(self._before, index),
+        }
+
+    def _name_groups(self, measured: Mapping[PictureKind, Measurement]) -> Json:
+        return {kind: name_groups(m, self._names) for kind, m in measured.items()}
+
+    def _compare_each(self, measured: Mapping[PictureKind, Measurement]) -> Json:
+        return {kind: self._compare(m) for kind, m in measured.items()}
+
+    def _compare(self, measured: Measurement) -> float:
+        return round(measured.compare(self._requested), 5)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What one picture shows: its shares, whether they are counted, and how far they are off."""
+
+    shares: _Shares
+    counted: bool
+    total_variation: float
+
+
+def _list_intervals(measured: Mapping[PictureKind, Measurement], index: int) -> Json:
+    return {kind: round_interval(m.intervals[index]) for kind, m in measured.items()}
 
 
 def _describe_controlnet(plan: Plan) -> str:
     return f"{plan.control.kind or 'none'} ({plan.control.reason})"
 
 
-def _measure_exactly(layout: Layout, size: int) -> tuple[float, ...]:
-    """Each colour's share of the layout's visible area, counted at `size` pixels a side."""
+def _count_shares(layout: Layout, size: int) -> _Shares:
+    """Count each colour's share of the layout's visible area at `size` pixels a side."""
     colors = layout.map_colors(size)
     area = np.bincount(colors[colors != NONE], minlength=len(layout.colors))
     return tuple((area / area.sum()).tolist())

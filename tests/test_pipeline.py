@@ -7,7 +7,8 @@ import pytest
 from plitka import __version__, pipeline
 from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
-from plitka.request.recipe import draw_seed
+from plitka.measure.description import name_groups, name_intervals, name_shares
+from plitka.request.recipe import ColorControl, Overrides, draw_seed
 from tests.support.recipes import asked, parse
 from tests.support.settings import load_engine
 
@@ -32,6 +33,7 @@ def test_a_picture_can_be_made_again_from_its_record() -> None:
     assert record["seed"] == record["request"]["seed"] >= 0
     assert record["prompt"].startswith("ohwx_rubber_tile <s0><s1>, 60% red, 40% white")
     assert record["measured"]["red"] == pytest.approx(0.6, abs=0.05)
+    assert record["shares"]["red"] == pytest.approx(0.6, abs=0.002)
 
     again = next(pipeline.make(parse(json.dumps(record["request"])), RenderEngine()))
     assert np.array_equal(again.image, first.image)
@@ -59,6 +61,60 @@ def test_metrics_name_what_was_asked_and_what_came_out() -> None:
     assert (red["name"], red["requested"]) == ("red", 0.6)
     assert white["final"] == pytest.approx(0.4, abs=0.05)
     assert metrics["total_variation"]["colormap"] < 0.001
+
+
+class Painter(RenderEngine):
+    """Draws as one does who keeps to the layout only roughly."""
+
+    draws_exactly = False
+
+
+GRANITE = {"gray": 45, "light gray": 25, "dark gray": 20, "white": 10}
+
+
+def test_the_shares_of_a_render_are_counted_and_the_measured_ones_stand_beside() -> None:
+    requested = [share / 100 for share in GRANITE.values()]
+    for picture in pipeline.make(asked(GRANITE), RenderEngine()):
+        record, metrics = picture.record, picture.metrics
+        assert picture.shares == pytest.approx(requested, abs=0.002)
+        assert list(record["shares"].values()) == pytest.approx(picture.shares, abs=1e-5)
+        assert record["counted"]
+        assert record["total_variation"] < 0.002
+        assert [color[picture.kind] for color in metrics["colors"]] == list(
+            record["shares"].values()
+        )
+        assert metrics["total_variation"][picture.kind] == record["total_variation"]
+        if picture.measured is None:
+            assert picture.kind == "colormap"
+            continue
+        assert record["measured"] == name_shares(picture.measured.shares, GRANITE)
+        assert record["intervals"] == name_intervals(picture.measured, GRANITE)
+        assert record["groups"] == name_groups(picture.measured, list(GRANITE))
+        assert metrics["groups"][picture.kind] == record["groups"]
+        gray = metrics["colors"][0]
+        assert gray["measured"][picture.kind] == record["measured"]["gray"]
+        assert gray["intervals"][picture.kind] == record["intervals"]["gray"]
+        off = picture.measured.compare(requested)
+        assert record["total_variation_measured"] == pytest.approx(off, abs=1e-5)
+    assert metrics["counted"] == ["preview", "final", "colormap"]
+
+
+@pytest.mark.parametrize("control", ["layout", "prompt"])
+def test_the_shares_of_other_pictures_are_measured(control: ColorControl) -> None:
+    recipe = replace(asked({"red": 60, "white": 40}), overrides=Overrides(color_control=control))
+    preview = next(pipeline.make(recipe, Painter()))
+    assert preview.measured is not None
+    assert preview.shares == preview.measured.shares
+    assert preview.metrics["matched"] == preview.record["matched"] == (control == "layout")
+    assert preview.record["shares"] == preview.record["measured"]
+    assert not preview.record["counted"]
+    before = preview.record["before_matching"]
+    assert set(before) == {"measured", "intervals", "groups", "total_variation"}
+    assert preview.metrics["counted"] == []
+    red = preview.metrics["colors"][0]
+    assert red["preview"] == red["measured"]["preview"]
+    assert red["before_matching"]["preview"] == before["measured"]["red"]
+    assert red["intervals_before_matching"]["preview"] == before["intervals"]["red"]
 
 
 def test_the_sdxl_engine_is_the_default_and_without_weights_says_what_to_do(

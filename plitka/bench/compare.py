@@ -278,7 +278,7 @@ class _Replay:
     name: str = "sdxl"
     uses_controlnet: bool = True
     knows_tokens: bool = True
-    needs_matching: bool = True
+    draws_exactly: bool = False
 
     def check(self, recipe: Recipe) -> None:
         self.engine.check(recipe)

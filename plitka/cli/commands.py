@@ -58,7 +58,7 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json({"pictures": files, **metrics})
     else:
-        tables.show(tables.tabulate_pictures(recipe, list(files), metrics))
+        tables.show(*tables.tabulate_pictures(recipe, list(files), metrics), tables.INTERVALS)
         controlnet = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
         print(f"seed {metrics['seed']}, engine {metrics['engine']}, {controlnet}")
         print(*files.values(), sep="\n")
@@ -82,25 +82,28 @@ def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json(_measurement_as_json(measured, list(colors), requested))
         return
-    tables.show(tables.tabulate_measurement(colors, measured, requested))
+    table = tables.tabulate_measurement(colors, measured, requested)
+    tables.show(table, tables.INTERVALS, tables.write_rest(measured))
 
 
 def _measurement_as_json(
     measured: "Measurement", names: Sequence[str], requested: Sequence[float]
 ) -> dict[str, Any]:
     """Write a measurement as JSON. names: of its colours. requested: their shares, or empty."""
-    from plitka.measure.shares import total_variation
+    from plitka.measure.description import name_groups, name_intervals, name_shares
 
     rounded = [None if d is None else round(d, 2) for d in measured.differences]
     value: dict[str, Any] = {
-        "shares": {n: round(s, 5) for n, s in zip(names, measured.shares, strict=True)},
+        "shares": name_shares(measured.shares, names),
+        "intervals": name_intervals(measured, names),
+        "groups": name_groups(measured, names),
         "ciede2000": dict(zip(names, rounded, strict=True)),
         "gaps": round(measured.gaps, 5),
         "undecided": round(measured.undecided, 5),
     }
     if requested:
-        value["requested"] = {n: round(s, 5) for n, s in zip(names, requested, strict=True)}
-        value["total_variation"] = round(total_variation(measured.shares, requested), 5)
+        value["requested"] = name_shares(requested, names)
+        value["total_variation"] = round(measured.compare(requested), 5)
     return value
 
 
@@ -127,7 +130,7 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json({"picture": str(options.out), "seed": recipe.seed, **measured})
         return
-    tables.show(tables.tabulate_match(recipe, before, after))
+    tables.show(tables.tabulate_match(recipe, before, after), tables.INTERVALS)
     print(options.out)
 
 
@@ -150,7 +153,7 @@ def run_audit(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json([_finding_as_json(finding) for finding in findings])
         return
-    tables.show(tables.tabulate_audit(findings))
+    tables.show(tables.tabulate_audit(findings), tables.INTERVALS)
     lies = [finding.file.name for finding in findings if finding.verdict == "lies"]
     print(f"{len(lies)} of {len(findings)} captions lie" + (":" if lies else ""))
     for name in lies:
@@ -158,17 +161,19 @@ def run_audit(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _finding_as_json(finding: "Finding") -> dict[str, Any]:
+    from plitka.measure.description import name_groups, name_intervals, name_shares
+
     value: dict[str, Any] = {
         "file": finding.file.name,
         "verdict": finding.verdict,
         "reason": finding.reason,
     }
     if finding.caption and finding.measured and finding.total_variation is not None:
-        colors = finding.caption.colors
-        captioned = zip(colors, finding.caption.percent, strict=True)
-        value["captioned"] = {color.code: round(part / 100, 5) for color, part in captioned}
-        measured = zip(colors, finding.measured.shares, strict=True)
-        value["measured"] = {color.code: round(share, 5) for color, share in measured}
+        codes = [color.code for color in finding.caption.colors]
+        value["captioned"] = name_shares(finding.caption.shares, codes)
+        value["measured"] = name_shares(finding.measured.shares, codes)
+        value["intervals"] = name_intervals(finding.measured, codes)
+        value["groups"] = name_groups(finding.measured, codes)
         value["total_variation"] = round(finding.total_variation, 5)
     return value
 

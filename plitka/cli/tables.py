@@ -1,40 +1,111 @@
-"""Tables for the terminal: shares of pictures, measurements, audits and palettes."""
+"""Tables for the terminal: shares of pictures, measurements, audits and palettes.
 
+Measured shares stand with their intervals. Colours that are not told apart follow the line of their
+group, which has their sum, and show their intervals alone.
+"""
+
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from plitka.color.palette import Color
 from plitka.measure.caption_audit import Finding
-from plitka.measure.shares import Measurement, total_variation
+from plitka.measure.shares import Measurement
 from plitka.request.recipe import Recipe
 
-
-def show(table: Table) -> None:
-    """Print a table as wide as the terminal, in colours if the terminal has them."""
-    Console(highlight=False).print(table)
+INTERVALS = "In brackets: the percentages between which the true share lies in 9 of 10 cases."
+"""Goes under tables of measured shares."""
 
 
-def tabulate_pictures(recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Table:
-    """Tabulate requested and measured shares; matched pictures also as the engine drew them.
+@dataclass(frozen=True)
+class _Figures:
+    """One column of shares, in the order of the colours.
 
-    kinds: of the pictures. metrics: of the last picture.
+    intervals, groups: of a measurement, as in `Measurement`; none where shares are exact.
     """
-    before = list(metrics["total_variation_before_matching"]) if metrics["matched"] else []
-    drawn = [f"{kind.capitalize()} as drawn" for kind in before]
-    table = _make_table("Colour", "Requested", *drawn, *(kind.capitalize() for kind in kinds))
-    for part, measured in zip(recipe.shares, metrics["colors"], strict=True):
-        shares = [measured["requested"], *(measured["before_matching"][kind] for kind in before)]
-        shares += [measured[kind] for kind in kinds]
-        table.add_row(_make_swatch(part.color.hex), part.name, *map(_format_percent, shares))
-    table.add_section()
-    variation = [metrics["total_variation_before_matching"][kind] for kind in before]
-    variation += [metrics["total_variation"][kind] for kind in kinds]
-    table.add_row("", "total variation", "", *map(_format_percent, variation))
+
+    shares: Sequence[float]
+    intervals: Sequence[Sequence[float]] = ()
+    groups: Sequence[Sequence[int]] = ()
+
+    @classmethod
+    def take(cls, measured: Measurement) -> "_Figures":
+        return cls(measured.shares, measured.intervals, measured.groups)
+
+    def write_share(self, color: int) -> str:
+        """Write a share with its interval; the interval alone where only a sum is known."""
+        if not self.intervals:
+            return _format_percent(self.shares[color])
+        interval = _format_interval(self.intervals[color])
+        if any(color in group for group in self.groups):
+            return interval
+        return f"{_format_percent(self.shares[color])} {interval}"
+
+    def write_sum(self, group: Sequence[int]) -> str:
+        """Write the share of a group; nothing where this column tells its colours apart."""
+        if self.intervals and tuple(group) not in map(tuple, self.groups):
+            return ""
+        return _format_percent(sum(self.shares[color] for color in group))
+
+
+def show(*parts: Table | str) -> None:
+    """Print tables and lines as wide as the terminal, in colours if the terminal has them."""
+    for part in parts:
+        Console(highlight=False, markup=False).print(part)
+
+
+def tabulate_pictures(
+    recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]
+) -> list[Table]:
+    """Tabulate the requested shares and those of the pictures, and what else was measured.
+
+    That is what a stranger measures on pictures whose shares are counted, and of matched ones what
+    they showed as they were drawn. kinds: of the pictures. metrics: of the last picture.
+    """
+    tables = [_tabulate_shares(recipe, kinds, metrics)]
+    drawn = list(metrics["total_variation_measured"])
+    if metrics["matched"]:
+        title = "As drawn, before matching:"
+        tables.append(_tabulate_measured(title, recipe, drawn, metrics, "_before_matching"))
+    elif set(drawn) <= set(metrics["counted"]):
+        title = "Measured by a stranger, who knows only the colours:"
+        tables.append(_tabulate_measured(title, recipe, drawn, metrics, ""))
+    return tables
+
+
+def _tabulate_shares(recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any]) -> Table:
+    """Tabulate the requested shares and those of the pictures."""
+    table = _make_table("Colour", "Requested", *(kind.capitalize() for kind in kinds))
+    if set(kinds) <= set(metrics["counted"]):
+        _set_title(table, "Counted on the layout:")
+    columns = [_Figures([part.share for part in recipe.shares])]
+    for kind in kinds:
+        if kind in metrics["counted"]:
+            columns.append(_Figures([color[kind] for color in metrics["colors"]]))
+        else:
+            columns.append(_read_measured(metrics, kind))
+    _add_colors(table, _list_swatches(recipe), columns)
+    _add_variation(table, "", *(metrics["total_variation"][kind] for kind in kinds))
+    return table
+
+
+def _tabulate_measured(
+    title: str, recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str, Any], suffix: str
+) -> Table:
+    """Tabulate what was measured on pictures. suffix: of the metrics' names."""
+    table = _make_table("Colour", *(kind.capitalize() for kind in kinds))
+    _set_title(table, title)
+    columns = [_read_measured(metrics, kind, suffix) for kind in kinds]
+    _add_colors(table, _list_swatches(recipe), columns)
+    variation = metrics[f"total_variation{suffix or '_measured'}"]
+    _add_variation(table, *(variation[kind] for kind in kinds))
     return table
 
 
@@ -43,56 +114,61 @@ def tabulate_measurement(
 ) -> Table:
     """Tabulate the shares measured on one picture. requested: shares to compare with, or empty."""
     table = _make_table("Colour", *(["Requested"] if requested else []), "Share", "CIEDE2000")
-    for place, (name, color) in enumerate(colors.items()):
-        difference = measured.differences[place]
-        table.add_row(
-            _make_swatch(color.hex),
-            name,
-            *([_format_percent(requested[place])] if requested else []),
-            _format_percent(measured.shares[place]),
-            "" if difference is None else f"{difference:.1f}",
-        )
-    rest = f"{_format_percent(measured.gaps)} of the picture is gaps and deep shadow, "
-    rest += f"{_format_percent(measured.undecided)} undecided or of other colours"
+    swatches = [(color.hex, name) for name, color in colors.items()]
+    columns = [*([_Figures(requested)] if requested else []), _Figures.take(measured)]
+    differences = ["" if d is None else f"{d:.1f}" for d in measured.differences]
+    _add_colors(table, swatches, columns, differences)
     if requested:
-        variation = total_variation(measured.shares, requested)
-        rest = f"total variation {_format_percent(variation)}; {rest}"
-    table.caption = rest
+        _add_variation(table, "", measured.compare(requested), "")
     return table
 
 
 def tabulate_match(recipe: Recipe, before: Measurement, after: Measurement) -> Table:
     """Tabulate shares before and after matching."""
     table = _make_table("Colour", "Requested", "Before", "After")
-    for part, *shares in zip(recipe.shares, before.shares, after.shares, strict=True):
-        row = map(_format_percent, (part.share, *shares))
-        table.add_row(_make_swatch(part.color.hex), part.name, *row)
-    table.add_section()
     requested = [part.share for part in recipe.shares]
-    variation = (total_variation(m.shares, requested) for m in (before, after))
-    table.add_row("", "total variation", "", *map(_format_percent, variation))
+    columns = [_Figures(requested), _Figures.take(before), _Figures.take(after)]
+    _add_colors(table, _list_swatches(recipe), columns)
+    _add_variation(table, "", before.compare(requested), after.compare(requested))
     return table
+
+
+def write_rest(measured: Measurement) -> str:
+    """Write how much of a picture shows none of the colours that were looked for."""
+    rest = f"{_format_percent(measured.gaps)} of the picture is gaps and deep shadow, "
+    return rest + f"{_format_percent(measured.undecided)} undecided or of other colours."
 
 
 def tabulate_audit(findings: Iterable[Finding]) -> Table:
     """Tabulate each photograph: its caption, its measured shares, and whether the caption lies."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("Photograph", overflow="fold", ratio=4)
-    table.add_column("Captioned", overflow="fold", ratio=3)
+    table.add_column("Captioned", no_wrap=True)
     table.add_column("Measured", justify="right", no_wrap=True)
     table.add_column("Off by", justify="right", no_wrap=True)
     table.add_column("Verdict", overflow="fold", ratio=3)
     for finding in findings:
         captioned, measured, off = "", "", ""
         if finding.caption and finding.measured and finding.total_variation is not None:
-            parts = zip(finding.caption.colors, finding.caption.percent, strict=True)
+            parts = list(zip(finding.caption.colors, finding.caption.percent, strict=True))
             captioned = "\n".join(f"{part:g}% {color.phrase}" for color, part in parts)
-            measured = "\n".join(map(_format_percent, finding.measured.shares))
+            figures = _Figures.take(finding.measured)
+            measured = "\n".join(map(figures.write_share, range(len(parts))))
             off = _format_percent(finding.total_variation)
-        reason = finding.reason.split(" Known: ")[0]  # the whole palette, 45 lines high
-        verdict = finding.verdict + (f": {reason}" if reason else "")
-        table.add_row(finding.file.name, captioned, measured, off, verdict)
+        table.add_row(finding.file.name, captioned, measured, off, _write_verdict(finding))
     return table
+
+
+def _write_verdict(finding: Finding) -> str:
+    """Write a verdict with its reason, and which colours the photograph does not tell apart."""
+    reason = finding.reason.split(" Known: ")[0]  # the whole palette, 45 lines high
+    parts = [finding.verdict + (f": {reason}" if reason else "")]
+    if finding.caption and finding.measured:
+        figures, colors = _Figures.take(finding.measured), finding.caption.colors
+        for group in finding.measured.groups:
+            names = " + ".join(colors[color].phrase for color in group)
+            parts.append(f"{names}, not told apart: {figures.write_sum(group)}")
+    return "; ".join(parts)
 
 
 def tabulate_calibration(rows: Iterable[Mapping[str, str]]) -> Table:
@@ -113,6 +189,65 @@ def tabulate_palette(colors: Iterable[Color]) -> Table:
     return table
 
 
+def _set_title(table: Table, title: str) -> None:
+    table.title, table.title_justify, table.title_style = title, "left", ""
+
+
+def _list_swatches(recipe: Recipe) -> list[tuple[str, str]]:
+    return [(part.color.hex, part.name) for part in recipe.shares]
+
+
+def _read_measured(metrics: Mapping[str, Any], kind: str, suffix: str = "") -> _Figures:
+    """Read what was measured on a picture. suffix: of the metrics' names."""
+    colors = metrics["colors"]
+    places = {color["name"]: place for place, color in enumerate(colors)}
+    return _Figures(
+        [color[suffix.strip("_") or "measured"][kind] for color in colors],
+        [color[f"intervals{suffix}"][kind] for color in colors],
+        [[places[name] for name in group] for group in metrics[f"groups{suffix}"][kind]],
+    )
+
+
+def _add_colors(
+    table: Table,
+    swatches: Sequence[tuple[str, str]],
+    columns: Sequence[_Figures],
+    notes: Sequence[str] = (),
+) -> None:
+    """Add a row for each colour, and one for each group above its colours.
+
+    swatches: hex and name of each colour. notes: a last column of texts, one for each colour.
+    """
+    groups = sorted({tuple(group) for column in columns for group in column.groups})
+    for cluster in _cluster_colors(len(swatches), groups):
+        for group in groups:
+            if cluster.issuperset(group):
+                name = " + ".join(swatches[color][1] for color in group) + ", not told apart"
+                table.add_row("", name, *(column.write_sum(group) for column in columns))
+        for color in sorted(cluster):
+            hex_code, name = swatches[color]
+            cells = [column.write_share(color) for column in columns]
+            cells += notes[color : color + 1]
+            indent = 0 if len(cluster) == 1 else 2
+            table.add_row(_make_swatch(hex_code), Padding(name, (0, 0, 0, indent)), *cells)
+
+
+def _cluster_colors(count: int, groups: Iterable[Sequence[int]]) -> list[set[int]]:
+    """Part colours 0 to count - 1 into sets that no group joins, in the order of their firsts."""
+    clusters = [{color} for color in range(count)]
+    for group in groups:
+        joined = [cluster for cluster in clusters if cluster.intersection(group)]
+        clusters = [cluster for cluster in clusters if cluster not in joined]
+        clusters.append(set().union(*joined))
+    return sorted(clusters, key=min)
+
+
+def _add_variation(table: Table, *cells: float | str) -> None:
+    table.add_section()
+    written = (cell if isinstance(cell, str) else _format_percent(cell) for cell in cells)
+    table.add_row("", "total variation", *written)
+
+
 def _make_table(*headers: str) -> Table:
     """Make a table with columns for a swatch, names, and figures, which are never wrapped."""
     table = Table("", headers[0], box=box.SIMPLE_HEAD)
@@ -127,3 +262,9 @@ def _make_swatch(hex_code: str) -> Text:
 
 def _format_percent(share: float) -> str:
     return f"{100 * share:.1f}%"
+
+
+def _format_interval(interval: Sequence[float]) -> str:
+    """Format an interval in whole percents, which take it in: (31-62)."""
+    low, high = (round(100 * end, 3) for end in interval)
+    return f"({math.floor(low)}-{math.ceil(high)})"

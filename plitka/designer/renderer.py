@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plitka import images, pipeline
+from plitka.designer.shown_shares import ShownShares, read_shares
 from plitka.engines.base import Drawn, DrawRequest
 from plitka.engines.procedural import RenderEngine
 from plitka.request.plan import PICTURE_SIZES, PictureKind
@@ -53,17 +54,17 @@ class Renderer:
 
     def make_picture(
         self, recipe: Recipe, kind: PictureKind, check_cancelled: CheckCancelled
-    ) -> tuple[bytes, tuple[float, ...]]:
+    ) -> tuple[bytes, ShownShares]:
         """Make a picture as `pipeline.make` does; the recipe's seed must be drawn already.
 
-        Returns the PNG file, and the shares measured on it in the order of the recipe's colours.
+        Returns the PNG file, and what it shows of its colours.
         """
         engine = _CachingEngine(self._render, check_cancelled)
         picture = pipeline.make_one(kind, recipe, engine, self._lay(recipe, check_cancelled))
         check_cancelled()
         png = images.encode_png(picture.image, picture.record)
         trim_heap()  # for drafts as well, which come often and leave little each
-        return png, picture.shares
+        return png, read_shares(picture.record)
 
     def _lay(self, recipe: Recipe, check_cancelled: CheckCancelled) -> Layout:
         laid = self._layouts.get((recipe.seed, recipe.angle), lambda: _make_and_trim(lay, recipe))

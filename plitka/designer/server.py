@@ -153,19 +153,19 @@ class _Handlers:
         return Response(jpeg, media_type="image/jpeg")
 
     async def draw_picture(self, request: Request) -> Response:
-        """A PNG file; the shares measured on it are JSON in the header Plitka-Measured."""
+        """A PNG file; what it shows of its colours is JSON in the header Plitka-Shares."""
         kind: PictureKind | None = next(
             (kind for kind in PICTURE_SIZES if kind == request.path_params["kind"]), None
         )
         if kind is None:
             raise HTTPException(404)
         recipe = await self._parse_body(request)
-        png, shares = await self._run_in_thread(
+        png, shown = await self._run_in_thread(
             request, lambda check: self._renderer.make_picture(recipe, kind, check)
         )
-        names = (part.name for part in recipe.shares)
-        measured = json.dumps(dict(zip(names, shares, strict=True)))
-        return Response(png, media_type="image/png", headers={"Plitka-Measured": measured})
+        return Response(
+            png, media_type="image/png", headers={"Plitka-Shares": json.dumps(asdict(shown))}
+        )
 
     async def draw_room(self, request: Request) -> Response:
         """The room as JPEG, its floor laid with the tile of a recipe or of a photograph's PNG."""
@@ -277,7 +277,7 @@ def _event_as_json(event: Event) -> Mapping[str, object]:
     if isinstance(event, Progress):
         return asdict(event)
     png = base64.b64encode(event.content).decode()
-    return {"kind": event.kind, "png": png, "measured": dict(event.measured)}
+    return {"kind": event.kind, "png": png, "shown": asdict(event.shown)}
 
 
 def _encode_line(value: Mapping[str, object]) -> bytes:

@@ -58,12 +58,17 @@ class Drawn:
 
 
 class Engine(Protocol):
-    """Draws tiles. Everything that takes long to load is loaded when the engine is made."""
+    """Draws tiles. Everything that takes long to load is loaded when the engine is made.
+
+    draws_exactly: whether its pictures show each granule where the layout has it, and in the
+    layout's colour. Their shares are then counted on the layout; the pictures of other engines are
+    matched to it.
+    """
 
     name: str
     uses_controlnet: bool  # or ignores the plan's
     knows_tokens: bool  # whether the prompt may contain the trained tokens <s0><s1>
-    needs_matching: bool  # whether colours and shares of its pictures stray from the layout's
+    draws_exactly: bool
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError if the recipe asks for something that this engine cannot do."""

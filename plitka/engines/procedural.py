@@ -15,7 +15,7 @@ class RenderEngine:
     name = "render"
     uses_controlnet = False
     knows_tokens = True  # they stand in the prompt that is recorded, and nothing reads it
-    needs_matching = False  # the render has the layout's colours and shares
+    draws_exactly = True
 
     def check(self, recipe: Recipe) -> None:
         """Accept every recipe: what only a diffusion model can do is ignored."""

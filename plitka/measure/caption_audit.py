@@ -6,7 +6,7 @@ For makers who train a LoRA of their own. A caption is the text file beside a ph
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
@@ -15,13 +15,14 @@ from plitka import images
 from plitka.color.mix import MAX_COLORS, adds_up_to
 from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.images import SUFFIXES
-from plitka.measure.shares import Measurement, measure, total_variation
+from plitka.measure.shares import Measurement, measure
 
-# Total variation; the honest photographs have 0.05 at most, the swapped ones 0.10 and more.
-_LIE_DISTANCE = 0.08
+# Lengths of an interval's half. To be outside of a 90% interval is no proof: of honest captions of
+# three colours a fourth has a share there. Twice as far out, one normal error in a thousand lies.
+_SURE = 2.0
+_LEAST = 0.02  # that the half of an interval is taken to be: captions themselves are rounded
+_LEAST_OF_SUM = 0.05  # the same of a group's sum, which has no interval of its own
 _OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
-# Total variation within which the caption's own shares, in another order, are the truth.
-_SWAP_DISTANCE = 0.06
 
 _IN_NAME = re.compile(r"([A-Za-z]+?)p(\d+(?:\.\d+)?)")
 _IN_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*%\s*(?:of\s+)?([A-Za-z][A-Za-z _-]*)")
@@ -41,6 +42,11 @@ class Caption:
     colors: tuple[Color, ...]
     percent: tuple[float, ...]
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares as 0 to 1."""
+        return tuple(percent / 100 for percent in self.percent)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -58,11 +64,13 @@ class Finding:
 
     @property
     def total_variation(self) -> float | None:
-        """Total variation of measured and captioned shares, 0 to 1; None where unread."""
+        """Total variation of measured and captioned shares, 0 to 1; None where unread.
+
+        Colours that are not told apart count as one.
+        """
         if self.caption is None or self.measured is None:
             return None
-        shares = [percent / 100 for percent in self.caption.percent]
-        return total_variation(self.measured.shares, shares)
+        return self.measured.compare(self.caption.shares)
 
 
 def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
@@ -102,17 +110,57 @@ def _audit_photograph(file: Path, palette: Palette) -> Finding:
 
 def _find_lie(caption: Caption, measured: Measurement) -> str:
     """Say what is wrong with a caption; "" where nothing is."""
-    shares = [percent / 100 for percent in caption.percent]
     others = measured.undecided / max(1 - measured.gaps, 1e-9)
     if others > _OTHER_COLORS:
         return f"{100 * others:.0f}% of the granules show other colours"
-    if total_variation(measured.shares, shares) <= _LIE_DISTANCE:
+    shares = caption.shares
+    if is_believable(shares, measured):
         return ""
-    near = min(permutations(shares), key=lambda p: total_variation(measured.shares, p))
-    if total_variation(measured.shares, near) <= _SWAP_DISTANCE:
-        parts = zip(near, caption.colors, strict=True)
-        return "swapped; it shows " + ", ".join(f"{100 * s:g}% {c.phrase}" for s, c in parts)
+    near = min(permutations(shares), key=measured.compare)
+    if is_believable(near, measured):
+        return "swapped; it shows " + ", ".join(_write_parts(near, caption.colors, measured))
     return "other shares"
+
+
+def is_believable(shares: Sequence[float], measured: Measurement) -> bool:
+    """Whether a picture may have these shares, for all that was measured on it.
+
+    It may where each share lies at most _SURE times as far from the measured one as the end of its
+    90% interval. Colours that are not told apart count as one, however their sum is parted; the sum
+    is taken to be as sure as the least sure of the other colours, and no surer than _LEAST_OF_SUM.
+
+    shares: one for each of the colours that were looked for, 0 to 1.
+    """
+    reaches = {part: _find_reach(measured, part) for part in _list_apart(measured)}
+    widest = max([_LEAST_OF_SUM, *map(max, reaches.values())])
+    reaches |= dict.fromkeys(measured.groups, (widest, widest))
+    for colors, (down, up) in reaches.items():
+        off = sum(shares[color] - measured.shares[color] for color in colors)
+        if not -_SURE * max(down, _LEAST) <= off <= _SURE * max(up, _LEAST):
+            return False
+    return True
+
+
+def _list_apart(measured: Measurement) -> list[tuple[int, ...]]:
+    """List the colours that are told apart from all others, each as a group of its own."""
+    together = {color for group in measured.groups for color in group}
+    return [(color,) for color in range(len(measured.shares)) if color not in together]
+
+
+def _find_reach(measured: Measurement, alone: tuple[int, ...]) -> tuple[float, float]:
+    """Find how far the interval of one colour reaches below and above its share, 0 to 1."""
+    (color,) = alone
+    low, high = measured.intervals[color]
+    return measured.shares[color] - low, high - measured.shares[color]
+
+
+def _write_parts(
+    shares: Sequence[float], colors: Sequence[Color], measured: Measurement
+) -> Iterator[str]:
+    """Write shares, those of colours that are not told apart as one: "80% white + pearl"."""
+    for part in sorted([*_list_apart(measured), *measured.groups]):
+        names = " + ".join(colors[color].phrase for color in part)
+        yield f"{100 * sum(shares[color] for color in part):g}% {names}"
 
 
 def _parse_name(stem: str, palette: Palette) -> Caption:

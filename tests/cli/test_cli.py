@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -37,8 +38,10 @@ def test_make_writes_three_pictures_and_prints_the_shares(
     for name, size in (("preview", 512), ("final", 1024), ("colormap", 1024)):
         assert images.load(folder / f"{name}.png").shape == (size, size, 3)
         assert str(folder / f"{name}.png") in out.replace("\n", "")
-    assert "black" in out
-    assert "60.0%" in out
+    counted, measured = out.split("Measured by a stranger, who knows only the colours:")
+    assert "Counted on the layout:" in counted
+    assert re.search(r"black +60\.0% +\d\d\.\d% +60\.0% +60\.0%", counted)
+    assert re.search(r"black( +\d+\.\d% \(\d+-\d+\)){2}", measured)
     assert "seed 7" in out
 
 
@@ -198,7 +201,8 @@ def test_measure_tells_how_far_the_picture_is_from_the_shares_asked_for(
     assert (status, err) == (0, "")
     told = json.loads(out)
     assert list(told) == [
-        *("shares", "ciede2000", "gaps", "undecided", "requested", "total_variation")
+        *("shares", "intervals", "groups", "ciede2000", "gaps", "undecided"),
+        *("requested", "total_variation"),
     ]
     assert told["requested"] == {"red": 0.6, "blue": 0.4}
     off = abs(told["shares"]["red"] - 0.6) / 2 + abs(told["shares"]["blue"] - 0.4) / 2
@@ -217,7 +221,10 @@ def test_measure_without_shares_asked_for_tells_none(
 ) -> None:
     arguments = ("measure", str(red_and_blue), "--colors", "red,blue,yellow", "--json")
     told = json.loads(run(capsys, *arguments)[1])
-    assert list(told) == ["shares", "ciede2000", "gaps", "undecided"]
+    assert list(told) == ["shares", "intervals", "groups", "ciede2000", "gaps", "undecided"]
+    for name, (low, high) in told["intervals"].items():
+        assert 0 <= low <= told["shares"][name] <= high <= 1
+    assert told["groups"] == []
     assert told["shares"]["yellow"] < 0.01
     assert told["ciede2000"]["yellow"] is None or told["shares"]["yellow"] > 0
 
@@ -324,6 +331,9 @@ def test_audit_lists_what_is_captioned_and_what_is_measured(
     assert liar["captioned"] == {"RED": 0.4, "BLUE": 0.6}
     assert liar["measured"]["RED"] == pytest.approx(0.6, abs=0.05)
     assert liar["total_variation"] == pytest.approx(0.2, abs=0.05)
+    assert list(liar["intervals"]) == ["RED", "BLUE"]
+    assert liar["intervals"]["RED"][0] > 0.4
+    assert liar["groups"] == []
     unread = told["long_name_of_a_photograph_without_a_caption.png"]
     assert set(unread) == {"file", "verdict", "reason"}
 

@@ -133,7 +133,9 @@ def test_nothing_is_cut_off_or_covered(
                 if (one.scrollWidth > one.clientWidth + 1 && one.tagName === "BUTTON")
                     faults.push(`cut off: ${words(one)}`);
             }
-            const parts = [...document.querySelectorAll(".row button, .row .field, .row .named")];
+            const parts = [
+                ...document.querySelectorAll(".row button, .row .field, .row .name, .row .shares"),
+            ];
             for (const [index, one] of parts.entries()) {
                 const a = one.getBoundingClientRect();
                 for (const other of parts.slice(index + 1, index + 5)) {

@@ -114,7 +114,7 @@ def test_a_deployment_on_replicate_is_followed_to_its_end(replicate: Replicate) 
     assert Progress("preview", 5, 17) in events
     shots = [event for event in events if isinstance(event, Shot)]
     assert [shot.kind for shot in shots] == ["preview", "final", "colormap"]
-    assert shots[1].measured == {"red": 1.0}
+    assert shots[1].shown.shares == {"red": 1.0}
     assert replicate.requests[0] == ("POST", "/v1/deployments/maker/tiles/predictions")
     assert set(replicate.requests[1:]) == {("GET", "/v1/predictions/abc123")}
     assert replicate.tokens == {"Bearer r8_secret"}

@@ -48,7 +48,54 @@ def test_three_colors_are_mixed_while_the_picture_and_its_shares_follow(hand: Ha
     assert shares["red"] == pytest.approx(70, abs=2)
     assert sum(shares.values()) == pytest.approx(100)
     assert shares["blue"] == pytest.approx(shares["white"], abs=1)
-    assert hand.measured() == pytest.approx(shares, abs=4)
+    assert hand.shown() == pytest.approx(shares, abs=4)
+
+
+def test_a_row_tells_what_the_tile_shows_and_what_a_stranger_measures(hand: Hand) -> None:
+    hand.open(THREE)
+    for row, share in zip(hand.page.locator("#rows .shares").all(), (50, 30, 20), strict=True):
+        shown, measured = row.locator("span").all_inner_texts()
+        found = re.fullmatch(r"shows ([\d.]+)%", shown)
+        assert found is not None
+        assert float(found[1]) == pytest.approx(share, abs=0.3)
+        assert re.fullmatch(r"a stranger measures [\d.]+% \(\d+–\d+%\)", measured)  # noqa: RUF001
+    expect(hand.page.locator("#measured-note")).to_contain_text("counted granule by granule")
+    expect(hand.page.locator("#groups")).to_be_hidden()
+
+
+SAID = """async (shown) => {
+    const { groupsOf, measuredOf, offBy } = await import("/page/shown.js");
+    const asked = [["white", 30], ["Pearl", 20], ["red", 50]];
+    const colors = asked.map(([name, share]) => ({ name, share }));
+    const measured = colors.map((color) => measuredOf(shown, color));
+    return [...measured, groupsOf(shown), offBy({ colors, whole: 100 }, shown)];
+}"""
+MEASURED = {"white": 0.5, "pearl": 0.0, "red": 0.5}
+FOUND = {
+    "shares": MEASURED,
+    "counted": False,
+    "measured": MEASURED,
+    "intervals": {"white": [0.19, 0.544], "pearl": [0, 0.3], "red": [0.468, 0.521]},
+    "groups": [["white", "pearl"]],
+}
+COUNTED = {**FOUND, "shares": {"white": 0.32, "pearl": 0.18, "red": 0.5}, "counted": True}
+
+
+def test_colors_that_are_not_told_apart_are_said_to_be_and_count_as_one(hand: Hand) -> None:
+    hand.open(THREE)
+    told = ["19–55%, not told apart", "0–30%, not told apart", "50% (46–53%)"]  # noqa: RUF001
+    together = "white + pearl: not told apart, 50% together."
+    assert hand.page.evaluate(SAID, FOUND) == [*told, together, "shares off by 0 points in all"]
+    assert hand.page.evaluate(SAID, COUNTED)[-1] == "shares off by 2 points in all"
+    apart = hand.page.evaluate(SAID, {**FOUND, "groups": []})
+    assert apart[:2] == ["50% (19–55%)", "0% (0–30%)"]  # noqa: RUF001
+    assert apart[3:] == ["", "shares off by 20 points in all"]
+
+
+def test_a_picture_of_an_older_server_shows_what_it_measured(hand: Hand) -> None:
+    hand.open(THREE)
+    old = {**FOUND, "intervals": {}, "groups": []}
+    assert hand.page.evaluate(SAID, old)[:2] == ["50%", "0%"]
 
 
 def test_a_hand_that_lets_go_before_anything_is_drawn_gets_the_final_picture(hand: Hand) -> None:

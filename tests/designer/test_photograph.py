@@ -49,7 +49,10 @@ def test_a_photograph_by_a_cog_server_is_streamed_cancelled_and_taken_again(
         hand.drawn("preview")
         hand.drawn("final")
         expect(page.locator("#caption")).to_contain_text(re.compile("^Photograph, 1024 .*seed 7"))
-        assert hand.measured() == pytest.approx({"red": 60, "white": 40}, abs=6)
+        assert hand.shown() == pytest.approx({"red": 60, "white": 40}, abs=6)
+        rows = page.locator("#rows .shares")
+        expect(rows.first).to_have_text(re.compile(r"^measured [\d.]+% \(\d+–\d+%\)$"))  # noqa: RUF001
+        expect(page.locator("#measured-note")).to_contain_text("measured on the photograph")
         with Image.open(hand.save("Photograph")) as picture:
             assert json.loads(picture.info[images.TEXT_KEY])["engine"] == "sdxl"
         page.get_by_role("radio", name="Room").check()

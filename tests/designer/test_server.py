@@ -61,6 +61,20 @@ def test_bad_input_is_a_fault_with_a_name(
     assert (answer.status_code, answer.json()["fault"]) == (status, fault)
 
 
+def test_a_picture_comes_with_the_shares_it_shows_and_what_a_stranger_measures(
+    designing: Designer,
+) -> None:
+    answer = httpx.post(designing.url + "pictures/preview", content=body(30))
+    shown = json.loads(answer.headers["Plitka-Shares"])
+    assert set(shown) == {"shares", "counted", "measured", "intervals", "groups"}
+    assert shown["counted"] is True
+    assert shown["shares"] == pytest.approx({"red": 0.3, "sand": 0.7}, abs=0.003)
+    for name in ("red", "sand"):
+        low, high = shown["intervals"][name]
+        assert 0 <= low <= shown["measured"][name] <= high <= 1
+    assert shown["groups"] == []
+
+
 def test_nothing_but_the_page_is_served(designing: Designer) -> None:
     for path in (
         "page/../server.py",

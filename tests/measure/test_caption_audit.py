@@ -7,7 +7,14 @@ import pytest
 
 from plitka import images
 from plitka.color import palette
-from plitka.measure.caption_audit import CaptionError, Finding, audit, read_caption
+from plitka.measure.caption_audit import (
+    CaptionError,
+    Finding,
+    audit,
+    is_believable,
+    read_caption,
+)
+from plitka.measure.shares import Measurement
 
 SHARED = os.environ.get("PLITKA_SHARED")
 
@@ -98,6 +105,53 @@ def test_a_caption_that_cannot_be_read_is_told_and_accused_of_nothing(
     assert finding.verdict == "unread"
     assert reason in finding.reason
     assert (finding.caption, finding.measured, finding.total_variation) == (None, None, None)
+
+
+def found(shares: tuple[float, ...], half: float, *groups: tuple[int, ...]) -> Measurement:
+    """A measurement whose intervals reach `half` to both sides, those of a group anywhere."""
+    together = {color for group in groups for color in group}
+    intervals = [
+        (0.0, 1.0) if color in together else (max(share - half, 0), min(share + half, 1))
+        for color, share in enumerate(shares)
+    ]
+    differences = (0.0,) * len(shares)
+    return Measurement(shares, tuple(intervals), groups, differences, 0.1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("captioned", "believable"),
+    [
+        ((0.6, 0.3, 0.1), True),
+        ((0.66, 0.24, 0.1), True),  # out of the 90% interval, as one honest caption in ten
+        ((0.69, 0.21, 0.1), False),
+        ((0.3, 0.6, 0.1), False),
+    ],
+)
+def test_a_caption_lies_where_a_share_is_far_outside_its_interval(
+    captioned: tuple[float, ...], believable: bool
+) -> None:
+    assert is_believable(captioned, found((0.6, 0.3, 0.1), 0.04)) is believable
+
+
+@pytest.mark.parametrize(
+    ("captioned", "believable"),
+    [
+        ((0.6, 0.3, 0.1), True),
+        ((0.0, 0.9, 0.1), True),
+        ((0.9, 0.0, 0.1), True),
+        ((0.54, 0.3, 0.16), True),
+        ((0.48, 0.3, 0.22), False),
+        ((0.1, 0.6, 0.3), False),
+    ],
+)
+def test_of_colors_that_are_not_told_apart_only_the_sum_can_be_a_lie(
+    captioned: tuple[float, ...], believable: bool
+) -> None:
+    assert is_believable(captioned, found((0.6, 0.3, 0.1), 0.04, (0, 1))) is believable
+
+
+def test_where_no_color_is_told_apart_no_caption_is_a_lie() -> None:
+    assert is_believable((0.1, 0.9), found((0.9, 0.1), 0.04, (0, 1)))
 
 
 def test_files_that_are_no_photographs_are_passed_over(save: Save, tmp_path: Path) -> None:

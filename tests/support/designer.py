@@ -98,9 +98,10 @@ class Hand:
             n: float(f.input_value().replace(",", ".")) for n, f in zip(names, fields, strict=True)
         }
 
-    def measured(self) -> dict[str, float]:
+    def shown(self) -> dict[str, float]:
+        """The shares that the picture is said to show, by the colours' names on the page."""
         names = self.page.locator("#rows .name").all_inner_texts()
-        told = self.page.locator("#rows .measured").all()
+        told = self.page.locator("#rows .shares").all()
         shares = (float(one.get_attribute("data-share") or "nan") for one in told)
         return dict(zip(names, (100 * share for share in shares), strict=True))
 

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from plitka import images
 from plitka.designer.errors import Fault
+from plitka.designer.shown_shares import ShownShares, read_shares
 from plitka.request.plan import DRAWN_SIZES, PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
 
@@ -37,11 +38,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Shot:
-    """A finished picture. content: a PNG file. measured: shares by colour name, 0 to 1."""
+    """A finished picture. content: a PNG file. shown: of its colours."""
 
     kind: PictureKind
     content: bytes
-    measured: Mapping[str, float]
+    shown: ShownShares
 
 
 Event: TypeAlias = Progress | Shot
@@ -76,11 +77,10 @@ def parse_shot(content: bytes, index: int) -> Shot:
     except ValueError:
         record = {}
     record = record if isinstance(record, dict) else {}
-    measured = record.get("measured")
     kind = record.get("picture")
     if kind not in _KINDS:
         kind = _KINDS[min(index, len(_KINDS) - 1)]
-    return Shot(kind, content, measured if isinstance(measured, dict) else {})
+    return Shot(kind, content, read_shares(record))
 
 
 def parse_progress(log: str) -> Progress | None:

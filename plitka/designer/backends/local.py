@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from plitka import images, pipeline
 from plitka.designer.backends.base import Event, Progress, Shot
 from plitka.designer.errors import Fault, make_recipe_fault
+from plitka.designer.shown_shares import read_shares
 from plitka.engines import registry
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
@@ -110,10 +111,8 @@ class _Run:
         for picture in pipeline.make(self._recipe, self._engine, self._overlap, at_step):
             if self._cancelled.is_set():
                 return
-            names = (part.name for part in self._recipe.shares)
-            measured = dict(zip(names, picture.shares, strict=True))
             png = images.encode_png(picture.image, picture.record)
-            self._send(Shot(picture.kind, png, measured))
+            self._send(Shot(picture.kind, png, read_shares(picture.record)))
 
     def _send(self, event: Event) -> None:
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)

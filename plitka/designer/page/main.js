@@ -10,7 +10,8 @@ import { Camera } from "./photograph.js";
 import * as server from "./server.js";
 import { Settings } from "./settings.js";
 import { Sharing } from "./sharing.js";
-import { Stage, offBy } from "./stage.js";
+import { offBy } from "./shown.js";
+import { Stage } from "./stage.js";
 import { Swatches } from "./swatches.js";
 import { fromLink, fromRecipe, key, link, request } from "./tile.js";
 import * as words from "./words.js";
@@ -22,7 +23,7 @@ const THEME = "plitka.theme";
 let told; // the server's response to /start
 let tile = null;
 let settled = null; // the tile after the last finished change, to which undo goes back
-let measured = { drawing: null, photograph: null };
+let shown = { drawing: null, photograph: null }; // what the pictures show of their colours
 let views = null; // AbortController of the request for the room or the colormap
 const history = new History();
 
@@ -53,7 +54,7 @@ function show(next, done, kept = true) {
     globalThis.history.replaceState(null, "", link(tile));
   }
   if (other) {
-    measured = { drawing: null, photograph: null };
+    shown = { drawing: null, photograph: null };
     for (const view of ["photograph", "room", "colormap"]) stage.drop(view);
     clear();
   }
@@ -63,7 +64,7 @@ function show(next, done, kept = true) {
 }
 
 function fill() {
-  mixer.show(tile, measured.photograph && stage.view === "photograph" ? measured.photograph : measured.drawing);
+  mixer.show(tile, shown.photograph && stage.view === "photograph" ? shown.photograph : shown.drawing);
   swatches.show(tile);
   settings.show(tile);
   at("undo").disabled = !history.canUndo;
@@ -82,9 +83,9 @@ function mixed(of) {
 
 // Its pictures
 
-function drawn({ kind, blob, measured: found, tile: of }) {
+function drawn({ kind, blob, shown: found, tile: of }) {
   if (key(of) !== key(tile) && kind !== "draft") return;
-  if (found) measured.drawing = found;
+  if (found) shown.drawing = found;
   const size = kind === "final" ? 1024 : 512;
   stage.put("drawing", blob, kind, link(of), () =>
     [say(`caption_${kind}`, { size }), found ? offBy(of, found) : ""].filter(Boolean).join(", "));
@@ -94,9 +95,9 @@ function drawn({ kind, blob, measured: found, tile: of }) {
   }
 }
 
-function photographed({ kind, blob, measured: found, tile: of }) {
+function photographed({ kind, blob, shown: found, tile: of }) {
   if (key(of) !== key(tile)) return; // the tile has changed since
-  measured.photograph = found;
+  shown.photograph = found;
   const size = kind === "final" ? 1024 : 512;
   const caption = () => [say("caption_photograph", { size, seed: of.seed }), offBy(of, found)].join(", ");
   stage.put("photograph", blob, kind, link(of), caption);

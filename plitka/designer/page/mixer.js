@@ -3,6 +3,7 @@
 import { at, make, number } from "./dom.js";
 import { icon } from "./icons.js";
 import * as mix from "./mix.js";
+import { groupsOf, measuredOf, shareOf } from "./shown.js";
 import { colorName, figure, percent, say } from "./words.js";
 
 export class Mixer {
@@ -10,7 +11,8 @@ export class Mixer {
   #tell;
   #tile = null;
   #start = null; // the colours when the slider began to be dragged
-  #rows = []; // {name, slider, field, lock, measured, row, …}
+  #shown = null;
+  #rows = []; // {name, slider, field, lock, shares, row, …}
 
   /** change(colours, settled) is called at each change; tell(words) announces a text. */
   constructor(change, tell) {
@@ -19,13 +21,15 @@ export class Mixer {
     at("even").addEventListener("click", () => this.#change(mix.even(this.#mixed()), true));
   }
 
-  /** Show a tile. measured: shares on its picture, {name: share}, or null. */
-  show(tile, measured) {
+  /** Show a tile. shown: what its picture shows of its colours (shown.js), or null. */
+  show(tile, shown) {
     this.#tile = tile;
     const names = tile.colors.map((color) => color.name).join();
     if (names !== this.#rows.map((row) => row.name).join()) this.#build();
-    for (const [index, color] of tile.colors.entries()) this.#fill(this.#rows[index], color, measured);
-    this.#bars(measured);
+    for (const [index, color] of tile.colors.entries()) this.#fill(this.#rows[index], color, shown);
+    this.#bars(shown);
+    at("groups").textContent = groupsOf(shown);
+    at("measured-note").textContent = say(shown === null || shown.counted ? "counted_note" : "measured_note");
     at("even").disabled = tile.colors.filter((color) => !color.locked).length < 2;
   }
 
@@ -90,9 +94,9 @@ export class Mixer {
     });
     const commit = () => {
       const share = number(field.value);
-      if (Number.isNaN(share)) this.show(this.#tile, this.measured);
-      else if (Math.abs(share - shown(this.#tile, index)) > 0.04) this.#move(index, share, true);
-      field.value = figure(shown(this.#tile, index));
+      if (Number.isNaN(share)) this.show(this.#tile, this.#shown);
+      else if (Math.abs(share - percentOf(this.#tile, index)) > 0.04) this.#move(index, share, true);
+      field.value = figure(percentOf(this.#tile, index));
     };
     const field = make("input", {
       type: "text", inputmode: "decimal", maxlength: 6, ...marks("field"), "aria-label": say("percent_of", { color: name }),
@@ -101,7 +105,7 @@ export class Mixer {
         const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
         if (!step) return;
         event.preventDefault();
-        this.#move(index, shown(this.#tile, index) + step, true);
+        this.#move(index, percentOf(this.#tile, index) + step, true);
       },
     });
     const lock = make("button", {
@@ -114,14 +118,14 @@ export class Mixer {
     }, icon("close"));
     const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
     swatch.style.background = color.hex;
-    const measured = make("span", { class: "measured" });
+    const shares = make("div", { class: "shares" });
     const row = make("li", { class: "row" },
       make("div", { class: "row-words" }, swatch,
-        make("span", { class: "named" }, make("span", { class: "name" }, name), measured),
+        make("span", { class: "name" }, name),
         make("span", { class: "field" }, field, make("span", { "aria-hidden": "true" }, "%")), lock, remove),
-      slider);
+      shares, slider);
     slider.style.setProperty("--color", color.hex);
-    return { name: color.name, row, slider, field, lock, removal: remove, measured };
+    return { name: color.name, row, slider, field, lock, removal: remove, shares };
   }
 
   #lock(index) {
@@ -130,7 +134,7 @@ export class Mixer {
     this.#change(colors, true, this.#tile.whole);
   }
 
-  #fill(row, color, measured) {
+  #fill(row, color, shown) {
     const share = color.share / this.#tile.whole;
     row.slider.value = Math.round(share * 100);
     row.slider.style.setProperty("--at", `${share * 100}%`);
@@ -142,19 +146,28 @@ export class Mixer {
     row.lock.setAttribute("aria-pressed", color.locked);
     row.lock.replaceChildren(icon(color.locked ? "locked" : "unlocked"));
     row.row.classList.toggle("held", color.locked);
-    this.measured = measured;
-    const found = measured?.[color.name.toLowerCase()];
-    row.measured.textContent = found === undefined ? say("not_measured") : say("measured", { share: percent(found) });
-    row.measured.dataset.share = found ?? "";
+    this.#shown = shown;
+    const found = shareOf(shown, color);
+    row.shares.replaceChildren(...written(shown, color).map((text) => make("span", {}, text)));
+    row.shares.dataset.share = found ?? "";
   }
 
-  #bars(measured) {
+  #bars(shown) {
     stripe(at("bar"), this.#tile.colors, (color) => color.share / this.#tile.whole);
-    stripe(at("measured-bar"), this.#tile.colors, (color) => measured?.[color.name.toLowerCase()] ?? 0);
+    stripe(at("measured-bar"), this.#tile.colors, (color) => shareOf(shown, color) ?? 0);
   }
 }
 
-const shown = (tile, index) => Math.round((tile.colors[index].share / tile.whole) * 1000) / 10;
+/** Write what the picture shows of a colour, and what was measured of it, each on a line. */
+function written(shown, color) {
+  const found = shareOf(shown, color);
+  if (found === undefined) return [say("not_shown")];
+  const measured = measuredOf(shown, color);
+  if (!shown.counted) return [say("measured", { share: measured })];
+  return [say("shown", { share: percent(found) }), ...(measured ? [say("stranger", { share: measured })] : [])];
+}
+
+const percentOf = (tile, index) => Math.round((tile.colors[index].share / tile.whole) * 1000) / 10;
 
 function stripe(bar, colors, share) {
   while (bar.children.length > colors.length) bar.lastChild.remove();

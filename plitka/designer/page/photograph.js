@@ -13,7 +13,7 @@ export class Camera {
   #stop = null;
   #shown = null; // {stage, step, steps}: the progress that is shown
 
-  /** show({kind, blob, measured, tile}) is called with each picture. */
+  /** show({kind, blob, shown, tile}) is called with each picture. */
   constructor(photographer, show, tell, fault) {
     this.#where = photographer.title;
     this.#show = show;

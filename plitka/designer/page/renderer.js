@@ -15,7 +15,7 @@ export class Renderer {
   #rest = 0;
   #finals = new Map(); // key of a tile -> final picture
 
-  /** show({kind, blob, measured, tile}) is called with each picture, fault(error) with each error. */
+  /** show({kind, blob, shown, tile}) is called with each picture, fault(error) with each error. */
   constructor(show, fault) {
     this.#show = show;
     this.#fault = fault;

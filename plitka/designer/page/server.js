@@ -40,11 +40,11 @@ export const read = async (text) => (await posted("recipe", text)).json();
 /** Read the recipe in a PNG file; the same. */
 export const dropped = async (file) => (await posted("dropped", file, undefined, "image/png")).json();
 
-/** Draw a picture: {blob, measured}, measured being {name: share} or null. kind: draft, preview, final, colormap. */
+/** Draw a picture: {blob, shown}, see shown.js; shown is null for a draft. kind: draft, preview, final, colormap. */
 export async function picture(kind, text, signal) {
   const response = await posted(kind === "draft" ? "draft" : `pictures/${kind}`, text, signal);
-  const measured = response.headers.get("Plitka-Measured");
-  return { blob: await content(response), measured: measured && JSON.parse(measured) };
+  const shown = response.headers.get("Plitka-Shares");
+  return { blob: await content(response), shown: shown && JSON.parse(shown) };
 }
 
 /** Draw the room of a request, or of a photograph as PNG. */
@@ -59,7 +59,7 @@ async function content(response) {
   }
 }
 
-/** Make a photograph; yields progress {stage, step, steps} and pictures {kind, blob, measured}. */
+/** Make a photograph; yields progress {stage, step, steps} and pictures {kind, blob, shown}. */
 export async function* photograph(text, signal) {
   const response = await posted("photograph", text, signal);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -79,5 +79,5 @@ async function event(body) {
   if (body.fault) throw faultIn(body);
   if (!body.png) return body;
   const bytes = Uint8Array.from(atob(body.png), (letter) => letter.charCodeAt(0));
-  return { kind: body.kind, blob: new Blob([bytes], { type: "image/png" }), measured: body.measured };
+  return { kind: body.kind, blob: new Blob([bytes], { type: "image/png" }), shown: body.shown };
 }

@@ -2,7 +2,7 @@
 
 import { at, radios } from "./dom.js";
 import { icon } from "./icons.js";
-import { figure, say } from "./words.js";
+import { say } from "./words.js";
 
 const VIEWS = ["drawing", "photograph", "room", "colormap"];
 
@@ -146,10 +146,4 @@ function draggable(pane) {
     pane.scrollTop = from.y - event.clientY;
   });
   for (const end of ["pointerup", "pointercancel"]) pane.addEventListener(end, () => (from = null));
-}
-
-/** Write the total variation of measured shares, half the sum of differences, in percentage points. */
-export function offBy(tile, measured) {
-  const off = tile.colors.reduce((sum, c) => sum + Math.abs(c.share / tile.whole - (measured[c.name.toLowerCase()] ?? 0)), 0) / 2;
-  return say("off", { points: figure(100 * off) });
 }

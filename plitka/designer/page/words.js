@@ -45,6 +45,10 @@ export const percent = (share, digits = 1) =>
 export const figure = (value, digits = 1) =>
   new Intl.NumberFormat(language, { maximumFractionDigits: digits, useGrouping: false }).format(value);
 
+/** Write an interval of shares in whole percents, which take it in: 31–62%. */
+export const interval = ([low, high]) =>
+  `${figure(Math.floor(100 * low + 1e-6), 0)}–${percent(Math.ceil(100 * high - 1e-6) / 100, 0)}`;
+
 /** Set the texts of all elements that name one in data-word, data-label and so on. */
 export function fill(root = document) {
   for (const element of root.querySelectorAll("[data-word]")) element.textContent = say(element.dataset.word);

@@ -62,7 +62,7 @@ class SdxlEngine:
 
     name = "sdxl"
     uses_controlnet = True
-    needs_matching = True
+    draws_exactly = False
 
     def __init__(self, loaded: loading.Loaded) -> None:
         self.pipe = loaded.pipe
