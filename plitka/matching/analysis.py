@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from plitka.arrays import Doubles, Floats, Image
 from plitka.color import cielab, palette
+from plitka.color.palette import Color
+from plitka.color.srgb import Lab
 from plitka.matching.granules import Granules, find_granules, measure_granules
 from plitka.matching.tone_curves import Material
 from plitka.measure.classification import NO_COLOR, SHADOW, Classification, classify_by_centres
@@ -26,6 +28,8 @@ _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs 
 _UNEVENNESS = 0.3  # the fraction of such a picture's broad differences of lightness that is kept
 _BROAD = 3.0  # standard deviation in granule diameters, over which lightness is averaged for that
 _SMALL = 128  # pixels a side, at which it is
+_SAME = 2.0  # CIEDE2000; granules of nearer colours are the same to the eye
+_PRESENT = 0.02  # share that a colour has at least, if it is in the picture for certain
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
 
 
@@ -74,11 +78,39 @@ def analyze(
     else:
         granules = find_granules(image, lab, layout.map_granules(SURVEY))
     shown = classified.classification
+    centres = _complete_centres(shown.centres, layout.colors, measured)
     classification = classify_by_centres(
-        granules.lab, granules.area, layout.colors, shown.centres, shown.strangers
+        granules.lab, granules.area, layout.colors, centres, shown.strangers
     )
     material, materials = _measure_materials(lab, granules, classification)
     return Analysis(lab, measured, granules, classification, material, materials)
+
+
+def _complete_centres(
+    centres: tuple[Lab | None, ...], colors: tuple[Color, ...], measured: Measurement
+) -> tuple[Lab | None, ...]:
+    """Place the centres of colours that make no mode of their own, and yet are in the picture.
+
+    Those are told from their neighbours by the picture as a whole: they lie off the palette as far
+    as the colours do that are found. A colour that no eye tells from one of these lies where that
+    one does. centres: see Classification. measured: what is found of the K colours.
+    """
+    found = {index: centre for index, centre in enumerate(centres) if centre is not None}
+    if not found:
+        return centres
+    palette_labs = np.array([color.lab for color in colors])
+    own = palette_labs[list(found)]
+    drift = np.mean(np.array(list(found.values())) - own, axis=0)
+    completed = list(centres)
+    for index, centre in enumerate(centres):
+        if centre is not None:
+            continue
+        far = cielab.ciede2000(own, palette_labs[index])
+        if far.min() < _SAME:
+            completed[index] = list(found.values())[int(far.argmin())]
+        elif measured.intervals[index][0] > _PRESENT:
+            completed[index] = cielab.to_lab(palette_labs[index] + drift)
+    return tuple(completed)
 
 
 def _lacks_surface(image: Image) -> bool:

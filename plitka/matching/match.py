@@ -78,7 +78,7 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
     shares = np.array(layout.shares)
     shown = np.array(analysis.measured.shares)
     error = analysis.measured.compare(layout.shares)
-    near = error <= _NEAR and _can_keep(analysis, layout.colors)
+    near = error <= _NEAR and _can_keep(analysis, layout)
     balanced = recolor.balance(analysis, layout.colors) if near else analysis.lab
     if near and error <= _CLOSE:
         image = cielab.lab_to_rgb(balanced)
@@ -103,17 +103,21 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
             depth *= _SHALLOWER
 
 
-def _can_keep(analysis: Analysis, colors: Sequence[Color]) -> bool:
+def _can_keep(analysis: Analysis, layout: Layout) -> bool:
     """Whether the picture shows all the colours, hardly any other, and none from far off.
 
-    A white balance could make them those of the palette.
+    A white balance could then make them those of the palette. Where two colours are not told apart,
+    each one's share has to be possible as well.
     """
     shown, area = analysis.classification, analysis.granules.area
     strange = shown.material >= len(shown.centres)
     if not all(shown.centres) or area[strange].sum() > _CLOSE * area.sum():
         return False
+    possible = zip(layout.shares, analysis.measured.intervals, strict=True)
+    if any(share < low - _NEAR or share > high + _NEAR for share, (low, high) in possible):
+        return False
     own = [each for each in analysis.materials if each.color != NO_COLOR]
-    far = [float(cielab.ciede2000(each.lab, colors[each.color].lab)) for each in own]
+    far = [float(cielab.ciede2000(each.lab, layout.colors[each.color].lab)) for each in own]
     return max(far) <= _BALANCE
 
 
