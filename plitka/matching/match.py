@@ -35,9 +35,9 @@ _NEAR = 0.12  # total variation; a picture as near keeps the granules that need 
 _LEFT = 0.02  # total variation; as much of the difference may be left in such a picture
 _BALANCE = 20.0  # CIEDE2000; a colour farther off the palette is another one, however it is lit
 _TOLERANCE = 1.0  # CIEDE2000 to the palette that a colour may keep where all are assigned anew
-_ATTEMPTS = 3  # to give the shares; another one only where what is measured afterwards is off
+_ATTEMPTS = 2  # to give the shares; another one only where what is measured afterwards is off
 _SHALLOWER = 0.6  # times light and shade, where they hid one of two near colours
-_GOOD = 0.03  # total variation that is good enough
+_GOOD = 0.015  # total variation that is good enough
 
 
 @dataclass(frozen=True, eq=False)
