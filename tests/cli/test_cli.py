@@ -216,6 +216,32 @@ def test_measure_tells_how_far_the_picture_is_from_the_shares_asked_for(
     assert "total variation" in out
 
 
+def test_look_alikes_are_a_group_in_every_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked_for = request({"white": 50, "pearl": 50})
+    arguments = ("make", asked_for, "--engine", "render", "--out", str(tmp_path))
+    made = run(capsys, *arguments)[1]
+    assert "Counted on the layout:" in made
+    assert re.search(r"white \+ pearl, not told apart +100\.0% +100\.0%", made)
+    assert re.search(r"white +\(\d+-\d+\) +\(\d+-\d+\)", made)
+    metrics = json.loads(run(capsys, *arguments, "--json")[1])
+    assert metrics["groups"] == {"preview": [["white", "pearl"]], "final": [["white", "pearl"]]}
+    assert metrics["colors"][1]["final"] == pytest.approx(0.5, abs=0.002)
+
+    image = tmp_path / "final.png"
+    with Image.open(image) as picture:
+        assert json.loads(picture.info["plitka"])["groups"] == [["white", "pearl"]]
+    wanted = "White=90,PEARL=10"
+    told = json.loads(run(capsys, "measure", str(image), "--colors", wanted, "--json")[1])
+    assert told["groups"] == [["White", "PEARL"]]
+    assert sum(told["shares"].values()) == pytest.approx(1, abs=2e-5)
+    assert told["total_variation"] == 0
+    assert "White + PEARL, not told apart" in run(
+        capsys, "measure", str(image), "--colors", "White,PEARL"
+    )[1]  # fmt: skip
+
+
 def test_measure_without_shares_asked_for_tells_none(
     red_and_blue: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,7 +250,6 @@ def test_measure_without_shares_asked_for_tells_none(
     assert list(told) == ["shares", "intervals", "groups", "ciede2000", "gaps", "undecided"]
     for name, (low, high) in told["intervals"].items():
         assert 0 <= low <= told["shares"][name] <= high <= 1
-    assert told["groups"] == []
     assert told["shares"]["yellow"] < 0.01
     assert told["ciede2000"]["yellow"] is None or told["shares"]["yellow"] > 0
 
@@ -336,6 +361,27 @@ def test_audit_lists_what_is_captioned_and_what_is_measured(
     assert liar["groups"] == []
     unread = told["long_name_of_a_photograph_without_a_caption.png"]
     assert set(unread) == {"file", "verdict", "reason"}
+
+
+def test_audit_never_accuses_a_caption_of_how_it_parts_look_alikes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layout = lay(asked({"white": 30, "pearl": 30, "red": 40}))
+    captions = {"a": (60, 0, 40), "b": (5, 55, 40), "c": (40, 40, 20), "d": (25, 15, 60)}
+    for name, (white, pearl, red) in captions.items():
+        images.save(render.render_picture(layout, 768), tmp_path / f"{name}.png", {})
+        caption = f"{white}% white, {pearl}% pearl, {red}% red"
+        (tmp_path / f"{name}.txt").write_text(caption)
+    told = {
+        finding["file"][0]: finding
+        for finding in json.loads(run(capsys, "audit", str(tmp_path), "--json")[1])
+    }
+    assert [told[name]["verdict"] for name in captions] == ["true", "true", "lies", "lies"]
+    assert told["b"]["groups"] == [["WHITE", "PEARL"]]
+    assert told["b"]["total_variation"] < 0.03
+    table = run(capsys, "audit", str(tmp_path))[1]
+    assert "not told" in table
+    assert "2 of 4 captions lie:\nc.png\nd.png\n" in table
 
 
 def test_audit_names_every_file_on_a_narrow_terminal(

@@ -63,6 +63,20 @@ def test_a_row_tells_what_the_tile_shows_and_what_a_stranger_measures(hand: Hand
     expect(hand.page.locator("#groups")).to_be_hidden()
 
 
+def test_look_alikes_show_their_shares_and_are_not_told_apart_by_a_stranger(hand: Hand) -> None:
+    hand.open("#c=white:60,pearl:40&angle=0&seed=7")
+    assert hand.shown() == pytest.approx({"white": 60, "pearl": 40}, abs=0.2)
+    rows = hand.page.locator("#rows .shares")
+    expect(rows.first).to_have_text(
+        re.compile(r"^shows 60%a stranger measures \d+–\d+%, not told apart$")  # noqa: RUF001
+    )
+    groups = hand.page.locator("#groups")
+    expect(groups).to_have_text("white + pearl: not told apart, 100% together.")
+    expect(hand.page.locator("#caption")).to_contain_text("shares off by 0 points in all")
+    hand.page.get_by_role("button", name="По-русски").click()
+    expect(groups).to_have_text("белый + жемчужный: не различить, вместе 100 %.")
+
+
 SAID = """async (shown) => {
     const { groupsOf, measuredOf, offBy } = await import("/page/shown.js");
     const asked = [["white", 30], ["Pearl", 20], ["red", 50]];
