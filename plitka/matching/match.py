@@ -6,12 +6,12 @@ They are then recoloured within their own outlines: light and shade stay the pic
 the new colour makes them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from plitka.arrays import Image
+from plitka.arrays import Doubles, Image
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.matching import recolor
@@ -35,9 +35,10 @@ _NEAR = 0.12  # total variation; a picture as near keeps the granules that need 
 _LEFT = 0.02  # total variation; as much of the difference may be left in such a picture
 _BALANCE = 20.0  # CIEDE2000; a colour farther off the palette is another one, however it is lit
 _TOLERANCE = 1.0  # CIEDE2000 to the palette that a colour may keep where all are assigned anew
-_ATTEMPTS = 2  # to give the shares; another one only where what is measured afterwards is off
-_SHALLOWER = 0.6  # times light and shade, where they hid one of two near colours
-_GOOD = 0.015  # total variation that is good enough
+_GOOD = 0.015  # total variation; what is measured farther off is dealt once more
+# Of what is then measured, the part that is mended: by their areas the shares were met, and
+# measuring is no surer than that.
+_MENDED = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +72,11 @@ def match(image: Image, layout: Layout) -> Matched:
 
 
 def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
-    """Recolour the picture, until what is measured on it is near enough to the layout's shares.
+    """Recolour the picture, and once more where what is measured is off the layout's shares.
 
-    Yields each attempt with its measurement, at least one and at most _ATTEMPTS.
+    Yields each attempt with its measurement.
     """
     shares = np.array(layout.shares)
-    shown = np.array(analysis.measured.shares)
     error = analysis.measured.compare(layout.shares)
     near = error <= _NEAR and _can_keep(analysis, layout)
     balanced = recolor.balance(analysis, layout.colors) if near else analysis.lab
@@ -84,11 +84,11 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
         image = cielab.lab_to_rgb(balanced)
         yield image, measure(image, layout.colors)
         return
-    depth = 1.0
-    target = shares + (shown - shares) * _LEFT / error if near else shares
-    for _ in range(_ATTEMPTS):
-        curves = _build_curves(analysis, layout, near, depth)
-        deal = keep_colors if near else deal_colors
+    curves = _build_curves(analysis, layout, near)
+    deal = keep_colors if near else deal_colors
+    left = _LEFT / error if near else 0.0
+    target = shares - left * _find_deviation(analysis.measured, shares)
+    for _ in range(2):
         owner = deal(analysis, layout, target)
         lab = recolor.recolor(analysis, owner, curves, len(shares))
         image = cielab.lab_to_rgb(recolor.patch(analysis, balanced, owner, lab) if near else lab)
@@ -96,11 +96,19 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
         yield image, measured
         if measured.compare(layout.shares) <= _GOOD:
             return
-        if min(measured.shares) > 0:
-            target = np.maximum(target + shares - np.array(measured.shares), shares / 4)
-            target /= target.sum()
-        else:
-            depth *= _SHALLOWER
+        target = np.maximum(target + _MENDED * _find_deviation(measured, shares), shares / 4)
+        target /= target.sum()
+
+
+def _find_deviation(measured: Measurement, shares: Doubles) -> Doubles:
+    """Find how far the K shares (K,) are above what was measured, as far as that can tell.
+
+    What a group deviates by is parted among its members by their shares.
+    """
+    deviation = shares - np.array(measured.shares)
+    for group in map(list, measured.groups):
+        deviation[group] = deviation[group].sum() * shares[group] / shares[group].sum()
+    return np.asarray(deviation)
 
 
 def _can_keep(analysis: Analysis, layout: Layout) -> bool:
@@ -121,17 +129,16 @@ def _can_keep(analysis: Analysis, layout: Layout) -> bool:
     return max(far) <= _BALANCE
 
 
-def _build_curves(analysis: Analysis, layout: Layout, keep: bool, depth: float) -> ToneCurves:
+def _build_curves(analysis: Analysis, layout: Layout, keep: bool) -> ToneCurves:
     """Build the curves from each of the picture's materials to each of the layout's colours.
 
-    keep: whether a material that shows a colour is only shifted towards it. depth: contrast
-    factor of light and shade.
+    keep: whether a material that shows a colour is only shifted towards it.
     """
 
     def build(material: Material, index: int, color: Color) -> ToneCurve:
         if keep and material.color == index:
             return ToneCurve.build_shift(material, index, color, recolor.TOLERANCE)
-        return ToneCurve.build(material, index, layout.colors, _TOLERANCE, depth)
+        return ToneCurve.build(material, index, layout.colors, _TOLERANCE)
 
     return ToneCurves.stack(
         [

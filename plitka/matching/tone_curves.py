@@ -65,17 +65,16 @@ class ToneCurve:
 
     @staticmethod
     def build(
-        material: Material, index: int, colors: Sequence[Color], tolerance: float, depth: float
+        material: Material, index: int, colors: Sequence[Color], tolerance: float
     ) -> "ToneCurve":
         """Build the table that turns a material into colors[index], light and shade included.
 
-        tolerance: see `compute_goal`. depth: contrast factor of light and shade; 0 is flat, 1 as
-        deep as the palette has them.
+        tolerance: see `compute_goal`.
         """
         color = colors[index]
         target, strength = compute_goal(material, index, color, tolerance)
         spread = _compute_spread(index, colors)
-        lightness = _map_lightness(_SHADES, material.light, spread, target[0], strength, depth)
+        lightness = _map_lightness(_SHADES, material.light, spread, target[0], strength)
         usual = max(float(np.hypot(*color.chroma_std)), _LEAST_STRAY)
         stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - strength)
         keep = min(1.0, stray * usual / max(material.chroma, 1e-3))
@@ -186,14 +185,13 @@ def _map_lightness(
     spread: tuple[float, float],
     median: float,
     strength: float,
-    depth: float,
 ) -> Doubles:
     """Compute the new L* at each of `shades`, along a curve of straight pieces.
 
     shades: (n,) L* of the material, 0 to 100. light: L* of the material at percentiles 5, 50, 95.
     median: the L* that percentile 50 becomes. spread: the L* from percentile 5 to the median and
     from there to 95 that are aimed at; contrast is limited to _CONTRAST. strength: of the curve, 0
-    to 1; at 0, lightness is only shifted. depth: contrast factor.
+    to 1; at 0, lightness is only shifted.
     """
     p5, p50, p95 = light
     below, above = max(p50 - p5, 1.0), max(p95 - p50, 1.0)
@@ -201,7 +199,7 @@ def _map_lightness(
     up = np.clip(spread[1] / above, *_CONTRAST)
     middle = np.sqrt(down * up)
     down, up = np.clip((down, up), middle / _BEND, middle * _BEND)
-    down, up = 1 + strength * (depth * down - 1), 1 + strength * (depth * up - 1)
+    down, up = 1 + strength * (down - 1), 1 + strength * (up - 1)
     knots = [p50 - 2 * below, p50 - below, p50, p50 + above, p50 + 2 * above]
     dark = median - down * below
     bright = min(median + up * above, (median + _LIGHTEST) / 2 + 3)
