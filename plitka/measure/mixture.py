@@ -16,7 +16,8 @@ from plitka.arrays import Doubles
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.color.srgb import LUMINANCE
-from plitka.measure.classification import SHADOW, Classification
+from plitka.measure.classification import Classification
+from plitka.measure.segmentation import Segments
 
 # A score is L* as a colour's own distribution has it: the palette's percentiles of pixels, as a
 # normal distribution has them, beyond them as far again as the last two lie apart. Segments of
@@ -38,6 +39,7 @@ _DRIFT = 1.5  # a*, b*: how far a colour's curve may lie off its place
 INDEPENDENT = 0.1
 """The fraction of segments that count: those of a granule, and of what is around it, are alike."""
 _MOVES, _ROUNDS = 6, 6  # of the curves, and of the shares after each
+_GAP = 0.6  # of a colour's L*; what is darker in the mean is a gap, which belongs to none
 FAINT = 0.03
 """Share below which a colour that claims no mode of the picture is edges of others."""
 
@@ -46,7 +48,7 @@ FAINT = 0.03
 # on photographs, where it takes the mean error from 1.7 to 1.3 points.
 _RIM = (
     (0.0, 6.0, 14.0, 22.0, 32.0, 42.0, 52.0),
-    (0.0, 0.055, 0.1, 0.105, 0.09, 0.03, 0.0),
+    (0.0, 0.055, 0.1, 0.105, 0.1, 0.06, 0.0),
 )
 
 
@@ -69,15 +71,15 @@ class Mixture:
 
 
 def fit_mixture(
-    lab: Doubles, area: Doubles, colors: Sequence[Color], shown: Classification
+    segments: Segments, insides: Doubles, colors: Sequence[Color], shown: Classification
 ) -> Mixture:
     """Fit the shares of K colours to segments.
 
-    lab: (N, 3) L*a*b* of the insides of segments. area: (N,) pixels. shown: what the segments
-    show, one of the K colours at least; segments that show strangers are left out.
+    insides: (N, 3) L*a*b* of the insides of the segments. shown: what the segments show, one of
+    the K colours at least; segments that show strangers are left out.
     """
     known = shown.material < len(colors)
-    lab, area = lab[known], area[known] / area[known].sum()
+    lab, area = insides[known], segments.area[known] / segments.area[known].sum()
     centres = _place_centres(colors, shown)
     score, slope = _score_lightness(lab[:, 0], colors, centres[:, 0])
     lightness = np.exp(-0.5 * ((score - _MEAN_SCORE) / _SCORE_SPREAD) ** 2) * slope
@@ -111,8 +113,8 @@ def fit_mixture(
         mean = np.einsum("nk,nkc->kc", sure, astray) / amount[:, None]
         heard = INDEPENDENT * len(area) * amount / spread**2
         shift = mean * (heard / (heard + 1 / _DRIFT**2))[:, None]
-    lit = lab[:, :1] > SHADOW * centres[:, 0]
-    shares = weights * np.einsum("n,nk,nk->k", area, likeness, lit)
+    lit = segments.lab[known, :1] > _GAP * centres[:, 0]
+    shares = weights * np.einsum("n,nk,nk->k", area, likeness, lit) + 1e-12 * weights
     shares = _mend_rims(shares / shares.sum(), centres[:, 0])
     return Mixture(_drop_faint(shares, shown), weights, likeness, pull, area)
 

@@ -139,7 +139,8 @@ def _measure_shares(
     shown, segments = classified.classification, classified.segments
     if (shown.owner == NO_COLOR).all():
         return (0.0,) * len(colors), Certainty(((0.0, 0.0),) * len(colors), ())
-    mixture = fit_mixture(measure_insides(segments, classified.lab), segments.area, colors, shown)
+    insides = measure_insides(segments, classified.lab)
+    mixture = fit_mixture(segments, insides, colors, shown)
     return tuple(mixture.shares.tolist()), judge_shares(mixture)
 
 
