@@ -17,8 +17,9 @@ from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.images import SUFFIXES
 from plitka.measure.shares import Measurement, measure
 
-# Lengths of an interval's half. To be outside of a 90% interval is no proof: of honest captions of
-# three colours a fourth has a share there. Twice as far out, one normal error in a thousand lies.
+# Lengths of an interval's half. To be outside of a 90% interval is no proof: one honest share in
+# ten is. Twice as far out, one normal error in a thousand is; the honest photographs reach 1.7, and
+# the swapped ones begin at 4.0.
 _SURE = 2.0
 _LEAST = 0.02  # that the half of an interval is taken to be: captions themselves are rounded
 _LEAST_OF_SUM = 0.05  # the same of a group's sum, which has no interval of its own

@@ -15,9 +15,9 @@ from plitka.arrays import Doubles
 from plitka.measure.mixture import FAINT, INDEPENDENT, Mixture
 
 _DEVIATIONS = 1.645  # half of a normal distribution's 90%, in standard deviations
-_SAMPLING = 0.6  # of the standard deviation by the number of segments
-_DRIFT = np.array([0.1, 0.3, 0.3])  # standard deviations of L*, a*, b*: a colour off its curve
-_OUTLINE = 0.07  # of the product of a share and the rest: standard deviation
+_SAMPLING = 0.5  # of the standard deviation by the number of segments
+_DRIFT = np.array([0.1, 0.35, 0.35])  # standard deviations of L*, a*, b*: a colour off its curve
+_OUTLINE = 0.09  # of the product of a share and the rest: standard deviation
 _IGNORANCE = 1.0  # standard deviation of a share before anything is known
 _SURE = 0.03  # half of an interval, by the first two reasons: more, and the colour joins a group
 

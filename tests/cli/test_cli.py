@@ -250,6 +250,7 @@ def test_measure_without_shares_asked_for_tells_none(
     assert list(told) == ["shares", "intervals", "groups", "ciede2000", "gaps", "undecided"]
     for name, (low, high) in told["intervals"].items():
         assert 0 <= low <= told["shares"][name] <= high <= 1
+    assert told["groups"] == []
     assert told["shares"]["yellow"] < 0.01
     assert told["ciede2000"]["yellow"] is None or told["shares"]["yellow"] > 0
 
