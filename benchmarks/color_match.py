@@ -39,7 +39,8 @@ from plitka.tile.layout import Layout
 _SEED = 3
 _DARK = 0.4  # of the colour's median L*: left out by the pixel classifier
 _FINE = 3.0  # pixels; the standard deviation of what counts as fine detail, an eighth of a granule
-_EDGE = 4  # pixels around edges between the colours of the result that are no detail
+# Pixels around edges between the colours that are no detail: as far as those reach into it.
+_EDGE = 8
 _WELL_SEPARATED = 25.0  # CIEDE2000
 
 

@@ -25,6 +25,7 @@ _ENOUGH = 20_000  # pixels; a median is taken of about so many
 _BAND = 1 << 16  # pixels worked on together, so that they stay in the processor's cache
 
 _PATCHED = 4  # pixels around a granule of another colour that go with it
+_BARB = 1 / 1024  # of the picture; as far around a pixel, most pixels have its colour
 # Where two granules part that the picture does not show apart, they get a crease.
 _CREASE = 0.25  # of lightness that is missing in it
 _SHOWN = 12.0  # L* by which pixels differ nearby where an edge is shown
@@ -68,7 +69,7 @@ def recolor(
     owner: (N,) the colour that each granule gets, below `colors`. curves: from the picture's
     materials to the colours. Returns (size, size, 3) L*a*b*.
     """
-    owners = owner.astype(np.uint8).take(analysis.granules.map)
+    owners = _smooth_outlines(owner.astype(np.uint8).take(analysis.granules.map), colors)
     kinds = analysis.material.astype(np.uint8).take(analysis.granules.map)
     lab = np.array(cv2.split(analysis.lab), np.float32).reshape(3, -1)
     mixed = unmixing.unmix(lab, kinds, analysis.materials)
@@ -78,6 +79,21 @@ def recolor(
     _soften_edges(painted, owners, painter, colors, _find_faint(analysis.lab[..., 0]))
     _correct_medians(painted, owners, painter, colors)
     return np.asarray(cv2.merge(list(painted.reshape(3, *owners.shape))), np.float32)
+
+
+def _smooth_outlines(owners: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
+    """Give each pixel the colour that most pixels close around it have: no stairs, no barbs.
+
+    owners: (size, size) below `colors`. Returns the same.
+    """
+    side = 2 * max(round(_BARB * len(owners)), 1) + 1
+    most = np.zeros(owners.shape, np.uint8)
+    major = np.zeros(owners.shape, np.uint8)
+    for color in range(colors):
+        cover = cv2.blur((owners == color).view(np.uint8) * np.uint8(255), (side, side))
+        np.copyto(major, np.uint8(color), where=cover > most)
+        np.maximum(most, cover, out=most)
+    return major
 
 
 @dataclass(frozen=True, eq=False)
