@@ -24,7 +24,7 @@ _STRANGE = 20.0  # CIEDE2000 that cost 1
 _SOFTNESS = (0.03, 0.1, 0.3, 1.0, 3.0)
 # Of neighbouring granules, the part that agrees in colour beyond what independent ones do; on
 # photographs of mixed tiles, cut by the same watershed, it is 0.06 to 0.12.
-_CLUSTERING = 0.06
+_CLUSTERING = 0.05
 _LOT = 1e-3  # times a granule's lot: of equal ones the lot decides
 _STREAM = 7  # of the random numbers that are drawn from the layout's seed
 

@@ -14,7 +14,7 @@ from plitka.measure.segmentation import SegmentMap
 _LIMIT = 1.28
 _DIFFERENCE = 0.05  # for each unit of L*a*b* between their means
 _SIZE = 0.3  # for each e-fold of their area over _USUAL_AREA
-_LARGE_SIZE = 0.6  # more, for each e-fold over _LARGE_AREA
+_LARGE_SIZE = 0.7  # more, for each e-fold over _LARGE_AREA
 _RAGGEDNESS = 5.0  # for what an ellipse has, and their union lacks, of the area of such spread
 _ROUND = 0.9  # an area, over that of the ellipse, that is no raggedness yet
 _CRUMB = -0.5  # where one of them is but a crumb
