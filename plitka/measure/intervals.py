@@ -17,7 +17,7 @@ from plitka.measure.mixture import FAINT, INDEPENDENT, Mixture
 _DEVIATIONS = 1.645  # half of a normal distribution's 90%, in standard deviations
 _SAMPLING = 0.5  # of the standard deviation by the number of segments
 _DRIFT = np.array([0.1, 0.35, 0.35])  # standard deviations of L*, a*, b*: a colour off its curve
-_OUTLINE = 0.09  # of the product of a share and the rest: standard deviation
+_OUTLINE = (0.04, 0.05)  # of the product of a share and the rest: plus times Mixture.scatter
 _IGNORANCE = 1.0  # standard deviation of a share before anything is known
 _SURE = 0.03  # half of an interval, by the first two reasons: more, and the colour joins a group
 
@@ -38,17 +38,23 @@ def judge_shares(mixture: Mixture) -> Certainty:
     covariance = _estimate_covariance(mixture)
     groups = _find_groups(covariance)
     shares = mixture.shares
-    outline = _OUTLINE * shares * (1 - shares)
+    outline = _estimate_outline(mixture, shares)
     half = _DEVIATIONS * np.sqrt(np.diag(covariance) + outline**2)
     most = np.ones(len(shares))
     for group in groups:
         members = list(group)
-        total = shares[members].sum()
-        spread = covariance[np.ix_(members, members)].sum() + (_OUTLINE * total * (1 - total)) ** 2
-        most[members] = min(total + _DEVIATIONS * np.sqrt(max(spread, 0)), 1)
+        total = shares[members].sum(keepdims=True)
+        spread = _sum_block(covariance, group, group) + _estimate_outline(mixture, total) ** 2
+        most[members] = np.minimum(total + _DEVIATIONS * np.sqrt(np.maximum(spread, 0)), 1)
     low = np.maximum(shares - half, 0)
     high = np.minimum(np.where(shares > 0, shares + half, np.maximum(half, FAINT)), most)
     return Certainty(tuple(zip(low.tolist(), high.tolist(), strict=True)), groups)
+
+
+def _estimate_outline(mixture: Mixture, shares: Doubles) -> Doubles:
+    """Estimate the standard deviations of shares (n,) by what no picture shows."""
+    fixed, by_scatter = _OUTLINE
+    return np.asarray((fixed + by_scatter * mixture.scatter) * shares * (1 - shares))
 
 
 def _estimate_covariance(mixture: Mixture) -> Doubles:
