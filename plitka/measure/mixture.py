@@ -16,7 +16,7 @@ from plitka.arrays import Doubles
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.color.srgb import LUMINANCE
-from plitka.measure.classification import Classification
+from plitka.measure.classification import Classification, sum_shares
 from plitka.measure.segmentation import Segments
 
 # A score is L* as a colour's own distribution has it: the palette's percentiles of pixels, as a
@@ -36,6 +36,7 @@ _STEADY = 6.0  # a*, b*
 _STRAY, _STRAY_SPREAD = 0.1, 8.0  # share of edges and dirt, and their spread in a*, b*
 
 _CLOSE = 8.0  # CIEDE2000; a mode that is claimed and nearer is the palette's colour, blurred
+_TRUE_COLORS = 5.0  # CIEDE2000; mean of claims: renders have 3.7 at most, exposures off 6 and more
 _DRIFT = 1.5  # a*, b*: how far a colour's curve may lie off its place
 INDEPENDENT = 0.1
 """The fraction of segments that count: those of a granule, and of what is around it, are alike."""
@@ -85,7 +86,7 @@ def fit_mixture(
     """
     known = shown.material < len(colors)
     lab, area = insides[known], segments.area[known] / segments.area[known].sum()
-    centres = _place_centres(colors, shown)
+    centres = _place_centres(colors, shown, sum_shares(shown, segments))
     score, slope = _score_lightness(lab[:, 0], colors, centres[:, 0])
     lightness = np.exp(-0.5 * ((score - _MEAN_SCORE) / _SCORE_SPREAD) ** 2) * slope
     curves = [_shade(*of) for of in zip(colors, centres, score.T, strict=True)]
@@ -126,13 +127,22 @@ def fit_mixture(
     return Mixture(_drop_faint(shares, shown), weights, likeness, pull, area, scatter)
 
 
-def _place_centres(colors: Sequence[Color], shown: Classification) -> Doubles:
-    """Place the colours in L*a*b*: (K, 3) the palette's, or the picture's where that is far off."""
+def _place_centres(
+    colors: Sequence[Color], shown: Classification, shares: Sequence[float]
+) -> Doubles:
+    """Place the colours in L*a*b*: (K, 3) the palette's, or the picture's own.
+
+    A claimed mode counts where it is far off and the picture is off as a whole; else it is the
+    palette's colour, blurred, or that of look-alikes together. shares: K, by claims alone.
+    """
     centres = np.array([color.lab for color in colors])
-    for index, claimed in enumerate(shown.centres):
-        if claimed is not None and cielab.ciede2000(centres[index], claimed) > _CLOSE:
-            centres[index] = claimed
-    return centres
+    claimed = np.array(
+        [at if of is None else of for of, at in zip(shown.centres, centres, strict=True)]
+    )
+    off = cielab.ciede2000(centres, claimed)
+    if off @ np.array(shares) < _TRUE_COLORS:
+        return centres
+    return np.where((off > _CLOSE)[:, None], claimed, centres)
 
 
 def _list_knots(color: Color, median: float) -> Doubles:
