@@ -17,9 +17,11 @@ from plitka.measure.mixture import FAINT, INDEPENDENT, Mixture
 _DEVIATIONS = 1.645  # half of a normal distribution's 90%, in standard deviations
 _SAMPLING = 0.5  # of the standard deviation by the number of segments
 _DRIFT = np.array([0.1, 0.35, 0.35])  # standard deviations of L*, a*, b*: a colour off its curve
-_OUTLINE = 0.09  # of the product of a share and the rest: standard deviation
+_OUTLINE = (0.04, 0.05)  # of the product of a share and the rest: plus times Mixture.scatter
 _IGNORANCE = 1.0  # standard deviation of a share before anything is known
-_SURE = 0.03  # half of an interval, by the first two reasons: more, and the colour joins a group
+_ABSENT = 1e-3  # share
+_FEWEST = 100.0  # segments
+_SURE = 0.03  # half of an interval, by overlap alone; a less sure colour joins a group
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +38,25 @@ class Certainty:
 def judge_shares(mixture: Mixture) -> Certainty:
     """Judge how sure the shares of a mixture are."""
     covariance = _estimate_covariance(mixture)
-    groups = _find_groups(covariance)
+    groups = _find_groups(_estimate_overlap(mixture, covariance))
     shares = mixture.shares
-    outline = _OUTLINE * shares * (1 - shares)
+    outline = _estimate_outline(mixture, shares)
     half = _DEVIATIONS * np.sqrt(np.diag(covariance) + outline**2)
     most = np.ones(len(shares))
     for group in groups:
         members = list(group)
-        total = shares[members].sum()
-        spread = covariance[np.ix_(members, members)].sum() + (_OUTLINE * total * (1 - total)) ** 2
-        most[members] = min(total + _DEVIATIONS * np.sqrt(max(spread, 0)), 1)
+        total = shares[members].sum(keepdims=True)
+        spread = _sum_block(covariance, group, group) + _estimate_outline(mixture, total) ** 2
+        most[members] = np.minimum(total + _DEVIATIONS * np.sqrt(np.maximum(spread, 0)), 1)
     low = np.maximum(shares - half, 0)
     high = np.minimum(np.where(shares > 0, shares + half, np.maximum(half, FAINT)), most)
     return Certainty(tuple(zip(low.tolist(), high.tolist(), strict=True)), groups)
+
+
+def _estimate_outline(mixture: Mixture, shares: Doubles) -> Doubles:
+    """Estimate the standard deviations of shares (n,) by what no picture shows."""
+    fixed, by_scatter = _OUTLINE
+    return np.asarray((fixed + by_scatter * mixture.scatter) * shares * (1 - shares))
 
 
 def _estimate_covariance(mixture: Mixture) -> Doubles:
@@ -57,19 +65,34 @@ def _estimate_covariance(mixture: Mixture) -> Doubles:
     The information on the shares is the segments' (Fisher's); what a drift does to the shares is
     the linear answer of the likeliest shares to it.
     """
-    count = len(mixture.shares)
-    known_by = INDEPENDENT * len(mixture.area) * mixture.area[:, None]
+    weights, area = mixture.weights, mixture.area
+    known_by = _count_independent(mixture) * area[:, None]
     # Shares change along directions that keep their sum.
-    along = np.linalg.svd(np.ones((1, count)))[2][1:].T
+    along = np.linalg.svd(np.ones((1, len(weights))))[2][1:].T
     likeness = mixture.likeness @ along
-    information = likeness.T @ (likeness * known_by) + np.eye(count - 1) / _IGNORANCE**2
+    # A colour that is not there is held at 0 by how much less likely it makes the picture.
+    slope = _count_independent(mixture) * (1 - area @ mixture.likeness)
+    held = np.where(weights < _ABSENT, slope, 0) ** 2 + 1 / _IGNORANCE**2
+    information = likeness.T @ (likeness * known_by) + (along.T * held) @ along
     # At the likeliest place of a colour its segments pull it nowhere.
     belongs = mixture.likeness[..., None]
-    pull = mixture.pull - belongs * np.einsum("n,nkc->kc", mixture.area, mixture.pull)
-    pull = (pull * _DRIFT).reshape(len(mixture.area), -1)
+    pull = mixture.pull - belongs * np.einsum("n,nkc->kc", area, mixture.pull)
+    pull = (pull * _DRIFT).reshape(len(area), -1)
     answer = np.linalg.solve(information, likeness.T @ (pull * known_by))
     covariance = _SAMPLING**2 * np.linalg.inv(information) + answer @ answer.T
     return np.asarray(along @ covariance @ along.T)
+
+
+def _estimate_overlap(mixture: Mixture, covariance: Doubles) -> Doubles:
+    """Estimate the part (K, K) of a covariance that is there only because colours overlap."""
+    weights = mixture.weights
+    counted = np.diag(weights) - np.outer(weights, weights)
+    return covariance - _SAMPLING**2 * counted / _count_independent(mixture)
+
+
+def _count_independent(mixture: Mixture) -> float:
+    """Count the segments that are independent of each other; flat pictures have few, but sure."""
+    return max(INDEPENDENT * len(mixture.area), _FEWEST)
 
 
 def _find_groups(covariance: Doubles) -> tuple[tuple[int, ...], ...]:

@@ -16,7 +16,7 @@ from plitka.arrays import Doubles
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.color.srgb import LUMINANCE
-from plitka.measure.classification import Classification
+from plitka.measure.classification import Classification, sum_shares
 from plitka.measure.segmentation import Segments
 
 # A score is L* as a colour's own distribution has it: the palette's percentiles of pixels, as a
@@ -25,6 +25,7 @@ from plitka.measure.segmentation import Segments
 # colour (within 0.04).
 _SCORES = np.array([-3.2, -1.645, -0.6745, 0.0, 0.6745, 1.645, 3.2])
 _MEAN_SCORE, _SCORE_SPREAD = 0.08, 0.95
+_MEANS_SPREAD = 0.85  # the same of the segments' means, edges and all
 _STEPS = np.linspace(-4, 4, 161)  # scores at which the curves of shade are tabulated
 _BOUNCE_SCORES = [NormalDist().inv_cdf(min(max(r, 7e-4), 1 - 7e-4)) for r in cielab.BOUNCE_RANK]
 
@@ -35,6 +36,7 @@ _STEADY = 6.0  # a*, b*
 _STRAY, _STRAY_SPREAD = 0.1, 8.0  # share of edges and dirt, and their spread in a*, b*
 
 _CLOSE = 8.0  # CIEDE2000; a mode that is claimed and nearer is the palette's colour, blurred
+_TRUE_COLORS = 5.0  # CIEDE2000; mean of claims: renders have 3.7 at most, exposures off 6 and more
 _DRIFT = 1.5  # a*, b*: how far a colour's curve may lie off its place
 INDEPENDENT = 0.1
 """The fraction of segments that count: those of a granule, and of what is around it, are alike."""
@@ -43,13 +45,14 @@ _GAP = 0.6  # of a colour's L*; what is darker in the mean is a gap, which belon
 FAINT = 0.03
 """Share below which a colour that claims no mode of the picture is edges of others."""
 
-# Where a light granule lies lower than a darker one, its shaded rim goes to that. Difference of
-# L*, and the share lost for each unit of the product of both shares; fitted on renders, and right
-# on photographs, where it takes the mean error from 1.7 to 1.3 points.
-_RIM = (
-    (0.0, 6.0, 14.0, 22.0, 32.0, 42.0, 52.0),
-    (0.0, 0.055, 0.1, 0.105, 0.1, 0.06, 0.0),
-)
+# Where a light granule lies lower than a darker one, its shaded rim goes to that, the more so the
+# nearer their a*, b* are. Difference of L*, the share lost for each unit of the product of both
+# shares, and how much more of it where a*, b* are the same; fitted on renders, and right on
+# photographs too, where it takes the mean error from 1.7 to 1.3 points.
+_RIM = (0.0, 8.0, 20.0, 32.0, 44.0, 70.0)
+_RIM_LOSS = (0.0, 0.055, 0.105, 0.145, 0.14, 0.06)
+_RIM_ALIKE_LOSS = (0.0, 0.2, 0.28, 0.08, 0.05, 0.1)
+_ALIKE = 30.0  # a*, b*
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,8 @@ class Mixture:
     likeness: (N, K) the density of each colour at each segment, over that of the whole mixture.
     pull: (N, K, 3) how the log density of the mixture at each segment changes as each colour's
     L*, a* and b* drift. area: (N,) together 1.
+    scatter: how far a*, b* of the segments lie off the curves of shade, in those of a steady
+    colour: 0.6 on renders, 1 to 1.7 on photographs.
     """
 
     shares: Doubles
@@ -68,6 +73,7 @@ class Mixture:
     likeness: Doubles
     pull: Doubles
     area: Doubles
+    scatter: float
 
 
 def fit_mixture(
@@ -80,13 +86,13 @@ def fit_mixture(
     """
     known = shown.material < len(colors)
     lab, area = insides[known], segments.area[known] / segments.area[known].sum()
-    centres = _place_centres(colors, shown)
+    centres = _place_centres(colors, shown, sum_shares(shown, segments))
     score, slope = _score_lightness(lab[:, 0], colors, centres[:, 0])
     lightness = np.exp(-0.5 * ((score - _MEAN_SCORE) / _SCORE_SPREAD) ** 2) * slope
     curves = [_shade(*of) for of in zip(colors, centres, score.T, strict=True)]
     astray = lab[:, None, 1:] - np.stack(curves, axis=1)
     usual = np.array([np.hypot(1, np.hypot(*color.chroma_std) / _STEADY) for color in colors])
-    spread = _FIRST_SPREAD * usual
+    scatter, spread = _FIRST_SPREAD, _FIRST_SPREAD * usual
     weights = np.full(len(colors), 1 / len(colors))
     shift = np.zeros((len(colors), 2))
     for _ in range(_MOVES):
@@ -108,24 +114,35 @@ def fit_mixture(
         )
         sure *= area[:, None]
         amount = sure.sum(axis=0) + 1e-12
-        figure = np.sqrt((sure * square / usual**2).sum() / (2 * amount.sum()))
-        spread = usual * np.clip(figure, _LEAST_SPREAD, _MOST_SPREAD)
+        scatter = np.sqrt((sure * square / usual**2).sum() / (2 * amount.sum()))
+        scatter = float(np.clip(scatter, _LEAST_SPREAD, _MOST_SPREAD))
+        spread = usual * scatter
         mean = np.einsum("nk,nkc->kc", sure, astray) / amount[:, None]
         heard = INDEPENDENT * len(area) * amount / spread**2
         shift = mean * (heard / (heard + 1 / _DRIFT**2))[:, None]
     lit = segments.lab[known, :1] > _GAP * centres[:, 0]
-    shares = weights * np.einsum("n,nk,nk->k", area, likeness, lit) + 1e-12 * weights
-    shares = _mend_rims(shares / shares.sum(), centres[:, 0])
-    return Mixture(_drop_faint(shares, shown), weights, likeness, pull, area)
+    seen = weights * np.einsum("n,nk,nk->k", area, likeness, lit) + 1e-12 * weights
+    shares = seen / _expect_light(colors, centres[:, 0])
+    shares = _mend_rims(shares / shares.sum(), centres)
+    return Mixture(_drop_faint(shares, shown), weights, likeness, pull, area, scatter)
 
 
-def _place_centres(colors: Sequence[Color], shown: Classification) -> Doubles:
-    """Place the colours in L*a*b*: (K, 3) the palette's, or the picture's where that is far off."""
+def _place_centres(
+    colors: Sequence[Color], shown: Classification, shares: Sequence[float]
+) -> Doubles:
+    """Place the colours in L*a*b*: (K, 3) the palette's, or the picture's own.
+
+    A claimed mode counts where it is far off and the picture is off as a whole; else it is the
+    palette's colour, blurred, or that of look-alikes together. shares: K, by claims alone.
+    """
     centres = np.array([color.lab for color in colors])
-    for index, claimed in enumerate(shown.centres):
-        if claimed is not None and cielab.ciede2000(centres[index], claimed) > _CLOSE:
-            centres[index] = claimed
-    return centres
+    claimed = np.array(
+        [at if of is None else of for of, at in zip(shown.centres, centres, strict=True)]
+    )
+    off = cielab.ciede2000(centres, claimed)
+    if off @ np.array(shares) < _TRUE_COLORS:
+        return centres
+    return np.where((off > _CLOSE)[:, None], claimed, centres)
 
 
 def _list_knots(color: Color, median: float) -> Doubles:
@@ -167,14 +184,27 @@ def _shade(color: Color, centre: Doubles, score: Doubles) -> Doubles:
     return np.asarray(curve[step.clip(0, len(_STEPS) - 1).astype(np.intp)])
 
 
-def _mend_rims(shares: Doubles, lightness: Doubles) -> Doubles:
+def _expect_light(colors: Sequence[Color], medians: Doubles) -> Doubles:
+    """Compute which part (K,) of its own tile each colour shows in light, not as gaps.
+
+    medians: (K,) L* of the colours on the picture.
+    """
+    pairs = zip(colors, medians.tolist(), strict=True)
+    scores = [np.interp(_GAP * at, _list_knots(color, at), _SCORES) for color, at in pairs]
+    usual = NormalDist(_MEAN_SCORE, _MEANS_SPREAD)
+    return 1 - np.array([usual.cdf(float(score)) for score in scores])
+
+
+def _mend_rims(shares: Doubles, centres: Doubles) -> Doubles:
     """Give lighter colours the rims back that darker ones have taken; see _RIM. Returns (K,).
 
-    lightness: (K,) L* of the colours.
+    centres: (K, 3) L*a*b* of the colours.
     """
-    step = lightness[:, None] - lightness[None, :]
-    lost = np.sign(step) * np.interp(np.abs(step), *_RIM)
-    mended = np.maximum(shares + shares * (lost @ shares), 0)
+    step = centres[:, None] - centres[None, :]
+    rise = np.abs(step[..., 0])
+    alike = np.exp(-(step[..., 1:] ** 2).sum(axis=2) / _ALIKE**2)
+    lost = np.interp(rise, _RIM, _RIM_LOSS) + alike * np.interp(rise, _RIM, _RIM_ALIKE_LOSS)
+    mended = np.maximum(shares + shares * ((np.sign(step[..., 0]) * lost) @ shares), 0)
     return np.asarray(mended / mended.sum())
 
 
