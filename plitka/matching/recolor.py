@@ -31,6 +31,10 @@ _CREASE = 0.25  # of lightness that is missing in it
 _SHOWN = 12.0  # L* by which pixels differ nearby where an edge is shown
 _NEARBY = 5  # pixels a side
 
+_GAP = 0.25  # of its area that is not in shadow; a granule with less is a gap, or a joint
+_TINT = [0.3]  # of a*, b* that gaps keep
+_FAINTEST = 0.01
+
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
 
 
@@ -78,6 +82,7 @@ def recolor(
     painted = painter.paint(owners.ravel())
     _soften_edges(painted, owners, painter, colors, _find_faint(analysis.lab[..., 0]))
     _correct_medians(painted, owners, painter, colors)
+    _leave_gaps(painted, analysis)
     return np.asarray(cv2.merge(list(painted.reshape(3, *owners.shape))), np.float32)
 
 
@@ -201,6 +206,21 @@ def _correct_medians(
         median = np.median(painted[:, mine], axis=1)
         if cielab.ciede2000(goal, median) > _SETTLED:
             painted += (goal - median)[:, None].astype(np.float32) * _compute_cover(owners, color)
+
+
+def _leave_gaps(painted: Floats, analysis: Analysis) -> None:
+    """Give gaps and joints in `painted` (3, n) their own darkness back, almost without colour.
+
+    No granule is seen in them: what colour they were is their surroundings' light.
+    """
+    gap = analysis.lit_area < _GAP * analysis.granules.area
+    if not gap.any():
+        return
+    part = gap.astype(np.float32).take(analysis.granules.map)
+    soft = np.asarray(cv2.GaussianBlur(part, (0, 0), _SOFT_EDGE), np.float32).ravel()
+    where = np.flatnonzero(soft > _FAINTEST)
+    own = analysis.lab.reshape(-1, 3).take(where, axis=0).T * np.array([[1], _TINT, _TINT])
+    painted[:, where] += soft[where] * (own.astype(np.float32) - painted[:, where])
 
 
 def _compute_cover(owners: NDArray[np.uint8], color: int) -> Floats:

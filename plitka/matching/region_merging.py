@@ -11,7 +11,7 @@ from plitka.measure.segmentation import SegmentMap
 # What stands against merging two neighbours, together `_compute_costs`; up to _LIMIT they merge.
 # Fitted as the watershed's weights are. The limit is where the regions of photographs mix over the
 # same length as the colours of mixed tiles do.
-_LIMIT = 1.28
+_LIMIT = 1.22
 _DIFFERENCE = 0.05  # for each unit of L*a*b* between their means
 _SIZE = 0.3  # for each e-fold of their area over _USUAL_AREA
 _LARGE_SIZE = 0.7  # more, for each e-fold over _LARGE_AREA
@@ -22,7 +22,11 @@ _CRUMB = -0.5  # where one of them is but a crumb
 _USUAL_AREA = 300.0  # pixels of a granule's visible area
 _LARGE_AREA = 500.0  # pixels; few granules of photographs are larger
 _LARGEST_AREA = 2000.0  # pixels that no granule exceeds by merging
-_CRUMB_AREA = 36.0  # pixels; no granule is left smaller, where it has a neighbour
+# What is smaller or thinner is no granule, but an edge, a glint or a shaded facet of one, and goes
+# to a neighbour at any cost, unless that is of another colour.
+_CRUMB_AREA = 50.0  # pixels
+_CRUMB_WIDTH = 5.0  # pixels, of the ellipse of such spread
+_OTHER_COLOR = 30.0  # L*a*b*
 _SMALLEST_PART = 0.05  # of _USUAL_AREA, below which size makes no more difference
 _ROUNDS = 40
 _ROWS = 2  # every so many rows are looked at for the shape and colour of basins
@@ -33,7 +37,7 @@ def merge_basins(basins: SegmentMap, lab: Floats, strength: Floats) -> SegmentMa
 
     Two merge where each is the other's neighbour of least cost, as long as that is low enough:
     where the border between them is faint, for this picture, their colours are alike, and their
-    union is small and compact. What is too small for a granule goes to a neighbour at any cost.
+    union is small and compact. Crumbs are merged at any cost.
 
     basins: (h, w) of a picture whose granules have about 20 pixels across. lab: (h, w, 3) L*a*b*.
     strength: (h, w) how likely a border runs through each pixel. Returns (h, w) the granule of each
@@ -46,8 +50,7 @@ def merge_basins(basins: SegmentMap, lab: Floats, strength: Floats) -> SegmentMa
         for _ in range(_ROUNDS):
             costs = _compute_costs(graph, usual)
             if limit == np.inf:
-                crumb = graph.area < _CRUMB_AREA
-                costs[~(crumb[graph.one] | crumb[graph.other])] = np.inf
+                costs[~_find_crumbs(graph)] = np.inf
             target = _pick_targets(graph, costs, limit)
             if target is None:
                 break
@@ -128,19 +131,31 @@ def _compute_costs(graph: _Graph, usual: float) -> Doubles:
 
     usual: the median of all borders of the picture.
     """
-    one, other = graph.one, graph.other
-    area = graph.area[one] + graph.area[other]
-    weight = np.maximum(graph.weight, 1e-9)
-    mean = graph.lab / weight[:, None]
+    area = graph.area[graph.one] + graph.area[graph.other]
     cost = (graph.border / usual) ** 2
-    cost += _DIFFERENCE * np.linalg.norm(mean[one] - mean[other], axis=1)
+    cost += _DIFFERENCE * _compare_colors(graph)
     cost += _SIZE * np.log(np.maximum(area / _USUAL_AREA, _SMALLEST_PART))
     cost += _LARGE_SIZE * np.log(np.maximum(area / _LARGE_AREA, 1))
     cost += _RAGGEDNESS * np.maximum(_ROUND - _compute_fill(graph), 0)
-    crumb = graph.area < _CRUMB_AREA
-    cost += _CRUMB * (crumb[one] | crumb[other])
+    small = graph.area < _CRUMB_AREA
+    cost += _CRUMB * (small[graph.one] | small[graph.other])
     cost[area > _LARGEST_AREA] = np.inf
     return cost
+
+
+def _find_crumbs(graph: _Graph) -> NDArray[np.bool_]:
+    """Find the pairs of which one is but a crumb of the other: (E,)."""
+    across, along, mixed = _compute_spread(graph.moments, graph.weight)
+    half, rest = (across + along) / 2, np.hypot((across - along) / 2, mixed)
+    width = 4 * np.sqrt(np.maximum(half - rest, 0))  # an ellipse has a quarter of it as spread
+    crumb = (graph.area < _CRUMB_AREA) | (width < _CRUMB_WIDTH)
+    return (crumb[graph.one] | crumb[graph.other]) & (_compare_colors(graph) < _OTHER_COLOR)
+
+
+def _compare_colors(graph: _Graph) -> Doubles:
+    """Compute the L*a*b* distance of the means of each pair: (E,)."""
+    mean = graph.lab / np.maximum(graph.weight, 1e-9)[:, None]
+    return np.asarray(np.linalg.norm(mean[graph.one] - mean[graph.other], axis=1))
 
 
 def _compute_fill(graph: _Graph) -> Doubles:
@@ -148,12 +163,20 @@ def _compute_fill(graph: _Graph) -> Doubles:
 
     1 for an ellipse, less for what is ragged or bent.
     """
-    weight = np.maximum(graph.weight[graph.one] + graph.weight[graph.other], 1e-9)
-    x, y, xx, yy, xy = ((graph.moments[graph.one] + graph.moments[graph.other]) / weight[:, None]).T
-    # A pixel has a spread of its own.
-    across, along, mixed = xx - x * x + 1 / 12, yy - y * y + 1 / 12, xy - x * y
+    moments = graph.moments[graph.one] + graph.moments[graph.other]
+    weight = graph.weight[graph.one] + graph.weight[graph.other]
+    across, along, mixed = _compute_spread(moments, weight)
     spread = np.sqrt(np.maximum(across * along - mixed * mixed, 1e-6))
     return np.asarray((graph.area[graph.one] + graph.area[graph.other]) / (4 * np.pi * spread))
+
+
+def _compute_spread(moments: Doubles, weight: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """Compute the variances of x and of y, and their covariance, in pixels squared: (n,) each.
+
+    moments: (n, 5), weight: (n,); see _Graph. A pixel has a variance of its own.
+    """
+    x, y, xx, yy, xy = (moments / np.maximum(weight, 1e-9)[:, None]).T
+    return xx - x * x + 1 / 12, yy - y * y + 1 / 12, xy - x * y
 
 
 def _pick_targets(graph: _Graph, costs: Doubles, limit: float) -> NDArray[np.int64] | None:
