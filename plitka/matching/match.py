@@ -35,7 +35,8 @@ _NEAR = 0.12  # total variation; a picture as near keeps the granules that need 
 _LEFT = 0.02  # total variation; as much of the difference may be left in such a picture
 _BALANCE = 20.0  # CIEDE2000; a colour farther off the palette is another one, however it is lit
 _TOLERANCE = 1.0  # CIEDE2000 to the palette that a colour may keep where all are assigned anew
-_GOOD = 0.015  # total variation; what is measured farther off is dealt once more
+# What is measured farther off is dealt once more: in total variation, or by so much of a share.
+_GOOD, _GOOD_PART = 0.015, 0.1
 # Of what is then measured, the part that is mended: by their areas the shares were met, and
 # measuring is no surer than that.
 _MENDED = 0.5
@@ -94,9 +95,11 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
         image = cielab.lab_to_rgb(recolor.patch(analysis, balanced, owner, lab) if near else lab)
         measured = measure(image, layout.colors)
         yield image, measured
-        if measured.compare(layout.shares) <= _GOOD:
+        deviation = _find_deviation(measured, shares)
+        off = np.abs(deviation)
+        if off.sum() / 2 <= _GOOD and (off <= _GOOD_PART * shares).all():
             return
-        target = np.maximum(target + _MENDED * _find_deviation(measured, shares), shares / 4)
+        target = np.maximum(target + _MENDED * deviation, shares / 4)
         target /= target.sum()
 
 

@@ -10,7 +10,7 @@ from plitka.arrays import Doubles
 
 _COOLING = (10.0, 3.0, 1.0)  # times the softness that is asked for, from round to round
 _STEPS = 60  # of each round
-_REPAIRS = 400  # moves of one row at most
+_REPAIRS = 40  # times that rows are moved from one column to another, at most
 
 
 def plan_transport(cost: Doubles, area: Doubles, target: Doubles, softness: float) -> Doubles:
@@ -57,8 +57,9 @@ def repair_areas(
         if not len(able):
             break
         regret = (cost[able, least] - cost[able, most]) / np.sqrt(area[able])
-        moved = able[regret.argmin()]
+        order = able[np.argsort(regret, kind="stable")]
+        moved = order[: max(int(np.searchsorted(np.cumsum(area[order]), room)), 1)]
         owner[moved] = least
-        surplus[most] -= area[moved]
-        surplus[least] += area[moved]
+        surplus[most] -= area[moved].sum()
+        surplus[least] += area[moved].sum()
     return owner

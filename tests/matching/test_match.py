@@ -109,7 +109,7 @@ def test_a_small_share_does_not_lose_to_what_is_around_it(
 ) -> None:
     wanted = lay(asked(recipe, 20))
     shown = measure(match(source(""), wanted).image, wanted.colors)
-    assert shown.shares[0] == pytest.approx(0.1, abs=0.007)
+    assert shown.shares[0] == pytest.approx(0.1, abs=0.01)
 
 
 def test_a_recipe_of_one_color_is_shown_alone() -> None:
