@@ -70,7 +70,7 @@ class Case:
         ]
 
     def describe_groups(self) -> list[str]:
-        return ["+".join(self.colors[index].code for index in one) for one in self.measured.groups]
+        return ["+".join(sorted(self.colors[i].code for i in one)) for one in self.measured.groups]
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,12 @@ def _estimate_covariance(mixture: Mixture) -> Doubles:
     pull = (pull * _DRIFT).reshape(len(area), -1)
     answer = np.linalg.solve(information, likeness.T @ (pull * known_by))
     covariance = _SAMPLING**2 * np.linalg.inv(information) + answer @ answer.T
-    return np.asarray(along @ covariance @ along.T)
+    covariance = np.asarray(along @ covariance @ along.T)
+    for one, other in mixture.exchangeable:
+        exchanged = np.zeros(len(weights))
+        exchanged[[one, other]] = mixture.shares[[one, other]].sum() * np.array([1, -1])
+        covariance += np.outer(exchanged, exchanged)
+    return covariance
 
 
 def _estimate_overlap(mixture: Mixture, covariance: Doubles) -> Doubles:

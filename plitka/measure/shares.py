@@ -26,12 +26,12 @@ class Measurement:
     shares: of the area of granules that show these colours; each 0 to 1, together 1 (all 0 where
     no granule shows any of them).
     intervals: for each colour, the lowest and the highest share that it may have, 0 to 1: its true
-    share lies between them on 90% of pictures.
+    share lies between them on 90% of pictures. (0, 0) for each where all shares are 0.
     groups: the sets of colours, as ascending indices, that this picture does not tell apart; empty
     where all are told apart. A group's sum of shares is as sure as any share; only how it is parted
     among the members is not.
     differences: CIEDE2000 from each colour's median on the picture to the palette; None for a
-    colour that the picture does not show.
+    colour that no segment shows beyond doubt.
     gaps: share of the picture, 0 to 1, that is gaps, joints and deep shadow. undecided: share of
     the picture, 0 to 1, in granules whose colour is uncertain or was not looked for.
     """
