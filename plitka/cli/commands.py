@@ -111,13 +111,17 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     """Match the middle of a picture to a request, write it, and print its shares."""
     from plitka import images
     from plitka.cli import tables
-    from plitka.matching.match import match
+    from plitka.matching.match import SMALLEST_SIDE, match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
     layout = lay(recipe)
     image = _crop_square(images.load(options.image))
+    if len(image) < SMALLEST_SIDE:
+        raise images.PictureError(
+            f"{options.image}: too small to be matched; at least {SMALLEST_SIDE} pixels a side"
+        )
     matched = match(image, layout)
     before, after = matched.before, matched.after
     names = [part.name for part in recipe.shares]

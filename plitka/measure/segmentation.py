@@ -16,7 +16,7 @@ SegmentMap: TypeAlias = NDArray[np.int32]
 """(h, w): the index of the segment, or of the granule, that each pixel belongs to."""
 
 _DENOISE = 0.8  # standard deviation in pixels; granules have 12 and more, edges stay
-_LARGEST = 3.0  # of a granule's mean visible area, for a segment where granules are given
+_REACH = 2  # pixels; a segment grows from each place that changes least within this distance
 _SEED_SLACK = 2  # of summed 8-bit L*a*b* contrast: below the grain of a JPEG
 _FLAT = 5.0  # of the same: pixels that change less count alike for a segment's inside
 
@@ -36,17 +36,16 @@ class Segments:
     contrast: Floats
 
 
-def segment(image: Image, lab: Floats, reach: int = 2) -> Segments:
+def segment(image: Image, lab: Floats) -> Segments:
     """Cut a picture along its edges: a watershed from where it changes least.
 
-    image: (h, w, 3) sRGB, 0 to 255. lab: (h, w, 3) the same in L*a*b*. reach: pixels; a segment
-    grows from each place that changes least within this distance, so more gives larger segments.
+    image: (h, w, 3) sRGB, 0 to 255. lab: (h, w, 3) the same in L*a*b*.
     """
     smooth = cv2.cvtColor(cv2.GaussianBlur(image, (0, 0), _DENOISE), cv2.COLOR_RGB2LAB)
     steps = cv2.morphologyEx(smooth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     total = cv2.transform(steps.astype(np.float32), np.ones((1, 3), np.float32))
     contrast = np.asarray(cv2.GaussianBlur(total, (0, 0), _DENOISE), np.float32)
-    lowest = cv2.erode(contrast, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    lowest = cv2.erode(contrast, np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8))
     seeds = (contrast <= lowest + _SEED_SLACK).astype(np.uint8)
     _, marks = cv2.connectedComponents(seeds, connectivity=4, ltype=cv2.CV_32S)
     index = _fill_watershed_lines(np.asarray(cv2.watershed(smooth, marks), np.int32))
@@ -63,24 +62,6 @@ def measure_insides(segments: Segments, lab: Floats) -> Doubles:
     weight = (segments.contrast.ravel() + np.float32(_FLAT)) ** -4
     sums = [np.bincount(flat, weights=weight * lab[..., axis].ravel()) for axis in range(3)]
     return np.stack(sums, axis=1) / np.bincount(flat, weights=weight)[:, None]
-
-
-def split_large_segments(segments: Segments, lab: Floats, granules: SegmentMap) -> Segments:
-    """Cut segments that are much larger than the granules along the granules too.
-
-    A flat picture, which is a single segment, is cut into just the granules.
-    lab: (h, w, 3) L*a*b* of the picture. granules: (h, w) a granule's index, -1 for none.
-    """
-    count = int(granules.max()) + 2
-    large = segments.area > _LARGEST * granules.size / count
-    if not large.any():
-        return segments
-    index = segments.map.copy()
-    place = np.flatnonzero(large[index.ravel()])
-    rank = np.cumsum(large) - 1
-    parts = rank[index.ravel()[place]] * count + granules.ravel()[place] + 1
-    index.ravel()[place] = len(large) + parts
-    return _number_segments(index, lab, segments.contrast)
 
 
 def _number_segments(index: SegmentMap, lab: Floats, contrast: Floats) -> Segments:

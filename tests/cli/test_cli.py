@@ -303,6 +303,16 @@ def test_match_gives_any_picture_the_shares_asked_for(
     assert measured == told["after"]
 
 
+def test_match_refuses_a_picture_that_is_too_small_to_show_granules(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dot = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1)).save(dot)
+    status, _, err = run(capsys, "match", str(dot), "--color", "red=100", "--out", "matched.png")
+    assert status == 1
+    assert err.strip().endswith("dot.png: too small to be matched; at least 64 pixels a side")
+
+
 def test_match_shows_before_and_after_in_a_table(
     red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

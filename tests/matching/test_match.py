@@ -332,3 +332,16 @@ def test_the_picture_given_is_left_as_it_is() -> None:
 def test_a_picture_that_is_not_square_rgb_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"must be square and RGB; its shape is \(64"):
         match(np.zeros(shape, np.uint8), layout("four colours"))
+
+
+def test_a_picture_that_shows_no_granules_for_its_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="must have 64 pixels a side; it has 1"):
+        match(np.zeros((1, 1, 3), np.uint8), layout("four colours"))
+
+
+@pytest.mark.parametrize("size", [64, 65, 127, 300])
+def test_small_pictures_are_matched(size: int) -> None:
+    picture = tile({"gray": 100}, size=size)
+    wanted = layout("four colours")
+    shown = show_nearest(match(picture, wanted).image, wanted.colors)
+    assert len(np.unique(shown)) == 4
