@@ -28,6 +28,10 @@ _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs 
 _UNEVENNESS = 0.3  # the fraction of such a picture's broad differences of lightness that is kept
 _BROAD = 3.0  # standard deviation in granule diameters, over which lightness is averaged for that
 _SMALL = 128  # pixels a side, at which it is
+_GAP = 0.25  # of its area that is not in shadow; a granule with less is a gap, or a joint
+_BLACK = 30.0  # L* of a material; granules that are darker are like gaps
+_JOINT = 13.0  # L* of a material; black granules have a median of 19
+_JOINT_AREA = 0.2  # of the picture, in joints at the most
 _SAME = 2.0  # CIEDE2000; granules of nearer colours are the same to the eye
 _PRESENT = 0.02  # share that a colour has at least, if it is in the picture for certain
 _SAMPLE = 3  # every so many pixels of rows and columns are looked at for statistics
@@ -53,10 +57,27 @@ class Analysis:
     def lit_area(self) -> Doubles:
         """(N,) pixels of each granule that are not in shadow: those count for a colour's share."""
         medians = np.array([material.lab[0] for material in self.materials], np.float32)
-        darkest = (SHADOW * medians)[self.material]
+        darkest = np.where(self._is_joint, np.inf, SHADOW * medians)[self.material]
         lit = self.lab[..., 0] >= darkest.astype(np.float32).take(self.granules.map)
         shown = self.granules.map[lit]
         return np.bincount(shown, minlength=len(self.material)).astype(np.float64)
+
+    @cached_property
+    def gap(self) -> NDArray[np.bool_]:
+        """(N,) whether a granule is none, but a gap or joint: hardly any of it is in the light.
+
+        Among black granules a gap cannot be told from one of them.
+        """
+        light = np.array([material.lab[0] for material in self.materials])
+        told = (light > _BLACK) | self._is_joint
+        return (self.lit_area < _GAP * self.granules.area) & told[self.material]
+
+    @cached_property
+    def _is_joint(self) -> NDArray[np.bool_]:
+        """(M,) whether a material is none, but what is seen in joints: darker than any granule."""
+        area = np.bincount(self.material, weights=self.granules.area, minlength=len(self.materials))
+        dark = [each.lab[0] < _JOINT and each.color == NO_COLOR for each in self.materials]
+        return np.asarray(np.array(dark) & (area < _JOINT_AREA * area.sum()))
 
 
 def analyze(

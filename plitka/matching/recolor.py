@@ -31,9 +31,7 @@ _CREASE = 0.25  # of lightness that is missing in it
 _SHOWN = 12.0  # L* by which pixels differ nearby where an edge is shown
 _NEARBY = 5  # pixels a side
 
-_GAP = 0.25  # of its area that is not in shadow; a granule with less is a gap, or a joint
-_BLACK = 30.0  # L* of a material; granules that are darker are like gaps
-_TINT = [0.3]  # of a*, b* that gaps keep
+_TINT = [0.3]  # the fraction of a*, b* that gaps keep
 _FAINTEST = 0.01
 
 _SOFT_EDGE = 0.7  # standard deviation in pixels of the way from one colour to the next
@@ -212,14 +210,11 @@ def _correct_medians(
 def _leave_gaps(painted: Floats, analysis: Analysis) -> None:
     """Give gaps and joints in `painted` (3, n) their own darkness back, almost without colour.
 
-    No granule is seen in them: what colour they were is their surroundings' light. Among black
-    granules a gap cannot be told from one of them.
+    No granule is seen in them: what colour they were is their surroundings' light.
     """
-    light = np.array([material.lab[0] for material in analysis.materials])[analysis.material]
-    gap = (analysis.lit_area < _GAP * analysis.granules.area) & (light > _BLACK)
-    if not gap.any():
+    if not analysis.gap.any():
         return
-    part = gap.astype(np.float32).take(analysis.granules.map)
+    part = analysis.gap.astype(np.float32).take(analysis.granules.map)
     soft = np.asarray(cv2.GaussianBlur(part, (0, 0), _SOFT_EDGE), np.float32).ravel()
     where = np.flatnonzero(soft > _FAINTEST)
     own = analysis.lab.reshape(-1, 3).take(where, axis=0).T * np.array([[1], _TINT, _TINT])

@@ -184,6 +184,17 @@ def test_colors_part_along_the_outlines_of_the_granules() -> None:
     assert outlines[parted > 0].mean() > 0.82
 
 
+def test_joints_stay_dark_and_take_no_color() -> None:
+    drawn = lay(asked({"red": 100}, 45, 8))
+    wanted = lay(asked({"yellow": 50, "blue": 50}, 0))
+    joint = cv2.erode(
+        (drawn.map_granules(1024) == NONE).astype(np.uint8), np.ones((3, 3), np.uint8)
+    )
+    lab = cielab.rgb_to_lab(match(render.render_picture(drawn, 1024), wanted).image)[joint > 0]
+    assert np.median(lab[:, 0]) < 15
+    assert np.median(np.hypot(lab[:, 1], lab[:, 2])) < 6
+
+
 def draw_borders(index: NDArray[np.integer]) -> NDArray[np.uint8]:
     borders = np.zeros(index.shape, np.uint8)
     borders[:, 1:] |= index[:, 1:] != index[:, :-1]
