@@ -17,7 +17,7 @@ from plitka.measure.mixture import FAINT, INDEPENDENT, Mixture
 _DEVIATIONS = 1.645  # half of a normal distribution's 90%, in standard deviations
 _SAMPLING = 0.5  # of the standard deviation by the number of segments
 _DRIFT = np.array([0.1, 0.35, 0.35])  # standard deviations of L*, a*, b*: a colour off its curve
-_OUTLINE = (0.04, 0.05)  # of the product of a share and the rest: plus times Mixture.scatter
+_OUTLINE = (0.05, 0.045)  # of the product of a share and the rest: plus times Mixture.scatter
 _IGNORANCE = 1.0  # standard deviation of a share before anything is known
 _ABSENT = 1e-3  # share
 _FEWEST = 100.0  # segments
@@ -80,7 +80,12 @@ def _estimate_covariance(mixture: Mixture) -> Doubles:
     pull = (pull * _DRIFT).reshape(len(area), -1)
     answer = np.linalg.solve(information, likeness.T @ (pull * known_by))
     covariance = _SAMPLING**2 * np.linalg.inv(information) + answer @ answer.T
-    return np.asarray(along @ covariance @ along.T)
+    covariance = np.asarray(along @ covariance @ along.T)
+    for one, other in mixture.exchangeable:
+        exchanged = np.zeros(len(weights))
+        exchanged[[one, other]] = mixture.shares[[one, other]].sum() * np.array([1, -1])
+        covariance += np.outer(exchanged, exchanged)
+    return covariance
 
 
 def _estimate_overlap(mixture: Mixture, covariance: Doubles) -> Doubles:

@@ -35,8 +35,10 @@ _FIRST_SPREAD, _LEAST_SPREAD, _MOST_SPREAD = 1.5, 0.6, 5.0  # a*, b*
 _STEADY = 6.0  # a*, b*
 _STRAY, _STRAY_SPREAD = 0.1, 8.0  # share of edges and dirt, and their spread in a*, b*
 
-_CLOSE = 8.0  # CIEDE2000; a mode that is claimed and nearer is the palette's colour, blurred
-_TRUE_COLORS = 5.0  # CIEDE2000; mean of claims: renders have 3.7 at most, exposures off 6 and more
+# Claims place a colour where they are far off and the picture is off as a whole; else the mode is
+# the palette's colour, blurred, or that of look-alikes together. CIEDE2000; the mean of renders is
+# 3.7 at most, that of photographs in another light 6 and more.
+_CLOSE, _TRUE_COLORS = 8.0, 5.0
 _DRIFT = 1.5  # a*, b*: how far a colour's curve may lie off its place
 INDEPENDENT = 0.1
 """The fraction of segments that count: those of a granule, and of what is around it, are alike."""
@@ -48,7 +50,7 @@ FAINT = 0.03
 # Where a light granule lies lower than a darker one, its shaded rim goes to that, the more so the
 # nearer their a*, b* are. Difference of L*, the share lost for each unit of the product of both
 # shares, and how much more of it where a*, b* are the same; fitted on renders, and right on
-# photographs too, where it takes the mean error from 1.7 to 1.3 points.
+# photographs too, where it takes the mean error from 2.2 to 1.4 points.
 _RIM = (0.0, 8.0, 20.0, 32.0, 44.0, 70.0)
 _RIM_LOSS = (0.0, 0.055, 0.105, 0.145, 0.14, 0.06)
 _RIM_ALIKE_LOSS = (0.0, 0.2, 0.28, 0.08, 0.05, 0.1)
@@ -65,7 +67,9 @@ class Mixture:
     pull: (N, K, 3) how the log density of the mixture at each segment changes as each colour's
     L*, a* and b* drift. area: (N,) together 1.
     scatter: how far a*, b* of the segments lie off the curves of shade, in those of a steady
-    colour: 0.6 on renders, 1 to 1.7 on photographs.
+    colour: 0.6 on renders, 0.9 to 2.1 on photographs.
+    exchangeable: pairs of colours that lie nearer to each other than the picture is off the
+    palette, and of which at least one claims no mode: either may be the other.
     """
 
     shares: Doubles
@@ -74,6 +78,7 @@ class Mixture:
     pull: Doubles
     area: Doubles
     scatter: float
+    exchangeable: tuple[tuple[int, int], ...]
 
 
 def fit_mixture(
@@ -86,7 +91,14 @@ def fit_mixture(
     """
     known = shown.material < len(colors)
     lab, area = insides[known], segments.area[known] / segments.area[known].sum()
-    centres = _place_centres(colors, shown, sum_shares(shown, segments))
+    palette = np.array([color.lab for color in colors])
+    claimed = np.array(
+        [at if of is None else of for of, at in zip(shown.centres, palette, strict=True)]
+    )
+    off_palette = cielab.ciede2000(palette, claimed)
+    drift = float(off_palette @ np.array(sum_shares(shown, segments)))
+    trusted = (off_palette > _CLOSE) & (drift >= _TRUE_COLORS)
+    centres = np.where(trusted[:, None], claimed, palette)
     score, slope = _score_lightness(lab[:, 0], colors, centres[:, 0])
     lightness = np.exp(-0.5 * ((score - _MEAN_SCORE) / _SCORE_SPREAD) ** 2) * slope
     curves = [_shade(*of) for of in zip(colors, centres, score.T, strict=True)]
@@ -124,25 +136,24 @@ def fit_mixture(
     seen = weights * np.einsum("n,nk,nk->k", area, likeness, lit) + 1e-12 * weights
     shares = seen / _expect_light(colors, centres[:, 0])
     shares = _mend_rims(shares / shares.sum(), centres)
-    return Mixture(_drop_faint(shares, shown), weights, likeness, pull, area, scatter)
+    shares = _drop_faint(shares, shown)
+    exchangeable = _list_exchangeable(palette, shown, drift)
+    return Mixture(shares, weights, likeness, pull, area, scatter, exchangeable)
 
 
-def _place_centres(
-    colors: Sequence[Color], shown: Classification, shares: Sequence[float]
-) -> Doubles:
-    """Place the colours in L*a*b*: (K, 3) the palette's, or the picture's own.
+def _list_exchangeable(
+    palette: Doubles, shown: Classification, drift: float
+) -> tuple[tuple[int, int], ...]:
+    """List the pairs of Mixture.exchangeable.
 
-    A claimed mode counts where it is far off and the picture is off as a whole; else it is the
-    palette's colour, blurred, or that of look-alikes together. shares: K, by claims alone.
+    palette: (K, 3) L*a*b*. drift: mean CIEDE2000 of the claims.
     """
-    centres = np.array([color.lab for color in colors])
-    claimed = np.array(
-        [at if of is None else of for of, at in zip(shown.centres, centres, strict=True)]
-    )
-    off = cielab.ciede2000(centres, claimed)
-    if off @ np.array(shares) < _TRUE_COLORS:
-        return centres
-    return np.where((off > _CLOSE)[:, None], claimed, centres)
+    if drift < _TRUE_COLORS:
+        return ()
+    near = cielab.ciede2000(palette[:, None], palette[None]) < drift
+    unclaimed = np.array([centre is None for centre in shown.centres])
+    pairs = np.argwhere(np.triu(near & (unclaimed[:, None] | unclaimed[None]), 1))
+    return tuple((one, other) for one, other in pairs.tolist())
 
 
 def _list_knots(color: Color, median: float) -> Doubles:

@@ -161,3 +161,16 @@ def test_intervals_hold_the_true_shares_of_photographs() -> None:
                 held += covers(result, true)
                 assert max(widths(result)) < 0.15
     assert 0.85 <= np.mean(held) <= 0.97
+
+
+@pytest.mark.parametrize(
+    "recipe", [{"white": 50, "pearl": 50}, {"green": 50, "green apple": 50}], ids="+".join
+)
+def test_in_a_light_stronger_than_their_difference_colors_are_not_told_apart(
+    recipe: dict[str, float],
+) -> None:
+    layout = lay(asked(recipe))
+    dim = (0.85 * render.render_picture(layout, 512)).astype(np.uint8)
+    result = measure(dim, layout.colors)
+    assert result.groups == ((0, 1),)
+    assert all(covers(result, layout.shares))
