@@ -177,6 +177,6 @@ def test_in_a_light_stronger_than_their_difference_colors_are_not_told_apart(
 
 
 def test_a_colors_mode_is_not_given_to_another_color_that_claims_it() -> None:
-    recipe = {"blue": 12, "dark green": 7, "light green": 4, "dark blue": 45, "violet": 32}
-    layout, result = measured(recipe, 1024)
+    layout = lay(asked({"blue": 12, "dark blue": 50, "violet": 38}, 30))
+    result = measure(render.render_picture(layout, 512), layout.colors)
     assert np.abs(np.subtract(result.shares, layout.shares)).max() < 0.06
