@@ -174,3 +174,9 @@ def test_in_a_light_stronger_than_their_difference_colors_are_not_told_apart(
     result = measure(dim, layout.colors)
     assert result.groups == ((0, 1),)
     assert all(covers(result, layout.shares))
+
+
+def test_a_colors_mode_is_not_given_to_another_color_that_claims_it() -> None:
+    layout = lay(asked({"blue": 12, "dark blue": 50, "violet": 38}, 30))
+    result = measure(render.render_picture(layout, 512), layout.colors)
+    assert np.abs(np.subtract(result.shares, layout.shares)).max() < 0.06
