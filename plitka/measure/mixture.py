@@ -95,14 +95,10 @@ def fit_mixture(
     claimed = np.array(
         [at if of is None else of for of, at in zip(shown.centres, palette, strict=True)]
     )
-<<<<<<< HEAD
-    off_palette = cielab.ciede2000(palette, claimed)
-=======
     distances = cielab.ciede2000(claimed[:, None], palette[None])
     # A mode nearer to another of the colours is that colour's, whoever claims it.
     own = distances.argmin(axis=1) == np.arange(len(colors))
     off_palette = np.where(own, distances.diagonal(), 0)
->>>>>>> h1
     drift = float(off_palette @ np.array(sum_shares(shown, segments)))
     trusted = (off_palette > _CLOSE) & (drift >= _TRUE_COLORS)
     centres = np.where(trusted[:, None], claimed, palette)
