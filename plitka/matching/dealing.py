@@ -4,6 +4,9 @@ Which kinds of granules become which colours is decided for whole kinds, at the 
 kind each granule has its colour by lot, as in a bag of mixed granules.
 """
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,35 +32,68 @@ _LOT = 1e-3  # times a granule's lot: of equal ones the lot decides
 _STREAM = 7  # of the random numbers that are drawn from the layout's seed
 
 
-def deal_colors(analysis: Analysis, layout: Layout, shares: Doubles) -> NDArray[np.int64]:
-    """Deal the layout's K colours to the picture's N granules, all anew.
+Deal: TypeAlias = Callable[[Doubles], NDArray[np.int64]]
+"""Takes (K,) shares, together 1; returns (N,) the colour that each granule gets."""
+
+
+def prepare_dealing(analysis: Analysis, layout: Layout) -> Deal:
+    """Prepare a deal of the layout's K colours to the picture's N granules, all anew.
 
     A granule that shows a colour keeps it as far as the shares allow, first of all where the layout
-    has that colour in the same place. shares: (K,) of the area that is not in shadow, together 1.
-    Returns (N,) colour indices.
+    has that colour in the same place. Shares are those of the area that is not in shadow.
     """
     count = len(layout.colors)
-    if count == 1:
-        return np.zeros(len(analysis.granules.area), np.int64)
     place = _look_up_places(analysis, layout)
     kind, of_granule = np.unique(analysis.material * (count + 1) + place, return_inverse=True)
     material, place = np.divmod(kind, count + 1)
     cost = _compare_to_palette(analysis, layout.colors)[material]
     cost += _PLACE * ((place[:, None] != np.arange(count)) & (place[:, None] < count))
     area = analysis.lit_area
-    target = shares * area.sum()
     kind_area = np.bincount(of_granule, weights=area).astype(np.float64)
+    members = [np.flatnonzero(of_granule == number) for number in range(len(kind))]
     lots = np.random.default_rng((layout.seed, _STREAM)).random(len(area))
-    neighbours = list_neighbours(analysis.granules)
-    owner = np.zeros(len(area), np.int64)
-    for softness in _SOFTNESS:
+
+    def deal_kinds(target: Doubles, softness: float) -> NDArray[np.int64]:
         plan = plan_transport(cost, kind_area, target, softness)
-        for number, parts in enumerate(plan):
-            mine = np.flatnonzero(of_granule == number)
+        owner = np.zeros(len(area), np.int64)
+        for mine, parts in zip(members, plan, strict=True):
             owner[mine] = tile_layout.deal_colors(area[mine], parts, lots[mine])
-        if _measure_clustering(owner, neighbours) <= _CLUSTERING:
-            break
-    return repair_areas(owner, cost[of_granule] + _LOT * lots[:, None], area, target)
+        return owner
+
+    def choose_softness() -> float:
+        neighbours = list_neighbours(analysis.granules)
+        target = np.array(layout.shares) * area.sum()
+        for softness in _SOFTNESS[:-1]:
+            if _measure_clustering(deal_kinds(target, softness), neighbours) <= _CLUSTERING:
+                return softness
+        return _SOFTNESS[-1]
+
+    softness = choose_softness()
+    granule_cost = cost[of_granule] + _LOT * lots[:, None]
+
+    def deal(shares: Doubles) -> NDArray[np.int64]:
+        target = shares * area.sum()
+        return repair_areas(deal_kinds(target, softness), granule_cost, area, target)
+
+    return deal
+
+
+def prepare_keeping(analysis: Analysis, layout: Layout) -> Deal:
+    """Prepare a deal in which granules keep the colours that they show, as far as shares allow.
+
+    All of the layout's K colours must be shown. Shares are those that `measure` should find; what
+    it finds now is taken for what the granules show.
+    """
+    centres = np.array(analysis.classification.centres)
+    cost = cielab.ciede2000(analysis.granules.lab[:, None], centres[None]) / _STRANGE
+    area, owner = analysis.lit_area, analysis.classification.nearest
+    shown = np.bincount(owner, weights=area, minlength=len(layout.colors))
+
+    def deal(shares: Doubles) -> NDArray[np.int64]:
+        change = (shares - np.array(analysis.measured.shares)) * area.sum()
+        return repair_areas(owner, cost, area, shown + change)
+
+    return deal
 
 
 def _measure_clustering(
@@ -72,20 +108,6 @@ def _measure_clustering(
     parts = np.bincount(np.concatenate([one, other])) / (2 * len(one))
     chance = float((parts**2).sum())
     return (float((one == other).mean()) - chance) / max(1 - chance, 1e-9)
-
-
-def keep_colors(analysis: Analysis, layout: Layout, shares: Doubles) -> NDArray[np.int64]:
-    """Keep the colour that each granule shows, unless the shares need another.
-
-    All of the layout's K colours must be shown. shares: (K,) together 1, that `measure` should
-    find; what it finds now is taken for what the granules show. Returns (N,) colour indices.
-    """
-    centres = np.array(analysis.classification.centres)
-    cost = cielab.ciede2000(analysis.granules.lab[:, None], centres[None]) / _STRANGE
-    area, owner = analysis.lit_area, analysis.classification.nearest
-    shown = np.bincount(owner, weights=area, minlength=len(shares))
-    change = (shares - np.array(analysis.measured.shares)) * area.sum()
-    return repair_areas(owner, cost, area, shown + change)
 
 
 def _look_up_places(analysis: Analysis, layout: Layout) -> NDArray[np.int64]:

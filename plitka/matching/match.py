@@ -16,7 +16,8 @@ from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.matching import recolor
 from plitka.matching.analysis import Analysis, analyze
-from plitka.matching.dealing import deal_colors, keep_colors
+from plitka.matching.dealing import prepare_dealing, prepare_keeping
+from plitka.matching.recolor import Recolorer
 from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
 from plitka.measure.classification import NO_COLOR
 from plitka.measure.shares import (
@@ -91,13 +92,13 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
         image = cielab.lab_to_rgb(balanced)
         yield image, measure(image, layout.colors)
         return
-    curves = _build_curves(analysis, layout, near)
-    deal = keep_colors if near else deal_colors
+    recolorer = Recolorer.prepare(analysis, _build_curves(analysis, layout, near), len(shares))
+    deal = (prepare_keeping if near else prepare_dealing)(analysis, layout)
     left = _LEFT / error if near else 0.0
     target = shares - left * _find_deviation(analysis.measured, shares)
     for _ in range(2):
-        owner = deal(analysis, layout, target)
-        lab = recolor.recolor(analysis, owner, curves, len(shares))
+        owner = deal(target)
+        lab = recolorer.recolor(owner)
         image = cielab.lab_to_rgb(recolor.patch(analysis, balanced, owner, lab) if near else lab)
         measured = measure(image, layout.colors)
         yield image, measured

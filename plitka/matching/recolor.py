@@ -64,25 +64,40 @@ def patch(analysis: Analysis, kept: Floats, owner: NDArray[np.int64], other: Flo
     return np.asarray(kept + soft * (other - kept), np.float32)
 
 
-def recolor(
-    analysis: Analysis, owner: NDArray[np.int64], curves: ToneCurves, colors: int
-) -> Floats:
-    """Recolour each granule, softly from one to the next.
+@dataclass(frozen=True, eq=False)
+class Recolorer:
+    """A picture, ready to be recoloured in any deal of colours, below `colors`.
 
-    owner: (N,) the colour that each granule gets, below `colors`. curves: from the picture's
-    materials to the colours. Returns (size, size, 3) L*a*b*.
+    analysis: of the picture. faint: (size, size) see `_find_faint`.
     """
-    owners = _smooth_outlines(owner.astype(np.uint8).take(analysis.granules.map), colors)
-    kinds = analysis.material.astype(np.uint8).take(analysis.granules.map)
-    lab = np.array(cv2.split(analysis.lab), np.float32).reshape(3, -1)
-    mixed = unmixing.unmix(lab, kinds, analysis.materials)
-    lab[:, mixed.where] = mixed.first
-    painter = _Painter(lab, kinds.ravel(), mixed, curves)
-    painted = painter.paint(owners.ravel())
-    _soften_edges(painted, owners, painter, colors, _find_faint(analysis.lab[..., 0]))
-    _correct_medians(painted, owners, painter, colors)
-    _leave_gaps(painted, analysis)
-    return np.asarray(cv2.merge(list(painted.reshape(3, *owners.shape))), np.float32)
+
+    analysis: Analysis
+    colors: int
+    painter: "_Painter"
+    faint: Floats
+
+    @staticmethod
+    def prepare(analysis: Analysis, curves: ToneCurves, colors: int) -> "Recolorer":
+        """Prepare a picture. curves: from its materials to the colours."""
+        kinds = analysis.material.astype(np.uint8).take(analysis.granules.map)
+        lab = np.array(cv2.split(analysis.lab), np.float32).reshape(3, -1)
+        mixed = unmixing.unmix(lab, kinds, analysis.materials)
+        lab[:, mixed.where] = mixed.first
+        painter = _Painter(lab, kinds.ravel(), mixed, curves)
+        return Recolorer(analysis, colors, painter, _find_faint(analysis.lab[..., 0]))
+
+    def recolor(self, owner: NDArray[np.int64]) -> Floats:
+        """Recolour each granule, softly from one to the next.
+
+        owner: (N,) the colour that each granule gets. Returns (size, size, 3) L*a*b*.
+        """
+        granules = self.analysis.granules.map
+        owners = _smooth_outlines(owner.astype(np.uint8).take(granules), self.colors)
+        painted = self.painter.paint(owners.ravel())
+        _soften_edges(painted, owners, self.painter, self.colors, self.faint)
+        _correct_medians(painted, owners, self.painter, self.colors)
+        _leave_gaps(painted, self.analysis)
+        return np.asarray(cv2.merge(list(painted.reshape(3, *owners.shape))), np.float32)
 
 
 def _smooth_outlines(owners: NDArray[np.uint8], colors: int) -> NDArray[np.uint8]:
