@@ -195,7 +195,8 @@ def _soften_edges(
     for color in range(colors):
         part = _compute_cover(owners, color).take(edge)
         mine = np.flatnonzero(part)
-        blend[:, mine] += painter.paint_at(edge[mine], color) * part[mine]
+        weight = part[mine] * np.float32(1 / 255)
+        blend[:, mine] += painter.paint_at(edge[mine], color) * weight
     blend[0] *= 1 - np.float32(_CREASE) * faint.ravel().take(edge)
     painted[:, edge] = blend
 
@@ -219,7 +220,8 @@ def _correct_medians(
         goal = np.average(goals[:, color], axis=0, weights=count)
         median = np.median(painted[:, mine], axis=1)
         if cielab.ciede2000(goal, median) > _SETTLED:
-            painted += (goal - median)[:, None].astype(np.float32) * _compute_cover(owners, color)
+            cover = _compute_cover(owners, color) * np.float32(1 / 255)
+            painted += (goal - median)[:, None].astype(np.float32) * cover
 
 
 def _leave_gaps(painted: Floats, analysis: Analysis) -> None:
@@ -236,7 +238,7 @@ def _leave_gaps(painted: Floats, analysis: Analysis) -> None:
     painted[:, where] += soft[where] * (own.astype(np.float32) - painted[:, where])
 
 
-def _compute_cover(owners: NDArray[np.uint8], color: int) -> Floats:
-    """Compute the fraction of each pixel that is of a colour, 0 to 1, soft at the edges: (n,)."""
-    mine = (owners == color).astype(np.float32)
-    return np.asarray(cv2.GaussianBlur(mine, (3, 3), _SOFT_EDGE), np.float32).ravel()
+def _compute_cover(owners: NDArray[np.uint8], color: int) -> NDArray[np.uint8]:
+    """Compute how much of each pixel is of a colour, 0 to 255, soft at the edges: (n,)."""
+    mine = (owners == color).view(np.uint8) * np.uint8(255)
+    return np.asarray(cv2.GaussianBlur(mine, (3, 3), _SOFT_EDGE), np.uint8).ravel()

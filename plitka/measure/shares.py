@@ -16,7 +16,7 @@ from plitka.measure.segmentation import Segments, measure_insides, segment
 
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
 _SMALLEST_SIDE = 640  # pixels, likewise; no smaller picture is measured at its own size
-_SAMPLE = 2  # every so many pixels of rows and columns make the medians
+_SAMPLE = 4  # every so many pixels of rows and columns make the medians
 
 
 @dataclass(frozen=True)
