@@ -189,8 +189,8 @@ def _soften_edges(
 
     owners: (size, size) the colour of each pixel. faint: (size, size) see `_find_faint`.
     """
-    around = np.ones((3, 3), np.uint8)
-    edge = np.flatnonzero(cv2.dilate(owners, around) != cv2.erode(owners, around))
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    edge = np.flatnonzero(cv2.dilate(owners, cross) != cv2.erode(owners, cross))
     blend = np.zeros((3, len(edge)), np.float32)
     for color in range(colors):
         part = _compute_cover(owners, color).take(edge)
