@@ -22,10 +22,11 @@ _CRUMB = -0.5  # where one of them is but a crumb
 _USUAL_AREA = 300.0  # pixels of a granule's visible area
 _LARGE_AREA = 500.0  # pixels; few granules of photographs are larger
 _LARGEST_AREA = 2000.0  # pixels that no granule exceeds by merging
-# What is smaller or thinner is no granule, but an edge, a glint or a shaded facet of one, and goes
-# to a neighbour at any cost, unless that is of another colour.
+# What is smaller, thinner, or all but enclosed by another is no granule, but an edge, a glint or a
+# shaded facet of one, and goes to that neighbour at any cost, unless that is of another colour.
 _CRUMB_AREA = 50.0  # pixels
 _CRUMB_WIDTH = 5.0  # pixels, of the ellipse of such spread
+_ENCLOSED = 0.7  # of the border of the smaller of two
 _OTHER_COLOR = 30.0  # L*a*b*
 _SMALLEST_PART = 0.05  # of _USUAL_AREA, below which size makes no more difference
 _ROUNDS = 40
@@ -149,7 +150,13 @@ def _find_crumbs(graph: _Graph) -> NDArray[np.bool_]:
     half, rest = (across + along) / 2, np.hypot((across - along) / 2, mixed)
     width = 4 * np.sqrt(np.maximum(half - rest, 0))  # an ellipse has a quarter of it as spread
     crumb = (graph.area < _CRUMB_AREA) | (width < _CRUMB_WIDTH)
-    return (crumb[graph.one] | crumb[graph.other]) & (_compare_colors(graph) < _OTHER_COLOR)
+    around = np.zeros(len(graph.area))
+    for ends in (graph.one, graph.other):
+        around += np.bincount(ends, weights=graph.length, minlength=len(around))
+    smaller = np.where(graph.area[graph.one] < graph.area[graph.other], graph.one, graph.other)
+    enclosed = graph.length > _ENCLOSED * around[smaller]
+    part = crumb[graph.one] | crumb[graph.other] | enclosed
+    return part & (_compare_colors(graph) < _OTHER_COLOR)
 
 
 def _compare_colors(graph: _Graph) -> Doubles:
