@@ -267,7 +267,7 @@ def test_no_color_of_nowhere_shows_where_granules_of_another_color_stood(wanted:
     [
         ({"red": 25, "blue": 25, "black": 20, "white": 30}, {"red": 60, "white": 40}, 0.006),
         ({"red": 25, "blue": 25, "black": 20, "white": 30}, {"sand": 50, "brown": 50}, 0.006),
-        ({"white": 50, "black": 50}, {"red": 50, "blue": 50}, 0.006),
+        ({"white": 50, "black": 50}, {"red": 50, "blue": 50}, 0.008),
     ],
 )
 def test_no_specks_and_no_thin_lines_are_new(
