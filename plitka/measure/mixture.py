@@ -91,6 +91,24 @@ def fit_mixture(
     """
     known = shown.material < len(colors)
     lab, area = insides[known], segments.area[known] / segments.area[known].sum()
+    centres, drift = _place_colors(segments, colors, shown)
+    fit = _maximize_likelihood(_compare_to_colors(lab, colors, centres), area)
+    lit = segments.lab[known, :1] > _GAP * centres[:, 0]
+    seen = fit.weights * np.einsum("n,nk,nk->k", area, fit.likeness, lit) + 1e-12 * fit.weights
+    shares = seen / _expect_light(colors, centres[:, 0])
+    shares = _mend_rims(shares / shares.sum(), centres)
+    shares = _drop_faint(shares, shown)
+    exchangeable = _list_exchangeable(colors, shown, drift)
+    return Mixture(shares, fit.weights, fit.likeness, fit.pull, area, fit.scatter, exchangeable)
+
+
+def _place_colors(
+    segments: Segments, colors: Sequence[Color], shown: Classification
+) -> tuple[Doubles, float]:
+    """Place K colours where the picture shows them, or else where the palette has them.
+
+    Returns (K, 3) L*a*b*, and how far the picture is off the palette, as mean CIEDE2000.
+    """
     palette = np.array([color.lab for color in colors])
     claimed = np.array(
         [at if of is None else of for of, at in zip(shown.centres, palette, strict=True)]
@@ -101,32 +119,67 @@ def fit_mixture(
     off_palette = np.where(own, distances.diagonal(), 0)
     drift = float(off_palette @ np.array(sum_shares(shown, segments)))
     trusted = (off_palette > _CLOSE) & (drift >= _TRUE_COLORS)
-    centres = np.where(trusted[:, None], claimed, palette)
+    return np.where(trusted[:, None], claimed, palette), drift
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """How N segments compare with K colours at their places.
+
+    score, slope: (N, K) see `_score_lightness`. lightness: (N, K) the density of L*. astray: (N, K,
+    2) a*, b* off each colour's curve of shade. usual: (K,) how far those lie off as a rule, in what
+    they do for a steady colour.
+    """
+
+    score: Doubles
+    slope: Doubles
+    lightness: Doubles
+    astray: Doubles
+    usual: Doubles
+
+
+def _compare_to_colors(lab: Doubles, colors: Sequence[Color], centres: Doubles) -> _Comparison:
+    """Compare segments (N, 3) with K colours that lie at `centres` (K, 3)."""
     score, slope = _score_lightness(lab[:, 0], colors, centres[:, 0])
     lightness = np.exp(-0.5 * ((score - _MEAN_SCORE) / _SCORE_SPREAD) ** 2) * slope
     curves = [_shade(*of) for of in zip(colors, centres, score.T, strict=True)]
     astray = lab[:, None, 1:] - np.stack(curves, axis=1)
     usual = np.array([np.hypot(1, np.hypot(*color.chroma_std) / _STEADY) for color in colors])
+    return _Comparison(score, slope, lightness, astray, usual)
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """The likeliest mixture; see Mixture."""
+
+    weights: Doubles
+    likeness: Doubles
+    pull: Doubles
+    scatter: float
+
+
+def _maximize_likelihood(compared: _Comparison, area: Doubles) -> _Fit:
+    """Find the likeliest weights, by turns with where the curves lie and how far segments scatter.
+
+    area: (N,) together 1.
+    """
+    astray, usual = compared.astray, compared.usual
     scatter, spread = _FIRST_SPREAD, _FIRST_SPREAD * usual
-    weights = np.full(len(colors), 1 / len(colors))
-    shift = np.zeros((len(colors), 2))
+    weights = np.full(len(usual), 1 / len(usual))
+    shift = np.zeros((len(usual), 2))
+    rise = (compared.score - _MEAN_SCORE) * compared.slope / _SCORE_SPREAD**2
     for _ in range(_MOVES):
         off = astray - shift
         square = off[..., 0] ** 2 + off[..., 1] ** 2
         near = np.exp(-0.5 * square / spread**2) * ((1 - _STRAY) / spread**2)
         whole = near + np.exp(square * (-0.5 / _STRAY_SPREAD**2)) * (_STRAY / _STRAY_SPREAD**2)
-        density = lightness * whole + 1e-30
+        density = compared.lightness * whole + 1e-30
         for _ in range(_ROUNDS):
             weights = weights * (density.T @ (area / (density @ weights)))
         likeness = density / (density @ weights)[:, None]
         sure = likeness * weights * (near / whole)
-        pull = np.concatenate(
-            [
-                (likeness * weights * (score - _MEAN_SCORE) * slope / _SCORE_SPREAD**2)[..., None],
-                (sure / spread**2)[..., None] * off,
-            ],
-            axis=2,
-        )
+        by_light = likeness * weights * rise
+        pull = np.concatenate([by_light[..., None], (sure / spread**2)[..., None] * off], axis=2)
         sure *= area[:, None]
         amount = sure.sum(axis=0) + 1e-12
         scatter = np.sqrt((sure * square / usual**2).sum() / (2 * amount.sum()))
@@ -135,24 +188,16 @@ def fit_mixture(
         mean = np.einsum("nk,nkc->kc", sure, astray) / amount[:, None]
         heard = INDEPENDENT * len(area) * amount / spread**2
         shift = mean * (heard / (heard + 1 / _DRIFT**2))[:, None]
-    lit = segments.lab[known, :1] > _GAP * centres[:, 0]
-    seen = weights * np.einsum("n,nk,nk->k", area, likeness, lit) + 1e-12 * weights
-    shares = seen / _expect_light(colors, centres[:, 0])
-    shares = _mend_rims(shares / shares.sum(), centres)
-    shares = _drop_faint(shares, shown)
-    exchangeable = _list_exchangeable(palette, shown, drift)
-    return Mixture(shares, weights, likeness, pull, area, scatter, exchangeable)
+    return _Fit(weights, likeness, pull, scatter)
 
 
 def _list_exchangeable(
-    palette: Doubles, shown: Classification, drift: float
+    colors: Sequence[Color], shown: Classification, drift: float
 ) -> tuple[tuple[int, int], ...]:
-    """List the pairs of Mixture.exchangeable.
-
-    palette: (K, 3) L*a*b*. drift: mean CIEDE2000 of the claims.
-    """
+    """List the pairs of Mixture.exchangeable. drift: see `_place_colors`."""
     if drift < _TRUE_COLORS:
         return ()
+    palette = np.array([color.lab for color in colors])
     near = cielab.ciede2000(palette[:, None], palette[None]) < drift
     unclaimed = np.array([centre is None for centre in shown.centres])
     pairs = np.argwhere(np.triu(near & (unclaimed[:, None] | unclaimed[None]), 1))
