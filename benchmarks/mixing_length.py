@@ -125,21 +125,24 @@ def _summarize(name: str, lengths: list[float]) -> list[str]:
     return [name, str(len(lengths)), *(f"{figure:.1f}" for figure in figures)]
 
 
-def list_outputs() -> list[tuple[str, Image, Layout]]:
-    """List real pictures of the system that Plitka replaces, with the layouts of their recipes."""
+def find_outputs() -> Path | None:
+    """Find the table of real pictures of the system that Plitka replaces; None without one."""
     shared = os.environ.get("PLITKA_SHARED")
     table = Path(shared) / "outputs" / "outputs.csv" if shared else None
-    if table is None or not table.is_file():
-        return []
-    found = []
+    return table if table is not None and table.is_file() else None
+
+
+def list_outputs() -> Iterator[tuple[str, Image, Layout]]:
+    """List these pictures, with the layouts of their recipes."""
+    table = find_outputs()
+    if table is None:
+        return
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             codes, percent = row["colours"].upper().split("+"), row["percent"].split("+")
             recipe = "+".join(map("".join, zip(codes, percent, strict=True)))
             image = images.load(table.parent / row["file"])
-            name = f"{row['file'].removesuffix('.jpg')} {recipe}"
-            found.append((name, image, layout(recipe, _SEED)))
-    return found
+            yield f"{row['file'].removesuffix('.jpg')} {recipe}", image, layout(recipe, _SEED)
 
 
 def _list_one_color_photographs() -> Iterator[tuple[str, Image, Layout]]:

@@ -42,7 +42,7 @@ class Analysis:
     """What matching knows of a picture of size x size pixels; N granules, M materials.
 
     lab: (size, size, 3) L*a*b*. measured: what `measure` finds of the layout's colours on it.
-    classification: which colours the granules show. material: (N,) index into `materials` of each
+    granules: each with its pixels. classification: which colours the granules show. material: (N,) index into `materials` of each
     granule's material.
     """
 

@@ -15,7 +15,7 @@ from playwright.sync_api import Route, expect
 from plitka import images, pipeline
 from plitka.engines.procedural import RenderEngine
 from tests.conftest import OpenHand
-from tests.support.designer import DRAWN_MS, Hand
+from tests.support.designer import DASH, DRAWN_MS, Hand
 from tests.support.recipes import parse
 
 THREE = "#c=red:50,blue:30,white:20&angle=45&seed=7"
@@ -58,7 +58,7 @@ def test_a_row_tells_what_the_tile_shows_and_what_a_stranger_measures(hand: Hand
         found = re.fullmatch(r"shows ([\d.]+)%", shown)
         assert found is not None
         assert float(found[1]) == pytest.approx(share, abs=0.3)
-        assert re.fullmatch(r"a stranger measures [\d.]+% \(\d+–\d+%\)", measured)  # noqa: RUF001
+        assert re.fullmatch(rf"a stranger measures [\d.]+% \(\d+{DASH}\d+%\)", measured)
     expect(hand.page.locator("#measured-note")).to_contain_text("counted granule by granule")
     expect(hand.page.locator("#groups")).to_be_hidden()
 
@@ -68,7 +68,7 @@ def test_look_alikes_show_their_shares_and_are_not_told_apart_by_a_stranger(hand
     assert hand.shown() == pytest.approx({"white": 60, "pearl": 40}, abs=0.2)
     rows = hand.page.locator("#rows .shares")
     expect(rows.first).to_have_text(
-        re.compile(r"^shows 60%a stranger measures \d+–\d+%, not told apart$")  # noqa: RUF001
+        re.compile(rf"^shows 60%a stranger measures \d+{DASH}\d+%, not told apart$")
     )
     groups = hand.page.locator("#groups")
     expect(groups).to_have_text("white + pearl: not told apart, 100% together.")
@@ -97,12 +97,12 @@ COUNTED = {**FOUND, "shares": {"white": 0.32, "pearl": 0.18, "red": 0.5}, "count
 
 def test_colors_that_are_not_told_apart_are_said_to_be_and_count_as_one(hand: Hand) -> None:
     hand.open(THREE)
-    told = ["19–55%, not told apart", "0–30%, not told apart", "50% (46–53%)"]  # noqa: RUF001
+    told = [f"19{DASH}55%, not told apart", f"0{DASH}30%, not told apart", f"50% (46{DASH}53%)"]
     together = "white + pearl: not told apart, 50% together."
     assert hand.page.evaluate(SAID, FOUND) == [*told, together, "shares off by 0 points in all"]
     assert hand.page.evaluate(SAID, COUNTED)[-1] == "shares off by 2 points in all"
     apart = hand.page.evaluate(SAID, {**FOUND, "groups": []})
-    assert apart[:2] == ["50% (19–55%)", "0% (0–30%)"]  # noqa: RUF001
+    assert apart[:2] == [f"50% (19{DASH}55%)", f"0% (0{DASH}30%)"]
     assert apart[3:] == ["", "shares off by 20 points in all"]
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from plitka import images
 from tests.conftest import OpenHand, StartServer
-from tests.support.designer import designer
+from tests.support.designer import DASH, designer
 from tests.support.replicate_api import replicate_api
 from tests.support.small_sdxl import SmallSdxl
 
@@ -51,7 +51,7 @@ def test_a_photograph_by_a_cog_server_is_streamed_cancelled_and_taken_again(
         expect(page.locator("#caption")).to_contain_text(re.compile("^Photograph, 1024 .*seed 7"))
         assert hand.shown() == pytest.approx({"red": 60, "white": 40}, abs=6)
         rows = page.locator("#rows .shares")
-        expect(rows.first).to_have_text(re.compile(r"^measured [\d.]+% \(\d+–\d+%\)$"))  # noqa: RUF001
+        expect(rows.first).to_have_text(re.compile(rf"^measured [\d.]+% \(\d+{DASH}\d+%\)$"))
         expect(page.locator("#measured-note")).to_contain_text("measured on the photograph")
         with Image.open(hand.save("Photograph")) as picture:
             assert json.loads(picture.info[images.TEXT_KEY])["engine"] == "sdxl"

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.color_match import classify_pixels
-from benchmarks.mixing_length import list_outputs, measure_mixing_length
+from benchmarks.mixing_length import find_outputs, list_outputs, measure_mixing_length
 from plitka.arrays import Floats, Image
 from plitka.color import cielab
 from plitka.color.palette import Color
@@ -162,7 +162,7 @@ def test_colors_mix_over_no_more_than_granules(
     assert measure_mixing_length(shown) * 1024 / size < 10
 
 
-@pytest.mark.skipif(not list_outputs(), reason="PLITKA_SHARED names no folder with outputs")
+@pytest.mark.skipif(find_outputs() is None, reason="PLITKA_SHARED names no folder with outputs")
 def test_colors_mix_over_no_more_than_granules_on_real_pictures() -> None:
     lengths = {}
     for name, image, wanted in list_outputs():

@@ -17,6 +17,7 @@ from playwright.sync_api import Download, Locator, Page
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 DRAWN_MS = 30_000  # for a picture, on a slow machine
+DASH = "\N{EN DASH}"  # as the page writes intervals
 _CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
