@@ -42,8 +42,8 @@ class Analysis:
     """What matching knows of a picture of size x size pixels; N granules, M materials.
 
     lab: (size, size, 3) L*a*b*. measured: what `measure` finds of the layout's colours on it.
-    granules: each with its pixels. classification: which colours the granules show. material: (N,) index into `materials` of each
-    granule's material.
+    granules: each with its pixels. classification: which colours they show. material: (N,) index
+    into `materials` of each granule's material.
     """
 
     lab: Floats
