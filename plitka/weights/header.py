@@ -22,63 +22,74 @@ PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
 @dataclass(frozen=True)
 class Header:
-    """What the header of one file says. metadata: the file's own notes, as text."""
+    """What the header of one file says.
+
+    title: what sentences call the file: its path, or for a member of a package the package's path
+    and the member's, `trained.tar: lora.safetensors`. dtypes: name of a tensor -> its type as
+    safetensors writes it, such as F16. metadata: the file's own notes, as text.
+    """
 
     path: Path
+    title: str
     shapes: Shapes
+    dtypes: Mapping[str, str]
     metadata: Mapping[str, str]
 
 
-def read_header(path: Path, remedy: str) -> Header:
+def read_header(path: Path, remedy: str, title: str | None = None) -> Header:
     """Read the header of one file. Raises WeightsError unless it is a whole safetensors file.
 
-    remedy: what to do where there is no file that can be read; it ends that sentence.
+    remedy: what to do where there is no file that can be read; it ends that sentence. title: what
+    sentences call the file, None for its path.
     """
+    title = title or str(path)
     if path.suffix.lower() in PICKLE_SUFFIXES:
         raise WeightsError(
-            f"{path}: a {path.suffix} file can hold a pickle, which may run anything when it is"
+            f"{title}: a {path.suffix} file can hold a pickle, which may run anything when it is"
             " loaded; only .safetensors is read, so convert it or get it in that form"
         )
     try:
         with path.open("rb") as file:
             start = file.read(512)
     except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file; {remedy}") from None
+        raise WeightsError(f"{title}: no such file; {remedy}") from None
     except IsADirectoryError:
-        raise WeightsError(f"{path}: a folder, not a file; {remedy}") from None
+        raise WeightsError(f"{title}: a folder, not a file; {remedy}") from None
     except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    _refuse_what_else_it_is(path, start)
+        raise WeightsError(f"{title}: cannot be read ({error.strerror}); {remedy}") from None
+    _refuse_what_else_it_is(title, start)
     try:
         with safe_open(path, framework="np") as tensors:
             names = tensors.offset_keys()
-            shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in names}
-            return Header(path, shapes, tensors.metadata() or {})
+            slices = {name: tensors.get_slice(name) for name in names}
+            shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
+            dtypes = {name: part.get_dtype() for name, part in slices.items()}
+            return Header(path, title, shapes, dtypes, tensors.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise WeightsError(
-            f"{path}: not a safetensors file, or a truncated or damaged one"
+            f"{title}: not a safetensors file, or a truncated or damaged one"
             f" ({extract_first_line(error)}); copy or download it again in that form"
         ) from None
 
 
-def _refuse_what_else_it_is(path: Path, start: bytes) -> None:
+def _refuse_what_else_it_is(title: str, start: bytes) -> None:
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
         raise WeightsError(
-            f"{path}: a Git LFS pointer and not the file itself; fetch it with `git lfs pull`, or"
+            f"{title}: a Git LFS pointer and not the file itself; fetch it with `git lfs pull`, or"
             " download the file that it stands for"
         )
     if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         raise WeightsError(
-            f"{path}: a web page saved under this name, not weights; download it again from its"
+            f"{title}: a web page saved under this name, not weights; download it again from its"
             " direct link, logged in where the site asks for that"
         )
     if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
         raise WeightsError(
-            f"{path}: a pickle or zip archive under this name, which is never loaded; convert it"
+            f"{title}: a pickle or zip archive under this name, which is never loaded; convert it"
             " to safetensors"
         )
     if not start:
-        raise WeightsError(f"{path}: an empty file; copy or download it again")
+        raise WeightsError(f"{title}: an empty file; copy or download it again")
 
 
 def count_parameters(shapes: Shapes) -> int:
