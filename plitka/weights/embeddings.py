@@ -23,6 +23,11 @@ class Embeddings:
     tensors: Mapping[str, str]
 
 
+def is_embedding_tensor(name: str) -> bool:
+    """Whether a tensor is an embedding: such tensors lie in files of LoRAs too, as bundles."""
+    return name in {*_HALVES, *_HALVES.values()} or name.startswith("bundle_emb.")
+
+
 def is_embeddings(header: Header) -> bool:
     """Whether any tensor has the name of an embedding of SDXL's text encoders."""
     names = {*_HALVES, *_HALVES.values()}
