@@ -257,7 +257,7 @@ def _choose_device() -> str:
 def write_lora(path: Path, modules: Modules) -> None:
     """Write a LoRA in kohya's form, on the modules of the LoRA that Plitka was made for."""
     tensors: dict[str, torch.Tensor] = {}
-    for module, shape in modules["unet"].items():
+    for module, (shape, _) in modules["unet"].items():
         if module.endswith(_ON_LORA):
             ones = [1] * (len(shape) - 2)
             kind: dict[str, Any] = {"dtype": torch.float16, "device": _choose_device()}

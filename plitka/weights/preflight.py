@@ -14,14 +14,22 @@ from plitka.runtime.memory import format_gib
 from plitka.weights import models, snapshot
 from plitka.weights.archive import Package
 from plitka.weights.embeddings import Embeddings, check_embeddings
+from plitka.weights.header import read_header
 from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
-from plitka.weights.lora_file import Lora, resolve_lora
+from plitka.weights.lora_file import (
+    Lora,
+    find_lora_file,
+    read_config_beside,
+    resolve_lora,
+    resolve_turbo,
+)
 from plitka.weights.lora_targets import Modules, list_modules
 from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
     DEFAULT_EMBEDDINGS,
     DEFAULT_LORA,
+    LORA,
     SDXL,
     TURBO_LORA,
     WeightsSettings,
@@ -200,7 +208,16 @@ def _inspect_lora(
     if path is None:
         return None, Finding("LoRA", "none, as PLITKA_LORA says")
     describe = partial(_describe_lora, compared=modules is not None)
-    return _check("LoRA", lambda: resolve_lora(path, modules), describe)
+
+    def check() -> Lora:
+        header = read_header(find_lora_file(path), _make_lora_remedy(LORA))
+        return resolve_lora(header, read_config_beside(header), modules)
+
+    return _check("LoRA", check, describe)
+
+
+def _make_lora_remedy(setting: str) -> str:
+    return f"put the LoRA there, name it with {setting}, or set {setting}=none to run without one"
 
 
 def _inspect_embeddings(
@@ -232,29 +249,18 @@ def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _Inspe
     if path is None:
         return None, Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one")
     describe = partial(_describe_lora, compared=modules is not None)
-    return _check("turbo LoRA", lambda: resolve_turbo(path, modules), describe)
 
+    def check() -> Lora:
+        header = read_header(find_lora_file(path), _make_lora_remedy(TURBO_LORA))
+        return resolve_turbo(header, read_config_beside(header), modules)
 
-def resolve_turbo(path: Path, modules: Modules | None) -> Lora:
-    """As `resolve_lora`, for the distilled LoRA, which may change the UNet alone."""
-    try:
-        lora = resolve_lora(path, modules)
-    except WeightsError as fault:  # whose remedy is to set the other LoRA's setting
-        raise WeightsError(str(fault).replace("PLITKA_LORA", TURBO_LORA)) from None
-    others = {change.component for change in lora.changes} - {"unet"}
-    if others:
-        raise WeightsError(
-            f"{path}: changes the {min(others)} too, and a distilled LoRA is switched on for the"
-            f" UNet alone; set {TURBO_LORA} to one such as SDXL-Lightning's or Hyper-SD's"
-        )
-    return lora
+    return _check("turbo LoRA", check, describe)
 
 
 def _describe_lora(lora: Lora, compared: bool) -> str:
     """Describe a LoRA. compared: whether there was a base model to compare its shapes with."""
-    ranks = ", ".join(map(str, sorted({change.rank for change in lora.changes})))
     rest = "" if compared else "; not compared with the base model, which has a fault"
-    return f"{lora.path}: {len(lora.changes)} modules, rank {ranks}{rest}"
+    return f"{lora.title}: {lora.describe()}{rest}"
 
 
 def _describe(part: Base | RemoteBase | Model | Path | Remote) -> str:

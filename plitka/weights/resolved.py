@@ -7,13 +7,12 @@ from plitka.errors import WeightsError
 from plitka.weights import models
 from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import Remote, fetch_remote
-from plitka.weights.lora_file import Lora, resolve_lora
+from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import list_modules
 from plitka.weights.models import Base, Model
 from plitka.weights.preflight import (
     ANOTHER_ENGINE,
     Preflight,
-    resolve_turbo,
     uses_own_vae,
 )
 from plitka.weights.settings import WeightsSettings
@@ -59,8 +58,8 @@ def fetch_weights(preflight: Preflight) -> Resolved:
         base = _fetch_base(announced.remote, uses_own_vae(preflight.settings))
     modules = list_modules(base.shapes)
     if modules != list_modules(announced.shapes):
-        lora = None if lora is None else resolve_lora(lora.path, modules)
-        turbo = None if turbo is None else resolve_turbo(turbo.path, modules)
+        lora = None if lora is None else resolve_lora(lora.header, lora.config, modules)
+        turbo = None if turbo is None else resolve_turbo(turbo.header, turbo.config, modules)
     configs, vae = preflight.configs, preflight.vae
     if isinstance(configs, Remote):
         configs = fetch_remote(configs, "PLITKA_BASE")
