@@ -181,9 +181,9 @@ def find_glora_form(parts: Shapes, weight: Shape) -> str | None:
     W + W a1 a2 + b1 b2 as LyCORIS has it now; W + W a2 a1 + b2 b1 as its first versions had it,
     for Linear layers and 1x1 convolutions.
     """
-    if len(weight) < 2 or any(len(shape) < 2 for shape in parts.values()):
-        return None
     a1, a2, b1, b2 = (parts[part] for part in ("a1", "a2", "b1", "b2"))
+    if min(map(len, (weight, a1, a2, b1, b2))) < 2:
+        return None
     forms = []
     rank, middle = b1[1], parts.get("bm")
     whole = middle is None and _is(b2, rank, *weight[1:])

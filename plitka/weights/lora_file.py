@@ -89,11 +89,12 @@ class Lora:
         return self.header.title
 
     def describe(self) -> str:
-        """Methods, modules and ranks: "LoRA, 96 modules, rank 32"."""
+        """Modules, ranks and methods: "96 modules, rank 32", "96 modules, LoKr and norm"."""
         methods = sorted({change.name_method() for change in self.changes})
         ranks = sorted({change.rank for change in self.changes if change.rank is not None})
         shown = f", rank {', '.join(map(str, ranks))}" if ranks else ""
-        return f"{' and '.join(methods)}, {len(self.changes)} modules{shown}"
+        kinds = "" if methods == ["LoRA"] else f", {' and '.join(methods)}"
+        return f"{len(self.changes)} modules{shown}{kinds}"
 
 
 def find_lora_file(path: Path) -> Path:
@@ -191,10 +192,10 @@ class _Resolver:
         if self._config is not None:
             self._config.refuse_unread()
         updates, strays = self._group_tensors()
-        if strays or self._modules is None:
-            self._refuse_other_families()
         if strays:
             raise self._explain_strays(strays)
+        if self._modules is None and self._is_for_another_family():
+            raise explain_wrong_file(self._header, _WANTED, self._setting)
         changes = tuple(
             self._make_change(component, module, parts)
             for (component, module), parts in updates.items()
@@ -355,9 +356,12 @@ class _Resolver:
         scale = self._config.find_scale(key.component, key.layer, name)
         if scale is None:
             return None
-        if rank != scale.rank and (rank is None or scale.rank is not None):
-            said = "nothing of it" if scale.rank is None else scale.rank
-            raise self._make_error(f"{first} is of rank {rank}, and its configuration says {said}")
+        if rank is None and scale.rank is None:
+            raise self._make_error(f"the configuration of {first} says nothing of its rank")
+        if rank is not None and scale.rank not in (None, rank):
+            raise self._make_error(
+                f"{first} is of rank {rank}, and its configuration says {scale.rank}"
+            )
         if name == "LORA":
             self._check_dora(key.component, named)
         return scale
@@ -422,25 +426,25 @@ class _Resolver:
     def _explain_misfit(
         self, component: str, module: str, parts: Mapping[str, str], weight: Shape
     ) -> WeightsError:
-        self._refuse_other_families()
-        shown = [f"{name} ({format_shape(self._header.shapes[name])})" for name in parts.values()]
+        names = [name for part, name in parts.items() if part != "alpha"]
+        shown = [f"{name} ({format_shape(self._header.shapes[name])})" for name in names]
         verb = "does" if len(shown) == 1 else "do"
         return self._make_error(
-            f"{' and '.join(shown)} {verb} not fit {component} {module} ({format_shape(weight)})"
+            f"{list_names(shown)} {verb} not fit {component} {module} ({format_shape(weight)})"
         )
 
-    def _refuse_other_families(self) -> None:
-        """Raise WeightsError for an adapter of another family of models."""
-        identity = identify(self._header)
-        if identity is not None and identity.setting != LORA:
-            raise explain_wrong_file(self._header, _WANTED, self._setting)
-
     def _make_error(self, state: str) -> WeightsError:
-        """The error for a file that is an adapter for SDXL, but not a whole or a plain one."""
+        """The error for an adapter with a fault: where it is of another family, that is said."""
+        if self._is_for_another_family():
+            return explain_wrong_file(self._header, _WANTED, self._setting)
         return WeightsError(
             f"{self._header.title}: {state}; copy or download it again as its trainer wrote it, or"
             f" set {self._setting}=none"
         )
+
+    def _is_for_another_family(self) -> bool:
+        identity = identify(self._header)
+        return identity is not None and identity.setting != LORA
 
 
 def _find_rank(method: str, shapes: Mapping[str, Shape], weight: Shape | None) -> int | None:

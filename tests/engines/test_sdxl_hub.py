@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from plitka.weights.settings import SDXL
 from tests.conftest import LoadSdxl
-from tests.engines.test_sdxl_lora import Trained, kohya
 from tests.support.hub import hub
 from tests.support.small_sdxl import SmallSdxl
+from tests.support.trained_loras import Trained, kohya
 
 ROOT = Path(__file__).parents[2]
 LOAD = """

@@ -60,6 +60,13 @@ def save(folder: Path) -> SmallSdxl:
     return files
 
 
+def load_base(files: SmallSdxl) -> Any:
+    """The base by diffusers' own loader, in single precision, with nothing of Plitka's."""
+    return StableDiffusionXLPipeline.from_pretrained(
+        files.base, variant="fp16", dtype=torch.float32
+    )
+
+
 def save_base(folder: Path, variant: str | None = "fp16") -> Path:
     """Save a pipeline in the form of the hub's repository, in half precision if `variant`."""
     torch.manual_seed(1)
