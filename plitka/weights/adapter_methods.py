@@ -291,7 +291,7 @@ METHODS: Mapping[str, Method] = {
     "ia3": Method("(IA)3", (_sets("weight on_input"),), frozenset(), _fits_ia3),
     "peft_ia3": Method("(IA)3", (_sets("ia3_l"),), frozenset(), _fits_peft_ia3),
     "diff": Method("difference", (_sets("diff"),), frozenset(), _fits_diff),
-    "norm": Method("norm", (_sets("w_norm"),), frozenset(), _fits_norm),
+    "norm": Method("norm", (_sets("w_norm b_norm"),), frozenset(), _fits_norm),
 }
 BIASES = ("diff_b", "b_norm", "up_bias")
 """Parts that change a module's bias."""

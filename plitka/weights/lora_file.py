@@ -33,6 +33,9 @@ _FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 _SINGLE = ("alpha", "on_input", "scaled_oft")
 """Parts that are one number each, of any type."""
 
+_EVEN = ("alpha", "dora_scale", "magnitude", "rescale", "scaled_oft", "up_bias")
+"""Parts that change what the others of a module mean."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -200,6 +203,7 @@ class _Resolver:
             self._make_change(component, module, parts)
             for (component, module), parts in updates.items()
         )
+        self._check_evenness(changes)
         shapes = {name: self._header.shapes[name] for name in self._names}
         return Lora(self._header, self._beside, changes, count_parameters(shapes))
 
@@ -344,6 +348,21 @@ class _Resolver:
             fits = fits and adapter_methods.fits_magnitude(shapes["magnitude"], weight)
         if not fits:
             raise self._explain_misfit(component, module, parts, weight)
+
+    def _check_evenness(self, changes: tuple[Change, ...]) -> None:
+        """Trainers write a part for all modules of a kind or for none: some have lost theirs."""
+        kinds: dict[tuple[str, str | None], list[Change]] = {}
+        for change in changes:
+            kinds.setdefault((change.component, change.method), []).append(change)
+        for kind in kinds.values():
+            for part in _EVEN:
+                lacking = [change for change in kind if part not in change.parts]
+                if 0 < len(lacking) < len(kind):
+                    first = next(iter(lacking[0].parts.values()))
+                    raise self._make_error(
+                        f"{first} has no {part} beside it, as {len(kind) - len(lacking)} other"
+                        " modules of its kind have"
+                    )
 
     def _find_scale(
         self, method: str, rank: int | None, named: Mapping[str, tuple[str, Key]]

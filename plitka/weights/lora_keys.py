@@ -52,30 +52,38 @@ _PREFIXES = tuple(
 _DIFFUSERS = r"(?:\.lora|_lora|\.lora_linear_layer)"
 _ADAPTER = r"(?:\.(?P<adapter>.+))?"
 _PARTS = tuple(
-    (re.compile(rf"(?P<module>.+?){pattern}"), part)
-    for pattern, part in (
-        (rf"\.lora_A{_ADAPTER}\.weight", "down"),
-        (rf"\.lora_B{_ADAPTER}\.weight", "up"),
-        (rf"\.lora_B{_ADAPTER}\.bias", "up_bias"),
-        (rf"(?:{_DIFFUSERS}\.|\.lora_)(?P<part>down|up)\.weight", ""),
-        (rf"(?:{_DIFFUSERS}\.|\.lora_)up\.bias", "up_bias"),
-        (r"\.lora_mid\.weight", "mid"),
-        (rf"{_DIFFUSERS}?\.(?P<part>alpha|dora_scale)", ""),
-        (r"\.lora_magnitude_vector(?:\.(?P<adapter>.+?))??(?:\.weight)?", "magnitude"),
-        (rf"\.oft_R{_ADAPTER}\.weight", "oft_R"),
-        (r"\.oft_R\.scaled_oft", "scaled_oft"),
-        (rf"\.(?P<part>hada_(?:w[12]_[ab]|t[12])|lokr_(?:w[12](?:_[ab])?|t2)){_ADAPTER}", ""),
-        (rf"\.(?P<part>boft_R|boft_s|ia3_l){_ADAPTER}", ""),
-        (r"\.(?P<part>[ab][12]|bm)\.weight", ""),
-        (r"\.(?P<part>oft_blocks|rescale|diff|diff_b|w_norm|b_norm|on_input|weight)", ""),
+    (mark, re.compile(rf"(?P<module>.+?){pattern}"), part)
+    for mark, pattern, part in (
+        (".lora_A", rf"\.lora_A{_ADAPTER}\.weight", "down"),
+        (".lora_B", rf"\.lora_B{_ADAPTER}\.weight", "up"),
+        (".lora_B", rf"\.lora_B{_ADAPTER}\.bias", "up_bias"),
+        (".weight", rf"(?:{_DIFFUSERS}\.|\.lora_)(?P<part>down|up)\.weight", ""),
+        (".alpha", rf"{_DIFFUSERS}?\.(?P<part>alpha)", ""),
+        (".dora_scale", rf"{_DIFFUSERS}?\.(?P<part>dora_scale)", ""),
+        (".bias", rf"(?:{_DIFFUSERS}\.|\.lora_)up\.bias", "up_bias"),
+        (".lora_mid", r"\.lora_mid\.weight", "mid"),
+        (
+            ".lora_magnitude_vector",
+            r"\.lora_magnitude_vector(?:\.(?P<adapter>.+?))??(?:\.weight)?",
+            "magnitude",
+        ),
+        (".oft_R", rf"\.oft_R{_ADAPTER}\.weight", "oft_R"),
+        (".oft_R", r"\.oft_R\.scaled_oft", "scaled_oft"),
+        (".hada_", rf"\.(?P<part>hada_(?:w[12]_[ab]|t[12])){_ADAPTER}", ""),
+        (".lokr_", rf"\.(?P<part>lokr_(?:w[12](?:_[ab])?|t2)){_ADAPTER}", ""),
+        (".boft_", rf"\.(?P<part>boft_[Rs]){_ADAPTER}", ""),
+        (".ia3_l", rf"\.(?P<part>ia3_l){_ADAPTER}", ""),
+        (".weight", r"\.(?P<part>[ab][12]|bm)\.weight", ""),
+        (".", r"\.(?P<part>oft_blocks|rescale|diff|diff_b|w_norm|b_norm|on_input|weight)", ""),
     )
 )
+"""What is in every name of the kind, the name, and the part; "" where the name says it."""
 
 
 def parse_key(name: str) -> Key | None:
     """Take a tensor's name apart; None for a name of no known form."""
-    for pattern, part in _PARTS:
-        if match := pattern.fullmatch(name):
+    for mark, pattern, part in _PARTS:
+        if mark in name and (match := pattern.fullmatch(name)):
             groups = match.groupdict()
             return _parse_module(
                 match["module"], part or match["part"], groups.get("adapter") or ""

@@ -109,7 +109,10 @@ WITH_FAULTS: list[tuple[Shapes, str]] = [
     ({f"{PLACE}.diff_b": (32,)}, "diff_b changes a bias that SDXL has not"),
     ({f"{PLACE}.lora_up.bias": (32,)}, "changes a bias that SDXL has not"),
     ({f"{BIASED}.diff_b": (31,)}, "diff_b (31) does not fit unet mid_block"),
-    ({f"{BIASED}.diff_b": (32,), f"{BIASED}.b_norm": (32,)}, "are for one bias"),
+    (
+        {f"{BIASED}.{part}": (32,) for part in ("diff_b", "w_norm", "b_norm")},
+        "diff_b and lora_unet_mid_block_attentions_0_proj_in.b_norm are for one bias",
+    ),
     # shapes
     ({f"{PLACE}.lora_down.weight": (4, 48)}, "do not fit unet mid_block"),
     ({f"{PLACE}.lora_down.weight": (0, 32), f"{PLACE}.lora_up.weight": (32, 0)}, "do not fit"),
@@ -154,7 +157,12 @@ WITH_FAULTS: list[tuple[Shapes, str]] = [
     ({f"{BIASED}.ia3_l": (32,)}, "does not fit"),
     ({f"{CONV}.ia3_l": (1, 32, 1, 1)}, "is for the inputs or the outputs of a module"),
     ({f"{BIASED}.diff": (32, 31)}, "does not fit"),
-    ({f"{BIASED}.w_norm": (32,)}, "does not fit"),
+    ({f"{BIASED}.w_norm": (32,), f"{BIASED}.b_norm": (32,)}, "do not fit"),
+    ({"lora_unet_mid_block_attentions_0_norm.w_norm": (32,)}, "lacks b_norm beside it"),
+    (
+        {f"{BIASED}.lora_down.weight": (4, 32), f"{BIASED}.lora_up.weight": (32, 4)},
+        "lora_down.weight has no alpha beside it, as 1 other modules of its kind have",
+    ),
     (
         {f"{BIASED}.{part}.weight": (32, 32) for part in ("a1", "a2", "b1", "b2")},
         "cannot be told which version of GLoRA",
@@ -256,7 +264,7 @@ def test_an_alpha_may_be_a_whole_number(
     "parts",
     [
         {"lora_down.weight": torch.full((4, 32), torch.nan), "lora_up.weight": torch.ones(32, 4)},
-        {"lora_down.weight": torch.full((4, 32), 1e38), "lora_up.weight": torch.ones(32, 4)},
+        {"lora_down.weight": torch.full((4, 32), 3e38), "lora_up.weight": torch.ones(32, 4)},
         {"diff_b": torch.full((32,), torch.inf)},
         {"oft_blocks": torch.full((4, 8, 8), torch.nan)},
     ],

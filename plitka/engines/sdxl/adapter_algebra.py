@@ -1,6 +1,6 @@
 """The algebra of adapters: what each method makes of one weight, in float32.
 
-Every function gives the change at strength 1, the method's own weight less the base's. LyCORIS' and
+Each method gives the change at strength 1, the method's own weight less the base's. LyCORIS' and
 PEFT's own functions are used where they have one; LyCORIS is imported when a file needs it, which
 takes a second.
 """
@@ -24,13 +24,21 @@ Tensors: TypeAlias = Mapping[str, Tensor]
 """Part -> tensor, in float32."""
 
 
-def compute_weight_change(change: Change, parts: Tensors, weight: Tensor) -> Tensor:
-    """What is added to a module's weight at strength 1. weight: the base's, in float32."""
+def change_weight(change: Change, parts: Tensors, weight: Tensor, scale: float) -> Tensor:
+    """A module's weight, moved to the method's own by the scale.
+
+    weight: the base's, in float32; it may be overwritten.
+    """
     assert change.method is not None
-    method = _METHODS[change.method]
-    added = method(change, parts, weight).reshape(weight.shape)
     magnitudes = _find_magnitudes(parts, weight)
-    return added if magnitudes is None else _decompose(weight, added, *magnitudes)
+    if change.method == "lora" and magnitudes is None:  # in place, for there are many of these
+        down, up = fold_factors(parts, weight)
+        factor = scale * compute_factor(change, parts)
+        return weight.flatten(1).addmm_(up, down.flatten(1), alpha=factor).reshape(weight.shape)
+    added = _METHODS[change.method](change, parts, weight).reshape(weight.shape)
+    if magnitudes is not None:
+        added = _decompose(weight, added, *magnitudes)
+    return weight.add_(added, alpha=scale)
 
 
 def compute_factor(change: Change, parts: Tensors) -> float:

@@ -94,8 +94,8 @@ def fuse_lora(pipe: Any, lora: Lora, scale: float) -> None:
                     _replace(lora, change, module.bias, bias.add_(added, alpha=scale))
             if change.method is not None:
                 weight = module.weight.to(torch.float32, copy=True)
-                added = adapter_algebra.compute_weight_change(change, parts, weight)
-                _replace(lora, change, module.weight, weight.add_(added, alpha=scale))
+                fused = adapter_algebra.change_weight(change, parts, weight, scale)
+                _replace(lora, change, module.weight, fused)
 
 
 def _replace(lora: Lora, change: Change, parameter: Tensor, fused: Tensor) -> None:
