@@ -1,4 +1,4 @@
-"""Says what a file of weights is, by the names and shapes of its tensors, and which setting it is for.
+"""Says what a file of weights is, by its tensors, and which setting it is for.
 
 Used where a file is not what its setting asks for, so that the sentence names what it is.
 """

@@ -308,7 +308,7 @@ def test_a_controlnet_of_another_kind(
             "a VAE of SD 1.5 or SD 2, not of SDXL",
         ),
         ({"latent_channels": 16}, "a VAE of another model, not of SDXL"),
-        ({"_class_name": "AutoencoderTiny"}, "a AutoencoderTiny, not an AutoencoderKL"),
+        ({"_class_name": "AutoencoderTiny"}, "an AutoencoderTiny, not an AutoencoderKL"),
     ],
 )
 def test_a_vae_of_another_family(
