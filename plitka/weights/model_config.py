@@ -124,4 +124,4 @@ def _write(value: Any) -> str:
 
 
 def _add_article(name: str) -> str:
-    return f"{'an' if name[:1] in 'AEIOU' else 'a'} {name}"
+    return f"{'an' if name[:1] in 'AEIO' else 'a'} {name}"

@@ -184,8 +184,8 @@ def _inspect_configs(
             return source
         return models.check_base(path, architecture, uses_own_vae(settings), source)
 
-    def describe(found: Base | Remote) -> str:
-        return _describe(found) if isinstance(found, Remote) else str(found.tokenizers)
+    def describe(found: Base | Remote | None) -> str:
+        return str(found.tokenizers) if isinstance(found, Base) else _describe(found or path)
 
     found, finding = _check("base configs", check, describe)
     if isinstance(found, Remote):
