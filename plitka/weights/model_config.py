@@ -88,10 +88,12 @@ def _refuse_other_family(part: Part, config: Config, title: str, remedy: str) ->
 
 
 def _read_size(config: Config, name: str, part: Part, title: str, remedy: str) -> Any:
-    """Read a size; it must be one, since a network is built by it."""
+    """Read a size, or names of blocks; it must be one, since a network is built by it."""
     published = PUBLISHED[part]
-    value = config[name] if name in config else published.absent.get(name, published.sizes[name])
-    if not all(_is_size(leaf) for leaf in _list_leaves(value)):
+    usual = published.sizes[name]
+    value = config[name] if name in config else published.absent.get(name, usual)
+    is_named = any(isinstance(leaf, str) for leaf in _list_leaves(usual))
+    if not all(_is_name(leaf) if is_named else _is_size(leaf) for leaf in _list_leaves(value)):
         raise WeightsError(f"{title}: {name} is {_write(value)}, which is no size; {remedy}")
     return value
 
@@ -104,9 +106,13 @@ def _list_leaves(value: Any) -> Iterable[Any]:
         yield value
 
 
+def _is_name(value: Any) -> bool:
+    return value is None or isinstance(value, str)  # there may be no block in the middle
+
+
 def _is_size(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int):
-        return value is None or isinstance(value, str)  # no blocks in the middle; names of blocks
+        return value is None
     return 0 <= value <= _LARGEST
 
 

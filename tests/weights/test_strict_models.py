@@ -222,7 +222,7 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("unet", {"time_cond_proj_dim": 256}, "LCM"),
     ("unet", {"cross_attention_dim": ...}, "cross_attention_dim is not there"),
     ("unet", {"transformer_layers_per_block": ...}, "tensors"),
-    ("unet", {"attention_head_dim": "many"}, "no network can be built by its config.json"),
+    ("unet", {"attention_head_dim": "many"}, "attention_head_dim is many, which is no size"),
     ("unet", {"block_out_channels": [16, 32]}, "no network can be built by its config.json"),
     ("unet", {"layers_per_block": -1}, "layers_per_block is -1, which is no size"),
     ("unet", {"_class_name": "SD3Transformer2DModel"}, "a SD3Transformer2DModel, not a UNet2D"),

@@ -9,6 +9,7 @@ import diffusers
 import torch
 import transformers
 from accelerate import init_empty_weights
+from huggingface_hub.errors import StrictDataclassFieldValidationError
 
 from plitka.weights.header import Shapes
 from plitka.weights.sdxl_architecture import Config, Part
@@ -40,6 +41,7 @@ def build_network(part: Part, config: Config) -> Any:
             LookupError,
             NotImplementedError,
             RuntimeError,
+            StrictDataclassFieldValidationError,
             TypeError,
             ValueError,
         ) as error:  # whatever of it the libraries' constructors stumble on
