@@ -103,8 +103,10 @@ _TRANSFORMERS = (
     ("", _START + r"(transformer_blocks|blocks|layers)[._]\d"),
     ("Flux or SD 3", r"SelfAttention|DenseReluDense"),
 )
-_ADDED = r"transformer_blocks[._]\d+[._]attn1?[._](add_[qkv]_proj|to_[qkv])\b.*(down|lora_A)"
-_BY_WIDTH = {1536: "SD 3", 2432: "SD 3", 3072: "Flux", 1152: "PixArt", 2240: "Sana"}
+_ATTENTION = (  # of blocks that many families share, which differ in their width
+    r"transformer_blocks[._]\d+[._]attn1?[._](add_[qkv]_proj|to_[qkv])\b.*(weight|down|lora_A)"
+)
+_BY_WIDTH = {1536: "SD 3", 2432: "SD 3", 3072: "Flux or Qwen-Image", 1152: "PixArt"}
 _UNET = (
     r"(down|up)_blocks[._]\d+[._](attentions|resnets|downsamplers|upsamplers)|mid_block[._]"
     r"|(input|output)_blocks[._]\d|middle_block[._]\d"
@@ -130,8 +132,8 @@ def find_transformer(tensors: Tensors) -> str | None:
         return None
     family = next((family for family, mark in _TRANSFORMERS if tensors.has(mark)), None)
     if family == "":
-        width = (*tensors.shape(_ADDED), 0, 0)[1]
-        return _BY_WIDTH.get(width, "")
+        width = (*tensors.shape(_ATTENTION), 0, 0)[1]
+        return "Flux" if width == 3072 and tensors.has("ff_context") else _BY_WIDTH.get(width, "")
     return family
 
 

@@ -72,8 +72,8 @@ def explain_wrong_file(header: Header, wanted: str, setting: str) -> WeightsErro
 # Kinds of files, the more special first
 
 _LORA = (
-    r"^(lora|lycoris|oft|boft)_(?!controlnet$)|lora|\.(hada_|lokr_|oft_|boft_|dora_scale)|\.[ab][12]\.weight$"
-    r"|\.(diff|diff_b|w_norm|b_norm|set_weight|on_input)$|ia3_l"
+    r"^(lycoris|b?oft)_|(^|[._])(lora|vera|ia3)([._]|$)|\.[ab][12]\.weight$"
+    r"|\.(hada_|lokr_|b?oft_|dora_scale)|\.(diff|diff_b|w_norm|b_norm|set_weight|on_input)$"
 )
 _EMBEDDING = (
     r"(clip_[lg]|text_encoders_[01]|t5(xxl)?)(_out)?|emb_params|string_to_param\..+|bundle_emb\..+"
@@ -88,6 +88,7 @@ _ADAPTERS: tuple[tuple[str, ...], ...] = (  # title, and patterns that each some
         r"input_hint_block|controlnet_cond_embedding",
         r"\.(up|down)$|lora_(up|down|[AB])",
     ),
+    ("a ControlNet-XS", r"\.(ctrl_to_base|base_to_ctrl)\."),
     ("a PhotoMaker", r"^id_encoder\."),
     ("an AnimateDiff motion LoRA", r"motion_modules\.", r"lora"),
     ("an AnimateDiff motion module", r"motion_modules?\.|temporal_(transformer|attentions)\."),
@@ -130,10 +131,6 @@ def _recognize_controlnet(tensors: Tensors) -> Identity | None:
         tensors.has(r"^control_layers\.\d")
     ):
         family = find_transformer(tensors) or "a diffusion transformer"
-        if tensors.has(r"^pos_embed(_input)?\.proj"):
-            family = "SD 3"
-        elif tensors.has(r"controlnet_x_embedder"):
-            family = "Flux"
         return Identity(f"a ControlNet for {family}", None)
     if not tensors.has(
         r"^(module\.)?controlnet_(down_blocks|mid_block|cond_embedding)\."
@@ -195,13 +192,12 @@ def _recognize_unet(tensors: Tensors) -> Identity | None:
     """Checkpoints of UNets, and UNets alone."""
     prefix = r"^(model\.diffusion_model\.|diffusion_model\.|model\.|unet\.|module\.)?"
     if not tensors.has(
-        prefix + r"((input|output)_blocks\.\d+\.\d|middle_block\.\d|time_embed\.\d"
-        r"|(down|up)_blocks\.\d+\.(attentions|resnets)|mid_block\.(attentions|resnets)"
-        r"|time_embedding\.linear)"
+        prefix + r"((input|output)_blocks\.\d+\.\d|middle_block\.\d"
+        r"|(down|up)_blocks\.\d+\.(attentions|resnets)|mid_block\.(attentions|resnets))"
     ):
         return None
-    if tensors.has(r"\.time_stack\.|\.time_mixer\.|temporal_transformer_blocks\."):
-        return Identity("a model of Stable Video Diffusion", None)
+    if tensors.has(r"\.time_(stack|mixer)\.|temporal_transformer_blocks\.|\.temp_convs\."):
+        return Identity("a video model", None)
     encoders, vae = tensors.has(_ENCODERS), tensors.has(_VAES)
     if tensors.has(r"^edm_vpred\."):
         return Identity("a CosXL checkpoint", None)
@@ -241,43 +237,55 @@ def _recognize_transformer(tensors: Tensors) -> Identity | None:
     return Identity(f"a diffusion model of {family} alone", None)
 
 
-def _recognize_vae(tensors: Tensors) -> Identity | None:
-    prefix = r"^(first_stage_model\.|vae\.|model\.)?"
-    if tensors.has(
+_OTHER_VAES = (
+    (
+        "a TAESD, which only previews what a VAE decodes",
         r"^(taesd_)?(encoder|decoder)\.(layers\.)?\d+\.(conv\.\d|weight|bias)"
-    ) or tensors.has(r"^\d+\.conv\.\d+\.weight$"):
-        return Identity("a TAESD, which only previews what a VAE decodes", None)
-    if tensors.has(prefix + r"(encoder\.downsamples|decoder\.(middle|upsamples))\.") or tensors.has(
-        prefix + r"decoder\.conv_in\.conv\."
-    ):
-        return Identity("a VAE of a video model", None)
+        r"|^\d+\.conv\.\d+\.weight$",
+    ),
+    (
+        "a VAE of a video model",
+        r"(encoder\.downsamples|decoder\.(middle|upsamples|conv_in\.conv|time_conv_out))\."
+        r"|\.temporal_res_block\.",
+    ),
+    ("a VAE of Sana", r"decoder\.(stages|up_blocks\.\d+)\.\d"),
+    ("an asymmetric VAE, made for inpainting", r"decoder\.condition_encoder\."),
+    ("a consistency decoder", r"^decoder_unet\."),
+    ("a VQ autoencoder", r"^(first_stage_model\.)?quantize\.embedding"),
+)
+
+
+def _recognize_vae(tensors: Tensors) -> Identity | None:
+    for title, mark in _OTHER_VAES:
+        if tensors.has(mark):
+            return Identity(title, None)
     if not tensors.has(
-        prefix + r"((encoder|decoder)\.(conv_in|conv_out|norm_out|conv_norm_out|mid|down|up"
-        r"|mid_block|down_blocks|up_blocks|stages|project_in)\.|(post_)?quant_conv\.)"
+        r"^(first_stage_model\.|vae\.|model\.)?((encoder|decoder)\.(conv_in|conv_out|norm_out"
+        r"|conv_norm_out|mid|down|up|mid_block|down_blocks|up_blocks)\.|(post_)?quant_conv\.)"
     ):
         return None
-    latents = (*tensors.shape(r"(^|\.)decoder\.conv_in\.weight$"), 0, 4)[1]
-    if tensors.has(r"decoder\.stages\."):
-        return Identity("a VAE of Sana", None)
-    other = {16: "Flux or SD 3", 32: "Flux 2"}.get(latents)
-    return Identity(f"a VAE of {other}", None) if other else Identity("a VAE", VAE)
+    first = tensors.shape(r"(^|\.)decoder\.conv_in\.weight$")
+    if len(first) == 5:
+        return Identity("a VAE of a video model", None)
+    latents = first[1] if len(first) == 4 else 4
+    family = {16: "Flux or SD 3", 32: "Flux 2"}.get(latents)
+    return Identity(f"a VAE of {family}", None) if family else Identity("a VAE", VAE)
 
 
 def _recognize_encoder(tensors: Tensors) -> Identity | None:
     """Text encoders and vision encoders alone."""
     if tensors.has(r"SelfAttention|DenseReluDense"):
         return Identity("a T5 text encoder", None)
-    sees = tensors.has(r"(^|\.)(vision_model|visual)\.")
+    if tensors.has(r"^special_care_embeds"):
+        return Identity("a safety checker", None)
+    sees = tensors.has(r"(^|\.)(vision_model|visual)\.|(^|\.)patch_embedding\.weight$")
     reads = tensors.has(r"token_embedding\.weight$|(^|\.)text_model\.")
     if sees:
         return Identity("a whole CLIP model" if reads else "a CLIP vision encoder", None)
     if not reads and not tensors.has(r"^transformer\.resblocks\.|^encoder\.layers\.\d+\.self_attn"):
         return None
-    width = (*tensors.shape(r"token_embedding\.weight$|final_layer_norm\.weight$|ln_final\.w"), 0)[
-        -2:
-    ]
-    names = {768: "CLIP-L", 1280: "CLIP-G", 1024: "CLIP-H"}
-    name = next((names[number] for number in width if number in names), "CLIP")
+    width = (0, *tensors.shape(r"token_embedding\.weight$|final_layer_norm\.weight$|ln_final\.w"))
+    name = {768: "CLIP-L", 1280: "CLIP-G", 1024: "CLIP-H"}.get(width[-1], "CLIP")
     return Identity(f"a text encoder alone, {name}", None)
 
 

@@ -245,7 +245,7 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
             **original_unet(1024, first=8, prefix=IN_CHECKPOINT),
             "model.diffusion_model.input_blocks.1.1.time_stack.0.attn1.to_q.weight": (8, 8),
         },
-        "a model of Stable Video Diffusion",
+        "a video model",
         None,
     ),
     # UNets and transformers alone
@@ -423,6 +423,7 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
             "controlnet_blocks.0.weight": (8, 8),
             "controlnet_x_embedder.weight": (8, 64),
             "transformer_blocks.0.attn.to_q.weight": (8, 3072),
+            "transformer_blocks.0.ff_context.net.2.weight": (8, 8),
         },
         "a ControlNet for Flux",
         None,
