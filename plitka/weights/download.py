@@ -84,10 +84,8 @@ def is_address(text: str) -> bool:
 
 def describe_address(address: str) -> str:
     """The address without what may be secret: scheme, host and path alone."""
-    scheme, _, rest = re.split(r"[?#]", address, maxsplit=1)[0].partition(":")
-    place = rest.removeprefix("//")
-    host, slash, path = place.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"[:300]
+    bare = re.split(r"[?#]", address, maxsplit=1)[0]
+    return re.sub(r"^([^/]*://)[^/]*@", r"\1", bare)[:300]
 
 
 def find_cache(env: Mapping[str, str]) -> Path:
@@ -268,11 +266,10 @@ class _Fetch:
         try:
             for _ in range(_MAX_REDIRECTS + 1):
                 with client.stream("GET", address, headers=headers) as response:
-                    location = response.headers.get("Location")
-                    if not response.is_redirect or location is None:
+                    if not response.has_redirect_location:
                         yield response
                         return
-                address = urljoin(address, location)
+                    address = urljoin(address, response.headers["Location"])
                 _refuse_address(address, self._address)
         except httpx2.InvalidURL:
             raise WeightsError(

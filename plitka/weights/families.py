@@ -169,6 +169,8 @@ def find_unet_family(tensors: Tensors) -> str:
 
 def find_lora_family(tensors: Tensors) -> str:
     """The family that a LoRA is for; "SDXL" where nothing says another."""
+    if tensors.has(r"(^|\.)clip_g$") and not tensors.has(r"(^|\.)t5(xxl)?$"):
+        return "SDXL"  # of the embeddings that are bundled with it
     transformer = find_transformer(tensors)
     if transformer is not None:
         return transformer or "a diffusion transformer"

@@ -158,7 +158,7 @@ def _recognize_embeddings(tensors: Tensors) -> Identity | None:
     named = [name for name in tensors.shapes if re.fullmatch(_EMBEDDING, name)]
     if 2 * len(named) < len(tensors.shapes) or not named:
         return _recognize_unnamed_embedding(tensors)
-    if tensors.has(r"^emb_params$|^string_to_param\."):
+    if all(re.match(r"emb_params|string_to_param", name) for name in named):
         return _recognize_unnamed_embedding(tensors)
     if tensors.has(r"(^|\.)t5(xxl)?(_out)?$"):
         family = "SD 3" if tensors.has(r"(^|\.)clip_g") else "Flux"

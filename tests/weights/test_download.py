@@ -76,7 +76,10 @@ def test_a_file_is_fetched_once(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(tqdm.tqdm, "monitor", None)
+    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 10)
     caplog.set_level(logging.DEBUG)
     address = f"{host.address}/pbxt/trained_model.tar?X-Amz-Signature=veiled&file=1"
     path = fetch_weights_file(address, tmp_path)
@@ -444,3 +447,5 @@ def test_addresses_are_told_from_paths() -> None:
     for text in ("a.tar", "/a/b.tar", "owner/name", "C:\\a.tar", "~/a", ""):
         assert not is_address(text), text
     assert describe_address("https://u:p@host:1/a.tar?sig=1#x") == "https://host:1/a.tar"
+    assert describe_address("data:,a@b?c") == "data:,a@b"
+    assert describe_address("https://host/a@b.tar") == "https://host/a@b.tar"

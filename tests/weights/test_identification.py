@@ -815,12 +815,33 @@ DAMAGED: list[Shapes] = [
     {f"lora_unet_{DOWN_1}.lora_down.weight": (2048, 4)},
     kohya("down_blocks_2_attentions_0_transformer_blocks_9_attn2_to_k", 768),
     {"unet.mid_block.attentions.0.proj_in.lora_C.weight": (4, 8)},
+    {
+        "transformer_blocks.0.attn.to_q.lora_A.weight": (4, 8),
+        "clip_l": (2, 768),
+        "clip_g": (2, 1280),
+    },
 ]
 
 
 @pytest.mark.parametrize("shapes", DAMAGED)
 def test_a_damaged_lora_for_sdxl_stays_one(shapes: Shapes, tmp_path: Path) -> None:
     assert identify(header_of(tmp_path, shapes)) == Identity("a LoRA for SDXL", "PLITKA_LORA")
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        {"clip_l": (2, 768), "clip_g": (2, 1280), "odd": (1,)},
+        {"clip_l": (2, 768), "clip_g": (2, 1280), "emb_params": (2, 768)},
+        {"clip_l": (768, 2), "clip_g": (2, 7)},
+        {"text_encoders_0": (2, 768), "clip_g": (1, 2, 1280)},
+        {"<s0>": (1280,), "<s1>": (1280,)},
+        {"<floral-tile>": (2, 1280)},
+    ],
+)
+def test_damaged_embeddings_for_sdxl_stay_such(shapes: Shapes, tmp_path: Path) -> None:
+    found = identify(header_of(tmp_path, shapes))
+    assert found == Identity("embeddings for SDXL", "PLITKA_EMBEDDINGS")
 
 
 def test_what_nothing_is_known_of_is_not_named(tmp_path: Path) -> None:
