@@ -183,6 +183,8 @@ def find_lora_family(tensors: Tensors) -> str:
         return "SDXL"
     if family is not None:
         return family
+    if tensors.shape(r"attn1[._]to_[qkv].*(down|lora_A|hada_w1_b)")[1:] == (1536,):
+        return "the SDXL refiner"  # no other UNet has so wide a block
     if tensors.has(
         r"^lora_te_|(down_blocks[._]0|up_blocks[._]3)[._]attentions|input_blocks[._][12][._]1[._]"
         r"|output_blocks[._](9|10|11)[._]1[._]"

@@ -72,7 +72,7 @@ def explain_wrong_file(header: Header, wanted: str, setting: str) -> WeightsErro
 # Kinds of files, the more special first
 
 _LORA = (
-    r"^(lycoris|b?oft)_|(^|[._])(lora|vera|ia3)([._]|$)|\.[ab][12]\.weight$"
+    r"^(lycoris|b?oft)_|(^|[._])(lora\d?|vera|ia3)([._]|$)|\.[ab][12]\.weight$"
     r"|\.(hada_|lokr_|b?oft_|dora_scale)|\.(diff|diff_b|w_norm|b_norm|set_weight|on_input)$"
 )
 _EMBEDDING = (
@@ -89,7 +89,9 @@ _ADAPTERS: tuple[tuple[str, ...], ...] = (  # title, and patterns that each some
         r"\.(up|down)$|lora_(up|down|[AB])",
     ),
     ("a ControlNet-XS", r"\.(ctrl_to_base|base_to_ctrl)\."),
+    ("a BrushNet", r"^brushnet_(down|mid|up)_block"),
     ("a PhotoMaker", r"^id_encoder\."),
+    ("a PuLID adapter", r"^(pulid_\w+|id_adapter(_attn_layers)?)\."),
     ("an AnimateDiff motion LoRA", r"motion_modules\.", r"lora"),
     ("an AnimateDiff motion module", r"motion_modules?\.|temporal_(transformer|attentions)\."),
     (
@@ -301,7 +303,8 @@ _RECOGNIZERS: tuple[Callable[[Tensors], Identity | None], ...] = (
 )
 
 _QUANTIZED = (
-    ("scaled fp8", r"\.scale_weight$|scaled_fp8$|\.weight_scale$|\.comfy_quant$"),
+    ("scaled fp8", r"\.scale_weight$|(^|\.)scaled_fp8$"),
+    ("ComfyUI's form", r"\.comfy_quant$|\.weight_scale(_2)?$"),
     ("bitsandbytes", r"\.absmax$|\.quant_map$|\.quant_state\.|\.SCB$"),
     ("GPTQ or AWQ", r"\.qweight$|\.qzeros$"),
     ("optimum-quanto", r"\._data$"),

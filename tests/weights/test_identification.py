@@ -210,7 +210,7 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
     ),
     "sdxl, comfy_quant": (
         {**WHOLE_SDXL, "model.diffusion_model.input_blocks.4.1.proj_in.comfy_quant": (27,)},
-        "a whole SDXL checkpoint, quantised (scaled fp8)",
+        "a whole SDXL checkpoint, quantised (ComfyUI's form)",
         None,
     ),
     "sdxl, nf4": (
@@ -516,6 +516,58 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
         "an InstantID adapter for SDXL",
         None,
     ),
+    "ip-adapter plus": (
+        {
+            "image_proj.latents": (1, 16, 1280),
+            "image_proj.proj_in.weight": (8, 1280),
+            "ip_adapter.1.to_k_ip.weight": (8, 2048),
+        },
+        "an IP-Adapter for SDXL",
+        None,
+    ),
+    "ip-adapter of flux": (
+        {
+            "ip_adapter_proj_model.proj.weight": (8, 768),
+            "double_blocks.0.processor.ip_adapter_double_stream_k_proj.weight": (8, 4096),
+        },
+        "an IP-Adapter for Flux",
+        None,
+    ),
+    "control-lora, diffusers names": (
+        {
+            "controlnet_cond_embedding.conv_in.weight": (8, 3, 3, 3),
+            "down_blocks.1.attentions.0.proj_in.lora_A.weight": (4, 8),
+            "down_blocks.1.attentions.0.proj_in.lora_B.weight": (8, 4),
+        },
+        "a Control-LoRA",
+        None,
+    ),
+    "controlnet of flux, xlabs": (
+        {
+            "controlnet_blocks.0.weight": (8, 8),
+            "double_blocks.0.img_attn.qkv.weight": (8, 3072),
+            "input_hint_block.0.weight": (8, 3, 3, 3),
+        },
+        "a ControlNet for Flux",
+        None,
+    ),
+    "brushnet": (
+        {
+            "conv_in_condition.weight": (8, 9, 3, 3),
+            "brushnet_down_blocks.0.weight": (8, 8, 1, 1),
+            "down_blocks.1.resnets.0.conv1.weight": (8, 8, 3, 3),
+        },
+        "a BrushNet",
+        None,
+    ),
+    "pulid": (
+        {
+            "id_adapter.id_embedding_mapping.0.weight": (8, 8),
+            "id_adapter_attn_layers.0.id_to_k.weight": (8, 8),
+        },
+        "a PuLID adapter",
+        None,
+    ),
     "photomaker": (
         {
             "id_encoder.vision_model.post_layernorm.weight": (8,),
@@ -660,6 +712,61 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
         None,
     ),
     "lora of the refiner": (kohya(INPUT_4, 1280), "a LoRA for the SDXL refiner", None),
+    "lora of the refiner, self-attention alone": (
+        kohya("input_blocks_7_1_transformer_blocks_0_attn1_to_q", 1536),
+        "a LoRA for the SDXL refiner",
+        None,
+    ),
+    "lora of flux, processors": (
+        {
+            "double_blocks.0.processor.qkv_lora1.down.weight": (4, 3072),
+            "double_blocks.0.processor.qkv_lora1.up.weight": (8, 4),
+        },
+        "a LoRA for Flux",
+        None,
+    ),
+    "lora of flux, peft": (
+        peft("base_model.model.double_blocks.0.img_attn.proj", 3072),
+        "a LoRA for Flux",
+        None,
+    ),
+    "lora of flux, lokr": (
+        {
+            "lycoris_single_blocks_0_linear1.lokr_w1": (8, 8),
+            "lycoris_single_blocks_0_linear1.lokr_w2": (8, 384),
+        },
+        "a LoRA for Flux",
+        None,
+    ),
+    "lora of flux, its t5": (
+        kohya("encoder_block_0_layer_0_SelfAttention_q", 4096, "lora_te2_"),
+        "a LoRA for Flux or SD 3",
+        None,
+    ),
+    "lora of sd 3, onetrainer": (
+        {
+            **kohya("transformer_transformer_blocks_0_attn_add_q_proj", 1536, "lora_"),
+            **kohya("text_model_encoder_layers_0_mlp_fc1", 1280, "lora_te2_"),
+            **kohya("encoder_block_0_layer_0_SelfAttention_q", 4096, "lora_te3_"),
+        },
+        "a LoRA for SD 3",
+        None,
+    ),
+    "lora of auraflow": (
+        peft("transformer.joint_transformer_blocks.0.attn.to_q", 3072),
+        "a LoRA for AuraFlow",
+        None,
+    ),
+    "lora of hunyuandit": (
+        kohya("blocks_0_attn1_Wqkv", 1408),
+        "a LoRA for HunyuanDiT",
+        None,
+    ),
+    "lora of z-image": (
+        peft("diffusion_model.layers.0.attention.qkv", 3840),
+        "a LoRA for Lumina or Z-Image",
+        None,
+    ),
     "lora of flux, kohya": (
         {
             **kohya("double_blocks_0_img_attn_qkv", 3072),
