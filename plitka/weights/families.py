@@ -87,14 +87,15 @@ _TRANSFORMERS = (
     (
         "Stable Cascade",
         r"(down|up)_blocks[._]\d+[._]\d+[._](channelwise|depthwise|attention|kv_mapper|mapper)"
-        r"|clip_(txt|img)_mapper|effnet_mapper|^lora_prior_|^prior(_unet)?[._]",
+        r"|clip_(txt|img)_mapper|effnet_mapper|^lora_(prior|decoder)_|^prior(_unet)?[._]",
     ),
     ("HunyuanDiT", r"mlp_t5|attn[12][._]Wqkv|text_embedding_padding"),
     ("Sana", r"inverted_conv|conv_inverted|attention_y_norm"),
     ("PixArt", r"kv_linear|t_block[._]1|pos_embed\.proj[\s\S]*caption_projection"),
     ("LTX-Video", r"patchify_proj"),
     ("Mochi", r"t5_yproj|attn[._]qkv_x"),
-    ("Wan", _START + r"blocks[._]\d+[._](self_attn|cross_attn)[._][qkvo]([._]|$)"),
+    ("Cosmos or Anima", _START + r"blocks[._]\d+[._](self|cross)_attn[._][qkv]_proj"),
+    ("Wan", _START + r"blocks[._]\d+[._](self|cross)_attn[._][qkvo](\.|$)"),
     (
         "Lumina or Z-Image",
         _START + r"(layers|noise_refiner|context_refiner)[._]\d+[._](attention|feed_forward|adaLN)"

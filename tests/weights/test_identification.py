@@ -818,6 +818,12 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
         "a LoRA for Wan",
         None,
     ),
+    "lora of wan, kohya": (kohya("blocks_0_self_attn_q", 5120), "a LoRA for Wan", None),
+    "lora of anima": (
+        kohya("blocks_0_cross_attn_k_proj", 1024),
+        "a LoRA for Cosmos or Anima",
+        None,
+    ),
     "lora of hunyuanvideo": (
         kohya("double_blocks_0_img_mod_linear", 3072),
         "a LoRA for HunyuanVideo",
