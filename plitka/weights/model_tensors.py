@@ -59,7 +59,7 @@ def find_tensors(
             else:
                 strays.append(source.name)
     if strays:
-        raise _explain_strays(headers, strays, title, remedy)
+        raise _explain_strays(part, headers, strays, title, remedy)
     lacking = [name for key, name in keys.items() if key not in held]
     if lacking:
         raise WeightsError(
@@ -83,12 +83,22 @@ def strip_prefix(header: Header, prefix: str) -> Header:
     )
 
 
+_TITLES: Mapping[Part, str] = {
+    "unet": "a UNet of SDXL alone, without text encoders and VAE",
+    "vae": "a VAE",
+    "text_encoder": "a text encoder alone, CLIP-L",
+    "text_encoder_2": "a text encoder alone, CLIP-G",
+    "controlnet": "a ControlNet for SDXL",
+}
+"""What `identify` calls the file of one network."""
+
+
 def _explain_strays(
-    headers: Iterable[Header], strays: list[str], title: str, remedy: str
+    part: Part, headers: Iterable[Header], strays: list[str], title: str, remedy: str
 ) -> WeightsError:
     for header in headers:
         identity = identify(header)
-        if identity is not None and identity.setting is None:
+        if identity is not None and identity.title != _TITLES[part]:
             return WeightsError(f"{title}: {identity.title}, which is not loaded; {remedy}")
     return WeightsError(
         f"{title}: {len(strays)} of its tensors have no place in the model: {list_names(strays)};"

@@ -243,7 +243,8 @@ def test_a_base_model_with_a_file_missing_or_of_another_family(
             "SD 1.5 or SD 2",
         ),
         (("conditioner.embedders.0.model.x", "model.diffusion_model.x"), "the SDXL refiner"),
-        (("blocks.0.weight",), "not an SDXL checkpoint, it lacks text_encoder"),
+        (("blocks.0.weight",), "a diffusion transformer, not a whole SDXL checkpoint"),
+        (("odd", "more"), "not an SDXL checkpoint, it lacks text_encoder"),
     ],
 )
 def test_a_checkpoint_of_another_family(
