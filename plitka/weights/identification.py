@@ -196,7 +196,10 @@ def _recognize_unet(tensors: Tensors) -> Identity | None:
     if not tensors.has(
         prefix + r"((input|output)_blocks\.\d+\.\d|middle_block\.\d"
         r"|(down|up)_blocks\.\d+\.(attentions|resnets)|mid_block\.(attentions|resnets))"
-    ) and not (tensors.has(r"^model\.diffusion_model\.") and tensors.has(_ENCODERS)):
+    ) and not (
+        tensors.has(r"^model\.diffusion_model\.")
+        and tensors.has(r"^(conditioner|cond_stage_model)\.")
+    ):
         return None
     if tensors.has(r"\.time_(stack|mixer)\.|temporal_transformer_blocks\.|\.temp_convs\."):
         return Identity("a video model", None)
@@ -206,10 +209,6 @@ def _recognize_unet(tensors: Tensors) -> Identity | None:
     if tensors.has(r"^edm_(mean|std)$"):
         return Identity("a checkpoint of Playground 2.5", None)
     family = find_unet_family(tensors)
-    if not family and tensors.has(r"^cond_stage_model\."):
-        family = "SD 1.5 or SD 2"
-    if not family and tensors.has(r"^conditioner\.embedders\.0\.model\."):
-        family = "the SDXL refiner"
     first = tensors.shape(prefix + r"(input_blocks\.0\.0|conv_in)\.weight$")
     channels = first[1] if len(first) == 4 else 4
     inpainting = {9: "for inpainting ", 8: "for editing "}.get(channels, "")

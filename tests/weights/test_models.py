@@ -240,7 +240,7 @@ def test_a_base_model_with_a_file_missing_or_of_another_family(
     [
         (
             ("cond_stage_model.transformer.text_model.x", "model.diffusion_model.x"),
-            "SD 1.5 or SD 2",
+            "a whole checkpoint of SD 1.5",
         ),
         (("conditioner.embedders.0.model.x", "model.diffusion_model.x"), "the SDXL refiner"),
         (("blocks.0.weight",), "a diffusion transformer, not a whole SDXL checkpoint"),
