@@ -147,6 +147,8 @@ def _find_by_cross_width(tensors: Tensors) -> str | None:
 
 def find_unet_family(tensors: Tensors) -> str:
     """The family of a UNet or of a ControlNet for one; "" for one that is not known."""
+    if tensors.has(r"^conditioner\.embedders\.0\.model\."):
+        return "the SDXL refiner"  # whose only text encoder is the base model's second one
     family = _find_by_cross_width(tensors)
     if family is not None and family != "SDXL":
         return family
@@ -159,7 +161,6 @@ def find_unet_family(tensors: Tensors) -> str:
     if pooled:
         return by_pooled.get(pooled, "SDXL")
     for mark, name in (
-        (r"^conditioner\.embedders\.0\.model\.", "the SDXL refiner"),
         (r"^cond_stage_model\.model\.", "SD 2"),
         (r"^cond_stage_model\.transformer\.", "SD 1.5"),
     ):

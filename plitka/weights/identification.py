@@ -28,11 +28,12 @@ class Identity:
     """What a file is.
 
     title: with its article, "a whole SDXL checkpoint". setting: the variable that takes such a
-    file, None where Plitka has no use for it.
+    file, None where Plitka has no use for it. is_quantized: whether its numbers are packed.
     """
 
     title: str
     setting: str | None
+    is_quantized: bool = False
 
 
 def identify(header: Header) -> Identity | None:
@@ -61,6 +62,9 @@ def explain_wrong_file(header: Header, wanted: str, setting: str) -> WeightsErro
             f"{identity.title}, but not in a form that is read, it holds"
             f" {list_names(header.shapes)}"
         )
+    elif identity.is_quantized:
+        verdict = f"{identity.title}, whose numbers are not read as they are"
+        remedy = f"take the file in half or single precision (fp16, bf16 or fp32), or {remedy}"
     elif identity.setting is None:
         verdict = f"{identity.title}, not {wanted}, and Plitka has no use for it"
     else:
@@ -307,7 +311,7 @@ _RECOGNIZERS: tuple[Callable[[Tensors], Identity | None], ...] = (
 
 _QUANTIZED = (
     ("scaled fp8", r"\.scale_weight$|(^|\.)scaled_fp8$"),
-    ("ComfyUI's form", r"\.comfy_quant$|\.weight_scale(_2)?$"),
+    ("fp8 or smaller, with scales beside", r"\.comfy_quant$|\.weight_scale(_2)?$"),
     ("bitsandbytes", r"\.absmax$|\.quant_map$|\.quant_state\.|\.SCB$"),
     ("GPTQ or AWQ", r"\.qweight$|\.qzeros$"),
     ("optimum-quanto", r"\._data$"),
@@ -317,4 +321,8 @@ _QUANTIZED = (
 def _mark_quantized(tensors: Tensors, identity: Identity) -> Identity:
     """Say of a model that its numbers are packed, in a form that Plitka does not read."""
     how = next((how for how, mark in _QUANTIZED if tensors.has(mark)), None)
-    return Identity(f"{identity.title}, quantised ({how})", None) if how else identity
+    return (
+        Identity(f"{identity.title}, quantised ({how})", None, is_quantized=True)
+        if how
+        else identity
+    )

@@ -210,7 +210,7 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
     ),
     "sdxl, comfy_quant": (
         {**WHOLE_SDXL, "model.diffusion_model.input_blocks.4.1.proj_in.comfy_quant": (27,)},
-        "a whole SDXL checkpoint, quantised (ComfyUI's form)",
+        "a whole SDXL checkpoint, quantised (fp8 or smaller, with scales beside)",
         None,
     ),
     "sdxl, nf4": (
