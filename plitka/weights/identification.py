@@ -215,7 +215,10 @@ def _recognize_unet(tensors: Tensors) -> Identity | None:
     family = find_unet_family(tensors)
     first = tensors.shape(prefix + r"(input_blocks\.0\.0|conv_in)\.weight$")
     channels = first[1] if len(first) == 4 else 4
-    inpainting = {9: "for inpainting ", 8: "for editing "}.get(channels, "")
+    inpainting = {
+        9: "for inpainting (9 input channels) ",
+        8: "for editing (8 input channels) ",
+    }.get(channels, "")
     if not encoders and not vae:
         of = f"of {family} " if family else ""
         return Identity(f"a UNet {of}{inpainting}alone, without text encoders and VAE", None)

@@ -162,7 +162,7 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
     ),
     "sdxl inpainting": (
         {**WHOLE_SDXL, **original_unet(2048, first=9, pooled=2816, prefix=IN_CHECKPOINT)},
-        "a whole checkpoint of SDXL for inpainting",
+        "a whole checkpoint of SDXL for inpainting (9 input channels)",
         None,
     ),
     "refiner": (
@@ -181,7 +181,7 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
     ),
     "sd 1.5 inpainting": (
         {**original_unet(768, first=9, prefix=IN_CHECKPOINT), **SD1_ENCODER, **FIRST_STAGE},
-        "a whole checkpoint of SD 1.5 for inpainting",
+        "a whole checkpoint of SD 1.5 for inpainting (9 input channels)",
         None,
     ),
     "sd 2": (
@@ -281,7 +281,7 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
     ),
     "inpainting unet": (
         diffusers_unet(2048, first=9, pooled=2816),
-        "a UNet of SDXL for inpainting alone, without text encoders and VAE",
+        "a UNet of SDXL for inpainting (9 input channels) alone, without text encoders and VAE",
         None,
     ),
     "unet of kolors": (
@@ -886,7 +886,9 @@ KNOWN: dict[str, tuple[Shapes, str, str | None]] = {
 def test_what_a_file_is_is_said(
     shapes: Shapes, title: str, setting: str | None, tmp_path: Path
 ) -> None:
-    assert identify(header_of(tmp_path, shapes)) == Identity(title, setting)
+    assert identify(header_of(tmp_path, shapes)) == Identity(
+        title, setting, is_quantized="quantised" in title
+    )
 
 
 NOTED = [
