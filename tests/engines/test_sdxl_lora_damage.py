@@ -13,12 +13,10 @@ from torch import Tensor
 
 from plitka.engines.sdxl.lora import LoraAdapter, fuse_lora
 from plitka.errors import WeightsError
-from plitka.weights import models
 from plitka.weights.header import read_header
 from plitka.weights.lora_file import resolve_lora, resolve_turbo
-from plitka.weights.lora_targets import Modules, list_modules
 from tests.support.adapter_cases import CASES, Case, make_parts, write_name
-from tests.support.small_sdxl import SmallSdxl, load_base
+from tests.support.small_sdxl import SmallSdxl, load_base, read_modules
 
 Tensors = dict[str, Tensor]
 ADDED = (
@@ -82,7 +80,7 @@ class Bench:
 
     def __init__(self, files: SmallSdxl, folder: Path) -> None:
         self.pipe = load_base(files)
-        self.modules: Modules = list_modules(models.check_base(files.base).shapes)
+        self.modules = read_modules(files.base)
         self.path = folder / "lora.safetensors"
         parts = (self.pipe.unet, self.pipe.text_encoder, self.pipe.text_encoder_2)
         self._before = [

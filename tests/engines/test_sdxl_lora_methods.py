@@ -1,8 +1,8 @@
 """Every method by which an adapter changes a weight, fused into a small SDXL.
 
 A file holds many cases, each on a module of its own. The expected weight is the method's own
-definition, as tests/support/adapter_cases.py writes it out; files that LyCORIS itself saves are held
-against what it trains on.
+definition, as tests/support/adapter_cases.py writes it out; files that LyCORIS itself saves are
+held against what it trains on.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -10,11 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from plitka.weights import models
 from plitka.weights.lora_keys import list_candidates, parse_key
-from plitka.weights.lora_targets import list_modules
 from tests.conftest import LoadSdxl
-from tests.support.small_sdxl import SmallSdxl, load_base, save_checkpoint
+from tests.support.small_sdxl import SmallSdxl, load_base, read_modules, save_checkpoint
 from tests.support.trained_loras import (
     Trained,
     assert_fused,
@@ -178,8 +176,8 @@ def test_the_modules_of_a_checkpoint_are_those_of_a_folder(
 ) -> None:
     """Norms, biases and the text projection among them, under either's names."""
     checkpoint = save_checkpoint(tmp_path / "sdxl.safetensors", small_sdxl.base)
-    folder = list_modules(models.check_base(small_sdxl.base).shapes)
-    assert list_modules(models.check_base(checkpoint).shapes) == folder
+    folder = read_modules(small_sdxl.base)
+    assert read_modules(checkpoint, small_sdxl.base) == folder
     assert folder["unet"]["conv_norm_out"] == ((16,), True)
     assert folder["text_encoder_2"]["text_projection"] == ((1280, 1280), False)
 
@@ -187,7 +185,7 @@ def test_the_modules_of_a_checkpoint_are_those_of_a_folder(
 def test_every_module_is_found_by_its_original_name_and_adapters_names_may_have_dots(
     base: Any, small_sdxl: SmallSdxl
 ) -> None:
-    known = list_modules(models.check_base(small_sdxl.base).shapes)["unet"]
+    known = read_modules(small_sdxl.base)["unet"]
     for name, module in base.unet.named_modules():
         if getattr(module, "weight", None) is not None:
             key = parse_key(f"diffusion_model.{original(name)}.lora_A.a-b.c.weight")

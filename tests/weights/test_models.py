@@ -240,10 +240,11 @@ def test_a_base_model_with_a_file_missing_or_of_another_family(
     [
         (
             ("cond_stage_model.transformer.text_model.x", "model.diffusion_model.x"),
-            "SD 1.5 or SD 2",
+            "a whole checkpoint of SD 1.5",
         ),
         (("conditioner.embedders.0.model.x", "model.diffusion_model.x"), "the SDXL refiner"),
-        (("blocks.0.weight",), "not an SDXL checkpoint, it lacks text_encoder"),
+        (("blocks.0.weight",), "a diffusion transformer, not a whole SDXL checkpoint"),
+        (("odd", "more"), "not an SDXL checkpoint, it lacks text_encoder"),
     ],
 )
 def test_a_checkpoint_of_another_family(
@@ -308,7 +309,7 @@ def test_a_controlnet_of_another_kind(
             "a VAE of SD 1.5 or SD 2, not of SDXL",
         ),
         ({"latent_channels": 16}, "a VAE of another model, not of SDXL"),
-        ({"_class_name": "AutoencoderTiny"}, "a AutoencoderTiny, not an AutoencoderKL"),
+        ({"_class_name": "AutoencoderTiny"}, "an AutoencoderTiny, not an AutoencoderKL"),
     ],
 )
 def test_a_vae_of_another_family(

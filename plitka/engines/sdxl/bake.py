@@ -89,8 +89,11 @@ def _write_snapshot(
     try:
         with stages("write models"):
             _write_models(part, pipe)
+        unet = weights.base.models["unet"].config
         for kind in controlnets:
-            network = loading.load_controlnet(kind, weights.settings.controlnets[kind], _CPU, "cpu")
+            network = loading.load_controlnet(
+                kind, weights.settings.controlnets[kind], unet, _CPU, "cpu"
+            )
             with stages(f"write ControlNet {kind}"):
                 network.save_pretrained(
                     part / snapshot.name_controlnet_folder(kind), max_shard_size=_SHARD
@@ -114,7 +117,7 @@ def _write_snapshot(
 def _write_models(folder: Path, pipe: Any) -> None:
     scheduler = diffusers.EulerDiscreteScheduler.from_config(
         pipe.scheduler.config, use_karras_sigmas=False
-    )  # as in the base; `loading` derives the engine's schedulers from it
+    )  # as in the published base
     for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
         getattr(pipe, name).save_pretrained(folder / name, max_shard_size=_SHARD)
     for name in ("tokenizer", "tokenizer_2"):
