@@ -30,8 +30,12 @@ from plitka.weights.settings import LORA, TURBO_LORA
 
 _WANTED = "a LoRA for SDXL"
 _FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
-_SINGLE = ("alpha", "on_input", "scaled_oft")
-"""Parts that are one number each, of any type."""
+_SINGLE: Mapping[str, tuple[str, ...] | None] = {
+    "alpha": (*_FLOATS, "I16", "I32", "I64"),
+    "on_input": None,
+    "scaled_oft": None,
+}
+"""Parts that are one number each, and of which types; None for any."""
 
 _EVEN = ("alpha", "dora_scale", "magnitude", "rescale", "scaled_oft", "up_bias")
 """Parts that change what the others of a module mean."""
@@ -278,10 +282,10 @@ class _Resolver:
     def _check_types(self, parts: Mapping[str, str]) -> None:
         for part, name in parts.items():
             dtype, shape = self._header.dtypes[name], self._header.shapes[name]
-            if part in _SINGLE:
-                if math.prod(shape) != 1:
-                    raise self._make_error(f"{name} ({format_shape(shape)}) is not one number")
-            elif dtype not in _FLOATS:
+            if part in _SINGLE and math.prod(shape) != 1:
+                raise self._make_error(f"{name} ({format_shape(shape)}) is not one number")
+            types = _SINGLE.get(part, _FLOATS)
+            if types is not None and dtype not in types:
                 raise self._make_error(f"{name} holds {dtype} numbers, not floating-point ones")
 
     def _find_method(self, parts: Mapping[str, str]) -> str | None:
