@@ -84,7 +84,7 @@ WITH_FAULTS: list[tuple[Shapes, str]] = [
     ({"lora_unet_nowhere.alpha": ()}, "lora_unet_nowhere.alpha"),
     ({"unet.mid_block.nowhere.lora_A.weight": (4, 32)}, "find no module"),
     ({f"{PLACE}.lora_extra.weight": (4, 32)}, "find no module"),
-    ({"conv_in.weight": (16, 4, 3, 3)}, "belongs to no method"),
+    ({"conv_in.weight": (16, 4, 3, 3)}, "a whole module (modules_to_save), which is not read"),
     ({f"unet.{PLACE[10:]}.alpha": ()}, "for the same part of the same module"),
     ({f"diffusion_model.{PLACE[10:]}.lora_A.b.weight": (4, 32)}, "for the same part"),
     (
