@@ -22,16 +22,15 @@ from plitka.weights.adapter_config import (
 )
 from plitka.weights.adapter_methods import BIASES, METHODS
 from plitka.weights.embeddings import is_embedding_tensor
-from plitka.weights.header import Header, Shape, count_parameters, format_shape, list_names
+from plitka.weights.header import FLOATS, Header, Shape, count_parameters, format_shape, list_names
 from plitka.weights.identification import explain_wrong_file, identify
 from plitka.weights.lora_keys import Key, list_candidates, parse_key
 from plitka.weights.lora_targets import Modules, Target
 from plitka.weights.settings import LORA, TURBO_LORA
 
 _WANTED = "a LoRA for SDXL"
-_FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 _SINGLE: Mapping[str, tuple[str, ...] | None] = {
-    "alpha": (*_FLOATS, "I16", "I32", "I64"),
+    "alpha": (*FLOATS, "I16", "I32", "I64"),
     "on_input": None,
     "scaled_oft": None,
 }
@@ -281,7 +280,7 @@ class _Resolver:
             dtype, shape = self._header.dtypes[name], self._header.shapes[name]
             if part in _SINGLE and math.prod(shape) != 1:
                 raise self._make_error(f"{name} ({format_shape(shape)}) is not one number")
-            types = _SINGLE.get(part, _FLOATS)
+            types = _SINGLE.get(part, FLOATS)
             if types is not None and dtype not in types:
                 raise self._make_error(f"{name} holds {dtype} numbers, not floating-point ones")
 
