@@ -441,7 +441,7 @@ class _Resolver:
         """How PEFT turns oft_R into rotations."""
         if not fields and not name.startswith("base_model."):
             # OneTrainer's copy of PEFT's OFT knows one way, and saves no configuration.
-            return {"neumann": True, "terms": 5, "eps": None}
+            return {"neumann": True, "terms": 5, "eps": None, "turns_kernels": True}
         if "use_cayley_neumann" not in fields or "oft_block_size" not in fields:
             raise self._make_error(
                 f"{name} is an OFT of PEFT, and no adapter_config.json says use_cayley_neumann and"
@@ -451,7 +451,8 @@ class _Resolver:
         if not isinstance(terms, int) or not isinstance(eps, int | float):
             raise self._make_error(f"its configuration says {terms!r} terms and eps={eps!r}")
         neumann = bool(fields["use_cayley_neumann"])
-        return {"neumann": neumann, "terms": terms, "eps": eps if fields.get("coft") else None}
+        eps = eps if fields.get("coft") else None
+        return {"neumann": neumann, "terms": terms, "eps": eps, "turns_kernels": False}
 
     # Sentences
 

@@ -169,11 +169,11 @@ def peft_boft(parts: Parts, weight: Tensor, _: Any) -> Tensor:
 
 
 def oft_series(parts: Parts, weight: Tensor, _: Any) -> Tensor:
-    """W R^T with R = 1 + 2 Q + 2 Q^2 + 2 Q^3 + Q^4, as OneTrainer saves it."""
+    """W R^T, of a convolution W R, with R = 1 + 2 Q + 2 Q^2 + 2 Q^3 + Q^4, as OneTrainer saves it."""
     elements = parts["oft_R.weight"]
-    if "oft_R.scaled_oft" in parts:
-        elements = elements / elements.shape[1] ** 0.5
     size = int((1 + (1 + 8 * elements.shape[1]) ** 0.5) / 2)
+    if "oft_R.scaled_oft" in parts:
+        elements = elements / (2 * (size - 1) ** 0.5)
     skew = torch.zeros(len(elements), size, size, dtype=elements.dtype)
     rows, columns = torch.triu_indices(size, size, 1)
     skew[:, rows, columns] = elements
@@ -182,6 +182,7 @@ def oft_series(parts: Parts, weight: Tensor, _: Any) -> Tensor:
     turns = turns + 2 * skew @ skew @ skew + skew @ skew @ skew @ skew
     blocks = weight.flatten(1).reshape(len(weight), -1, size)
     turns = turns.expand(blocks.shape[1], -1, -1)
+    turns = turns if weight.dim() == 2 else turns.transpose(1, 2)
     return torch.einsum("onk,nck->onc", blocks, turns).reshape(weight.shape)
 
 
@@ -293,7 +294,7 @@ CASES = (
     Case("oft of OneTrainer", "up_blocks.1.attentions.1.transformer_blocks.0.attn2.to_k",
          {"oft_R.weight": (256, 28)}, {}, oft_series),
     Case("scaled, shared oft of OneTrainer", "up_blocks.1.resnets.1.conv2",
-         {"oft_R.weight": (1, 28)}, {"oft_R.scaled_oft": 1}, oft_series),
+         {"oft_R.weight": (1, 6)}, {"oft_R.scaled_oft": 1}, oft_series),
     Case("text encoder", f"text_encoder {_ENCODER}self_attn.q_proj",
          {"lokr_w1": (8, 8), "lokr_w2_a": (96, 4), "lokr_w2_b": (4, 96)}, A, lokr),
     Case("text encoder's norm", f"text_encoder_2 {_ENCODER}layer_norm1",

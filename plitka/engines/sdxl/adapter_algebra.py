@@ -124,7 +124,10 @@ def _compute_oft(change: Change, parts: Tensors, weight: Tensor) -> Tensor:
 
 
 def _compute_peft_oft(change: Change, parts: Tensors, weight: Tensor) -> Tensor:
-    """Rotations of blocks of the inputs: y = W (x R), so that a block of W becomes W R^T."""
+    """Rotations of blocks of the inputs: y = W (x R), so that a block of W becomes W R^T.
+
+    OneTrainer turns the kernels of a convolution themselves: a block of W becomes W R.
+    """
     elements = parts["oft_R"]
     size = adapter_methods.find_oft_size(elements.shape[1])
     inputs = weight.flatten(1)
@@ -133,11 +136,13 @@ def _compute_peft_oft(change: Change, parts: Tensors, weight: Tensor) -> Tensor:
     if change.options["eps"] is not None:
         elements = rotation._project_batch(elements, eps=change.options["eps"])
     if "scaled_oft" in parts:
-        elements = elements / math.sqrt(elements.shape[1])
+        elements = elements / (2 * math.sqrt(size - 1))
     rotations = rotation._cayley_batch(
         elements, size, change.options["neumann"], change.options["terms"]
     )
     parted = inputs.reshape(len(inputs), -1, size)
+    if change.options["turns_kernels"] and weight.dim() > 2:
+        rotations = rotations.transpose(1, 2)
     rotations = rotations.expand(parted.shape[1], -1, -1)
     return torch.einsum("onk,nck->onc", parted, rotations).flatten(1) - inputs
 
