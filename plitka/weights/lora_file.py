@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from plitka.errors import WeightsError
-from plitka.weights.embeddings import is_embeddings
+from plitka.weights.embeddings import is_embedding_tensor, is_embeddings
 from plitka.weights.header import (
     Header,
     Shape,
     count_parameters,
     format_shape,
     list_names,
-    read_header,
 )
 from plitka.weights.lora_keys import Key, Part, list_candidates, parse_key
 from plitka.weights.lora_targets import Modules
@@ -54,55 +53,59 @@ class Change:
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA resolved against a base model. parameters: how many numbers its file holds."""
+    """A LoRA resolved against a base model.
+
+    title: what sentences call it. parameters: how many numbers its file holds.
+    """
 
     path: Path
+    title: str
     changes: tuple[Change, ...]
     parameters: int
 
 
-def find_lora_file(path: Path) -> Path:
-    """The LoRA's file: the path itself, or the one inside a folder that diffusers or PEFT saved."""
-    if not path.is_dir():
-        return path
-    names = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
-    files = [path / name for name in names if (path / name).exists()]
-    files = files or sorted(path.glob("*.safetensors"))
-    if len(files) != 1:
-        state = "more than one .safetensors file" if files else "no .safetensors file"
-        raise WeightsError(f"{path}: the folder holds {state}; name the LoRA's with PLITKA_LORA")
-    return files[0]
-
-
 def is_lora(header: Header) -> bool:
     """Whether any tensor has a name as LoRAs use them."""
-    return any("lora" in name.lower() for name in header.shapes)
+    return any("lora" in n.lower() for n in header.shapes if not is_embedding_tensor(n))
 
 
-def resolve_lora(path: Path, modules: Modules | None) -> Lora:
-    """Find the module that each tensor of a LoRA changes. path: its file or its folder.
+def resolve_lora(
+    header: Header,
+    config: Mapping[str, Any] | None,
+    modules: Modules | None,
+    setting: str = "PLITKA_LORA",
+) -> Lora:
+    """Find the module that each tensor of a LoRA changes.
 
-    modules: the base model's; None where they are not known, and then only the file itself is
-    checked. Raises WeightsError for what is no LoRA for SDXL, and for tensors without a module.
+    config: PEFT's adapter_config.json beside it. modules: the base model's; None where they are not
+    known, and then only the file itself is checked. setting: the variable that names it. Raises
+    WeightsError for what is no LoRA for SDXL, and for tensors without a module.
     """
-    path = find_lora_file(path)
-    header = read_header(path, _REMEDY)
+    try:
+        return _resolve(header, config, modules)
+    except WeightsError as fault:
+        raise WeightsError(str(fault).replace("PLITKA_LORA", setting)) from None
+
+
+def _resolve(header: Header, config: Mapping[str, Any] | None, modules: Modules | None) -> Lora:
     if not is_lora(header):
         kind = "embeddings" if is_embeddings(header) else "whatever else it may be"
-        raise WeightsError(f"{path}: not a LoRA but {kind}, none of its tensors is one; {_REMEDY}")
+        raise WeightsError(
+            f"{header.title}: not a LoRA but {kind}, none of its tensors is one; {_REMEDY}"
+        )
     _refuse_other_families(header)
     updates, strays = _group_tensors(header, modules)
     if strays:
         raise WeightsError(
-            f"{path}: {len(strays)} of its {len(header.shapes)} tensors find no module in the base"
-            f" model: {list_names(strays)}; {_NOT_FOR_THIS}"
+            f"{header.title}: {len(strays)} of its {len(header.shapes)} tensors find no module in"
+            f" the base model: {list_names(strays)}; {_NOT_FOR_THIS}"
         )
-    config = _AdapterConfig(header)
+    adapter = _AdapterConfig(header, config)
     changes = []
     for (component, module), names in updates.items():
         weight = None if modules is None else modules[component][module]
-        changes.append(_make_change(header, component, module, names, weight, config))
-    return Lora(path, tuple(changes), count_parameters(header.shapes))
+        changes.append(_make_change(header, component, module, names, weight, adapter))
+    return Lora(header.path, header.title, tuple(changes), count_parameters(header.shapes))
 
 
 _Updates: TypeAlias = dict[tuple[str, str], dict[Part, str]]
@@ -113,6 +116,8 @@ def _group_tensors(header: Header, modules: Modules | None) -> tuple[_Updates, l
     updates: _Updates = {}
     strays: list[str] = []
     for name in header.shapes:
+        if is_embedding_tensor(name):
+            continue
         key = parse_key(name)
         module = None if key is None else _find_module(key, modules)
         if key is None or module is None:
@@ -121,7 +126,7 @@ def _group_tensors(header: Header, modules: Modules | None) -> tuple[_Updates, l
         names = updates.setdefault((key.component, module), {})
         if key.part in names:
             raise WeightsError(
-                f"{header.path}: {names[key.part]} and {name} are for the same module;"
+                f"{header.title}: {names[key.part]} and {name} are for the same module;"
                 f" {_NOT_FOR_THIS}"
             )
         names[key.part] = name
@@ -148,21 +153,21 @@ def _make_change(
         if part not in names:
             other = next(iter(names.values()))
             raise WeightsError(
-                f"{header.path}: {other} lacks its {part} half, so the file is incomplete; download"
-                " it again"
+                f"{header.title}: {other} lacks its {part} half, so the file is incomplete;"
+                " download it again"
             )
     down, up = header.shapes[names["down"]], header.shapes[names["up"]]
     rank = down[0] if down else 0
     if weight is not None and not _fits(weight, down, up):
         raise WeightsError(
-            f"{header.path}: {names['down']} ({format_shape(down)}) and its other half"
+            f"{header.title}: {names['down']} ({format_shape(down)}) and its other half"
             f" ({format_shape(up)}) do not fit {component} {module} ({format_shape(weight)});"
             f" {_NOT_FOR_THIS}"
         )
     alpha: float | str | None = names.get("alpha")
     if isinstance(alpha, str):
         if math.prod(header.shapes[alpha]) != 1:
-            raise WeightsError(f"{header.path}: {alpha} is not one number; {_NOT_FOR_THIS}")
+            raise WeightsError(f"{header.title}: {alpha} is not one number; {_NOT_FOR_THIS}")
         return Change(component, module, names["down"], names["up"], rank, alpha)
     alpha, by_root = config.find_alpha(component, names["down"])
     return Change(component, module, names["down"], names["up"], rank, alpha, by_root)
@@ -182,18 +187,15 @@ def _fits(weight: Shape, down: Shape, up: Shape) -> bool:
 class _AdapterConfig:
     """PEFT's configuration: in the file's metadata, or in adapter_config.json beside the file."""
 
-    def __init__(self, header: Header) -> None:
-        self._path = header.path
-        beside = header.path.with_name("adapter_config.json")
+    def __init__(self, header: Header, config: Mapping[str, Any] | None) -> None:
+        self._path = header.title
         text = header.metadata.get("lora_adapter_metadata")
         self._by_component = text is not None
         try:
-            if text is None and beside.is_file():
-                text = beside.read_text(encoding="utf-8")
-            values = json.loads(text) if text else {}
-        except (OSError, ValueError):
-            raise WeightsError(f"{beside}: cannot be read as JSON; copy it again") from None
-        self._values: dict[str, Any] = values if isinstance(values, dict) else {}
+            values = json.loads(text) if text else config
+        except ValueError:
+            raise WeightsError(f"{self._path}: its notes are not JSON; download it again") from None
+        self._values: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
         if any(key.split(".")[-1] == "use_dora" and on for key, on in self._values.items()):
             raise WeightsError(f"{self._path}: a DoRA, which is not read; {_NOT_FOR_THIS}")
 
@@ -237,16 +239,16 @@ def _refuse_other_families(header: Header) -> None:
     }
     if widths and CROSS_ATTENTION not in widths:
         family = OTHER_FAMILIES.get(min(widths), "another model")
-        raise WeightsError(f"{header.path}: a LoRA for {family}, not for SDXL; {_NOT_FOR_THIS}")
+        raise WeightsError(f"{header.title}: a LoRA for {family}, not for SDXL; {_NOT_FOR_THIS}")
     if not widths and any(
         name.startswith(("lora_te_", "lora_unet_down_blocks_0_attentions")) for name in names
     ):
-        raise WeightsError(f"{header.path}: a LoRA for SD 1.5, not for SDXL; {_NOT_FOR_THIS}")
+        raise WeightsError(f"{header.title}: a LoRA for SD 1.5, not for SDXL; {_NOT_FOR_THIS}")
     if any(_TRANSFORMER.match(name) for name in names):
         raise WeightsError(
-            f"{header.path}: a LoRA for a diffusion transformer such as Flux or SD 3, not for SDXL;"
-            f" {_NOT_FOR_THIS}"
+            f"{header.title}: a LoRA for a diffusion transformer such as Flux or SD 3, not for"
+            f" SDXL; {_NOT_FOR_THIS}"
         )
     for mark, kind in _OTHER_ADAPTERS.items():
         if any(mark in name for name in names):
-            raise WeightsError(f"{header.path}: {kind}, which is not read; {_NOT_FOR_THIS}")
+            raise WeightsError(f"{header.title}: {kind}, which is not read; {_NOT_FOR_THIS}")

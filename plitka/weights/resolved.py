@@ -5,7 +5,8 @@ from pathlib import Path
 
 from plitka.errors import WeightsError
 from plitka.weights import models
-from plitka.weights.embeddings import Embeddings
+from plitka.weights.adapter_files import fetch_adapter
+from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.hub import Remote, fetch_remote
 from plitka.weights.lora_file import Lora, resolve_lora
 from plitka.weights.lora_targets import list_modules
@@ -16,7 +17,7 @@ from plitka.weights.preflight import (
     resolve_turbo,
     uses_own_vae,
 )
-from plitka.weights.settings import WeightsSettings
+from plitka.weights.settings import EMBEDDINGS, LORA, TURBO_LORA, WeightsSettings
 from plitka.weights.snapshot import Snapshot
 
 
@@ -26,7 +27,8 @@ class Resolved:
 
     settings: with what a snapshot decides on in place of the environment.
     snapshot: the base, where it is one. configs: of a base that is a single checkpoint.
-    vae: None where it is the base's own. lora: to be fused. turbo: to be switched on.
+    vae: None where it is the base's own. lora: to be fused. turbo: to be switched on. trigger: the
+    prompt's word, None for the default.
     """
 
     settings: WeightsSettings
@@ -37,30 +39,40 @@ class Resolved:
     lora: Lora | None
     embeddings: Embeddings | None
     turbo: Lora | None
+    trigger: str | None
 
     @property
-    def knows_tokens(self) -> bool:
-        """Whether the model will know <s0> and <s1>."""
-        is_baked = self.snapshot is not None and self.snapshot.embeddings is not None
-        return is_baked or self.embeddings is not None
+    def vectors(self) -> int:
+        """How many of the tokens <s0>, <s1> and so on the model will know."""
+        if self.snapshot is not None:
+            return self.snapshot.vectors
+        return 0 if self.embeddings is None else self.embeddings.vectors
 
 
 def fetch_weights(preflight: Preflight) -> Resolved:
     """Fetch what is not here yet, and check it. Raises WeightsError for a fault of what came.
 
-    preflight: without faults. Its LoRAs are resolved against the base's own shapes; only where the
-    hub announced others than it then gave are they resolved anew, against what came.
+    preflight: without faults. Its LoRAs are resolved against the base's own shapes; only where they
+    are fetched, or the hub announced others than it then gave, are they resolved anew, against what
+    came.
     """
     announced, lora, turbo = preflight.base, preflight.lora, preflight.turbo
+    embeddings, found = preflight.embeddings, preflight.adapters
     assert announced is not None
     if isinstance(announced, Base):
         base = announced
     else:
         base = _fetch_base(announced.remote, uses_own_vae(preflight.settings))
     modules = list_modules(base.shapes)
-    if modules != list_modules(announced.shapes):
-        lora = None if lora is None else resolve_lora(lora.path, modules)
-        turbo = None if turbo is None else resolve_turbo(turbo.path, modules)
+    changed = modules != list_modules(announced.shapes)
+    if found.lora is not None and (changed or found.lora.remote):
+        files = fetch_adapter(found.lora, LORA)
+        lora = resolve_lora(files.headers[0], files.config, modules, LORA)
+    if found.turbo is not None and (changed or found.turbo.remote):
+        turbo = resolve_turbo(fetch_adapter(found.turbo, TURBO_LORA), modules)
+    if found.embeddings is not None and found.embeddings.remote:
+        files = fetch_adapter(found.embeddings, EMBEDDINGS)
+        embeddings = check_embeddings(files.headers, preflight.settings.trigger, files.bundled)
     configs, vae = preflight.configs, preflight.vae
     if isinstance(configs, Remote):
         configs = fetch_remote(configs, "PLITKA_BASE")
@@ -73,8 +85,9 @@ def fetch_weights(preflight: Preflight) -> Resolved:
         configs=configs,
         vae=vae,
         lora=lora,
-        embeddings=preflight.embeddings,
+        embeddings=embeddings,
         turbo=turbo,
+        trigger=preflight.trigger,
     )
 
 

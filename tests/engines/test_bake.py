@@ -17,6 +17,7 @@ from plitka.cli import main
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import EngineError, WeightsError
 from plitka.request.plan import make_plan
+from plitka.request.prompt import Subject
 from plitka.weights.settings import read_weights_settings
 from tests.support.drawing import draw
 from tests.support.recipes import asked, parse, request
@@ -71,7 +72,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def drawn(engine: Any, angle: float = 0, quality: str = "standard") -> Any:
     body = {**json.loads(request({"red": 60, "white": 40}, angle)), "quality": quality}
-    settled = make_plan(parse(json.dumps(body)), engine.knows_tokens)
+    settled = make_plan(parse(json.dumps(body)), engine.subject)
     return draw(engine, settled, 64, 4).image
 
 
@@ -83,7 +84,7 @@ def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
     before = load_engine("sdxl", dtype="float16")
     _set(monkeypatch, {"PLITKA_BASE": str(baked)})
     after = load_engine("sdxl", dtype="float16")
-    assert after.knows_tokens
+    assert after.subject == before.subject == Subject("ohwx_rubber_tile", 2)
     for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         held = getattr(after.pipe, part).state_dict()
         for name, tensor in getattr(before.pipe, part).state_dict().items():
@@ -129,7 +130,7 @@ def test_without_lora_and_embeddings_a_snapshot_has_none(
     only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
     assert main.main(["bake", str(tmp_path / "plain")]) == 0
     only(BASE=tmp_path / "plain")
-    assert not load_engine("sdxl").knows_tokens
+    assert load_engine("sdxl").subject.vectors == 0
     capsys.readouterr()
     assert main.main(["plan", "--color", "red=100"]) == 0
     assert "<s0>" not in json.loads(capsys.readouterr().out)["prompt"]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from plitka.cli.main import main
 from plitka.errors import EngineError, WeightsError
 from plitka.weights import archive
 from tests.conftest import LoadSdxl
@@ -78,15 +79,15 @@ def test_lora_and_embeddings_are_found_by_what_is_in_them(pack: Pack, tmp_path: 
     with archive.open_package(pack(tmp_path / "weights", BOTH)) as found:
         assert found.lora is not None
         assert found.embeddings is not None
-        assert found.lora.read_bytes() == WHOLE_LORA
-        assert found.embeddings.read_bytes() == EMBEDDINGS
+        assert found.lora.headers[0].path.read_bytes() == WHOLE_LORA
+        assert found.embeddings.headers[0].path.read_bytes() == EMBEDDINGS
 
 
 @ARCHIVERS
 def test_what_was_unpacked_is_gone_afterwards(pack: Pack, tmp_path: Path) -> None:
     with archive.open_package(pack(tmp_path / "weights", BOTH)) as found:
         assert found.lora is not None
-        kept = found.lora
+        kept = found.lora.headers[0].path
     assert not kept.exists()
 
 
@@ -200,13 +201,26 @@ def test_an_address_is_refused_with_what_to_do() -> None:
     assert "download it" in refusal("https://example.org/trained.tar")
 
 
-def test_a_lora_without_its_embeddings_is_not_mixed_with_the_default_ones(
-    load_sdxl: LoadSdxl, tmp_path: Path
+def test_a_lora_alone_is_drawn_without_embeddings_unless_a_setting_names_some(
+    load_sdxl: LoadSdxl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = as_tar(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
+    assert load_sdxl(path, EMBEDDINGS="").subject.vectors == 0
+    assert load_sdxl(path, EMBEDDINGS="none").subject.vectors == 0
+    assert load_sdxl(path).subject.vectors == 2
+    load_sdxl(path, EMBEDDINGS="")
+    main(["check", "--weights", str(path)])
+    said = capsys.readouterr().out
+    assert f"ok     embeddings: none, {path} holds a LoRA and no embeddings; PLITKA_EMB" in said
+
+
+def test_embeddings_alone_are_not_mixed_with_the_default_lora(
+    load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    path = as_tar(tmp_path / "weights", {"embeddings.pti": EMBEDDINGS})
     with pytest.raises(EngineError, match="which were trained together"):
-        load_sdxl(path, EMBEDDINGS="")
-    assert load_sdxl(path, EMBEDDINGS="none").knows_tokens is False
+        load_sdxl(path, LORA="")
+    assert load_sdxl(path, LORA="none").subject.vectors == 2
 
 
 def test_nothing_is_left_in_the_temporary_folder_after_a_refusal(

@@ -134,7 +134,7 @@ def _copy_turbo(file: Path, folder: Path) -> None:
 def _list_manifest_values(
     weights: Resolved, controlnets: tuple[ControlNetKind, ...]
 ) -> dict[str, Any]:
-    lora, embeddings = weights.lora, weights.embeddings
+    lora, embeddings, subject = weights.lora, weights.embeddings, loading.make_subject(weights)
     return {
         "plitka": __version__,
         "base": weights.settings.base,
@@ -142,6 +142,8 @@ def _list_manifest_values(
         "lora": None if lora is None else lora.path.name,
         "lora_scale": weights.settings.lora_scale,
         "embeddings": None if embeddings is None else embeddings.path.name,
+        "trigger": subject.trigger,
+        "vectors": subject.vectors,
         "controlnets": list(controlnets),
         "turbo": weights.turbo is not None,
         "dtype": _CPU.dtype,

@@ -97,7 +97,7 @@ def fuse_lora(pipe: Any, lora: Lora, scale: float) -> None:
             fused = fused.reshape(weight.shape).to(weight.dtype)
             if not all(torch.isfinite(end) for end in fused.aminmax()):
                 raise WeightsError(
-                    f"{lora.path}: with it, {change.component} {change.module} holds NaN or inf;"
+                    f"{lora.title}: with it, {change.component} {change.module} holds NaN or inf;"
                     " take another LoRA or a smaller PLITKA_LORA_SCALE"
                 )
             weight.copy_(fused)
