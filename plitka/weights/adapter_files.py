@@ -296,7 +296,7 @@ def find_adapter(path: Path, kind: Kind, setting: str) -> AdapterFiles:
         return _find_in(place, kind, setting, f"name one of them, such as {example}")
     if file not in place.names:
         raise WeightsError(
-            f"{path.as_posix()}: no such file here, and {repository} holds none of that name;"
+            f"{path.as_posix()}: no such file here, and none of that name in {place.title};"
             f" {remedy}"
         )
     return _take_file(place, file, kind)
@@ -344,7 +344,8 @@ def _find_in(place: Place, kind: Kind, setting: str, remedy: str) -> AdapterFile
     pickles = _list_pickles(place.names)
     state = f" (only {list_names(pickles)}, which is never loaded)" if pickles else ""
     raise WeightsError(
-        f"{place.title}: {place.kind}, not a file, and holds no .safetensors{state}; set {setting} to {_WANTED[kind]}"
+        f"{place.title}: {place.kind}, not a file, and holds no .safetensors{state}; set"
+        f" {setting} to {_WANTED[kind]}"
     )
 
 

@@ -5,9 +5,11 @@ of weights and their notes are unpacked, under their own relative paths so that 
 file stays beside it, up to a number of files and of bytes.
 """
 
+import lzma
 import tarfile
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -27,6 +29,14 @@ from plitka.weights.header import PICKLE_SUFFIXES
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
 _CHUNK = 2**20
+_DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    ValueError,
+)
 _KEPT = (*WEIGHTS, ".json")
 
 
@@ -72,8 +82,10 @@ def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
         raise WeightsError(
             f"{title}: no such file or folder; give weights that are there"
         ) from None
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise WeightsError(f"{title}: cannot be unpacked ({error}); pack it again") from None
+    except (*_DAMAGED, OSError, NotImplementedError) as error:
+        # An OSError's own text has the path of the temporary folder.
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None
     except RuntimeError:  # what zipfile raises for want of a password
         raise WeightsError(f"{title}: locked by a password; pack it without one") from None
 

@@ -1,10 +1,9 @@
 """`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
 
-import io
+import gzip
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,7 @@ from plitka.cli.main import main
 from plitka.errors import EngineError, WeightsError
 from plitka.weights import archive
 from tests.conftest import LoadSdxl
-
-Files = dict[str, bytes]
+from tests.support.packages import ARCHIVERS, PACKERS, Files, Pack, as_tar, as_zip
 
 LORA = save({"unet.mid_block.attentions.0.proj_in.lora_A.weight": np.ones((2, 32), np.float32)})
 WHOLE_LORA = save(
@@ -37,34 +35,6 @@ BOTH: Files = {
     "trained/special_params.json": b"{}",
     "trained/notes.bin": b"not read",
 }
-
-
-def as_folder(path: Path, files: Files) -> Path:
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
-
-
-def as_tar(path: Path, files: Files) -> Path:
-    with tarfile.open(path.with_suffix(".tar"), "w") as packed:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            packed.addfile(entry, io.BytesIO(content))
-    return path.with_suffix(".tar")
-
-
-def as_zip(path: Path, files: Files) -> Path:
-    with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, content in files.items():
-            packed.writestr(name, content)
-    return path.with_suffix(".zip")
-
-
-PACKERS = pytest.mark.parametrize("pack", [as_folder, as_tar, as_zip])
-ARCHIVERS = pytest.mark.parametrize("pack", [as_tar, as_zip])
-Pack = Callable[[Path, Files], Path]
 
 
 def refusal(path: Path | str) -> str:
@@ -195,6 +165,45 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
         whole = path.read_bytes()
         path.write_bytes(whole[: len(whole) // 3])
         assert "; " in refusal(path)
+
+
+def test_an_archive_that_was_damaged_on_its_way_is_refused(tmp_path: Path) -> None:
+    packed = as_zip(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
+    content = bytearray(packed.read_bytes())
+    content[50:80] = bytes(255 - byte for byte in content[50:80])
+    packed.write_bytes(content)
+    assert "cannot be unpacked" in refusal(packed)
+    compressed = tmp_path / "weights.tar.gz"
+    noise = np.random.default_rng(0).bytes(20_000)
+    whole = gzip.compress(as_tar(tmp_path / "c", {"lora.safetensors": noise}).read_bytes())
+    compressed.write_bytes(whole[:9000] + b"\xff" * 3000 + whole[12000:])
+    assert "cannot be unpacked" in refusal(compressed)
+
+
+@ARCHIVERS
+def test_a_file_in_the_place_of_a_folder_is_told_without_the_temporary_path(
+    pack: Pack, tmp_path: Path
+) -> None:
+    files = {"a.json": b"{}", "a.json/lora.safetensors": WHOLE_LORA}
+    said = refusal(pack(tmp_path / "weights", files))
+    assert "cannot be unpacked" in said
+    assert "plitka-weights-" not in said
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_same_path_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("lora.safetensors", WHOLE_LORA)
+        packed.writestr("./lora.safetensors", LORA)
+    assert "'./lora.safetensors' is in it twice" in refusal(path)
+
+
+@ARCHIVERS
+def test_a_name_that_would_break_a_sentence_is_refused(pack: Pack, tmp_path: Path) -> None:
+    said = refusal(pack(tmp_path / "weights", {"lora\n.safetensors": WHOLE_LORA}))
+    assert "unprintable characters" in said
+    assert "\n" not in said
 
 
 def test_an_address_is_refused_with_what_to_do() -> None:

@@ -274,6 +274,11 @@ def _load_embeddings(pipe: Any, embeddings: Embeddings, tokens: Sequence[str]) -
     }
     for half, vectors in embeddings.halves.items():
         encoder, tokenizer = encoders[half]
+        if set(tokens) & set(tokenizer.get_vocab()):
+            raise WeightsError(
+                f"{vectors.title}: the base model has embeddings of its own for {tokens[0]}; take"
+                " another base model, or set PLITKA_EMBEDDINGS=none"
+            )
         with safe_open(vectors.path, "pt") as file:
             tensor: Tensor = file.get_tensor(vectors.tensor).to(encoder.device, encoder.dtype)
         if not torch.isfinite(tensor).all():
