@@ -522,19 +522,18 @@ def _gather(place: Place, members: Sequence[_Member]) -> AdapterFiles:
     config, params = str(folder / CONFIG), str(folder / SPECIAL_PARAMS)
     if params not in place.names and SPECIAL_PARAMS in place.names:
         params = SPECIAL_PARAMS
-    has_config = config in place.names
-    files = AdapterFiles(
+    beside = [name for name in (config, params) if name in place.names]
+    return AdapterFiles(
         headers=tuple(member.header for member in members),
         bundled=len(members[0].kinds) > 1,
-        config=_read_json(place, config) if has_config else None,
+        config=_read_json(place, config) if config in beside else None,
         trigger=(
             read_special_params(_read_json(place, params), place.name_member(params))
-            if params in place.names
+            if params in beside
             else None
         ),
+        remote=place.plan_fetching([*(member.name for member in members), *beside]),
     )
-    names = [member.name for member in members] + ([config] if has_config else [])
-    return replace(files, remote=place.plan_fetching(names))
 
 
 def _read_json(place: Place, name: str) -> Mapping[str, Any]:

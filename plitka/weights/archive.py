@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from plitka.errors import WeightsError
 from plitka.weights.adapter_files import (
@@ -113,6 +113,8 @@ def _unpack_tar(path: Path, title: str, folder: Path) -> tuple[str, ...]:
                 assert packed is not None  # a regular file
                 with packed:
                     quota.copy(packed, folder, entry.name)
+        assert archive.fileobj is not None
+        quota.read_to_end(archive.fileobj)
         return quota.passed_over
 
 
@@ -173,6 +175,13 @@ class _Quota:
                 if self._written > MAX_BYTES:
                     raise self._too_large_error()
                 file.write(chunk)
+
+    def read_to_end(self, stream: Any) -> None:
+        """Read what is left of a stream: a compressed one has its checksum at the end."""
+        while chunk := stream.read(_CHUNK):
+            self._written += len(chunk)
+            if self._written > MAX_BYTES:
+                raise self._too_large_error()
 
     def _too_large_error(self) -> WeightsError:
         return WeightsError(

@@ -195,7 +195,8 @@ def find_cached_folder(repository: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, local_files_only=True))
+        # Without patterns, only where all of the repository's files are there.
+        return Path(snapshot_download(repository, local_files_only=True, allow_patterns=[]))
     except LocalEntryNotFoundError:
         return None
 

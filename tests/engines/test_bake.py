@@ -124,6 +124,59 @@ def test_plan_and_check_know_a_snapshot(
     assert "all whole" in said
 
 
+def test_a_snapshot_keeps_the_trigger_and_the_number_of_vectors(
+    unbaked: dict[str, str],
+    only: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    save_file({"clip_l": torch.ones(3, 768), "clip_g": torch.ones(3, 1280)}, package / "e.pti")
+    (package / "special_params.json").write_text('{"TOK": "<s0><s1><s2>"}')
+    folder = tmp_path / "snapshot"
+    _set(monkeypatch, {**unbaked, "PLITKA_LORA": "none"})
+    assert main.main(["bake", str(folder), "--weights", str(package)]) == 0
+    only(BASE=folder)
+    engine = load_engine("sdxl")
+    assert engine.subject == Subject("TOK", 3)
+    assert "<s2>" in engine.pipe.tokenizer.get_vocab()
+    plan = ["plan", "--color", "red=100"]
+    capsys.readouterr()
+    assert main.main(plan) == 0
+    assert json.loads(capsys.readouterr().out)["prompt"].startswith("TOK <s0><s1><s2>, ")
+    monkeypatch.setenv("PLITKA_TRIGGER", "gum")
+    assert load_engine("sdxl").subject == Subject("gum", 3)
+    assert main.main(plan) == 0
+    assert json.loads(capsys.readouterr().out)["trigger"] == "gum"
+
+
+@pytest.mark.parametrize("told", [{"trigger": "a\nb"}, {"vectors": 9}, {"vectors": "x"}])
+def test_what_no_manifest_says_of_the_prompt_is_damage(
+    told: dict[str, Any], baked: Path, only: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(baked, tmp_path / "copy")
+    manifest = tmp_path / "copy" / "plitka.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **told}))
+    only(BASE=tmp_path / "copy")
+    with pytest.raises(WeightsError, match="cannot be read as a manifest"):
+        load_engine("sdxl")
+
+
+def test_a_snapshot_of_before_the_manifest_told_them_has_two_vectors_and_the_default_trigger(
+    baked: Path, only: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(baked, tmp_path / "copy")
+    manifest = tmp_path / "copy" / "plitka.json"
+    told = json.loads(manifest.read_text())
+    assert told.pop("trigger") == "ohwx_rubber_tile"
+    assert told.pop("vectors") == 2
+    manifest.write_text(json.dumps(told))
+    only(BASE=tmp_path / "copy")
+    assert load_engine("sdxl").subject == Subject("ohwx_rubber_tile", 2)
+
+
 def test_without_lora_and_embeddings_a_snapshot_has_none(
     small_sdxl: SmallSdxl, only: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
