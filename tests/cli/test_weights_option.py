@@ -8,14 +8,13 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save
 
-from plitka.bench import compare
 from plitka.cli.arguments import build_parser
 from plitka.cli.main import main
 from plitka.designer.backends.select import select_backend
 from plitka.designer.errors import Fault
 from plitka.settings import read_settings
 from tests.support.packages import as_tar
-from tests.support.recipes import asked, parse
+from tests.support.recipes import asked
 from tests.support.small_sdxl import SmallSdxl
 from tests.weights.test_adapter_files import halves, lora
 
@@ -100,11 +99,6 @@ def test_plan_follows_the_embeddings_of_the_settings_and_needs_none_of_the_files
         assert main(["plan", *TILE]) == 0
         prompt = json.loads(capsys.readouterr().out)["prompt"]
         assert prompt.startswith(f"ohwx_rubber_tile{tokens}, 100% red, ")
-
-
-def test_bench_measures_both_procedures_with_it(package: Path) -> None:
-    told = compare.compare("small", read_settings().sdxl, parse(SHORT), 1, source=package)
-    assert told["runs"][0]["old"]["seconds"] > 0
 
 
 def test_bench_and_the_designer_tell_its_faults(
