@@ -18,6 +18,7 @@ from diffusers import AutoencoderKL, ControlNetModel, EulerDiscreteScheduler, UN
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
+from plitka.engines.sdxl import architecture as sdxl
 from plitka.weights import models, settings
 from plitka.weights.lora_targets import Modules, list_modules
 from plitka.weights.sdxl_architecture import CROSS_ATTENTION, WIDTHS
@@ -185,7 +186,7 @@ def write_model(folder: Path, size: str) -> Files:
     (files.base / "model_index.json").write_text(json.dumps(_INDEX), encoding="utf-8")
     halves = {half: 0.02 * torch.randn(2, width) for half, width in WIDTHS.items()}
     save_file(halves, files.embeddings)
-    write_lora(files.lora, list_modules(models.check_base(files.base).shapes))
+    write_lora(files.lora, list_modules(models.check_base(files.base, sdxl).shapes))
     whole.touch()
     return files
 
@@ -257,7 +258,7 @@ def _choose_device() -> str:
 def write_lora(path: Path, modules: Modules) -> None:
     """Write a LoRA in kohya's form, on the modules of the LoRA that Plitka was made for."""
     tensors: dict[str, torch.Tensor] = {}
-    for module, shape in modules["unet"].items():
+    for module, (shape, _) in modules["unet"].items():
         if module.endswith(_ON_LORA):
             ones = [1] * (len(shape) - 2)
             kind: dict[str, Any] = {"dtype": torch.float16, "device": _choose_device()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from plitka import __version__
 from plitka.color import palette
 from plitka.color.palette import PaletteError
-from plitka.engines.sdxl import device
+from plitka.engines.sdxl import architecture, device
 from plitka.engines.sdxl.memory_plan import choose_plan, compute_model_needs, describe_plan
 from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib
@@ -85,7 +85,7 @@ def _inspect_weights(
 ) -> Generator[Finding, None, Preflight]:
     """Inspect all files. Returns what was found of them."""
     with archive.open_package(package) as unpacked:
-        weights = preflight.inspect(settings, unpacked, controlnets=True)
+        weights = preflight.inspect(settings, unpacked, architecture, controlnets=True)
         yield from weights.findings
     if weights.snapshot is not None:
         yield _verify_snapshot(weights.snapshot)

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from plitka.errors import WeightsError
 from plitka.weights import hub
+from plitka.weights.adapter_config import CONFIG_FILE
 from plitka.weights.embeddings import find_half, is_embeddings
 from plitka.weights.header import (
     PICKLE_SUFFIXES,
@@ -30,7 +31,7 @@ from plitka.weights.trigger import Trigger, read_special_params
 Kind: TypeAlias = Literal["LoRA", "embeddings"]
 
 WEIGHTS = (".safetensors", ".pti")  # .pti: what SDXL's trainer on Replicate names embeddings
-CONFIG, SPECIAL_PARAMS = "adapter_config.json", "special_params.json"
+SPECIAL_PARAMS = "special_params.json"
 
 _LIBRARY_NAMES = (  # of diffusers and PEFT; beside a copy in another form, the file itself
     "pytorch_lora_weights.safetensors",
@@ -322,7 +323,7 @@ def _is_ours(name: str) -> bool:
 
 def _list_around(path: Path, remedy: str) -> Folder:
     """List one file, and what may belong to it in its folder."""
-    beside = (CONFIG, SPECIAL_PARAMS, _name_partner(path.name))
+    beside = (CONFIG_FILE, SPECIAL_PARAMS, _name_partner(path.name))
     names = [name for name in beside if name != path.name and (path.parent / name).is_file()]
     return Folder(path.parent, (path.name, *names), remedy=remedy)
 
@@ -519,7 +520,7 @@ def _list_parts(place: Place, member: _Member) -> tuple[_Member, ...]:
 def _gather(place: Place, members: Sequence[_Member]) -> AdapterFiles:
     """Read what lies beside the chosen files, and sum up what is to be fetched."""
     folder = PurePosixPath(members[0].name).parent
-    config, params = str(folder / CONFIG), str(folder / SPECIAL_PARAMS)
+    config, params = str(folder / CONFIG_FILE), str(folder / SPECIAL_PARAMS)
     if params not in place.names and SPECIAL_PARAMS in place.names:
         params = SPECIAL_PARAMS
     beside = [name for name in (config, params) if name in place.names]

@@ -83,7 +83,8 @@ def _refuse_what_else_it_is(title: str, start: bytes) -> None:
             f"{title}: a web page saved under this name, not weights; download it again from its"
             " direct link, logged in where the site asks for that"
         )
-    if start.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+    marks = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    if start.startswith(marks) and start[8:9] != b"{":  # else these are a header's length
         raise WeightsError(
             f"{title}: a pickle or zip archive under this name, which is never loaded; convert it"
             " to safetensors"

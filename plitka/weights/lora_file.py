@@ -1,9 +1,9 @@
-"""Resolves a LoRA's file against a base model: which module each of its tensors changes.
+"""Resolves an adapter's file (a LoRA and its kin) against a base model: what each tensor changes.
 
-Every tensor must have a place. diffusers only warns of those that find no module.
+Every tensor must have a place and fit there; what is accepted here can be fused. diffusers only
+warns of tensors that find no module.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -12,243 +12,453 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from plitka.errors import WeightsError
-from plitka.weights.embeddings import is_embedding_tensor, is_embeddings
-from plitka.weights.header import (
-    Header,
-    Shape,
-    count_parameters,
-    format_shape,
-    list_names,
+from plitka.weights import adapter_methods
+from plitka.weights.adapter_config import (
+    AdapterConfig,
+    Scale,
+    find_config,
 )
-from plitka.weights.lora_keys import Key, Part, list_candidates, parse_key
-from plitka.weights.lora_targets import Modules
-from plitka.weights.sdxl_architecture import CROSS_ATTENTION, OTHER_FAMILIES
+from plitka.weights.adapter_methods import BIASES, METHODS
+from plitka.weights.embeddings import is_embedding_tensor
+from plitka.weights.header import Header, Shape, count_parameters, format_shape, list_names
+from plitka.weights.identification import explain_wrong_file, identify
+from plitka.weights.lora_keys import Key, list_candidates, parse_key
+from plitka.weights.lora_targets import Modules, Target
+from plitka.weights.settings import LORA, TURBO_LORA
 
-_REMEDY = "put the LoRA there, name it with PLITKA_LORA, or set PLITKA_LORA=none to run without one"
-_NOT_FOR_THIS = "use a LoRA that was trained for SDXL, or set PLITKA_LORA=none"
+_WANTED = "a LoRA for SDXL"
+_FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
+_SINGLE = ("alpha", "on_input", "scaled_oft")
+"""Parts that are one number each, of any type."""
+
+_EVEN = ("alpha", "dora_scale", "magnitude", "rescale", "scaled_oft", "up_bias")
+"""Parts that change what the others of a module mean."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """The update of one module: W + scale * factor * up @ down.
+    """What is done to one module.
 
-    down, up: names of tensors in the file, (rank, in, ...) and (out, rank, ...).
-    alpha: the number itself, the name of the tensor that holds it, or None for the rank.
-    by_root: whether alpha is divided by the root of the rank (rank-stabilised LoRA).
+    method: how its weight changes, a key of METHODS; None where only its bias does. parts: part ->
+    name of its tensor. rank: by which alpha is divided; None where the method has none. alpha: the
+    number where the file has no tensor for it; None for the rank. by_root: whether the root of the
+    rank divides alpha (rank-stabilised LoRA). options: what PEFT's configuration says besides.
     """
 
     component: str
     module: str
-    down: str
-    up: str
-    rank: int
-    alpha: float | str | None
-    by_root: bool = False
+    method: str | None
+    parts: Mapping[str, str]
+    rank: int | None
+    alpha: float | None
+    by_root: bool
+    options: Mapping[str, Any]
+
+    def name_method(self) -> str:
+        """What the method is called: "LoRA", "LoHa as a DoRA"."""
+        name = "bias" if self.method is None else METHODS[self.method].name
+        return f"{name} as a DoRA" if {"dora_scale", "magnitude"} & self.parts.keys() else name
 
     def compute_factor(self, alpha: float | None) -> float:
-        """The factor of the product besides the scale. alpha: the number, None for the rank."""
-        alpha = self.rank if alpha is None else alpha
+        """The factor of the method's product. alpha: of the file; None where it has none."""
+        alpha = self.alpha if alpha is None else alpha
+        if alpha is None or self.rank is None:
+            return 1.0
         return alpha / (math.sqrt(self.rank) if self.by_root else self.rank)
 
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA resolved against a base model.
+    """An adapter resolved against a base model.
 
-    title: what sentences call it. parameters: how many numbers its file holds.
+    config: PEFT's configuration that lay beside the file. parameters: how many numbers are its own.
     """
 
-    path: Path
-    title: str
+    header: Header
+    config: Mapping[str, Any] | None
     changes: tuple[Change, ...]
     parameters: int
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.header.path
+
+    @property
+    def title(self) -> str:
+        """What sentences call the file."""
+        return self.header.title
+
+    def describe(self) -> str:
+        """Modules, ranks and methods: "96 modules, rank 32", "96 modules, LoKr and norm"."""
+        methods = sorted({change.name_method() for change in self.changes})
+        ranks = sorted({change.rank for change in self.changes if change.rank is not None})
+        shown = f", rank {', '.join(map(str, ranks))}" if ranks else ""
+        kinds = "" if methods == ["LoRA"] else f", {' and '.join(methods)}"
+        return f"{len(self.changes)} modules{shown}{kinds}"
+
 
 def is_lora(header: Header) -> bool:
-    """Whether any tensor has a name as LoRAs use them."""
-    return any("lora" in n.lower() for n in header.shapes if not is_embedding_tensor(n))
+    """Whether any tensor has a name as adapters' tensors have, readable ones or not."""
+    return any(_is_telling(name) for name in header.shapes)
+
+
+def _is_telling(name: str) -> bool:
+    key = parse_key(name)
+    telling = key is not None and adapter_methods.is_telling(key.part)
+    return telling or adapter_methods.name_unread(name) is not None
 
 
 def resolve_lora(
     header: Header,
     config: Mapping[str, Any] | None,
     modules: Modules | None,
-    setting: str = "PLITKA_LORA",
+    setting: str = LORA,
 ) -> Lora:
-    """Find the module that each tensor of a LoRA changes.
+    """Find the module that each tensor of an adapter changes, and how.
 
-    config: PEFT's adapter_config.json beside it. modules: the base model's; None where they are not
-    known, and then only the file itself is checked. setting: the variable that names it. Raises
-    WeightsError for what is no LoRA for SDXL, and for tensors without a module.
+    config: PEFT's, where there is one beside the file. modules: the base model's; None where they
+    are not known, and then only the file itself is checked. setting: the variable that names the
+    file. Tensors of bundled embeddings are passed over. Raises WeightsError for what is no adapter
+    for SDXL, and for tensors that have no place or do not fit.
     """
-    try:
-        return _resolve(header, config, modules)
-    except WeightsError as fault:
-        raise WeightsError(str(fault).replace("PLITKA_LORA", setting)) from None
+    return _Resolver(header, config, modules, setting).resolve()
 
 
-def _resolve(header: Header, config: Mapping[str, Any] | None, modules: Modules | None) -> Lora:
-    if not is_lora(header):
-        kind = "embeddings" if is_embeddings(header) else "whatever else it may be"
-        raise WeightsError(
-            f"{header.title}: not a LoRA but {kind}, none of its tensors is one; {_REMEDY}"
-        )
-    _refuse_other_families(header)
-    updates, strays = _group_tensors(header, modules)
-    if strays:
-        raise WeightsError(
-            f"{header.title}: {len(strays)} of its {len(header.shapes)} tensors find no module in"
-            f" the base model: {list_names(strays)}; {_NOT_FOR_THIS}"
-        )
-    adapter = _AdapterConfig(header, config)
-    changes = []
-    for (component, module), names in updates.items():
-        weight = None if modules is None else modules[component][module]
-        changes.append(_make_change(header, component, module, names, weight, adapter))
-    return Lora(header.path, header.title, tuple(changes), count_parameters(header.shapes))
-
-
-_Updates: TypeAlias = dict[tuple[str, str], dict[Part, str]]
-
-
-def _group_tensors(header: Header, modules: Modules | None) -> tuple[_Updates, list[str]]:
-    """(component, module) -> part -> tensor, and the tensors that belong nowhere."""
-    updates: _Updates = {}
-    strays: list[str] = []
-    for name in header.shapes:
-        if is_embedding_tensor(name):
-            continue
-        key = parse_key(name)
-        module = None if key is None else _find_module(key, modules)
-        if key is None or module is None:
-            strays.append(name)
-            continue
-        names = updates.setdefault((key.component, module), {})
-        if key.part in names:
+def resolve_turbo(
+    header: Header, config: Mapping[str, Any] | None, modules: Modules | None
+) -> Lora:
+    """As `resolve_lora`, for the distilled LoRA: a plain one, and of the UNet alone."""
+    lora = resolve_lora(header, config, modules, TURBO_LORA)
+    remedy = f"set {TURBO_LORA} to a plain LoRA such as SDXL-Lightning's or Hyper-SD's"
+    for change in lora.changes:
+        if change.component != "unet":
             raise WeightsError(
-                f"{header.title}: {names[key.part]} and {name} are for the same module;"
-                f" {_NOT_FOR_THIS}"
+                f"{header.title}: changes the {change.component} too, and a distilled LoRA is"
+                f" switched on for the UNet alone; {remedy}"
             )
-        names[key.part] = name
-    return updates, strays
-
-
-def _find_module(key: Key, modules: Modules | None) -> str | None:
-    if modules is None:
-        return key.module
-    known = modules.get(key.component, {})
-    return next((module for module in list_candidates(key) if module in known), None)
-
-
-def _make_change(
-    header: Header,
-    component: str,
-    module: str,
-    names: Mapping[Part, str],
-    weight: Shape | None,
-    config: "_AdapterConfig",
-) -> Change:
-    """weight: the shape of the module's weight, None where it is not known."""
-    for part in ("down", "up"):
-        if part not in names:
-            other = next(iter(names.values()))
+        extra = sorted(change.parts.keys() - {"down", "up", "mid", "alpha"})
+        if extra:
             raise WeightsError(
-                f"{header.title}: {other} lacks its {part} half, so the file is incomplete;"
-                " download it again"
+                f"{header.title}: {change.parts[extra[0]]} is more than up times down, and only"
+                f" that can be switched on; {remedy}"
             )
-    down, up = header.shapes[names["down"]], header.shapes[names["up"]]
-    rank = down[0] if down else 0
-    if weight is not None and not _fits(weight, down, up):
-        raise WeightsError(
-            f"{header.title}: {names['down']} ({format_shape(down)}) and its other half"
-            f" ({format_shape(up)}) do not fit {component} {module} ({format_shape(weight)});"
-            f" {_NOT_FOR_THIS}"
+    return lora
+
+
+_Updates: TypeAlias = dict[tuple[str, str], dict[str, tuple[str, Key]]]
+"""(component, module) -> part -> name of its tensor, and the name taken apart."""
+
+
+class _Resolver:
+    """Resolves one file; a class for what all its steps and sentences need."""
+
+    def __init__(
+        self,
+        header: Header,
+        beside: Mapping[str, Any] | None,
+        modules: Modules | None,
+        setting: str,
+    ) -> None:
+        self._header = header
+        self._beside = beside
+        self._config: AdapterConfig | None = None
+        self._modules = modules
+        self._setting = setting
+        self._names = [name for name in header.shapes if not is_embedding_tensor(name)]
+
+    def resolve(self) -> Lora:
+        if not any(_is_telling(name) for name in self._names):
+            raise explain_wrong_file(self._header, _WANTED, self._setting)
+        self._config = find_config(self._header, self._beside)
+        if self._config is not None:
+            self._config.refuse_unread()
+        updates, strays = self._group_tensors()
+        if strays:
+            raise self._explain_strays(strays)
+        if self._modules is None and self._is_for_another_family():
+            raise explain_wrong_file(self._header, _WANTED, self._setting)
+        changes = tuple(
+            self._make_change(component, module, parts)
+            for (component, module), parts in updates.items()
         )
-    alpha: float | str | None = names.get("alpha")
-    if isinstance(alpha, str):
-        if math.prod(header.shapes[alpha]) != 1:
-            raise WeightsError(f"{header.title}: {alpha} is not one number; {_NOT_FOR_THIS}")
-        return Change(component, module, names["down"], names["up"], rank, alpha)
-    alpha, by_root = config.find_alpha(component, names["down"])
-    return Change(component, module, names["down"], names["up"], rank, alpha, by_root)
+        self._check_evenness(changes)
+        shapes = {name: self._header.shapes[name] for name in self._names}
+        return Lora(self._header, self._beside, changes, count_parameters(shapes))
+
+    # Which module
+
+    def _group_tensors(self) -> tuple[_Updates, list[str]]:
+        """The tensors of each module, and those that belong nowhere."""
+        updates: _Updates = {}
+        strays: list[str] = []
+        adapters: set[str] = set()
+        for name in self._names:
+            key = parse_key(name)
+            module = None if key is None else self._find_module(key)
+            if key is None or module is None:
+                strays.append(name)
+                continue
+            parts = updates.setdefault((key.component, module), {})
+            if key.part in parts:
+                raise self._make_error(
+                    f"{parts[key.part][0]} and {name} are for the same part of the same module"
+                )
+            parts[key.part] = name, key
+            if key.part not in ("alpha", "dora_scale"):
+                adapters.add(key.adapter)
+        if len(adapters - {""}) > 1:
+            raise self._make_error(
+                f"holds more than one adapter: {list_names(sorted(adapters - {''}))}"
+            )
+        return updates, strays
+
+    def _find_module(self, key: Key) -> str | None:
+        if self._modules is None:
+            return key.module
+        known = self._modules[key.component]
+        return next((module for module in list_candidates(key) if module in known), None)
+
+    def _explain_strays(self, strays: list[str]) -> WeightsError:
+        for name in strays:
+            if unread := adapter_methods.name_unread(name):
+                return WeightsError(
+                    f"{self._header.title}: {unread}, which is not read ({name}); set"
+                    f" {self._setting} to {_WANTED} of another kind, or to none"
+                )
+        return self._make_error(
+            f"{len(strays)} of its {len(self._header.shapes)} tensors find no module in the base"
+            f" model: {list_names(strays)}"
+        )
+
+    # How it changes
+
+    def _make_change(
+        self, component: str, module: str, named: Mapping[str, tuple[str, Key]]
+    ) -> Change:
+        parts = {part: name for part, (name, _) in named.items()}
+        shapes = {part: self._header.shapes[name] for part, name in parts.items()}
+        target = None if self._modules is None else self._modules[component][module]
+        self._check_types(parts)
+        method = self._find_method(parts)
+        self._check_bias(component, module, parts, target)
+        if method is None:
+            return Change(component, module, None, parts, None, None, False, {})
+        if target is not None:
+            self._check_fit(component, module, method, parts, target.weight)
+        rank = _find_rank(method, shapes, None if target is None else target.weight)
+        scale = self._find_scale(method, rank, named)
+        options = self._find_options(component, module, method, named, target)
+        if scale is None:
+            return Change(component, module, method, parts, rank, None, False, options)
+        rank = rank or scale.rank
+        return Change(component, module, method, parts, rank, scale.alpha, scale.by_root, options)
+
+    def _check_types(self, parts: Mapping[str, str]) -> None:
+        for part, name in parts.items():
+            dtype, shape = self._header.dtypes[name], self._header.shapes[name]
+            if part in _SINGLE:
+                if math.prod(shape) != 1:
+                    raise self._make_error(f"{name} ({format_shape(shape)}) is not one number")
+            elif dtype not in _FLOATS:
+                raise self._make_error(f"{name} holds {dtype} numbers, not floating-point ones")
+
+    def _find_method(self, parts: Mapping[str, str]) -> str | None:
+        """The one method of a module's weight; None where only the bias changes."""
+        there = frozenset(parts)
+        methods = adapter_methods.find_methods(there)
+        if len(methods) > 1:
+            names = " and ".join(METHODS[method].name for method in methods)
+            raise self._make_error(f"{next(iter(parts.values()))} and others mix {names}")
+        known = frozenset(BIASES)
+        if methods:
+            method = METHODS[methods[0]]
+            lacking = method.list_lacking(there)
+            if lacking:
+                raise self._make_error(
+                    f"{next(iter(parts.values()))} lacks its {lacking[0]} half"
+                    if methods[0] == "lora"
+                    else f"{next(iter(parts.values()))} lacks {', '.join(lacking)} beside it"
+                )
+            known |= method.list_parts()
+        extra = sorted(there - known)
+        if extra:
+            raise self._make_error(f"{parts[extra[0]]} belongs to no method that is known")
+        if {"dora_scale", "magnitude"} <= there:
+            raise self._make_error(
+                f"{parts['dora_scale']} and {parts['magnitude']} are for the same module"
+            )
+        return methods[0] if methods else None
+
+    def _check_bias(
+        self, component: str, module: str, parts: Mapping[str, str], target: Target | None
+    ) -> None:
+        biases = [part for part in BIASES if part in parts]
+        if len(biases) > 1:
+            raise self._make_error(
+                f"{' and '.join(parts[part] for part in biases)} are for one bias"
+            )
+        if not biases or target is None:
+            return
+        name = parts[biases[0]]
+        shape = self._header.shapes[name]
+        if not target.bias:
+            raise WeightsError(
+                f"{self._header.title}: {name} changes a bias that SDXL has not; set"
+                f" {self._setting} to a file without it, or to none"
+            )
+        if shape != target.weight[:1]:
+            raise self._explain_misfit(component, module, {biases[0]: name}, target.weight[:1])
+
+    def _check_fit(
+        self, component: str, module: str, method: str, parts: Mapping[str, str], weight: Shape
+    ) -> None:
+        shapes = {part: self._header.shapes[name] for part, name in parts.items()}
+        if method == "glora" and adapter_methods.find_glora_form(shapes, weight) == "either":
+            raise self._make_error(
+                f"the factors of {component} {module} are square, so that it cannot be told which"
+                " version of GLoRA they are of"
+            )
+        fits = METHODS[method].fits(shapes, weight)
+        if "dora_scale" in shapes:
+            axis = adapter_methods.find_dora_axis(shapes["dora_scale"], weight)
+            fits = fits and axis is not None
+        if "magnitude" in shapes:
+            fits = fits and adapter_methods.fits_magnitude(shapes["magnitude"], weight)
+        if not fits:
+            raise self._explain_misfit(component, module, parts, weight)
+
+    def _check_evenness(self, changes: tuple[Change, ...]) -> None:
+        """Trainers write a part for all modules of a kind or for none: some have lost theirs."""
+        kinds: dict[tuple[str, str | None], list[Change]] = {}
+        for change in changes:
+            kinds.setdefault((change.component, change.method), []).append(change)
+        for kind in kinds.values():
+            for part in _EVEN:
+                lacking = [change for change in kind if part not in change.parts]
+                if 0 < len(lacking) < len(kind):
+                    first = next(iter(lacking[0].parts.values()))
+                    raise self._make_error(
+                        f"{first} has no {part} beside it, as {len(kind) - len(lacking)} other"
+                        " modules of its kind have"
+                    )
+
+    def _find_scale(
+        self, method: str, rank: int | None, named: Mapping[str, tuple[str, Key]]
+    ) -> Scale | None:
+        """Alpha and rank by PEFT's configuration; None where the file or nothing says them."""
+        name = METHODS[method].peft
+        if name is None or self._config is None or "alpha" in named:
+            return None
+        first, key = next(iter(named.values()))
+        scale = self._config.find_scale(key.component, key.layer, name)
+        if scale is None:
+            return None
+        if rank is None and scale.rank is None:
+            raise self._make_error(f"the configuration of {first} says nothing of its rank")
+        if rank is not None and scale.rank not in (None, rank):
+            raise self._make_error(
+                f"{first} is of rank {rank}, and its configuration says {scale.rank}"
+            )
+        if name == "LORA":
+            self._check_dora(key.component, named)
+        return scale
+
+    def _check_dora(self, component: str, named: Mapping[str, tuple[str, Key]]) -> None:
+        assert self._config is not None
+        fields = self._config.list_fields(component)
+        for field, part, what in (
+            ("use_dora", "magnitude", "magnitudes"),
+            ("lora_bias", "up_bias", "a bias"),
+        ):
+            if field in fields and bool(fields[field]) != (part in named):
+                first = next(iter(named.values()))[0]
+                state = "has" if part in named else "lacks"
+                raise self._make_error(
+                    f"{first} {state} {what}, and its configuration says {field}={fields[field]}"
+                )
+
+    def _find_options(
+        self,
+        component: str,
+        module: str,
+        method: str,
+        named: Mapping[str, tuple[str, Key]],
+        target: Target | None,
+    ) -> Mapping[str, Any]:
+        """What the algebra needs besides the tensors, from PEFT's configuration."""
+        fields = {} if self._config is None else self._config.list_fields(component)
+        name, key = next(iter(named.values()))
+        if method == "peft_ia3" and target is not None:
+            forms = adapter_methods.find_ia3_forms(self._header.shapes[name], target.weight)
+            said = _find_ia3_axis(fields, key.layer)
+            axes = [axis for axis in forms if said in (None, axis)]
+            if len(axes) != 1:
+                raise self._make_error(
+                    f"{name} is for the {' or the '.join(forms)} of a module, and no"
+                    " adapter_config.json says the same"
+                )
+            return {"axis": axes[0]}
+        if method == "peft_oft":
+            return self._find_oft_options(fields, name, key)
+        return {}
+
+    def _find_oft_options(self, fields: Mapping[str, Any], name: str, key: Key) -> dict[str, Any]:
+        """How PEFT turns oft_R into rotations."""
+        if not fields and not name.startswith("base_model."):
+            # OneTrainer's copy of PEFT's OFT knows one way, and saves no configuration.
+            return {"neumann": True, "terms": 5, "eps": None}
+        if "use_cayley_neumann" not in fields or "oft_block_size" not in fields:
+            raise self._make_error(
+                f"{name} is an OFT of PEFT, and no adapter_config.json says use_cayley_neumann and"
+                " oft_block_size"
+            )
+        terms, eps = fields.get("num_cayley_neumann_terms", 5), fields.get("eps", 6e-5)
+        if not isinstance(terms, int) or not isinstance(eps, int | float):
+            raise self._make_error(f"its configuration says {terms!r} terms and eps={eps!r}")
+        neumann = bool(fields["use_cayley_neumann"])
+        return {"neumann": neumann, "terms": terms, "eps": eps if fields.get("coft") else None}
+
+    # Sentences
+
+    def _explain_misfit(
+        self, component: str, module: str, parts: Mapping[str, str], weight: Shape
+    ) -> WeightsError:
+        names = [name for part, name in parts.items() if part != "alpha"]
+        shown = [f"{name} ({format_shape(self._header.shapes[name])})" for name in names]
+        verb = "does" if len(shown) == 1 else "do"
+        return self._make_error(
+            f"{list_names(shown)} {verb} not fit {component} {module} ({format_shape(weight)})"
+        )
+
+    def _make_error(self, state: str) -> WeightsError:
+        """The error for an adapter with a fault: where it is of another family, that is said."""
+        if self._is_for_another_family():
+            return explain_wrong_file(self._header, _WANTED, self._setting)
+        return WeightsError(
+            f"{self._header.title}: {state}; copy or download it again as its trainer wrote it, or"
+            f" set {self._setting}=none"
+        )
+
+    def _is_for_another_family(self) -> bool:
+        identity = identify(self._header)
+        return identity is not None and identity.setting != LORA
 
 
-def _fits(weight: Shape, down: Shape, up: Shape) -> bool:
-    """Whether up @ down has the shape of the weight."""
-    rank = down[0] if down else 0
-    return rank > 0 and (
-        math.prod(up) == weight[0] * rank
-        and up[:2] == (weight[0], rank)
-        and math.prod(down[1:]) == math.prod(weight[1:])
-        and down[1:2] == weight[1:2]
+def _find_rank(method: str, shapes: Mapping[str, Shape], weight: Shape | None) -> int | None:
+    if method == "glora" and weight is not None:
+        form = adapter_methods.find_glora_form(shapes, weight)
+        return shapes["b1"][1 if form == "new" else 0]
+    return next(
+        (shapes[part][axis] for part, axis in METHODS[method].ranks if part in shapes), None
     )
 
 
-class _AdapterConfig:
-    """PEFT's configuration: in the file's metadata, or in adapter_config.json beside the file."""
-
-    def __init__(self, header: Header, config: Mapping[str, Any] | None) -> None:
-        self._path = header.title
-        text = header.metadata.get("lora_adapter_metadata")
-        self._by_component = text is not None
-        try:
-            values = json.loads(text) if text else config
-        except ValueError:
-            raise WeightsError(f"{self._path}: its notes are not JSON; download it again") from None
-        self._values: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
-        if any(key.split(".")[-1] == "use_dora" and on for key, on in self._values.items()):
-            raise WeightsError(f"{self._path}: a DoRA, which is not read; {_NOT_FOR_THIS}")
-
-    def find_alpha(self, component: str, tensor: str) -> tuple[float | None, bool]:
-        """Alpha of the module that the tensor belongs to, and whether the rank's root divides it.
-
-        Alpha is None where the configuration has none.
-        """
-        prefix = f"{component}." if self._by_component else ""
-        alpha = self._values.get(f"{prefix}lora_alpha")
-        module = re.sub(r"\.lora_A(\.\w+)?\.weight$", "", tensor)
-        for pattern, value in (self._values.get(f"{prefix}alpha_pattern") or {}).items():
-            if re.fullmatch(rf"(.*\.)?({pattern})", module):
-                alpha = value
-                break  # the first that fits, as in PEFT
-        if alpha is not None and not isinstance(alpha, int | float):
-            raise WeightsError(f"{self._path}: notes an alpha of {alpha!r}, not a number")
-        return alpha, bool(self._values.get(f"{prefix}use_rslora"))
-
-
-_TRANSFORMER = re.compile(
-    r"(lora_unet_|lora_|diffusion_model\.)?"
-    r"(double_blocks|single_blocks|transformer\.|joint_blocks|single_transformer)"
-)
-_OTHER_ADAPTERS = {
-    "dora_scale": "a DoRA",
-    "lora_magnitude_vector": "a DoRA",
-    "hada_w1": "a LoHa",
-    "lokr_w": "a LoKr",
-    "lora_mid": "a LoCon with a middle factor",
-}
-
-
-def _refuse_other_families(header: Header) -> None:
-    """Raise WeightsError for a LoRA of another family of models, and for other adapters."""
-    names = header.shapes
-    widths = {
-        shape[1]
-        for name, shape in names.items()
-        if re.search(r"attn2.*to_[kv].*(down|lora_A)", name) and len(shape) > 1
-    }
-    if widths and CROSS_ATTENTION not in widths:
-        family = OTHER_FAMILIES.get(min(widths), "another model")
-        raise WeightsError(f"{header.title}: a LoRA for {family}, not for SDXL; {_NOT_FOR_THIS}")
-    if not widths and any(
-        name.startswith(("lora_te_", "lora_unet_down_blocks_0_attentions")) for name in names
-    ):
-        raise WeightsError(f"{header.title}: a LoRA for SD 1.5, not for SDXL; {_NOT_FOR_THIS}")
-    if any(_TRANSFORMER.match(name) for name in names):
-        raise WeightsError(
-            f"{header.title}: a LoRA for a diffusion transformer such as Flux or SD 3, not for"
-            f" SDXL; {_NOT_FOR_THIS}"
-        )
-    for mark, kind in _OTHER_ADAPTERS.items():
-        if any(mark in name for name in names):
-            raise WeightsError(f"{header.title}: {kind}, which is not read; {_NOT_FOR_THIS}")
+def _find_ia3_axis(fields: Mapping[str, Any], layer: str | None) -> str | None:
+    """What PEFT's configuration says of one layer; None where it says nothing."""
+    if "feedforward_modules" not in fields or layer is None:
+        return None
+    said = fields["feedforward_modules"] or []
+    if isinstance(said, str):
+        return "inputs" if re.fullmatch(said, layer) else "outputs"
+    return "inputs" if any(layer.endswith(str(end)) for end in said) else "outputs"

@@ -1,4 +1,4 @@
-"""Lists the modules of a base model that a LoRA may change, by the tensors in its files.
+"""Lists the modules of a base model that an adapter may change, by the tensors in its files.
 
 Modules go by the names that diffusers gives them, with `_` for `.`, which is what kohya's names
 keep of them: `down_blocks_1_attentions_0_proj_in`.
@@ -6,20 +6,26 @@ keep of them: `down_blocks_1_attentions_0_proj_in`.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from plitka.weights.header import Shape, Shapes
 
-Modules: TypeAlias = Mapping[str, Shapes]
-"""Component (unet, text_encoder, text_encoder_2) -> module -> shape of its weight, (out, in, …)."""
+
+class Target(NamedTuple):
+    """One module: a Linear or a convolution, weight (out, in, …), or a norm, weight (channels).
+
+    bias: whether it has one, (out).
+    """
+
+    weight: Shape
+    bias: bool
+
+
+Modules: TypeAlias = Mapping[str, Mapping[str, Target]]
+"""Component (unet, text_encoder, text_encoder_2) -> module -> what it is."""
 
 _COMPONENTS = ("unet", "text_encoder", "text_encoder_2")
-_OPEN_CLIP = re.compile(r"transformer\.resblocks\.(\d+)\.(.+?)[._](?:in_proj_)?weight")
-_IN_OPEN_CLIP = {
-    "attn.out_proj": "self_attn_out_proj",
-    "mlp.c_fc": "mlp_fc1",
-    "mlp.c_proj": "mlp_fc2",
-}
+_JOINED = re.compile(r"transformer\.resblocks\.(\d+)\.attn\.in_proj_(weight|bias)")
 
 
 def list_modules(shapes: Mapping[str, Shapes]) -> Modules:
@@ -27,52 +33,75 @@ def list_modules(shapes: Mapping[str, Shapes]) -> Modules:
 
     The tensors may have diffusers' names, or those of the original code that checkpoints keep.
     """
-    return {component: dict(_list_component(shapes[component])) for component in _COMPONENTS}
+    return {component: _list_component(shapes[component]) for component in _COMPONENTS}
 
 
-def _list_component(shapes: Shapes) -> Iterator[tuple[str, Shape]]:
+def _list_component(shapes: Shapes) -> Mapping[str, Target]:
+    weights: dict[str, Shape] = {}
+    biases: set[str] = set()
     for name, shape in shapes.items():
-        if match := _OPEN_CLIP.fullmatch(name):
-            yield from _list_open_clip(match[1], match[2], shape)
-        elif name.endswith(".weight") and len(shape) > 1 and "_embedding.weight" not in name:
-            module = name.removesuffix(".weight").removeprefix("text_model.")
-            yield translate_original(module.replace(".", "_")), shape
+        for module, kind, own in _list_parameters(name, shape):
+            if kind == "bias":
+                biases.add(module)
+            else:
+                weights[module] = own
+    return {name: Target(shape, name in biases) for name, shape in weights.items()}
 
 
-def _list_open_clip(layer: str, module: str, shape: Shape) -> Iterator[tuple[str, Shape]]:
-    """One module of the second text encoder in a checkpoint, where q, k and v are joined."""
-    if module == "attn":
+def _list_parameters(name: str, shape: Shape) -> Iterator[tuple[str, str, Shape]]:
+    """The module, the kind (weight or bias) and the shape of what one tensor of a file holds."""
+    if match := _JOINED.fullmatch(name):  # the second text encoder's query, key and value
         for letter in "qkv":
-            yield f"encoder_layers_{layer}_self_attn_{letter}_proj", (shape[0] // 3, shape[1])
-    elif module in _IN_OPEN_CLIP:
-        yield f"encoder_layers_{layer}_{_IN_OPEN_CLIP[module]}", shape
+            module = f"encoder_layers_{match[1]}_self_attn_{letter}_proj"
+            yield module, match[2], (shape[0] // 3, *shape[1:])
+        return
+    if name == "text_projection":  # of OpenCLIP: square, so that its transposed shape is the same
+        name = "text_projection.weight"
+    module, _, kind = name.rpartition(".")
+    if kind in ("weight", "bias") and not module.endswith("_embedding") and 1 <= len(shape) != 3:
+        yield translate_original(module.removeprefix("text_model.").replace(".", "_")), kind, shape
 
 
-_FIRST_LAYERS = {
+_ENDS = {
     "input_blocks_0_0": "conv_in",
+    "out_0": "conv_norm_out",
     "out_2": "conv_out",
     "time_embed_0": "time_embedding_linear_1",
     "time_embed_2": "time_embedding_linear_2",
     "label_emb_0_0": "add_embedding_linear_1",
     "label_emb_0_2": "add_embedding_linear_2",
+    "ln_final": "final_layer_norm",
 }
 _IN_RESNET = {
+    "in_layers_0": "norm1",
     "in_layers_2": "conv1",
+    "out_layers_0": "norm2",
     "out_layers_3": "conv2",
     "emb_layers_1": "time_emb_proj",
     "skip_connection": "conv_shortcut",
 }
+_IN_OPEN_CLIP = {
+    "attn_out_proj": "self_attn_out_proj",
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "mlp_c_fc": "mlp_fc1",
+    "mlp_c_proj": "mlp_fc2",
+}
+_BLOCK = re.compile(r"(input_blocks|output_blocks|middle_block)_(\d+)_(.+)")
+_LAYER = re.compile(r"transformer_resblocks_(\d+)_(.+)")
 
 
 def translate_original(module: str) -> str:
-    """Translate a module's name in the original SDXL code to diffusers' name for it.
+    """Translate a module's name in the original SDXL code or OpenCLIP to diffusers' name for it.
 
     `output_blocks_3_1_transformer_blocks_0_attn1_to_q` is layer 0 of up_blocks_1's attentions.
     Any other name is returned as it is.
     """
-    if module in _FIRST_LAYERS:
-        return _FIRST_LAYERS[module]
-    match = re.fullmatch(r"(input_blocks|output_blocks|middle_block)_(\d+)_(.+)", module)
+    if module in _ENDS:
+        return _ENDS[module]
+    if match := _LAYER.fullmatch(module):
+        return f"encoder_layers_{match[1]}_{_IN_OPEN_CLIP.get(match[2], match[2])}"
+    match = _BLOCK.fullmatch(module)
     if match is None:
         return module
     part, number, rest = match[1], int(match[2]), match[3]

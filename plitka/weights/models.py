@@ -1,30 +1,51 @@
 """Checks of SDXL models: a base model, a VAE, a ControlNet.
 
-A base model is a folder as diffusers saves one, a single checkpoint, or a repository of the hub.
-Only configurations and the headers of the weights are read. Each fault is a WeightsError of one
-sentence with the path and the remedy.
+A base model is a folder as diffusers saves one, a single checkpoint, or a repository of the hub; a
+VAE or a ControlNet a folder, a single file in diffusers' or the original form, or a repository.
+Only configurations and the headers of the weights are read. Each tensor must have its place in the
+network that the configuration describes, and each of the network's tensors must be there. Each
+fault is a WeightsError of one sentence with the path and the remedy.
 """
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plitka.errors import WeightsError
-from plitka.weights.header import PICKLE_SUFFIXES, Header, Shape, Shapes, list_names, read_header
+from plitka.errors import WeightsError, extract_first_line
+from plitka.weights.header import PICKLE_SUFFIXES, Header, Shapes, list_names, read_header
 from plitka.weights.hub import BASE, BASE_WITHOUT_VAE, MODEL, Remote, read_remote_shapes
-from plitka.weights.sdxl_architecture import CROSS_ATTENTION, OTHER_FAMILIES, SD15_SCALING, WIDTHS
-from plitka.weights.settings import SDXL
+from plitka.weights.identification import explain_wrong_file, identify
+from plitka.weights.model_config import complete_config
+from plitka.weights.model_tensors import Source, find_tensors, strip_prefix
+from plitka.weights.noise import Noise, read_marks, read_scheduler
+from plitka.weights.sdxl_architecture import (
+    CROSS_ATTENTION,
+    OTHER_FAMILIES,
+    PUBLISHED,
+    WIDTHS,
+    Architecture,
+    Config,
+    Part,
+)
+from plitka.weights.settings import SDXL, SDXL_VAE
 
 
 @dataclass(frozen=True)
 class Model:
-    """One network in a folder. variant: "fp16" or None. shapes: of the tensors in its files."""
+    """One network: by what it is built, and where its weights are.
 
-    folder: Path
-    variant: str | None
+    place: its folder or file. config: complete. tensors: by the names that the network gives them.
+    shapes: of these.
+    """
+
+    part: Part
+    place: Path
+    config: Config
+    tensors: Mapping[str, Source]
     shapes: Shapes
 
 
@@ -32,13 +53,19 @@ class Model:
 class Base:
     """An SDXL base model: `path` is its folder or checkpoint.
 
-    shapes: component (unet, vae, text_encoder, text_encoder_2) -> tensor -> shape, under the
-    names that the files use. models: the components of a folder; a checkpoint has none.
+    models: its networks; without a VAE where another one takes its place. tokenizers: the folder
+    that holds theirs; None where they are still to be fetched. noise: how it was trained to see it.
     """
 
     path: Path
-    shapes: Mapping[str, Shapes]
-    models: Mapping[str, Model] = field(default_factory=dict)
+    models: Mapping[Part, Model]
+    tokenizers: Path | None
+    noise: Noise = field(default_factory=Noise)
+
+    @property
+    def shapes(self) -> Mapping[str, Shapes]:
+        """Network -> tensor -> shape."""
+        return {part: model.shapes for part, model in self.models.items()}
 
 
 @dataclass(frozen=True)
@@ -49,31 +76,107 @@ class RemoteBase:
     shapes: Mapping[str, Shapes]
 
 
-_CHECKPOINT = {
+_IN_CHECKPOINT: Mapping[Part, str] = {
     "unet": "model.diffusion_model.",
     "vae": "first_stage_model.",
     "text_encoder": "conditioner.embedders.0.transformer.",
     "text_encoder_2": "conditioner.embedders.1.model.",
 }
+_LEFTOVERS = re.compile(
+    r"model_ema\..+|denoiser\.sigmas|global_step|(sqrt_|log_)?(one_minus_)?alphas_cumprod(_prev)?|betas"
+    r"|sqrt_(recip|recipm1)_alphas_cumprod|posterior_\w+|logvar|lvlb_weights"
+)
+"""Tensors of checkpoints that no picture is computed from: averages of training, and tables that
+follow from the noise schedule.
+"""
+_PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder", "text_encoder_2")
 _ENCODER_WIDTHS = {"text_encoder": WIDTHS["clip_l"], "text_encoder_2": WIDTHS["clip_g"]}
 _BASE_REMEDY = f"set PLITKA_BASE to an SDXL folder, a .safetensors checkpoint or {SDXL}"
+_AGAIN = f"copy or download it again, or {_BASE_REMEDY}"
 
 
-def check_base(path: Path, own_vae: bool = True) -> Base:
-    """Check an SDXL base model, with its VAE unless another one takes its place."""
+def check_base(
+    path: Path, architecture: Architecture, own_vae: bool = True, configs: Path | None = None
+) -> Base:
+    """Check an SDXL base model, with its VAE unless another one takes its place.
+
+    configs: for a checkpoint, the folder that holds configurations and tokenizers; None for the
+    published ones.
+    """
     if path.is_dir():
-        return _check_base_folder(path, own_vae)
+        return _check_base_folder(path, architecture, own_vae)
     header = read_header(path, _BASE_REMEDY)
-    shapes = {
-        component: _strip_prefix(header.shapes, prefix) for component, prefix in _CHECKPOINT.items()
+    parts = {part: strip_prefix(header, prefix) for part, prefix in _IN_CHECKPOINT.items()}
+    missing = sorted(part for part, held in parts.items() if not held.shapes)
+    identity = identify(header)
+    if identity is not None and identity.setting != "PLITKA_BASE":
+        raise explain_wrong_file(header, "a whole SDXL checkpoint", "PLITKA_BASE")
+    if set(missing) - {"vae"}:
+        raise WeightsError(
+            f"{path}: not an SDXL checkpoint, it lacks {', '.join(missing)}; {_BASE_REMEDY}"
+        )
+    if missing and own_vae:
+        raise WeightsError(
+            f"{path}: an SDXL checkpoint without a VAE; set PLITKA_VAE to one, such as {SDXL_VAE}"
+        )
+    noise = read_marks(header, _read_noise(configs), _BASE_REMEDY)
+    strays = [
+        name
+        for name in header.shapes
+        if not name.startswith((*_IN_CHECKPOINT.values(), *noise.marks))
+        and not _LEFTOVERS.fullmatch(name)
+    ]
+    if strays:
+        raise WeightsError(
+            f"{path}: {len(strays)} of its tensors belong to no part of an SDXL checkpoint:"
+            f" {list_names(strays)}; {_AGAIN}"
+        )
+    models = {
+        part: _check_tensors(
+            part, path, [parts[part]], _read_config(part, configs, architecture), architecture
+        )
+        for part in _PARTS
+        if own_vae or part != "vae"
     }
-    if not own_vae:
-        del shapes["vae"]
-    missing = sorted(component for component, tensors in shapes.items() if not tensors)
-    if missing:
-        raise _explain_wrong_checkpoint(header, missing)
-    _check_unet_width(str(path), shapes["unet"], "input_blocks.0.0.weight")
-    return Base(path, shapes)
+    if configs is not None:
+        _check_tokenizers(configs, models, architecture)
+    return Base(path, models, configs, noise)
+
+
+def _read_config(part: Part, configs: Path | None, architecture: Architecture) -> Config:
+    """A complete configuration: of the folder beside a checkpoint, or the published one."""
+    if configs is None:
+        return PUBLISHED[part].config
+    folder = configs / part
+    config = _read_json(folder / "config.json", _AGAIN)
+    return complete_config(part, config, str(folder), _AGAIN)
+
+
+def _read_noise(configs: Path | None) -> Noise:
+    if configs is None:
+        return Noise()
+    file = configs / "scheduler" / "scheduler_config.json"
+    return read_scheduler(_read_json(file, _AGAIN), str(file), _BASE_REMEDY)
+
+
+def _check_tensors(
+    part: Part,
+    place: Path,
+    headers: list[Header],
+    config: Config,
+    architecture: Architecture,
+    remedy: str = _AGAIN,
+) -> Model:
+    """Find every tensor of a network in its files. config: complete."""
+    try:
+        shapes = architecture.list_tensors(part, config)
+    except ValueError as error:
+        raise WeightsError(
+            f"{place}: no network can be built by its config.json ({extract_first_line(error)});"
+            f" {remedy}"
+        ) from None
+    tensors = find_tensors(part, headers, shapes, str(place), remedy)
+    return Model(part, place, config, tensors, shapes)
 
 
 def check_remote_base(remote: Remote, own_vae: bool) -> RemoteBase:
@@ -88,68 +191,91 @@ def check_remote_base(remote: Remote, own_vae: bool) -> RemoteBase:
     return RemoteBase(remote, shapes)
 
 
-def _strip_prefix(shapes: Shapes, prefix: str) -> Shapes:
-    return {name[len(prefix) :]: s for name, s in shapes.items() if name.startswith(prefix)}
-
-
-def _explain_wrong_checkpoint(header: Header, missing: Sequence[str]) -> WeightsError:
-    names = header.shapes
-    if any(
-        name.startswith(("cond_stage_model.transformer.", "cond_stage_model.m")) for name in names
-    ):
-        verdict = "a checkpoint of SD 1.5 or SD 2"
-    elif any(name.startswith("conditioner.embedders.0.model.") for name in names):
-        verdict = "the SDXL refiner, not the base model"
-    else:
-        verdict = f"not an SDXL checkpoint, it lacks {', '.join(missing)}"
-    return WeightsError(f"{header.path}: {verdict}; {_BASE_REMEDY}")
-
-
-def _check_base_folder(folder: Path, own_vae: bool) -> Base:
+def _check_base_folder(folder: Path, architecture: Architecture, own_vae: bool) -> Base:
     index = _read_json(folder / "model_index.json", _BASE_REMEDY)
     kind = str(index.get("_class_name"))
     if not kind.startswith("StableDiffusionXL"):
         family = "SD 1.5 or SD 2" if kind.startswith("StableDiffusionPipeline") else "another model"
         raise WeightsError(f"{folder}: a {kind}, made for {family}, not SDXL; {_BASE_REMEDY}")
     remedy = f"copy or download the whole folder again, or {_BASE_REMEDY}"
-    models = {
-        component: _check_model(folder / component, stem, remedy)
-        for component, stem in (BASE if own_vae else BASE_WITHOUT_VAE).items()
-    }
-    for component, model in models.items():
-        _check_width(str(model.folder), component, model.shapes)
-    _read_json(folder / "scheduler" / "scheduler_config.json", remedy)
-    for name in ("tokenizer", "tokenizer_2"):
-        _check_tokenizer(folder / name, remedy)
-    return Base(folder, {name: model.shapes for name, model in models.items()}, models)
+    noise = _read_noise(folder)
+    models: dict[Part, Model] = {}
+    for part in _PARTS:
+        if part == "vae" and not own_vae:
+            continue
+        place = folder / part
+        headers = _read_headers(place, BASE[part], remedy)
+        _check_width(str(place), part, {n: s for held in headers for n, s in held.shapes.items()})
+        config = _read_json(place / "config.json", remedy)
+        complete = complete_config(part, config, str(place), remedy)
+        models[part] = _check_tensors(part, place, headers, complete, architecture, remedy)
+    _check_tokenizers(folder, models, architecture)
+    return Base(folder, models, folder, noise)
 
 
-def _check_tokenizer(folder: Path, remedy: str) -> None:
+def _check_tokenizers(
+    folder: Path, models: Mapping[Part, Model], architecture: Architecture
+) -> None:
+    remedy = f"copy or download the whole folder again, or {_BASE_REMEDY}"
+    tokenizers: Mapping[Part, str] = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
+    for part, name in tokenizers.items():
+        place = folder / name
+        _check_tokenizer_files(place, remedy)
+        try:
+            tokenizer = architecture.load_tokenizer(part, place)
+        except ValueError as error:
+            raise WeightsError(
+                f"{place}: cannot be loaded ({extract_first_line(error)}); {remedy}"
+            ) from None
+        count = models[part].config["vocab_size"]
+        if len(tokenizer) != count:
+            raise WeightsError(
+                f"{place}: knows {len(tokenizer):,} tokens, and {part} {count:,}; {remedy}"
+            )
+
+
+def _check_tokenizer_files(folder: Path, remedy: str) -> None:
     whole = [("tokenizer.json",), ("vocab.json", "merges.txt")]
     if not any(all((folder / name).is_file() for name in names) for names in whole):
         raise WeightsError(
             f"{folder}: holds neither tokenizer.json nor vocab.json and merges.txt; {remedy}"
         )
-    for name in {name for names in whole for name in names if name.endswith(".json")}:
+    for name in ("tokenizer.json", "vocab.json", "tokenizer_config.json"):
         if (folder / name).is_file():
             _read_json(folder / name, remedy)
+    if not (folder / "tokenizer.json").is_file():
+        _check_merges(folder, remedy)
+
+
+def _check_merges(folder: Path, remedy: str) -> None:
+    """Check that a vocabulary has CLIP's scheme: bytes, bytes that end a word, merges, two marks.
+
+    With merges cut off, words would be read as others.
+    """
+    lines = (folder / "merges.txt").read_text(encoding="utf-8", errors="replace").splitlines()
+    merges = sum(bool(line.strip()) and not line.startswith("#version") for line in lines)
+    tokens = len(_read_json(folder / "vocab.json", remedy))
+    if tokens != 2 * 256 + merges + 2:
+        raise WeightsError(
+            f"{folder}: {merges:,} merges in merges.txt and {tokens:,} tokens in vocab.json do not"
+            f" belong together; {remedy}"
+        )
 
 
 def _check_width(path: str, component: str, shapes: Shapes) -> None:
     """Check that a component is SDXL's by its widths. path: for the sentence."""
     if component == "unet":
-        _check_unet_width(path, shapes, "conv_in.weight")
+        _check_unet_width(path, shapes)
     elif component in _ENCODER_WIDTHS:
         _check_encoder_width(path, shapes, _ENCODER_WIDTHS[component])
 
 
-def _check_unet_width(path: str, shapes: Shapes, first: str) -> None:
-    """first: the name of the weight that reads the latents."""
+def _check_unet_width(path: str, shapes: Shapes) -> None:
     widths = {shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")}
-    if widths != {CROSS_ATTENTION}:
+    if widths and widths != {CROSS_ATTENTION}:
         family = OTHER_FAMILIES.get(min(widths, default=0), "another model")
         raise WeightsError(f"{path}: a UNet of {family}, not of SDXL; {_BASE_REMEDY}")
-    channels = shapes.get(first, (0, 0))[1]
+    channels = shapes.get("conv_in.weight", (0, 4))[1]
     if channels != 4:
         raise WeightsError(
             f"{path}: a UNet with {channels} input channels (4 in the base model), as inpainting"
@@ -159,23 +285,23 @@ def _check_unet_width(path: str, shapes: Shapes, first: str) -> None:
 
 def _check_encoder_width(path: str, shapes: Shapes, width: int) -> None:
     widths = {s[-1] for name, s in shapes.items() if name.endswith("token_embedding.weight")}
-    if widths != {width}:
+    if widths and widths != {width}:
         wide = ", ".join(map(str, sorted(widths))) or "of no known width"
         raise WeightsError(
             f"{path}: a text encoder {wide} wide, and SDXL's is {width}; {_BASE_REMEDY}"
         )
 
 
-def _check_model(folder: Path, stem: str, remedy: str) -> Model:
-    """Check one network in a folder: its config and every file of its weights."""
+# Files
+
+
+def _read_headers(folder: Path, stem: str, remedy: str) -> list[Header]:
+    """Read the headers of one network in a folder: of its file, or of all of its shards."""
     _read_json(folder / "config.json", remedy)
     for variant in ("fp16", None):
         files = _list_weight_files(folder, stem, variant)
         if files:
-            shapes: dict[str, Shape] = {}
-            for file in files:
-                shapes.update(read_header(file, remedy).shapes)
-            return Model(folder, variant, shapes)
+            return [read_header(file, remedy) for file in files]
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLE_SUFFIXES)
     state = f" (only {list_names(pickles)}, which is never loaded)" if pickles else ""
     raise WeightsError(f"{folder}: holds no {stem}.safetensors{state}; {remedy}")
@@ -194,45 +320,106 @@ def _list_weight_files(folder: Path, stem: str, variant: str | None) -> list[Pat
     return [folder / name for name in sorted(set(map(str, shards.values())))]
 
 
-def check_controlnet(folder: Path, setting: str) -> Model:
-    """Check a ControlNet's folder: it must be one for SDXL."""
-    remedy = f"set {setting} to a ControlNet for SDXL, a folder or a repository of the hub"
-    if not folder.is_dir():
-        raise WeightsError(f"{folder}: no such folder; {remedy}")
-    config = _read_json(folder / "config.json", remedy)
-    kind = config.get("_class_name")
-    if kind != "ControlNetModel":
-        raise WeightsError(f"{folder}: a {kind}, not a ControlNetModel; {remedy}")
-    width = config.get("cross_attention_dim")
-    if width != CROSS_ATTENTION:
-        family = OTHER_FAMILIES.get(width, "another model") if isinstance(width, int) else "?"
-        raise WeightsError(f"{folder}: a ControlNet for {family}, not for SDXL; {remedy}")
-    return _check_model(folder, MODEL[""], remedy)
+def check_controlnet(
+    source: Path, setting: str, architecture: Architecture, unet: Config | None
+) -> Model:
+    """Check a ControlNet: it must be one for SDXL, and for this UNet.
 
-
-def check_vae(folder: Path) -> Model:
-    """Check a VAE's folder: it must be one for SDXL."""
-    remedy = "set PLITKA_VAE to an SDXL VAE, a folder or a repository of the hub, or to base"
-    if not folder.is_dir():
-        raise WeightsError(f"{folder}: no such folder; {remedy}")
-    config = _read_json(folder / "config.json", remedy)
-    kind = config.get("_class_name")
-    if kind != "AutoencoderKL":
-        raise WeightsError(f"{folder}: a {kind}, not an AutoencoderKL; {remedy}")
-    channels = config.get("latent_channels", 4)
-    if channels != 4 or _is_sd15_vae(config):
-        family = "SD 1.5 or SD 2" if channels == 4 else "another model"
-        raise WeightsError(f"{folder}: a VAE of {family}, not of SDXL; {remedy}")
-    return _check_model(folder, MODEL[""], remedy)
-
-
-def _is_sd15_vae(config: Mapping[str, Any]) -> bool:
-    """Whether a VAE is SD 1.5's, which differs in the scale of its latents and spoils colours.
-
-    diffusers' default scale is SD 1.5's as well, so the widths must also be the published ones.
+    source: a folder or a file. unet: the base model's configuration, None where it is not here.
     """
-    widths = config.get("block_out_channels")
-    return config.get("scaling_factor") == SD15_SCALING and widths == [128, 256, 512, 512]
+    remedy = f"set {setting} to a ControlNet for SDXL: a folder, a file or a repository of the hub"
+    place, headers, config = _read_part("controlnet", source, setting, remedy)
+    own = dict(PUBLISHED["controlnet"].config) if unet is None else _derive_controlnet(unet)
+    if config is None:
+        config = {**own, **_read_hint_channels(headers[0].shapes)}
+        _refuse_other_file(headers[0], "a ControlNet for SDXL", setting)
+    else:
+        config = complete_config("controlnet", config, str(place), remedy)
+    for name in _SHARED if unet is not None else ():
+        if config[name] != own[name]:
+            raise WeightsError(
+                f"{place}: {name} is {config[name]}, and the base model's is {own[name]}, so it"
+                f" does not fit; {remedy}"
+            )
+    return _check_tensors("controlnet", place, headers, config, architecture, remedy)
+
+
+_SHARED = (
+    "block_out_channels",
+    "layers_per_block",
+    "addition_time_embed_dim",
+    "projection_class_embeddings_input_dim",
+)
+"""Fields in which a ControlNet must be as the UNet that it controls."""
+
+
+def _derive_controlnet(unet: Config) -> dict[str, Any]:
+    """The configuration of a ControlNet that was trained for a UNet."""
+    return {name: unet.get(name, usual) for name, usual in PUBLISHED["controlnet"].config.items()}
+
+
+def _read_hint_channels(shapes: Shapes) -> dict[str, Any]:
+    """The widths of a ControlNet's first layers, by the tensors of its file."""
+    names = {
+        "controlnet_cond_embedding.conv_in.weight": 0,
+        "controlnet_cond_embedding.blocks.1.weight": 1,
+        "controlnet_cond_embedding.blocks.3.weight": 2,
+        "controlnet_cond_embedding.blocks.5.weight": 3,
+        "input_hint_block.0.weight": 0,
+        "input_hint_block.4.weight": 1,
+        "input_hint_block.8.weight": 2,
+        "input_hint_block.12.weight": 3,
+    }
+    widths: dict[int, int] = {}
+    for name, shape in shapes.items():
+        index = names.get(name.removeprefix("control_model."))
+        if index is not None and shape:
+            widths[index] = shape[0]
+    if len(widths) < 4:
+        return {}
+    return {"conditioning_embedding_out_channels": [widths[index] for index in range(4)]}
+
+
+def check_vae(source: Path, architecture: Architecture, base: Base | None = None) -> Model:
+    """Check a VAE: it must be one for SDXL.
+
+    source: a folder or a file. base: the base model, whose own VAE has the same form.
+    """
+    remedy = (
+        "set PLITKA_VAE to an SDXL VAE (a folder, a file or a repository of the hub) or to base"
+    )
+    place, headers, config = _read_part("vae", source, "PLITKA_VAE", remedy)
+    if config is None:
+        _refuse_other_file(headers[0], "a VAE for SDXL", "PLITKA_VAE")
+        folder = None if base is None or base.tokenizers is None else base.tokenizers
+        beside = folder is not None and (folder / "vae" / "config.json").is_file()
+        complete = _read_config("vae", folder if beside else None, architecture)
+    else:
+        complete = complete_config("vae", config, str(place), remedy)
+    return _check_tensors("vae", place, headers, complete, architecture, remedy)
+
+
+def _read_part(
+    part: Part, source: Path, setting: str, remedy: str
+) -> tuple[Path, list[Header], Config | None]:
+    """Read a VAE or a ControlNet: its place, its headers, and its config.json where it has one."""
+    if source.is_dir():
+        config = _read_json(source / "config.json", remedy)
+        complete_config(part, config, str(source), remedy)
+        return source, _read_headers(source, MODEL[""], remedy), config
+    header = read_header(source, remedy)
+    beside = source.with_name("config.json")
+    config = _read_json(beside, remedy) if beside.is_file() else {}
+    if config.get("_class_name") == PUBLISHED[part].class_name:
+        return source, [header], config
+    return source, [header], None
+
+
+def _refuse_other_file(header: Header, wanted: str, setting: str) -> None:
+    """Raise WeightsError for a single file that is known to be something else."""
+    identity = identify(header)
+    if identity is not None and (identity.setting is None or setting not in identity.setting):
+        raise explain_wrong_file(header, wanted, setting)
 
 
 def _read_json(path: Path, remedy: str) -> dict[str, Any]:

@@ -22,10 +22,11 @@ from plitka.weights.adapter_files import (
 from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.header import list_names
 from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
-from plitka.weights.lora_file import Lora, resolve_lora
+from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import Modules, list_modules
 from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.prompt_parts import find_adapters_trigger
+from plitka.weights.sdxl_architecture import Architecture
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
     EMBEDDINGS,
@@ -60,17 +61,17 @@ class Preflight:
 
     A RemoteBase or a Remote is still to be fetched; everything else is here and checked.
     settings: with what a snapshot decides on in place of the environment.
-    snapshot: the base, where it is one. configs: of a base that is a single checkpoint.
-    vae: None as well where it is the base's own. lora, turbo: resolved against the base; adapters:
-    their files and the embeddings', which may be still to be fetched. trigger: the prompt's word,
-    None where nothing says one.
+    snapshot: the base, where it is one. configs: of a base that is a single checkpoint, where they
+    are still to be fetched. vae: None as well where it is the base's own. lora, turbo: resolved
+    against the base; adapters: their files and the embeddings', which may be still to be fetched.
+    trigger: the prompt's word, None where nothing says one.
     """
 
     findings: tuple[Finding, ...]
     settings: WeightsSettings
     snapshot: Snapshot | None
     base: Base | RemoteBase | None
-    configs: Path | Remote | None
+    configs: Remote | None
     vae: Model | Remote | None
     lora: Lora | None
     embeddings: Embeddings | None
@@ -92,12 +93,17 @@ _Inspected: TypeAlias = tuple[T | None, Finding | None]
 """A part and what there is to say of it."""
 
 
-def inspect(settings: WeightsSettings, package: Package, controlnets: bool = False) -> Preflight:
+def inspect(
+    settings: WeightsSettings,
+    package: Package,
+    architecture: Architecture,
+    controlnets: bool = False,
+) -> Preflight:
     """Find and check every part. controlnets: these too, which setup() leaves for later."""
     baked, settings, conflicts = _inspect_snapshot(settings, package)
-    base, base_finding = _inspect_base(settings)
-    configs, configs_finding = _inspect_configs(base)
-    vae, vae_finding = _inspect_vae(settings)
+    base, base_finding = _inspect_base(settings, architecture)
+    base, configs, configs_finding = _inspect_configs(settings, architecture, base)
+    vae, vae_finding = _inspect_vae(settings, architecture, base)
     modules = None if base is None else list_modules(base.shapes)
     lora_files, lora, lora_finding = _inspect_lora(settings, package, baked, modules)
     embeddings_files, embeddings, embeddings_finding = _inspect_embeddings(
@@ -116,7 +122,7 @@ def inspect(settings: WeightsSettings, package: Package, controlnets: bool = Fal
         embeddings_finding,
         trigger_finding,
         turbo_finding,
-        *(_inspect_controlnet(settings, kind) for kind in kinds),
+        *(_inspect_controlnet(settings, kind, architecture, base) for kind in kinds),
     )
     return Preflight(
         findings=tuple(finding for finding in findings if finding is not None),
@@ -171,45 +177,78 @@ def _inspect_snapshot(
     return baked, snapshot.apply_snapshot(settings, baked), conflicts
 
 
-def _inspect_base(settings: WeightsSettings) -> _Inspected[Base | RemoteBase]:
+def _inspect_base(
+    settings: WeightsSettings, architecture: Architecture
+) -> _Inspected[Base | RemoteBase]:
     own_vae = uses_own_vae(settings)
 
     def check() -> Base | RemoteBase:
         source = find_source(settings.base, "PLITKA_BASE", BASE if own_vae else BASE_WITHOUT_VAE)
         if isinstance(source, Remote):
             return models.check_remote_base(source, own_vae)
-        return models.check_base(source, own_vae)
+        beside = source.parent if (source.parent / "model_index.json").is_file() else None
+        return models.check_base(source, architecture, own_vae, beside)
 
     return _check("base", check, _describe)
 
 
-def _inspect_configs(base: Base | RemoteBase | None) -> _Inspected[Path | Remote]:
-    """Configurations and tokenizers for a checkpoint: beside it, else the hub's."""
-    if not isinstance(base, Base) or base.models:
-        return None, None
-    folder = base.path.parent
-    if (folder / "model_index.json").is_file():
-        return folder, Finding("base configs", str(folder))
-    return _check("base configs", lambda: find_source(SDXL, "PLITKA_BASE", BASE_CONFIGS), _describe)
+def _inspect_configs(
+    settings: WeightsSettings, architecture: Architecture, base: Base | RemoteBase | None
+) -> tuple[Base | RemoteBase | None, Remote | None, Finding | None]:
+    """Find configurations and tokenizers for a base that is a checkpoint: the hub's, if not beside.
+
+    Returns the base with them, or else what is to be fetched.
+    """
+    if not isinstance(base, Base) or base.path.is_dir():
+        return base, None, None
+    if base.tokenizers is not None:
+        return base, None, Finding("base configs", str(base.tokenizers))
+    path = base.path
+
+    def check() -> Base | Remote:
+        source = find_source(SDXL, "PLITKA_BASE", BASE_CONFIGS)
+        if isinstance(source, Remote):
+            return source
+        return models.check_base(path, architecture, uses_own_vae(settings), source)
+
+    def describe(found: Base | Remote | None) -> str:
+        return str(found.tokenizers) if isinstance(found, Base) else _describe(found or path)
+
+    found, finding = _check("base configs", check, describe)
+    if isinstance(found, Remote):
+        return base, found, finding
+    return found or base, None, finding
 
 
-def _inspect_vae(settings: WeightsSettings) -> _Inspected[Model | Remote]:
+def _inspect_vae(
+    settings: WeightsSettings, architecture: Architecture, base: Base | RemoteBase | None
+) -> _Inspected[Model | Remote]:
     if uses_own_vae(settings):
         return None, None
 
     def check() -> Model | Remote:
         source = find_source(settings.vae, "PLITKA_VAE", MODEL)
-        return source if isinstance(source, Remote) else models.check_vae(source)
+        if isinstance(source, Remote):
+            return source
+        return models.check_vae(source, architecture, base if isinstance(base, Base) else None)
 
     return _check("vae", check, _describe)
 
 
-def _inspect_controlnet(settings: WeightsSettings, kind: str) -> Finding | None:
+def _inspect_controlnet(
+    settings: WeightsSettings,
+    kind: str,
+    architecture: Architecture,
+    base: Base | RemoteBase | None,
+) -> Finding | None:
     setting = CONTROLNET_SETTINGS[kind]
+    unet = base.models["unet"].config if isinstance(base, Base) else None
 
     def check() -> Model | Remote:
         source = find_source(settings.controlnets[kind], setting, MODEL)
-        return source if isinstance(source, Remote) else models.check_controlnet(source, setting)
+        if isinstance(source, Remote):
+            return source
+        return models.check_controlnet(source, setting, architecture, unet)
 
     return _check(kind, check, _describe)[1]
 
@@ -309,28 +348,15 @@ def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _Inspe
     return _check_adapter(
         "turbo LoRA",
         lambda: find_adapter(path, "LoRA", TURBO_LORA),
-        lambda files: resolve_turbo(files, modules),
+        lambda files: resolve_turbo(files.headers[0], files.config, modules),
         partial(_describe_lora, compared=modules is not None),
     )
 
 
-def resolve_turbo(files: AdapterFiles, modules: Modules | None) -> Lora:
-    """As `resolve_lora`, for the distilled LoRA, which may change the UNet alone."""
-    lora = resolve_lora(files.headers[0], files.config, modules, TURBO_LORA)
-    others = {change.component for change in lora.changes} - {"unet"}
-    if others:
-        raise WeightsError(
-            f"{files.title}: changes the {min(others)} too, and a distilled LoRA is switched on for"
-            f" the UNet alone; set {TURBO_LORA} to one such as SDXL-Lightning's or Hyper-SD's"
-        )
-    return lora
-
-
 def _describe_lora(files: AdapterFiles, lora: Lora, compared: bool) -> str:
     """Describe a LoRA. compared: whether there was a base model to compare its shapes with."""
-    ranks = ", ".join(map(str, sorted({change.rank for change in lora.changes})))
     rest = "" if compared else "; not compared with the base model, which has a fault"
-    return f"{files.title}: {len(lora.changes)} modules, rank {ranks}{rest}"
+    return f"{files.title}: {lora.describe()}{rest}"
 
 
 def _describe_embeddings(embeddings: Embeddings) -> str:
@@ -348,5 +374,5 @@ def _describe(part: Base | RemoteBase | Model | Path | Remote) -> str:
         size = format_gib(part.missing_bytes)
         return f"{part.repository}, to be fetched from the hub: {len(part.missing)} files, {size}"
     if isinstance(part, Model):
-        return str(part.folder)
+        return str(part.place)
     return str(part.path if isinstance(part, Base) else part)

@@ -1,22 +1,21 @@
 """Fetches the weights that are not here, and resolves LoRAs against the base model that came."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from plitka.errors import WeightsError
 from plitka.weights import models
 from plitka.weights.adapter_files import fetch_adapter
 from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.hub import Remote, fetch_remote
-from plitka.weights.lora_file import Lora, resolve_lora
+from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import list_modules
-from plitka.weights.models import Base, Model
+from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.preflight import (
     ANOTHER_ENGINE,
     Preflight,
-    resolve_turbo,
     uses_own_vae,
 )
+from plitka.weights.sdxl_architecture import Architecture
 from plitka.weights.settings import EMBEDDINGS, LORA, TURBO_LORA, WeightsSettings
 from plitka.weights.snapshot import Snapshot
 
@@ -26,15 +25,13 @@ class Resolved:
     """All parts of a model, on this machine.
 
     settings: with what a snapshot decides on in place of the environment.
-    snapshot: the base, where it is one. configs: of a base that is a single checkpoint.
-    vae: None where it is the base's own. lora: to be fused. turbo: to be switched on. trigger: the
-    prompt's word, None for the default.
+    snapshot: the base, where it is one. vae: None where it is the base's own. lora: to be fused.
+    turbo: to be switched on. trigger: the prompt's word, None for the default.
     """
 
     settings: WeightsSettings
     snapshot: Snapshot | None
     base: Base
-    configs: Path | None
     vae: Model | None
     lora: Lora | None
     embeddings: Embeddings | None
@@ -49,7 +46,7 @@ class Resolved:
         return 0 if self.embeddings is None else self.embeddings.vectors
 
 
-def fetch_weights(preflight: Preflight) -> Resolved:
+def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
     """Fetch what is not here yet, and check it. Raises WeightsError for a fault of what came.
 
     preflight: without faults. Its LoRAs are resolved against the base's own shapes; only where they
@@ -59,30 +56,32 @@ def fetch_weights(preflight: Preflight) -> Resolved:
     announced, lora, turbo = preflight.base, preflight.lora, preflight.turbo
     embeddings, found = preflight.embeddings, preflight.adapters
     assert announced is not None
-    if isinstance(announced, Base):
-        base = announced
+    own_vae = uses_own_vae(preflight.settings)
+    if isinstance(announced, RemoteBase):
+        base = _fetch_base(announced.remote, architecture, own_vae)
+    elif preflight.configs is not None:
+        configs = fetch_remote(preflight.configs, "PLITKA_BASE")
+        base = models.check_base(announced.path, architecture, own_vae, configs)
     else:
-        base = _fetch_base(announced.remote, uses_own_vae(preflight.settings))
+        base = announced
     modules = list_modules(base.shapes)
     changed = modules != list_modules(announced.shapes)
     if found.lora is not None and (changed or found.lora.remote):
         files = fetch_adapter(found.lora, LORA)
         lora = resolve_lora(files.headers[0], files.config, modules, LORA)
     if found.turbo is not None and (changed or found.turbo.remote):
-        turbo = resolve_turbo(fetch_adapter(found.turbo, TURBO_LORA), modules)
+        files = fetch_adapter(found.turbo, TURBO_LORA)
+        turbo = resolve_turbo(files.headers[0], files.config, modules)
     if found.embeddings is not None and found.embeddings.remote:
         files = fetch_adapter(found.embeddings, EMBEDDINGS)
         embeddings = check_embeddings(files.headers, preflight.settings.trigger, files.bundled)
-    configs, vae = preflight.configs, preflight.vae
-    if isinstance(configs, Remote):
-        configs = fetch_remote(configs, "PLITKA_BASE")
+    vae = preflight.vae
     if isinstance(vae, Remote):
-        vae = models.check_vae(fetch_remote(vae, "PLITKA_VAE"))
+        vae = models.check_vae(fetch_remote(vae, "PLITKA_VAE"), architecture, base)
     return Resolved(
         settings=preflight.settings,
         snapshot=preflight.snapshot,
         base=base,
-        configs=configs,
         vae=vae,
         lora=lora,
         embeddings=embeddings,
@@ -91,9 +90,9 @@ def fetch_weights(preflight: Preflight) -> Resolved:
     )
 
 
-def _fetch_base(remote: Remote, own_vae: bool) -> Base:
+def _fetch_base(remote: Remote, architecture: Architecture, own_vae: bool) -> Base:
     folder = fetch_remote(remote, "PLITKA_BASE")
     try:
-        return models.check_base(folder, own_vae)
+        return models.check_base(folder, architecture, own_vae)
     except WeightsError as fault:
         raise WeightsError(f"{fault}\n{ANOTHER_ENGINE}") from None

@@ -9,8 +9,10 @@ from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.options import Options
 from plitka.request.controlnet import ControlNetKind
+from plitka.weights.sdxl_architecture import Config
 
 SOURCES = {"canny": "somewhere/canny", "softedge": "somewhere/softedge"}
+UNET = {"block_out_channels": [16, 32]}
 
 
 class Shelf:
@@ -19,14 +21,17 @@ class Shelf:
     def __init__(self, room: int, patch: pytest.MonkeyPatch) -> None:
         self.room = room
         self.loads: list[str] = []
-        self.networks = ControlNets(SOURCES, Device("cpu", "CPU", "float32", room), Options(), 1)
+        on = Device("cpu", "CPU", "float32", room)
+        self.networks = ControlNets(SOURCES, UNET, on, Options(), 1)
         patch.setattr(
             device, "measure_free_memory", lambda _: self.room - len(self.networks.loaded)
         )
         patch.setattr(loading, "load_controlnet", self.load)
 
-    def load(self, kind: ControlNetKind, source: str, chosen: Device, place: str) -> Any:
-        assert (source, place) == (SOURCES[kind], "cpu")
+    def load(
+        self, kind: ControlNetKind, source: str, unet: Config, chosen: Device, place: str
+    ) -> Any:
+        assert (source, unet, place) == (SOURCES[kind], UNET, "cpu")
         self.loads.append(kind)
         return object()
 

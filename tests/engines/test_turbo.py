@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import pytest
 import torch
@@ -16,10 +15,10 @@ from plitka.errors import EngineError
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
 from tests.conftest import LoadSdxl
-from tests.engines.test_sdxl_lora import Trained, kohya
 from tests.support.drawing import draw
 from tests.support.recipes import parse, request
-from tests.support.small_sdxl import SmallSdxl
+from tests.support.small_sdxl import SmallSdxl, load_base
+from tests.support.trained_loras import Trained, kohya
 
 
 def asked(quality: str, angle: float = 0, **over: object) -> Recipe:
@@ -35,11 +34,8 @@ def drawn(engine: Any, made: Recipe, steps: int = 4) -> Any:
 @pytest.fixture(scope="module")
 def distilled(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA in kohya's form on linear layers and convolutions."""
-    pipe = diffusers.StableDiffusionXLPipeline.from_pretrained(
-        small_sdxl.base, variant="fp16", dtype=torch.float32
-    )
     path: Path = tmp_path_factory.mktemp("turbo") / "distilled.safetensors"
-    save_file(kohya(Trained(pipe)), path)
+    save_file(kohya(Trained(load_base(small_sdxl))), path)
     return path
 
 
@@ -135,6 +131,70 @@ def test_without_its_weights_turbo_is_refused_in_one_line_before_any_work(
 def test_the_render_engine_draws_turbo_as_it_draws_all(load_sdxl: LoadSdxl) -> None:
     one, other = (next(pipeline.make(asked(q), RenderEngine())) for q in ("turbo", "standard"))
     assert np.array_equal(one.image, other.image)
+
+
+def test_factors_of_any_dimensions_and_a_middle_one_are_switched_on_as_they_are_fused(
+    load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    """1x1 convolutions saved flat, Linear layers saved with 1x1 behind, LoCon's three factors."""
+    generator = torch.Generator().manual_seed(2)
+    shapes = {
+        "down_blocks_1_resnets_0_conv_shortcut": ((4, 16), (32, 4)),
+        "up_blocks_2_resnets_0_conv_shortcut": ((4, 48, 1, 1), (16, 4)),
+        "mid_block_attentions_0_proj_in": ((4, 32, 1, 1), (32, 4, 1, 1)),
+        "up_blocks_2_resnets_2_conv2": ((4, 144), (16, 4)),
+        "conv_in": ((4, 4, 1, 1), (16, 4, 1, 1), (4, 4, 3, 3)),
+    }
+    file = {
+        f"lora_unet_{module}.lora_{part}.weight": 0.3 * torch.randn(shape, generator=generator)
+        for module, factors in shapes.items()
+        for part, shape in zip(("down", "up", "mid"), factors, strict=False)
+    }
+    path = tmp_path / "distilled.safetensors"
+    save_file(file, path)
+    beside, fused = load_sdxl(TURBO_LORA=path), load_sdxl(LORA=path, LORA_SCALE="1")
+    latents = torch.randn(1, 4, 16, 16, generator=generator)
+    words = torch.randn(1, 77, 2048, generator=generator)
+    added = {"text_embeds": torch.zeros(1, 1280), "time_ids": torch.zeros(1, 6)}
+
+    def predict(engine: Any) -> torch.Tensor:
+        with torch.no_grad():
+            prediction: torch.Tensor = engine.pipe.unet(
+                latents, 500, words, added_cond_kwargs=added
+            ).sample
+        return prediction
+
+    plain, expected = predict(beside), predict(fused)
+    assert beside.turbo is not None
+    with beside.turbo.on():
+        assert (predict(beside) - expected).norm() < 1e-4 * (expected - plain).norm()
+    assert torch.equal(predict(beside), plain)
+
+
+_FACTORS = {"lora_down.weight": (4, 32), "lora_up.weight": (32, 4)}
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({**_FACTORS, "dora_scale": (32, 1)}, "dora_scale is more than up times down"),
+        ({**_FACTORS, "lora_up.bias": (32,)}, "lora_up.bias is more than up times down"),
+        ({**_FACTORS, "diff_b": (32,)}, "diff_b is more than up times down"),
+        ({"diff": (32, 32)}, "diff is more than up times down"),
+        (
+            {f"hada_{w}_{half}": (32, 32) for w in ("w1", "w2") for half in "ab"},
+            "hada_w1_a is more than up times down",
+        ),
+    ],
+)
+def test_a_turbo_lora_of_another_method_is_refused_before_any_picture(
+    parts: dict[str, tuple[int, ...]], said: str, load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    name = "lora_unet_mid_block_attentions_0_proj_in"
+    path = tmp_path / "distilled.safetensors"
+    save_file({f"{name}.{part}": torch.ones(shape) for part, shape in parts.items()}, path)
+    with pytest.raises(EngineError, match=f"{path}: {name}.{said}.*PLITKA_TURBO_LORA"):
+        load_sdxl(TURBO_LORA=path)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,9 @@ from transformers import (
 
 from plitka.bench import random_models
 from plitka.bench.random_models import END_MARK, write_tokenizer
+from plitka.engines.sdxl import architecture
+from plitka.weights import models
+from plitka.weights.lora_targets import Modules, list_modules
 
 SMALL = random_models.ARCHITECTURES["small"]
 
@@ -58,6 +61,18 @@ def save(folder: Path) -> SmallSdxl:
     )
     save_embeddings(files.embeddings)
     return files
+
+
+def load_base(files: SmallSdxl) -> Any:
+    """The base by diffusers' own loader, in single precision, with nothing of Plitka's."""
+    return StableDiffusionXLPipeline.from_pretrained(
+        files.base, variant="fp16", dtype=torch.float32
+    )
+
+
+def read_modules(base: Path, configs: Path | None = None) -> Modules:
+    """What adapters may change of a base. configs: the folder of a checkpoint's configurations."""
+    return list_modules(models.check_base(base, architecture, True, configs).shapes)
 
 
 def save_base(folder: Path, variant: str | None = "fp16") -> Path:
@@ -99,12 +114,12 @@ def save_checkpoint(file: Path, base: Path) -> Path:
         tensors[f"model.diffusion_model.{original_unet_name(name)}"] = tensor
     for name, tensor in _weights(base / "vae").items():
         flat = "mid_block.attentions" in name and name.endswith("weight") and tensor.dim() == 2
-        tensors[f"first_stage_model.{_original_vae_name(name)}"] = (
+        tensors[f"first_stage_model.{original_vae_name(name)}"] = (
             tensor[:, :, None, None] if flat else tensor
         )
     for name, tensor in _weights(base / "text_encoder").items():
         tensors[f"conditioner.embedders.0.transformer.{name}"] = tensor
-    for name, tensor in _open_clip(_weights(base / "text_encoder_2")).items():
+    for name, tensor in name_open_clip(_weights(base / "text_encoder_2")).items():
         tensors[f"conditioner.embedders.1.model.{name}"] = tensor
     save_file({name: tensor.float().contiguous() for name, tensor in tensors.items()}, file)
     return file
@@ -200,7 +215,7 @@ def original_unet_name(name: str) -> str:
     return f"output_blocks.{3 * block + layer}.{column}.{rest}"
 
 
-def _original_vae_name(name: str) -> str:
+def original_vae_name(name: str) -> str:
     name = re.sub(r"down_blocks\.(\d)\.resnets", r"down.\1.block", name)
     name = re.sub(r"down_blocks\.(\d)\.downsamplers\.0", r"down.\1.downsample", name)
     last = 3  # the original counts the decoder's blocks from the other end
@@ -223,7 +238,7 @@ def _original_vae_name(name: str) -> str:
     return name
 
 
-def _open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def name_open_clip(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The second encoder under the names of OpenCLIP, which joins query, key and value."""
     renamed: dict[str, Tensor] = {}
     joined: dict[str, dict[str, Tensor]] = {}

@@ -87,7 +87,7 @@ BAD_EMBEDDINGS: list[tuple[Callable[[Path], object], str]] = [
         tensors(clip_l=(2, 768), text_encoders_0=(2, 768), clip_g=(2, 1280)),
         "clip_l (text_encoders_0 in older files) is both under its old and its new name",
     ),
-    (tensors(a=(2, 768), b=(2, 1280)), "not SDXL embeddings, it holds a, b"),
+    (tensors(a=(2, 768), b=(2, 1280)), "it holds a, b; set PLITKA_EMBEDDINGS to SDXL embeddings"),
 ]
 
 
@@ -241,10 +241,11 @@ def test_a_base_model_with_a_file_missing_or_of_another_family(
     [
         (
             ("cond_stage_model.transformer.text_model.x", "model.diffusion_model.x"),
-            "SD 1.5 or SD 2",
+            "a whole checkpoint of SD 1.5",
         ),
         (("conditioner.embedders.0.model.x", "model.diffusion_model.x"), "the SDXL refiner"),
-        (("blocks.0.weight",), "not an SDXL checkpoint, it lacks text_encoder"),
+        (("blocks.0.weight",), "a diffusion transformer, not a whole SDXL checkpoint"),
+        (("odd", "more"), "not an SDXL checkpoint, it lacks text_encoder"),
     ],
 )
 def test_a_checkpoint_of_another_family(
@@ -309,7 +310,7 @@ def test_a_controlnet_of_another_kind(
             "a VAE of SD 1.5 or SD 2, not of SDXL",
         ),
         ({"latent_channels": 16}, "a VAE of another model, not of SDXL"),
-        ({"_class_name": "AutoencoderTiny"}, "a AutoencoderTiny, not an AutoencoderKL"),
+        ({"_class_name": "AutoencoderTiny"}, "an AutoencoderTiny, not an AutoencoderKL"),
     ],
 )
 def test_a_vae_of_another_family(

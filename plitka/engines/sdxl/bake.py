@@ -1,5 +1,6 @@
 """`python -m plitka bake`: assembles what setup() loads and writes it as one folder, a snapshot."""
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,6 +17,8 @@ from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages
 from plitka.weights import archive, snapshot
+from plitka.weights.adapter_config import CONFIG_FILE
+from plitka.weights.lora_file import Lora
 from plitka.weights.resolved import Resolved
 from plitka.weights.settings import WeightsSettings
 from plitka.weights.snapshot import Snapshot
@@ -86,15 +89,18 @@ def _write_snapshot(
     try:
         with stages("write models"):
             _write_models(part, pipe)
+        unet = weights.base.models["unet"].config
         for kind in controlnets:
-            network = loading.load_controlnet(kind, weights.settings.controlnets[kind], _CPU, "cpu")
+            network = loading.load_controlnet(
+                kind, weights.settings.controlnets[kind], unet, _CPU, "cpu"
+            )
             with stages(f"write ControlNet {kind}"):
                 network.save_pretrained(
                     part / snapshot.name_controlnet_folder(kind), max_shard_size=_SHARD
                 )
             del network
         if weights.turbo is not None:
-            _copy_turbo(weights.turbo.path, part / snapshot.TURBO)
+            _copy_turbo(weights.turbo, part / snapshot.TURBO)
         with stages("hash"):
             snapshot.write_manifest(part, _list_manifest_values(weights, controlnets))
         part.chmod(0o755)
@@ -111,7 +117,7 @@ def _write_snapshot(
 def _write_models(folder: Path, pipe: Any) -> None:
     scheduler = diffusers.EulerDiscreteScheduler.from_config(
         pipe.scheduler.config, use_karras_sigmas=False
-    )  # as in the base; `loading` derives the engine's schedulers from it
+    )  # as in the published base
     for name in ("unet", "vae", "text_encoder", "text_encoder_2"):
         getattr(pipe, name).save_pretrained(folder / name, max_shard_size=_SHARD)
     for name in ("tokenizer", "tokenizer_2"):
@@ -123,12 +129,12 @@ def _write_models(folder: Path, pipe: Any) -> None:
     pipe.save_config(folder)
 
 
-def _copy_turbo(file: Path, folder: Path) -> None:
+def _copy_turbo(turbo: Lora, folder: Path) -> None:
     folder.mkdir()
-    shutil.copyfile(file, folder / "pytorch_lora_weights.safetensors")
-    config = file.with_name("adapter_config.json")  # where PEFT keeps alphas
-    if config.is_file():
-        shutil.copyfile(config, folder / config.name)
+    shutil.copyfile(turbo.path, folder / "pytorch_lora_weights.safetensors")
+    if turbo.config is not None:  # where PEFT keeps alphas
+        text = json.dumps(turbo.config, indent=2)
+        (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
 
 
 def _list_manifest_values(

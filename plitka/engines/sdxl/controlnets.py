@@ -10,19 +10,27 @@ from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.options import Options
 from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.timing import log
+from plitka.weights.sdxl_architecture import Config
 
 
 class ControlNets:
     """The networks that pictures have needed so far, each loaded once.
 
-    sources: kind -> folder or repository of the hub. needed: bytes of memory that must be free
+    sources: kind -> folder, file or repository of the hub. unet: the configuration of the UNet that
+    they are for. needed: bytes of memory that must be free
     before a network is loaded; others are evicted for it, the one used longest ago first.
     """
 
     def __init__(
-        self, sources: Mapping[str, str], device: Device, options: Options, needed: int
+        self,
+        sources: Mapping[str, str],
+        unet: Config,
+        device: Device,
+        options: Options,
+        needed: int,
     ) -> None:
         self._sources = sources
+        self._unet = unet
         self._device = device
         self._options = options
         self._needed = needed
@@ -41,7 +49,9 @@ class ControlNets:
         if kind not in self._loaded:
             while self._loaded and device.measure_free_memory(self._device) < self._needed:
                 self.evict(keep=kind)
-            network = loading.load_controlnet(kind, self._sources[kind], self._device, place)
+            network = loading.load_controlnet(
+                kind, self._sources[kind], self._unet, self._device, place
+            )
             loading.set_memory_format(network, self._device, self._options)
             self._loaded[kind] = network
         self._loaded.move_to_end(kind)

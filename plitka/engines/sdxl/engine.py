@@ -73,6 +73,7 @@ class SdxlEngine:
         self.turbo = loaded.turbo
         self.controlnets = ControlNets(
             loaded.controlnets,
+            loaded.pipe.unet.config,
             loaded.device,
             loaded.options,
             needed=loaded.needs.controlnet + loaded.needs.denoise,

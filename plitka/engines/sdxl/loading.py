@@ -1,20 +1,20 @@
 """Loads what the sdxl engine draws with: networks on their device, LoRA fused, embeddings added."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import diffusers
 import torch
-import transformers
 from diffusers.utils import logging as diffusers_logging
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 from transformers.utils import logging as transformers_logging
 
-from plitka.engines.sdxl import device
+from plitka.engines.sdxl import architecture, device
+from plitka.engines.sdxl.architecture import build_network, load_tokenizer
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.lora import LoraAdapter, fuse_lora
 from plitka.engines.sdxl.memory_plan import (
@@ -25,7 +25,7 @@ from plitka.engines.sdxl.memory_plan import (
     describe_plan,
 )
 from plitka.engines.sdxl.options import Options, SdxlSettings
-from plitka.errors import WeightsError, extract_first_line
+from plitka.errors import WeightsError
 from plitka.request.controlnet import ControlNetKind
 from plitka.request.prompt import DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import Stages, log
@@ -33,17 +33,12 @@ from plitka.weights import archive, models, preflight
 from plitka.weights.adapter_files import Package
 from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
-from plitka.weights.models import Base, Model
+from plitka.weights.model_tensors import Source
+from plitka.weights.models import Model
+from plitka.weights.noise import Noise
 from plitka.weights.resolved import Resolved, fetch_weights
+from plitka.weights.sdxl_architecture import NOISE_SCHEDULE, Config
 from plitka.weights.settings import CONTROLNET_SETTINGS, WeightsSettings
-
-_CLASSES: dict[str, Any] = {
-    "unet": diffusers.UNet2DConditionModel,
-    "vae": diffusers.AutoencoderKL,
-    "text_encoder": transformers.CLIPTextModel,
-    "text_encoder_2": transformers.CLIPTextModelWithProjection,
-    "controlnet": diffusers.ControlNetModel,
-}
 
 
 @dataclass(frozen=True)
@@ -102,10 +97,10 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
 def resolve_weights(settings: WeightsSettings, package: Package, stages: Stages) -> Resolved:
     """Find, check and fetch every part of the model. Raises WeightsError with all faults."""
     with stages("check weights"):
-        found = preflight.inspect(settings, package)
+        found = preflight.inspect(settings, package, architecture)
         preflight.refuse_faults(found)
     with stages("fetch weights"):
-        return fetch_weights(found)
+        return fetch_weights(found, architecture)
 
 
 def assemble(weights: Resolved, chosen: Device, place: str, stages: Stages) -> Any:
@@ -142,26 +137,33 @@ def _to_torch_dtype(name: str) -> torch.dtype:
 
 def _load_base(weights: Resolved, place: str, dtype: torch.dtype) -> Any:
     base = weights.base
-    vae = None if weights.vae is None else _load_model("vae", weights.vae, place, dtype)
-    if base.models:
-        pipe = _load_folder(base, vae, place, dtype)
-    else:
-        pipe = _load_checkpoint(base, weights.configs, vae, place, dtype)
-    pipe.scheduler = diffusers.DPMSolverMultistepScheduler.from_config(
-        pipe.scheduler.config, algorithm_type="dpmsolver++", use_karras_sigmas=True
-    )
-    for part in _CLASSES.keys() & pipe.components.keys():
-        _detach_from_file(pipe.components[part])
-    return pipe
+    assert base.tokenizers is not None
+    networks = {**base.models} if weights.vae is None else {**base.models, "vae": weights.vae}
+    components: dict[str, Any] = {
+        part: _load_model(model, place, dtype) for part, model in networks.items()
+    }
+    components["tokenizer"] = load_tokenizer("text_encoder", base.tokenizers / "tokenizer")
+    components["tokenizer_2"] = load_tokenizer("text_encoder_2", base.tokenizers / "tokenizer_2")
+    components["scheduler"] = make_scheduler(base.noise)
+    return diffusers.StableDiffusionXLPipeline(**components, add_watermarker=False)
 
 
-def _detach_from_file(network: torch.nn.Module) -> None:
-    """Copy weights that are mapped from a file: a change of the file would change them, and a
-    truncated one would end the process.
+def make_scheduler(noise: Noise) -> Any:
+    """Make the sampler of all qualities but `turbo`: DPM-Solver++, with Karras' noise levels.
+
+    A model whose noisiest step is noise alone starts there, with the noise levels that it was
+    trained on: Karras' would spend most steps between them and infinity. What is not the model's is
+    the same for every model, whatever its scheduler's file says.
     """
-    for tensor in (*network.parameters(), *network.buffers()):
-        if tensor.device.type == "cpu":
-            tensor.data = tensor.data.clone()
+    return diffusers.DPMSolverMultistepScheduler(
+        **NOISE_SCHEDULE,
+        algorithm_type="dpmsolver++",
+        prediction_type=noise.prediction,
+        rescale_betas_zero_snr=noise.is_zero_terminal,
+        use_karras_sigmas=not noise.is_zero_terminal,
+        timestep_spacing="trailing" if noise.is_zero_terminal else "leading",
+        steps_offset=1,
+    )
 
 
 def _make_turbo_scheduler(scheduler: Any) -> Any:
@@ -171,93 +173,48 @@ def _make_turbo_scheduler(scheduler: Any) -> Any:
     )
 
 
-def _load_folder(base: Base, vae: Any, place: str, dtype: torch.dtype) -> Any:
-    components: dict[str, Any] = {
-        name: _load_model(name, model, place, dtype) for name, model in base.models.items()
-    }
-    for name in ("tokenizer", "tokenizer_2"):
-        components[name] = _explain_failure(
-            base.path / name,
-            partial(transformers.CLIPTokenizer.from_pretrained, base.path / name),
-        )
-    components["scheduler"] = diffusers.EulerDiscreteScheduler.from_pretrained(
-        base.path, subfolder="scheduler"
-    )
-    if vae is not None:
-        components["vae"] = vae
-    return diffusers.StableDiffusionXLPipeline(**components, add_watermarker=False)
+def _load_model(model: Model, place: str, dtype: torch.dtype) -> Any:
+    """Load one network straight onto its device.
 
-
-def _load_checkpoint(
-    base: Base, configs: Path | None, vae: Any, place: str, dtype: torch.dtype
-) -> Any:
-    replaced = {} if vae is None else {"vae": vae}
-    pipe = _explain_failure(
-        base.path,
-        lambda: diffusers.StableDiffusionXLPipeline.from_single_file(
-            str(base.path), config=str(configs), dtype=dtype, add_watermarker=False, **replaced
-        ),
-    )
-    for name, module in pipe.components.items():
-        if isinstance(module, torch.nn.Module):
-            if any(parameter.is_meta for parameter in module.parameters()):
-                raise WeightsError(
-                    f"{base.path}: lacks weights of its {name}; download the whole checkpoint again"
+    Nothing of it stays mapped from its files: a change of a file would change the weights, and a
+    truncated one would end the process.
+    """
+    network = build_network(model.part, model.config)
+    tensors: dict[str, Tensor] = {}
+    with ExitStack() as stack:
+        opened: dict[Path, Any] = {}
+        for name, source in model.tensors.items():
+            if source.file not in opened:
+                opened[source.file] = stack.enter_context(
+                    safe_open(source.file, "pt", device=place)
                 )
-            module.to(place).eval().requires_grad_(False)
-    return pipe
-
-
-def _load_model(part: str, model: Model, place: str, dtype: torch.dtype) -> Any:
-    """Load one network straight onto its device. Raises WeightsError where weights are lacking."""
-    network, report = _explain_failure(
-        model.folder,
-        lambda: _CLASSES[part].from_pretrained(
-            model.folder,
-            variant=model.variant,
-            dtype=dtype,
-            use_safetensors=True,
-            device_map=place,
-            output_loading_info=True,
-        ),
-    )
-    lacking = sorted(report["missing_keys"])
-    if lacking:
-        raise WeightsError(
-            f"{model.folder}: its weights lack {len(lacking)} tensors of the model, {lacking[0]}"
-            " among them; copy or download the folder again"
-        )
-    network.eval().requires_grad_(False)
+            tensor = _read_tensor(opened[source.file], source).reshape(model.shapes[name])
+            tensors[name] = tensor.to(dtype, copy=True)
+    network.load_state_dict(tensors, strict=False, assign=True)  # buffers are not in files
+    network.to(place).eval().requires_grad_(False)
     return network
 
 
-def _explain_failure(path: Path, load: Callable[[], Any]) -> Any:
-    """Call `load`; its errors become a WeightsError with the path of the files."""
-    try:
-        return load()
-    except NotImplementedError as error:  # torch cannot move a tensor that has no data yet
-        raise WeightsError(
-            f"{path}: its weights lack tensors of the model that its config.json describes; copy"
-            " or download the folder again"
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        if device.is_out_of_memory(error):
-            raise
-        raise WeightsError(
-            f"{path}: cannot be loaded ({extract_first_line(error)}); copy or download it again"
-        ) from error
+def _read_tensor(file: Any, source: Source) -> Tensor:
+    tensor: Tensor = file.get_tensor(source.name)
+    if source.rows is not None:
+        tensor = tensor[slice(*source.rows)]
+    return tensor.T.contiguous() if source.is_transposed else tensor
 
 
-def load_controlnet(kind: ControlNetKind, text: str, chosen: Device, place: str) -> Any:
-    """Load one ControlNet, and fetch it from the hub where it is not here yet."""
+def load_controlnet(
+    kind: ControlNetKind, text: str, unet: Config, chosen: Device, place: str
+) -> Any:
+    """Load one ControlNet, and fetch it from the hub where it is not here yet.
+
+    text: what its setting says. unet: the configuration of the UNet that it is for.
+    """
     setting = CONTROLNET_SETTINGS[kind]
     with Stages(lambda: device.describe_memory(chosen))(f"load ControlNet {kind}"):
         source = find_source(text, setting, MODEL)
-        folder = fetch_remote(source, setting) if isinstance(source, Remote) else source
-        model = models.check_controlnet(folder, setting)
-        network = _load_model("controlnet", model, place, _to_torch_dtype(chosen.dtype))
-        _detach_from_file(network)
-        return network
+        path = fetch_remote(source, setting) if isinstance(source, Remote) else source
+        model = models.check_controlnet(path, setting, architecture, unet)
+        return _load_model(model, place, _to_torch_dtype(chosen.dtype))
 
 
 def set_memory_format(network: Any, chosen: Device, options: Options) -> None:

@@ -1,4 +1,4 @@
-"""LoRAs: fused into the weights for good, or beside the UNet and switched on for one picture.
+"""LoRAs and their kin: fused into the weights for good, or switched on for one picture.
 
 The distilled LoRA of the quality `turbo` is switched on: undoing a fusion is inexact, and a second,
 fused UNet takes 5 GB. For its few steps the small extra products cost next to nothing, and switched
@@ -15,26 +15,20 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional
 
+from plitka.engines.sdxl import adapter_algebra
 from plitka.errors import WeightsError
 from plitka.weights.lora_file import Change, Lora
 
 
-def read_factors(file: Any, change: Change, device: str) -> tuple[Tensor, Tensor, float]:
-    """Read down and up in float32, and the factor of their product besides the scale.
-
-    file: the LoRA's, opened by `safe_open`. Shapes are (rank, in, ...) and (out, rank, ...).
-    """
-    down, up = (
-        file.get_tensor(name).to(device, torch.float32) for name in (change.down, change.up)
-    )
-    alpha = change.alpha
-    if isinstance(alpha, str):
-        alpha = file.get_tensor(alpha).item()
-    return down, up, change.compute_factor(alpha)
+def _read_parts(file: Any, change: Change, device: Any) -> dict[str, Tensor]:
+    """Read the tensors of one module in float32. file: opened by `safe_open`."""
+    return {
+        part: file.get_tensor(name).to(device, torch.float32) for part, name in change.parts.items()
+    }
 
 
 class LoraAdapter(torch.nn.Module):
-    """A LoRA on modules of the UNet, with alpha / rank already multiplied into `up`."""
+    """A plain LoRA on modules of the UNet, with alpha / rank already multiplied into `up`."""
 
     def __init__(self, unet: Any, lora: Lora, device: str) -> None:
         super().__init__()
@@ -43,11 +37,13 @@ class LoraAdapter(torch.nn.Module):
         with safe_open(lora.path, "pt") as file:
             for change in lora.changes:
                 module = named[change.module]
-                down, up, factor = read_factors(file, change, device)
-                if module.weight.dim() == 2:
-                    down, up = down.flatten(1), up.flatten(1)
+                parts = _read_parts(file, change, device)
+                down, up = adapter_algebra.fold_factors(parts, module.weight)
+                up = adapter_algebra.compute_factor(change, parts) * up
+                if down.dim() == 4:
+                    up = up[:, :, None, None]
                 self.register_buffer(f"{change.module}_down", down.to(unet.dtype))
-                self.register_buffer(f"{change.module}_up", (factor * up).to(unet.dtype))
+                self.register_buffer(f"{change.module}_up", up.to(unet.dtype))
                 # In a list, since as an attribute the UNet's module would move with this one.
                 self._targets.append((change.module, module))
 
@@ -75,10 +71,10 @@ class LoraAdapter(torch.nn.Module):
 
 @torch.no_grad()
 def fuse_lora(pipe: Any, lora: Lora, scale: float) -> None:
-    """Set W + scale * alpha / rank * up @ down in every module, in float32 and rounded once.
+    """Move every weight and bias from the base's value to the adapter's by the scale.
 
-    The same as diffusers' fuse_lora followed by unload_lora_weights, without adapters in between.
-    Raises WeightsError where a weight becomes NaN or inf.
+    W + scale * (method(W) - W), in float32 and rounded once; for a plain LoRA that is
+    W + scale * alpha / rank * up @ down. Raises WeightsError where a value becomes NaN or inf.
     """
     modules = {
         component: {
@@ -89,15 +85,24 @@ def fuse_lora(pipe: Any, lora: Lora, scale: float) -> None:
     }
     with safe_open(lora.path, "pt") as file:
         for change in lora.changes:
-            weight = modules[change.component][change.module].weight
-            down, up, factor = read_factors(file, change, weight.device)
-            fused = torch.addmm(
-                weight.float().flatten(1), up.flatten(1), down.flatten(1), alpha=scale * factor
-            )
-            fused = fused.reshape(weight.shape).to(weight.dtype)
-            if not all(torch.isfinite(end) for end in fused.aminmax()):
-                raise WeightsError(
-                    f"{lora.title}: with it, {change.component} {change.module} holds NaN or inf;"
-                    " take another LoRA or a smaller PLITKA_LORA_SCALE"
-                )
-            weight.copy_(fused)
+            module = modules[change.component][change.module]
+            parts = _read_parts(file, change, module.weight.device)
+            if module.bias is not None:
+                bias = module.bias.to(torch.float32, copy=True)
+                added = adapter_algebra.compute_bias_change(change, parts, bias)
+                if added is not None:
+                    _replace(lora, change, module.bias, bias.add_(added, alpha=scale))
+            if change.method is not None:
+                weight = module.weight.to(torch.float32, copy=True)
+                fused = adapter_algebra.change_weight(change, parts, weight, scale)
+                _replace(lora, change, module.weight, fused)
+
+
+def _replace(lora: Lora, change: Change, parameter: Tensor, fused: Tensor) -> None:
+    rounded = fused.to(parameter.dtype)
+    if not all(torch.isfinite(end) for end in rounded.aminmax()):
+        raise WeightsError(
+            f"{lora.title}: with it, {change.component} {change.module} holds NaN or inf; take"
+            " another LoRA or a smaller PLITKA_LORA_SCALE"
+        )
+    parameter.copy_(rounded)

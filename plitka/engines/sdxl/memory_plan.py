@@ -128,6 +128,6 @@ def compute_model_needs(
     parameters["controlnet"] = int(parameters["unet"] * _CONTROLNET_SHARE)
     if turbo is not None:
         parameters["unet"] += turbo.parameters
-    unet = shapes["unet"].get("conv_in.weight") or shapes["unet"]["input_blocks.0.0.weight"]
+    unet = shapes["unet"]["conv_in.weight"]
     decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
     return compute_needs(parameters, dtype, unet[0], decoder[1])

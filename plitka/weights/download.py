@@ -1,0 +1,483 @@
+"""Fetches weights from an https address, once, into a cache.
+
+The address is the operator's own (COG_WEIGHTS, --weights), never one from a request, so it may lead
+anywhere that the operator's machine can reach, private networks included: nothing here guards
+against that. What comes is not trusted: only sizes and first bytes are looked at, and the checks of
+packages and weights follow.
+
+The cache has a folder for each address: the file, what the server said of it (state.json), and
+while it is fetched a part that a later attempt goes on with. A lock of the system's keeps two
+processes from fetching the same at once.
+"""
+
+import base64
+import fcntl
+import hashlib
+import json
+import logging
+import re
+import socket
+import ssl
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
+
+from plitka.errors import WeightsError, extract_first_line
+from plitka.runtime import logs
+from plitka.runtime.memory import format_gib
+from plitka.runtime.timing import log
+
+if TYPE_CHECKING:
+    import httpx2
+
+MAX_BYTES = 4 * 2**30 + 2**26  # what an archive may hold unpacked, and room for its own entries
+_MAX_REDIRECTS = 5
+_START = 4096  # bytes that a page is told by
+_PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each new attempt; a longer part starts them anew
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_ABSENT = frozenset({401, 403, 404, 410})
+_SIGNATURES = re.compile(  # parameters that differ from one signed address of a file to the next
+    r"x-(amz|goog|oss|cos|ms)-.*|(awsaccesskeyid|googleaccessid|key-pair-id|policy|expires?|exp"
+    r"|signature|sig|token|__token__|hdnts|access_token|se|sp|sv|sr|st|spr|sk[a-z]+)",
+    re.IGNORECASE,
+)
+
+
+class _Broken(Exception):
+    """A connection or a server failed in a way that another attempt may mend."""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a server said of a file. name: in the cache's folder. size: bytes, None if not said."""
+
+    name: str
+    size: int | None
+    etag: str | None
+    modified: str | None
+
+    @property
+    def validator(self) -> str | None:
+        """What proves that the rest of a file belongs to its beginning."""
+        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
+
+    def is_same(self, other: "_State") -> bool:
+        """Whether both are of the same content, as far as the servers said."""
+        if self.size is not None and other.size is not None and self.size != other.size:
+            return False
+        for mine, theirs in ((self.etag, other.etag), (self.modified, other.modified)):
+            if mine and theirs:
+                return mine.removeprefix("W/") == theirs.removeprefix("W/")
+        return self.size is not None and self.size == other.size
+
+
+def is_address(text: str) -> bool:
+    """Whether a setting names an address, of whatever scheme, and not a path."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|data:", text) is not None
+
+
+def describe_address(address: str) -> str:
+    """The address without what may be secret: scheme, host and path alone."""
+    bare = re.split(r"[?#]", address, maxsplit=1)[0]
+    return re.sub(r"^([^/]*://)[^/]*@", r"\1", bare)[:300]
+
+
+def find_cache(env: Mapping[str, str]) -> Path:
+    """The folder that weights are kept in: plitka/weights in the user's folder of caches."""
+    named = env.get("XDG_CACHE_HOME", "")
+    caches = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
+    return caches / "plitka" / "weights"
+
+
+def fetch_weights_file(address: str, cache: Path, limit: int = MAX_BYTES) -> Path:
+    """Fetch an archive or a safetensors file and return where it lies in the cache.
+
+    address: https, of the operator's. cache: folder, made where there is none. limit: bytes. A file
+    that was fetched before is fetched anew only where the server says that it has changed; where
+    the server does not answer, it is used as it is. Raises WeightsError.
+    """
+    _refuse_address(address, address)
+    where = describe_address(address)
+    folder = cache / hashlib.sha256(_make_key(address).encode()).hexdigest()[:24]
+    start = time.perf_counter()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder, where), _quiet_client_logs():
+            path, verdict = _Fetch(address, folder, limit).run()
+    except OSError as error:
+        raise WeightsError(
+            f"{where}: cannot be kept in {folder} ({error.strerror or extract_first_line(error)});"
+            " make room there, or set XDG_CACHE_HOME to a folder that can be written"
+        ) from error
+    seconds = time.perf_counter() - start
+    fields = {"stage": "fetch weights", "seconds": round(seconds, 3)}
+    size = format_gib(path.stat().st_size)
+    log.info("fetch weights: %.2f s, %s, %s, %s", seconds, where, size, verdict, extra=fields)
+    return path
+
+
+def _refuse_address(address: str, given: str) -> None:
+    """Raise WeightsError unless an address is https. given: the one that the operator wrote."""
+    where = describe_address(given)
+    try:
+        parts = urlsplit(address)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError:
+        raise WeightsError(f"{where}: not an address; give an https address of a file") from None
+    redirect = "" if address == given else ", to which it redirects"
+    if parts.scheme.lower() != "https":
+        raise WeightsError(
+            f"{where}: {parts.scheme or 'no scheme'}{redirect} is refused, as weights are fetched"
+            " by https alone; give an https address, or download the file and give its path"
+        )
+    if parts.username is not None or parts.password is not None:
+        raise WeightsError(
+            f"{where}: the address{redirect} holds a user or a password; give a signed address,"
+            " or download the file and give its path"
+        )
+    if not host:
+        raise WeightsError(f"{where}: names no host; give an https address of a file")
+
+
+def _make_key(address: str) -> str:
+    """What stays of an address where it is signed anew: it names the file."""
+    parts = urlsplit(address)
+    named = [pair for pair in parse_qsl(parts.query, True) if not _SIGNATURES.fullmatch(pair[0])]
+    return f"{parts.netloc.lower()}{parts.path}?{urlencode(sorted(named))}"
+
+
+@contextmanager
+def _lock(folder: Path, where: str) -> Iterator[None]:
+    """Hold the folder for the block; wait for another process that holds it."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("%s: another process fetches it, waiting", where)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _quiet_client_logs() -> Iterator[None]:
+    """Keep the client from writing down addresses, which it does with their signatures."""
+    loggers = [logging.getLogger(name) for name in ("httpx2", "httpcore2")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+class _Fetch:
+    """The fetching of one address into its folder of the cache, which is locked meanwhile."""
+
+    def __init__(self, address: str, folder: Path, limit: int) -> None:
+        self._address = address
+        self._where = describe_address(address)
+        self._folder = folder
+        self._limit = limit
+        self._part = folder / "part"
+        self._kept = self._find_kept()
+
+    def run(self) -> tuple[Path, str]:
+        """Fetch what is not here or has changed. Gives the file and what was done, for the log."""
+        import httpx2  # what huggingface_hub speaks through
+
+        timeout = httpx2.Timeout(30, connect=10)
+        with httpx2.Client(timeout=timeout, follow_redirects=False) as client:
+            pauses, longest = iter(_PAUSES), 0
+            while True:
+                try:
+                    return self._attempt(client)
+                except _Broken as broken:
+                    fault = broken
+                size = _measure(self._part) or 0
+                if size > longest:
+                    pauses, longest = iter(_PAUSES), size
+                pause = None if self._kept else next(pauses, None)
+                if pause is None:
+                    break
+                log.info("%s: %s, another attempt in %g s", self._where, fault, pause)
+                time.sleep(pause)
+        if self._kept is not None:
+            log.warning("%s: %s; the file fetched before is used", self._where, fault)
+            return self._folder / self._kept.name, "from the cache"
+        raise WeightsError(
+            f"{self._where}: could not be fetched ({fault}); check the connection and the address"
+            " and try again, or download the file and give its path"
+        )
+
+    def _find_kept(self) -> _State | None:
+        """What was said of the file that was fetched before, None where there is none."""
+        kept = self._read_state("state.json")
+        return kept if kept and _measure(self._folder / kept.name) == kept.size else None
+
+    def _attempt(self, client: "httpx2.Client") -> tuple[Path, str]:
+        kept, part = self._kept, self._read_state("part.json")
+        have = _measure(self._part) or 0
+        if kept is not None or part is None or part.validator is None or have == 0:
+            part, have = None, 0
+        headers = {"Accept-Encoding": "identity"}
+        if kept is not None:
+            headers |= {"If-None-Match": kept.etag} if kept.etag else {}
+            headers |= {"If-Modified-Since": kept.modified} if kept.modified else {}
+        if part is not None and part.validator is not None:
+            headers |= {"Range": f"bytes={have}-", "If-Range": part.validator}
+        with self._open(client, headers) as response:
+            status = response.status_code
+            if kept is not None and status == 304:
+                return self._folder / kept.name, "from the cache, unchanged"
+            if status == 416:
+                self._part.unlink(missing_ok=True)
+                raise _Broken("what was there of it has changed")
+            self._refuse_status(status)
+            offset = have if status == 206 else 0
+            if status == 206 and (part is None or _read_offset(response.headers) != have):
+                self._part.unlink(missing_ok=True)
+                raise _Broken("the server sent another part than the one asked for")
+            said = self._describe_answer(response, offset)
+            if kept is not None and said.is_same(kept):
+                return self._folder / kept.name, "from the cache, unchanged"
+            self._kept = None  # it has changed, and the old one will not do
+            self._write_state("part.json", said)
+            self._receive(response, offset, said.size)
+            self._check_sum(response.headers, whole=status != 206)
+        return self._keep(said), "resumed" if offset else "fetched"
+
+    @contextmanager
+    def _open(
+        self, client: "httpx2.Client", headers: Mapping[str, str]
+    ) -> Iterator["httpx2.Response"]:
+        """Open the file, over redirects to https alone."""
+        import httpx2
+
+        address = self._address
+        try:
+            for _ in range(_MAX_REDIRECTS + 1):
+                with client.stream("GET", address, headers=headers) as response:
+                    if not response.has_redirect_location:
+                        yield response
+                        return
+                    address = urljoin(address, response.headers["Location"])
+                _refuse_address(address, self._address)
+        except httpx2.InvalidURL:
+            raise WeightsError(
+                f"{self._where}: not an address; give an https address of a file"
+            ) from None
+        except httpx2.TransportError as error:
+            if _is_untrusted(error):
+                raise WeightsError(
+                    f"{self._where}: its certificate is not trusted"
+                    f" ({_explain_connection(error)}); check the address and the clock, or name the"
+                    " certificates to trust with SSL_CERT_FILE"
+                ) from None
+            raise _Broken(_explain_connection(error)) from None
+        raise WeightsError(
+            f"{self._where}: redirects more than {_MAX_REDIRECTS} times; give the file's own"
+            " address"
+        )
+
+    def _refuse_status(self, status: int) -> None:
+        if status in (200, 206):
+            return
+        if status in _TRANSIENT or (self._kept is not None and status in _ABSENT):
+            raise _Broken(f"the server answered {status}")
+        if status in (401, 403):
+            raise WeightsError(
+                f"{self._where}: the server refuses it ({status}), as it does where a signed"
+                " address has expired or a login is asked for; take a fresh address, or download"
+                " the file and give its path"
+            )
+        if status in _ABSENT:
+            raise WeightsError(
+                f"{self._where}: no such file there ({status}); check the address, or take a fresh"
+                " one where it was only kept for a time"
+            )
+        raise WeightsError(
+            f"{self._where}: the server answered {status} and not with a file; check the"
+            " address, or download the file and give its path"
+        )
+
+    def _describe_answer(self, response: "httpx2.Response", offset: int) -> _State:
+        """What the server says of the whole file; refuses one that is too large."""
+        length = response.headers.get("Content-Length", "")
+        size = offset + int(length) if length.isdecimal() else None
+        if size is not None:
+            self._refuse_size(size)
+        name = re.sub(r"[^\w.-]", "_", unquote(PurePosixPath(urlsplit(self._address).path).name))
+        return _State(
+            name=name.lstrip(".")[-100:] or "weights",
+            size=size,
+            etag=response.headers.get("ETag"),
+            modified=response.headers.get("Last-Modified"),
+        )
+
+    def _refuse_size(self, size: int) -> None:
+        if size > self._limit:
+            self._part.unlink(missing_ok=True)
+            raise WeightsError(
+                f"{self._where}: larger than {format_gib(self._limit)}, which no LoRA with its"
+                " embeddings is; give an archive of these alone"
+            )
+
+    def _receive(self, response: "httpx2.Response", offset: int, size: int | None) -> None:
+        """Write what comes to the part. offset: how much of the file the part holds already."""
+        import tqdm
+
+        tqdm.tqdm.monitor_interval = 0  # no bar may start a thread: runtime/background.py says why
+        with (
+            self._part.open("ab" if offset else "wb") as file,
+            tqdm.tqdm(
+                total=size,
+                initial=offset,
+                desc="weights",
+                unit="B",
+                unit_scale=True,
+                mininterval=0.5,
+                disable=not logs.shows_progress(),
+            ) as bar,
+        ):
+            for chunk in response.iter_raw():
+                if file.tell() == 0:
+                    self._refuse_page(chunk)  # before all of it has come, where it shows
+                self._refuse_size(file.tell() + len(chunk))
+                file.write(chunk)
+                bar.update(len(chunk))
+        if size is not None and _measure(self._part) != size:
+            raise _Broken(f"it ended after {_measure(self._part):,} of {size:,} bytes")
+
+    def _refuse_page(self, start: bytes) -> None:
+        """Raise WeightsError for what is no file of weights by its first bytes."""
+        what = _describe_page(start)
+        if what is not None:
+            self._part.unlink(missing_ok=True)
+            raise WeightsError(
+                f"{self._where}: {what} came, and not weights; take the file's direct address, and"
+                " a fresh one where it was only kept for a time"
+            )
+
+    def _check_sum(self, headers: Mapping[str, str], whole: bool) -> None:
+        """Compare the MD5 that the server states. whole: whether all came with this answer."""
+        hashes = re.findall(r"\bmd5=([\w+/=]+)", headers.get("x-goog-hash", ""))
+        if whole and "Content-MD5" in headers:
+            hashes.append(headers["Content-MD5"])
+        for expected in hashes:
+            with self._part.open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+            if base64.b64encode(digest.digest()).decode() != expected:
+                self._part.unlink()
+                raise _Broken("what came is damaged, its MD5 is another than the server states")
+
+    def _keep(self, said: _State) -> Path:
+        """Check what came, and let it take the place of what was there before."""
+        kind = _find_kind(self._part)
+        if kind is None:
+            with self._part.open("rb") as file:
+                self._refuse_page(file.read(_START))
+            self._part.unlink()
+            raise WeightsError(
+                f"{self._where}: neither a .tar, a .zip nor a .safetensors file came; give the"
+                " address of one of these"
+            )
+        name = said.name if _has_suffix(said.name) else said.name + kind
+        path = self._folder / name
+        before = self._read_state("state.json")
+        size = self._part.stat().st_size
+        (self._folder / "state.json").unlink(missing_ok=True)
+        self._part.replace(path)
+        self._write_state("state.json", _State(name, size, said.etag, said.modified))
+        (self._folder / "part.json").unlink(missing_ok=True)
+        if before is not None and before.name != name:
+            (self._folder / before.name).unlink(missing_ok=True)
+        return path
+
+    def _read_state(self, name: str) -> _State | None:
+        try:
+            return _State(**json.loads((self._folder / name).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def _write_state(self, name: str, state: _State) -> None:
+        part = self._folder / f"{name}.new"
+        part.write_text(json.dumps(asdict(state)), encoding="utf-8")
+        part.replace(self._folder / name)
+
+
+def _measure(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _read_offset(headers: Mapping[str, str]) -> int | None:
+    match = re.match(r"bytes (\d+)-\d+/", headers.get("Content-Range", ""))
+    return None if match is None else int(match[1])
+
+
+_PAGES = (
+    (rb"<!doctype html|<html|<head", "a web page", rb"<title[^>]*>\s*([^<]{1,80}?)\s*</title"),
+    (rb"<\?xml|<error", "an XML answer", rb"<code>([\w.]{1,80})</code"),
+    (rb"[{\[]", "a JSON answer", rb'"(?:error|detail|message)":\s*"([^"?]{1,80})"'),
+    (rb"version https://git-lfs", "a Git LFS pointer", rb"$^"),
+)
+
+
+def _describe_page(start: bytes) -> str | None:
+    """What text begins like this, with the title or the code it has; None for no known text."""
+    if start[8:9] == b"{" or start[257:262] == b"ustar":  # as safetensors and tar files have it
+        return None
+    start = start[:_START].removeprefix(b"\xef\xbb\xbf").lstrip()
+    for mark, kind, title in _PAGES:
+        if re.match(mark, start, re.IGNORECASE):
+            found = re.search(title, start, re.IGNORECASE)
+            return kind if found is None else f"{kind} ({found[1].decode(errors='replace')})"
+    return None
+
+
+def _find_kind(path: Path) -> str | None:
+    """The suffix that a file should have by its content; None for what is no weights."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
+        return ".zip"
+    if start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
+        return ".safetensors"
+    return ".tar" if tarfile.is_tarfile(path) else None
+
+
+def _has_suffix(name: str) -> bool:
+    """Whether a name ends as packages and weights do."""
+    suffixes = (".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".zip", ".safetensors", ".pti")
+    return name.lower().endswith(suffixes)
+
+
+def _list_causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _is_untrusted(error: BaseException) -> bool:
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _list_causes(error))
+
+
+def _explain_connection(error: BaseException) -> str:
+    """Why a connection failed, in a few words that hold no address."""
+    for cause in _list_causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return cause.verify_message
+        if isinstance(cause, socket.gaierror):
+            return "its host is not known"
+        if isinstance(cause, TimeoutError):
+            return "no answer in time"
+    return extract_first_line(error)

@@ -1,0 +1,451 @@
+"""Weights from an https address: fetched once, whole or not at all, from a host on this machine."""
+
+import base64
+import hashlib
+import io
+import logging
+import shutil
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tqdm
+from safetensors.numpy import save
+
+from plitka.errors import WeightsError
+from plitka.weights import download
+from plitka.weights.download import describe_address, fetch_weights_file, find_cache, is_address
+from tests.support.https_server import (
+    CERTIFICATE,
+    Answer,
+    Headers,
+    HttpsServer,
+    answer_file,
+    https_server,
+)
+
+WEIGHTS = save({"clip_l": np.zeros((2, 768), np.float32), "clip_g": np.ones((2, 1280), np.float32)})
+
+
+def pack_tar(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo("embeddings.pti")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def pack_zip(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("embeddings.pti", content)
+    return packed.getvalue()
+
+
+TAR = pack_tar(WEIGHTS)
+
+
+@pytest.fixture(autouse=True)
+def _trusted_and_hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(download, "_PAUSES", (0.0, 0.0))
+
+
+@pytest.fixture
+def host() -> Iterator[HttpsServer]:
+    """A host that serves TAR under every path."""
+    with https_server(lambda path, headers: answer_file(TAR, headers)) as served:
+        yield served
+
+
+def refusal(address: str, cache: Path, limit: int = download.MAX_BYTES) -> str:
+    with pytest.raises(WeightsError) as fault:
+        fetch_weights_file(address, cache, limit)
+    assert [path for path in cache.rglob("*") if path.suffix in (".tar", ".safetensors")] == []
+    return str(fault.value)
+
+
+def test_a_file_is_fetched_once(
+    host: HttpsServer,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tqdm.tqdm, "monitor", None)
+    monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 10)
+    caplog.set_level(logging.DEBUG)
+    address = f"{host.address}/pbxt/trained_model.tar?X-Amz-Signature=veiled&file=1"
+    path = fetch_weights_file(address, tmp_path)
+    assert path.name == "trained_model.tar"
+    assert path.read_bytes() == TAR
+    assert fetch_weights_file(address.replace("veiled", "other"), tmp_path) == path
+    first, second = host.asked
+    assert "If-None-Match" not in first[1]
+    assert second[1]["If-None-Match"] == '"1"'  # answered by 304, without the file
+    assert [record.message for record in caplog.records if "0.0 GiB" in record.message] == [
+        record.message for record in caplog.records if "fetch weights: " in record.message
+    ]
+    assert "veiled" not in caplog.text
+    assert "other" not in caplog.text
+    assert "weights: 100%" in capsys.readouterr().err  # the progress bar
+    assert tqdm.tqdm.monitor is None  # whose thread does not start
+
+
+def test_another_file_of_the_same_place_is_another(host: HttpsServer, tmp_path: Path) -> None:
+    first = fetch_weights_file(f"{host.address}/get?id=1", tmp_path)
+    assert fetch_weights_file(f"{host.address}/get?id=2", tmp_path) != first
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "kept"),
+    [
+        (TAR, "trained_model.tar", "trained_model.tar"),
+        (TAR, "get", "get.tar"),
+        (pack_zip(WEIGHTS), "weights.bin", "weights.bin.zip"),
+        (WEIGHTS, "a%20lora%2F..", "a_lora_...safetensors"),
+        (WEIGHTS, "embeddings.pti", "embeddings.pti"),
+        (WEIGHTS, "", "weights.safetensors"),
+    ],
+)
+def test_archives_and_safetensors_are_kept_under_fitting_names(
+    body: bytes, name: str, kept: str, tmp_path: Path
+) -> None:
+    with https_server(lambda path, headers: answer_file(body, headers)) as served:
+        path = fetch_weights_file(f"{served.address}/{name}", tmp_path)
+    assert path.name == kept
+    assert path.read_bytes() == body
+
+
+@pytest.mark.parametrize("etag", ['"1"', None])
+def test_a_changed_file_is_fetched_anew(etag: str | None, tmp_path: Path) -> None:
+    changed = pack_tar(WEIGHTS + WEIGHTS)
+    with https_server(lambda path, headers: answer_file(TAR, headers, etag)) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+        served.answers = lambda path, headers: answer_file(changed, headers, etag and '"2"')
+        assert fetch_weights_file(f"{served.address}/a.tar", tmp_path) == path
+    assert path.read_bytes() == changed
+
+
+def test_an_unchanged_file_is_not_read_again_where_the_host_knows_no_conditions(
+    tmp_path: Path,
+) -> None:
+    modified = {"Last-Modified": "Sat, 28 Nov 2026 10:00:00 GMT"}
+    with https_server(lambda path, headers: Answer(TAR, headers=modified)) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+        served.answers = lambda path, headers: Answer(b"x" * len(TAR), headers=modified)
+        assert fetch_weights_file(f"{served.address}/a.tar", tmp_path) == path
+        assert served.asked[1][1]["If-Modified-Since"] == modified["Last-Modified"]
+    assert path.read_bytes() == TAR
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, None])
+def test_the_cached_file_is_used_where_the_host_does_not_give_it(
+    status: int | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with https_server(lambda path, headers: answer_file(TAR, headers)) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar?sig=veiled", tmp_path)
+        if status is not None:
+            served.answers = lambda path, headers: Answer(status=status)
+            assert fetch_weights_file(f"{served.address}/a.tar?sig=veiled", tmp_path) == path
+    if status is None:
+        assert fetch_weights_file(f"{served.address}/a.tar?sig=veiled", tmp_path) == path
+    assert "the file fetched before is used" in caplog.text
+    assert "veiled" not in caplog.text
+
+
+def test_a_cut_file_is_resumed(tmp_path: Path) -> None:
+    cuts = [1000, 5000, None]
+
+    def answers(path: str, headers: Headers) -> Answer:
+        return answer_file(TAR, headers, cut=cuts.pop(0))
+
+    with https_server(answers) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+    assert path.read_bytes() == TAR
+    ranges = [headers.get("Range") for _, headers in served.asked]
+    assert ranges == [None, "bytes=1000-", "bytes=6000-"]
+    assert served.asked[1][1]["If-Range"] == '"1"'
+
+
+def test_what_an_earlier_run_left_is_resumed(tmp_path: Path) -> None:
+    with https_server(lambda path, headers: answer_file(TAR, headers, cut=1000)) as served:
+        served.answers = lambda path, headers: (
+            Answer(status=503) if "Range" in headers else answer_file(TAR, headers, cut=1000)
+        )
+        assert "the server answered 503" in refusal(f"{served.address}/a.tar", tmp_path)
+        served.answers = lambda path, headers: answer_file(TAR, headers)
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+    assert served.asked[-1][1]["Range"] == "bytes=1000-"
+    assert path.read_bytes() == TAR
+
+
+@pytest.mark.parametrize("etag", ['"1"', 'W/"1"', None])
+def test_a_cut_file_is_begun_anew_where_the_host_knows_no_ranges(
+    etag: str | None, tmp_path: Path
+) -> None:
+    cuts = [1000, None]
+    said = {} if etag is None else {"ETag": etag}
+    with https_server(lambda path, headers: Answer(TAR, 200, said, cuts.pop(0))) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+    assert path.read_bytes() == TAR
+    assert ("Range" in served.asked[1][1]) == (etag == '"1"')
+
+
+def test_a_file_that_changes_between_two_parts_is_not_mixed(tmp_path: Path) -> None:
+    changed = pack_tar(b"\1" * len(WEIGHTS))
+    versions = [(TAR, '"1"', 1000), (changed, '"2"', None)]
+
+    def answers(path: str, headers: Headers) -> Answer:
+        body, etag, cut = versions.pop(0)
+        return answer_file(body, headers, etag, cut)
+
+    with https_server(answers) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+    assert path.read_bytes() == changed
+
+
+@pytest.mark.parametrize("said", [f"bytes 5-{len(TAR) - 1}/{len(TAR)}", ""])
+def test_a_wrong_part_is_not_taken(said: str, tmp_path: Path) -> None:
+    def answers(path: str, headers: Headers) -> Answer:
+        if "Range" in headers:
+            return Answer(TAR[5:], 206, {"Content-Range": said})
+        return answer_file(TAR, headers, cut=1000 if len(served.asked) == 1 else None)
+
+    with https_server(answers) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+    assert path.read_bytes() == TAR
+
+
+def test_a_part_that_is_whole_already_is_begun_anew(tmp_path: Path) -> None:
+    with https_server(lambda path, headers: answer_file(TAR, headers, cut=1000)) as served:
+        served.answers = lambda path, headers: (
+            Answer(status=404) if "Range" in headers else answer_file(TAR, headers, cut=1000)
+        )
+        assert "no such file there (404)" in refusal(f"{served.address}/a.tar", tmp_path)
+        (part,) = tmp_path.rglob("part")
+        part.write_bytes(TAR)
+        served.answers = lambda path, headers: (
+            Answer(status=416) if "Range" in headers else answer_file(TAR, headers)
+        )
+        assert fetch_weights_file(f"{served.address}/a.tar", tmp_path).read_bytes() == TAR
+
+
+def test_a_host_that_recovers_is_asked_again(tmp_path: Path) -> None:
+    statuses = [503, 502, 200]
+    with https_server(
+        lambda path, headers: Answer(TAR, status) if (status := statuses.pop(0)) else Answer()
+    ) as served:
+        assert fetch_weights_file(f"{served.address}/a.tar", tmp_path).read_bytes() == TAR
+
+
+def test_a_file_without_a_stated_size_is_fetched(tmp_path: Path) -> None:
+    with https_server(lambda path, headers: Answer(TAR, headers={"Content-Length": ""})) as served:
+        assert fetch_weights_file(f"{served.address}/a.tar", tmp_path).read_bytes() == TAR
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": ""}], ids=["stated", "streamed"])
+def test_a_file_above_the_limit_is_refused(headers: Headers, tmp_path: Path) -> None:
+    with https_server(lambda path, _: Answer(TAR, headers=headers)) as served:
+        assert "larger than 0.0 GiB" in refusal(f"{served.address}/a.tar", tmp_path, limit=4000)
+    assert len(served.asked) == 1
+    assert list(tmp_path.rglob("part")) == []
+
+
+def test_a_file_that_ends_early_is_not_taken(tmp_path: Path) -> None:
+    with https_server(lambda path, _: Answer(TAR, cut=len(TAR) - 1)) as served:
+        fault = refusal(f"{served.address}/a.tar", tmp_path)
+    assert "could not be fetched" in fault
+    assert "try again" in fault
+
+
+@pytest.mark.parametrize("name", ["Content-MD5", "x-goog-hash"])
+def test_a_damaged_file_is_told_by_the_hash_that_the_host_states(name: str, tmp_path: Path) -> None:
+    digest = hashlib.md5(TAR, usedforsecurity=False).digest()
+    said = {name: ("md5=" if name[0] == "x" else "") + base64.b64encode(digest).decode()}
+    damaged = TAR[:-1] + b"\1"
+    with https_server(lambda path, _: Answer(damaged, headers=said)) as served:
+        assert "damaged" in refusal(f"{served.address}/a.tar", tmp_path)
+        served.answers = lambda path, _: Answer(TAR, headers=said)
+        assert fetch_weights_file(f"{served.address}/a.tar", tmp_path).read_bytes() == TAR
+
+
+NOT_WEIGHTS = [
+    (b"<!DOCTYPE html><html><title>\nSign in</title>", "a web page (Sign in) came"),
+    (b"\n<HTML><body>", "a web page came"),
+    (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "answer (AccessDenied)"),
+    (b'{"detail": "Not found."}', "a JSON answer (Not found.) came"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "a Git LFS pointer came"),
+    (b"PK\x03\x04 and no more", "neither a .tar, a .zip nor a .safetensors file came"),
+    (b"", "neither a .tar, a .zip nor a .safetensors file came"),
+    (WEIGHTS[:9], "neither a .tar, a .zip nor a .safetensors file came"),
+]
+
+
+@pytest.mark.parametrize(("body", "verdict"), NOT_WEIGHTS)
+def test_what_is_no_weights_is_named(body: bytes, verdict: str, tmp_path: Path) -> None:
+    with https_server(lambda path, _: Answer(body)) as served:
+        fault = refusal(f"{served.address}/a.tar?token=veiled", tmp_path)
+    assert verdict in fault
+    assert fault.startswith(f"{served.address}/a.tar: ")
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (401, "the server refuses it (401)"),
+        (403, "a signed address has expired"),
+        (404, "no such file there (404)"),
+        (410, "no such file there (410)"),
+        (400, "answered 400 and not with a file"),
+    ],
+)
+def test_a_refusal_is_told_at_once(status: int, verdict: str, tmp_path: Path) -> None:
+    with https_server(lambda path, _: Answer(b"<Error/>", status)) as served:
+        fault = refusal(f"{served.address}/a.tar?Signature=veiled", tmp_path)
+    assert verdict in fault
+    assert "veiled" not in fault
+    assert len(served.asked) == 1
+
+
+def redirect(location: str) -> Callable[[str, Headers], Answer]:
+    def answers(path: str, headers: Headers) -> Answer:
+        if path.startswith("/to"):
+            return answer_file(TAR, headers)
+        return Answer(status=302, headers={"Location": location})
+
+    return answers
+
+
+@pytest.mark.parametrize("by", ["/to/file.tar?sig=1", "https://localhost:{port}/to/file.tar"])
+def test_redirects_to_https_are_followed(by: str, tmp_path: Path) -> None:
+    with https_server(redirect("")) as served:
+        served.answers = redirect(by.format(port=served.address.rpartition(":")[2]))
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+    assert path.name == "a.tar"
+    assert path.read_bytes() == TAR
+
+
+@pytest.mark.parametrize(
+    ("location", "verdict"),
+    [
+        ("http://localhost/to/a.tar?sig=veiled", "http, to which it redirects is refused"),
+        ("file:///etc/passwd", "file, to which it redirects is refused"),
+        ("https://user:veiled@localhost/to/a.tar", "holds a user or a password"),
+        ("/again", "redirects more than 5 times"),
+    ],
+)
+def test_other_redirects_are_refused(location: str, verdict: str, tmp_path: Path) -> None:
+    with https_server(redirect(location)) as served:
+        fault = refusal(f"{served.address}/a.tar", tmp_path)
+    assert verdict in fault
+    assert "veiled" not in fault
+    assert not any(path.startswith("/to") for path, _ in served.asked)
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("http://host/a.tar?sig=veiled", "http://host/a.tar: http is refused"),
+        ("ftp://host/a.tar", "ftp://host/a.tar: ftp is refused"),
+        ("file:///etc/passwd", "file:///etc/passwd: file is refused"),
+        ("data:text/plain,veil", "data is refused"),
+        ("s3://bucket/a.tar", "s3://bucket/a.tar: s3 is refused"),
+        ("https://user:veiled@host/a.tar", "https://host/a.tar: the address holds a user"),
+        ("https://veiled@host/a.tar", "https://host/a.tar: the address holds a user"),
+        ("https:///a.tar", "names no host"),
+        ("https://host:port/a.tar", "not an address"),
+        ("https://[::1/a.tar", "not an address"),
+    ],
+)
+def test_other_addresses_are_refused(address: str, sentence: str, tmp_path: Path) -> None:
+    fault = refusal(address, tmp_path)
+    assert sentence in fault
+    assert "veiled" not in fault
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    host: HttpsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    fault = refusal(f"{host.address}/a.tar?sig=veiled", tmp_path)
+    assert "its certificate is not trusted (self-signed certificate" in fault
+    assert "SSL_CERT_FILE" in fault
+    assert "veiled" not in fault
+
+
+def test_a_host_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with https_server(lambda path, _: Answer()) as served:
+        pass
+    fault = refusal(f"{served.address}/a.tar?sig=veiled", tmp_path)
+    assert "could not be fetched (" in fault
+    assert "refused" in fault
+    assert "veiled" not in fault
+    assert "its host is not known" in refusal("https://nowhere.invalid/a.tar", tmp_path)
+
+
+def test_two_at_once_fetch_it_once(tmp_path: Path) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def answers(path: str, headers: Headers) -> Answer:
+        begun.set()
+        may_end.wait(60)
+        return answer_file(TAR, headers)
+
+    with https_server(answers) as served:
+        paths: list[Path] = []
+        threads = [
+            threading.Thread(
+                target=lambda: paths.append(fetch_weights_file(f"{served.address}/a", tmp_path))
+            )
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        begun.wait(60)
+        may_end.set()
+        for thread in threads:
+            thread.join()
+    assert paths[0] == paths[1]
+    assert paths[0].read_bytes() == TAR
+    assert sorted("If-None-Match" in headers for _, headers in served.asked) == [False, True]
+
+
+def test_a_cache_that_cannot_be_written_is_told(host: HttpsServer, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_bytes(b"")
+    fault = refusal(f"{host.address}/a.tar", tmp_path / "cache")
+    assert "cannot be kept in" in fault
+    assert "XDG_CACHE_HOME" in fault
+
+
+def test_a_damaged_cache_is_fetched_anew(host: HttpsServer, tmp_path: Path) -> None:
+    path = fetch_weights_file(f"{host.address}/a.tar", tmp_path)
+    path.write_bytes(TAR[:-1])
+    assert fetch_weights_file(f"{host.address}/a.tar", tmp_path).read_bytes() == TAR
+    (path.parent / "state.json").write_text("{}")
+    assert fetch_weights_file(f"{host.address}/a.tar", tmp_path).read_bytes() == TAR
+    shutil.rmtree(path.parent)
+    assert fetch_weights_file(f"{host.address}/a.tar", tmp_path).read_bytes() == TAR
+
+
+def test_the_cache_lies_where_the_user_keeps_caches(tmp_path: Path) -> None:
+    assert find_cache({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "plitka" / "weights"
+    for env in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "not/absolute"}):
+        assert find_cache(env) == Path.home() / ".cache" / "plitka" / "weights"
+
+
+def test_addresses_are_told_from_paths() -> None:
+    for text in ("https://host/a.tar", "http://host", "s3://bucket/a", "file:///a", "data:,a"):
+        assert is_address(text), text
+    for text in ("a.tar", "/a/b.tar", "owner/name", "C:\\a.tar", "~/a", ""):
+        assert not is_address(text), text
+    assert describe_address("https://u:p@host:1/a.tar?sig=1#x") == "https://host:1/a.tar"
+    assert describe_address("data:,a@b?c") == "data:,a@b"
+    assert describe_address("https://host/a@b.tar") == "https://host/a@b.tar"
