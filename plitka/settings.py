@@ -24,6 +24,7 @@ from plitka.weights.settings import WeightsSettings
 
 ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS", "PORT"
 PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
+CACHE = "XDG_CACHE_HOME"
 REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
 REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client names it
 
@@ -205,11 +206,17 @@ VARIABLES = (
     ),
     Variable(
         PACKAGE,
-        "folder, `.tar`, `.zip` or `.safetensors` file",
+        "folder, `.tar`, `.zip` or `.safetensors` file, or the https address of one",
         "none",
         "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog hands "
         "it to `setup()`; `make`, `plan`, `bench`, `check`, `bake` and `design` take it as the "
-        "default of `--weights`.",
+        "default of `--weights`. What lies at an address is fetched once.",
+    ),
+    Variable(
+        CACHE,
+        "folder",
+        "`~/.cache`",
+        "Weights that an address names are kept in `plitka/weights` in it.",
     ),
     Variable(
         options.COMPILE,

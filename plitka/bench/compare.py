@@ -182,7 +182,7 @@ def _load_both(
     new = load_sdxl(settings, source)
     weights = settings.weights
     changed = {VAE, TURBO_LORA} if fused else {VAE, TURBO_LORA, LORA}
-    with archive.open_package(source) as package:
+    with archive.open_package(source, weights.cache) as package:
         baked = snapshot.find_snapshot(weights) is not None  # and then has them in it
         lora = None if baked else find_lora(weights, package)
         embeddings = None if baked else find_embeddings(weights, package, lora)

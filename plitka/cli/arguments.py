@@ -212,7 +212,7 @@ examples:
   PLITKA_LORA=my-lora.safetensors PLITKA_EMBEDDINGS=none python -m plitka check
   python -m plitka check --weights trained.tar
 
-Loads nothing large and fetches nothing. Exits with 1 if a prediction would fail.
+Loads nothing large and fetches nothing but what --weights names by an address. Exits with 1 if a prediction would fail.
 """
 
 
@@ -295,10 +295,10 @@ def _add_json(command: argparse.ArgumentParser) -> None:
 def _add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:
     command.add_argument(
         "--weights",
-        type=Path,
         default=settings.package,
         metavar="PATH",
-        help="folder, .tar, .zip or .safetensors with a LoRA and embeddings, as setup() takes it",
+        help="a LoRA and embeddings as setup() takes them: folder, .tar, .zip, .safetensors, or the"
+        " https address of one",
     )
 
 

@@ -71,7 +71,7 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
 
     weights = settings.weights
     recipe = read_request(options, _load_palette(settings))
-    with archive.open_package(options.weights) as package:
+    with archive.open_package(options.weights, weights.cache) as package:
         trigger, vectors = prompt_parts.read_prompt_parts(weights, package)
     subject = Subject(trigger or DEFAULT_TRIGGER, vectors)
     _print_json(make_plan(recipe, subject).as_json())

@@ -117,11 +117,16 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder on this machine. archive: what sentences call the archive that is unpacked in it."""
+    """A folder on this machine.
+
+    archive: what sentences call the archive that is unpacked in it. alone: what they call its first
+    file, where that is a package by itself. passed_over: names of an archive's other files.
+    """
 
     path: Path
     names: tuple[str, ...]
     archive: str | None = None
+    alone: str | None = None
     remedy: str = "pack it again"
     kind: str = "a folder"
     passed_over: tuple[str, ...] = ()
@@ -131,6 +136,8 @@ class Folder:
         return self.archive or str(self.path)
 
     def name_member(self, name: str) -> str:
+        if self.alone is not None and name == self.names[0]:
+            return self.alone
         return f"{self.archive}: {name}" if self.archive else str(self.path / name)
 
     def read_header(self, name: str) -> Header:
@@ -195,7 +202,7 @@ def list_folder(
     """List all files below a folder."""
     files = sorted(file for file in path.rglob("*") if file.is_file())
     names = tuple(file.relative_to(path).as_posix() for file in files)
-    return Folder(path, names, archive, remedy, passed_over=passed_over)
+    return Folder(path, names, archive, remedy=remedy, passed_over=passed_over)
 
 
 # What setup(weights) was given
@@ -219,14 +226,14 @@ def find_package(folder: Folder) -> Package:
     return Package(folder.title, lora, embeddings, pickles)
 
 
-def read_single_package(path: Path) -> Package:
-    """Take one file as a package: a LoRA, embeddings, or both in one."""
-    folder = _list_around(path, "download it again")
+def read_single_package(path: Path, title: str) -> Package:
+    """Take one file as a package: a LoRA, embeddings, or both in one. title: for sentences."""
+    folder = replace(_list_around(path, "download it again"), alone=title)
     member = _read_member(folder, path.name)
     _refuse_foreign(member, "give a folder, .tar, .zip or file with these")
     files = _gather(folder, _list_parts(folder, member))
     return Package(
-        str(path),
+        title,
         files if "LoRA" in member.kinds else None,
         files if "embeddings" in member.kinds else None,
     )

@@ -24,6 +24,7 @@ from plitka.weights.adapter_files import (
     list_folder,
     read_single_package,
 )
+from plitka.weights.download import describe_address, fetch_weights_file, is_address
 from plitka.weights.header import PICKLE_SUFFIXES
 
 MAX_FILES = 1000
@@ -41,26 +42,30 @@ _KEPT = (*WEIGHTS, ".json")
 
 
 @contextmanager
-def open_package(path: Path | str | None, title: str | None = None) -> Iterator[Package]:
+def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator[Package]:
     """Find the LoRA and the embeddings; an archive is unpacked while the block lasts.
 
-    title: what sentences call the package, None for its path.
+    cache: the folder for what lies at an https address; None refuses addresses.
     """
     if path is None or str(path) == "":
         yield Package("", None, None)
         return
-    if str(path).startswith(("http://", "https://")):
-        raise WeightsError(
-            f"weights: {path} is an address; download it, and give the folder, .tar or .zip"
-        )
+    text = str(path)
+    title = text
+    if is_address(text):
+        title = describe_address(text)
+        if cache is None:
+            raise WeightsError(
+                f"weights: {title} is an address; download it, and give the folder, .tar or .zip"
+            )
+        path = fetch_weights_file(text, cache)
     path = Path(path).expanduser()
     if path.is_dir():
         yield find_package(list_folder(path))
     elif path.suffix.lower() in (*WEIGHTS, *PICKLE_SUFFIXES) and path.exists():
-        yield read_single_package(path)
+        yield read_single_package(path, title)
     else:
         with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
-            title = title or str(path)
             passed_over = _unpack(path, title, Path(name))
             yield find_package(list_folder(Path(name), title, passed_over))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.errors import WeightsError
+from plitka.weights.download import find_cache
 
 BASE, VAE = "PLITKA_BASE", "PLITKA_VAE"
 LORA, LORA_SCALE, EMBEDDINGS = "PLITKA_LORA", "PLITKA_LORA_SCALE", "PLITKA_EMBEDDINGS"
@@ -37,7 +38,7 @@ class WeightsSettings:
     lora, embeddings: file, folder, repository or a file in one; None runs without. controlnets:
     kind -> repository or folder. turbo_lora: a distilled LoRA for the quality `turbo`. trigger: the
     prompt's first word; None for what the files say. named: the variables that the environment
-    holds.
+    holds. cache: the folder for weights that an address names.
     """
 
     base: str
@@ -49,6 +50,7 @@ class WeightsSettings:
     turbo_lora: Path | None
     trigger: str | None = None
     named: frozenset[str] = frozenset()
+    cache: Path | None = None
 
 
 def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
@@ -70,6 +72,7 @@ def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
         named=frozenset(
             name for name, value in env.items() if name.startswith("PLITKA_") and value
         ),
+        cache=find_cache(env),
     )
 
 

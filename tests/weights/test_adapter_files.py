@@ -1,7 +1,7 @@
 """Where a LoRA and embeddings are taken from: packages, folders, files, bundles, pairs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,13 @@ from plitka.cli.main import main
 from plitka.errors import EngineError
 from plitka.request.plan import make_plan
 from tests.conftest import LoadSdxl
+from tests.support.https_server import (
+    CERTIFICATE,
+    Answer,
+    Headers,
+    answer_file,
+    https_server,
+)
 from tests.support.packages import ARCHIVERS, PACKERS, Files, Pack, as_folder, as_tar, as_zip
 from tests.support.recipes import asked
 from tests.support.small_sdxl import SmallSdxl
@@ -88,7 +95,7 @@ def check(
 ) -> Callable[..., str]:
     """What `check` says of weights: `check(path, LORA="none")`, whatever its exit status."""
 
-    def say(weights: Path | None = None, **changed: str | Path) -> str:
+    def say(weights: Path | str | None = None, **changed: str | Path) -> str:
         for name, value in small_sdxl.settings(**changed).items():
             monkeypatch.setenv(name, value)
         capsys.readouterr()
@@ -98,7 +105,7 @@ def check(
     return say
 
 
-def refusal(load_sdxl: LoadSdxl, weights: Path | None = None, **changed: str | Path) -> str:
+def refusal(load_sdxl: LoadSdxl, weights: Path | str | None = None, **changed: str | Path) -> str:
     with pytest.raises(EngineError) as fault:
         load_sdxl(weights, **changed)
     said = str(fault.value)
@@ -327,6 +334,50 @@ def test_a_peft_adapter_named_by_its_file_keeps_its_alpha(
     file = folder / "adapter_model.safetensors"
     for engine in (load_sdxl(file, LORA_SCALE="1"), load_sdxl(LORA=file, LORA_SCALE="1")):
         assert fused.by(engine) == pytest.approx(8)
+
+
+@pytest.fixture
+def publish(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Serve a file by https: `publish("trained.tar", content)` gives its address."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    files: dict[str, bytes] = {}
+
+    def answer(path: str, headers: Headers) -> Answer:
+        return answer_file(files[path.partition("?")[0]], headers)
+
+    with https_server(answer) as served:
+
+        def publish(name: str, content: bytes) -> str:
+            files[f"/{name}"] = content
+            return f"{served.address}/{name}?signature=veiled"
+
+        yield publish
+
+
+def test_the_address_of_a_package_or_a_file_is_fetched(
+    publish: Callable[..., str],
+    load_sdxl: LoadSdxl,
+    fused: Fused,
+    check: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    files = {"out/lora.safetensors": save(lora(2)), "out/e.pti": save(halves(3))}
+    packed = publish("trained.tar", as_tar(tmp_path / "a", files).read_bytes())
+    engine = load_sdxl(packed, LORA_SCALE="1")
+    assert fused.by(engine) == pytest.approx(4)
+    assert_knows(engine, halves(3))
+    shown = packed.partition("?")[0]
+    assert f"ok     LoRA: {shown}: out/lora.safetensors: 1 modules" in check(packed)
+    alone = publish("lora.safetensors", save(lora(3)))
+    assert fused.by(load_sdxl(alone, LORA_SCALE="1")) == pytest.approx(6)
+    assert f"ok     LoRA: {alone.partition('?')[0]}: 1 modules" in check(alone)
+    broken = publish("broken.tar", as_tar(tmp_path / "b", {"l.safetensors": b""}).read_bytes())
+    said = refusal(load_sdxl, broken)
+    assert said.startswith(f"{broken.partition('?')[0]}: l.safetensors: an empty file")
+    assert str(tmp_path) not in said
+    assert "by https alone" in refusal(load_sdxl, "http://example.org/trained.tar")
 
 
 # Embeddings in their forms

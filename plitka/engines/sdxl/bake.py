@@ -45,7 +45,7 @@ def bake(
             " baked of"
         )
     stages = Stages(lambda: device.describe_memory(_CPU))
-    with archive.open_package(source) as package:
+    with archive.open_package(source, settings.cache) as package:
         weights = loading.resolve_weights(settings, package, stages)
         _refuse_full_disk(folder, weights, len(controlnets))
         pipe = loading.assemble(weights, _CPU, "cpu", stages)

@@ -66,7 +66,7 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
     chosen = device.choose_device(settings.memory_fraction)
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
-    with archive.open_package(source) as package:
+    with archive.open_package(source, settings.weights.cache) as package:
         weights = resolve_weights(settings.weights, package, stages)
         device.limit_memory(chosen, settings.options.tf32)
         needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
