@@ -212,7 +212,8 @@ examples:
   PLITKA_LORA=my-lora.safetensors PLITKA_EMBEDDINGS=none python -m plitka check
   python -m plitka check --weights trained.tar
 
-Loads nothing large and fetches nothing but what --weights names by an address. Exits with 1 if a prediction would fail.
+Loads nothing large, and fetches nothing but what --weights names by an address. Exits with 1 if a
+prediction would fail.
 """
 
 

@@ -313,7 +313,7 @@ def find_adapter(path: Path, kind: Kind, setting: str) -> AdapterFiles:
 def _open_repository(repository: str, setting: str, remedy: str) -> Place:
     listed = hub.list_files(repository)
     if listed is not None:
-        wanted = {name: listed[name] for name in listed if _is_ours(name)}
+        wanted = {name: listed[name] for name in sorted(listed) if _is_ours(name)}
         return Repository(repository, wanted, setting)
     cached = hub.find_cached_folder(repository)
     if cached is None:
