@@ -330,7 +330,7 @@ _UNREAD: Mapping[str, str] = {
     "lora_E": "an AdaLoRA",
     "lora_embedding_": "a LoRA on a token embedding (lora_embedding_A)",
     "miss_block": "a MiSS",
-    "modules_to_save": "whole modules (modules_to_save)",
+    "modules_to_save": "a whole module (modules_to_save)",
     "oft_diag": "an OFT of LyCORIS' first form (oft_diag)",
     "oft_r": "an OFT of PEFT's first form (oft_r)",
     "randlora_": "a RandLoRA",

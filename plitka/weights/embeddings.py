@@ -30,6 +30,7 @@ _HALVES = {"clip_l": "text_encoders_0", "clip_g": "text_encoders_1"}  # new name
 _OUTPUTS = {"clip_l_out", "clip_g_out"}
 _PLAIN = {*_HALVES, *_HALVES.values(), *_OUTPUTS}
 _BUNDLE = "bundle_emb."
+_OF_MODULES = (".weight", ".bias", ".alpha")  # ends of names that no embedding has
 _FLOATS = {"F16", "BF16", "F32", "F64"}
 
 
@@ -76,7 +77,7 @@ def find_half(header: Header) -> str | None:
     if len(header.shapes) != 1:
         return None
     ((name, shape),) = header.shapes.items()
-    if is_embedding_tensor(name) or name.endswith((".weight", ".bias", ".alpha")) or not shape:
+    if is_embedding_tensor(name) or name.endswith(_OF_MODULES) or not shape:
         return None
     return next((half for half, width in WIDTHS.items() if shape[-1] == width), None)
 
@@ -160,20 +161,17 @@ def _find_name(header: Header, prefix: str, half: str) -> str:
 
 
 def _explain_not_embeddings(header: Header) -> WeightsError:
-    widths = {shape[-1] for shape in header.shapes.values() if shape}
-    if len(header.shapes) == 1 and len(widths) == 1:
-        width = widths.pop()
-        family = OTHER_FAMILIES.get(width, "another model")
-        pair = (
-            ", or is one of a pair whose other file is not beside it"
-            if width in WIDTHS.values()
-            else ""
-        )
-        return WeightsError(
-            f"{header.title}: an embedding of one text encoder, {width} wide: it was made for"
-            f" {family}{pair}, and SDXL needs clip_l and clip_g; take the SDXL file, or both"
-        )
-    return explain_wrong_file(header, "SDXL embeddings", EMBEDDINGS)
+    ((name, shape), *others) = header.shapes.items() if header.shapes else [("", ())]
+    width = shape[-1] if shape else 0
+    known = {*OTHER_FAMILIES, *WIDTHS.values()}
+    if others or width not in known or name.endswith(_OF_MODULES):
+        return explain_wrong_file(header, "SDXL embeddings", EMBEDDINGS)
+    pair = ", or is one of a pair whose other file is not beside it"
+    return WeightsError(
+        f"{header.title}: an embedding of one text encoder, {width} wide: it was made for"
+        f" {OTHER_FAMILIES.get(width, 'another model')}{pair if width in WIDTHS.values() else ''},"
+        " and SDXL needs clip_l and clip_g; take the SDXL file, or both"
+    )
 
 
 def _check_tensor(header: Header, name: str, half: str) -> int:

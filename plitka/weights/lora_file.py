@@ -20,16 +20,19 @@ from plitka.weights.adapter_config import (
 )
 from plitka.weights.adapter_methods import BIASES, METHODS
 from plitka.weights.embeddings import is_embedding_tensor
-from plitka.weights.header import Header, Shape, count_parameters, format_shape, list_names
+from plitka.weights.header import FLOATS, Header, Shape, count_parameters, format_shape, list_names
 from plitka.weights.identification import explain_wrong_file, identify
 from plitka.weights.lora_keys import Key, list_candidates, parse_key
 from plitka.weights.lora_targets import Modules, Target
 from plitka.weights.settings import LORA, TURBO_LORA
 
 _WANTED = "a LoRA for SDXL"
-_FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
-_SINGLE = ("alpha", "on_input", "scaled_oft")
-"""Parts that are one number each, of any type."""
+_SINGLE: Mapping[str, tuple[str, ...] | None] = {
+    "alpha": (*FLOATS, "I16", "I32", "I64"),
+    "on_input": None,
+    "scaled_oft": None,
+}
+"""Parts that are one number each, and of which types; None for any."""
 
 _EVEN = ("alpha", "dora_scale", "magnitude", "rescale", "scaled_oft", "up_bias")
 """Parts that change what the others of a module mean."""
@@ -222,10 +225,7 @@ class _Resolver:
     def _explain_strays(self, strays: list[str]) -> WeightsError:
         for name in strays:
             if unread := adapter_methods.name_unread(name):
-                return WeightsError(
-                    f"{self._header.title}: {unread}, which is not read ({name}); set"
-                    f" {self._setting} to {_WANTED} of another kind, or to none"
-                )
+                return self._make_unread_error(unread, name)
         return self._make_error(
             f"{len(strays)} of its {len(self._header.shapes)} tensors find no module in the base"
             f" model: {list_names(strays)}"
@@ -248,7 +248,7 @@ class _Resolver:
             self._check_fit(component, module, method, parts, target.weight)
         rank = _find_rank(method, shapes, None if target is None else target.weight)
         scale = self._find_scale(method, rank, named)
-        options = self._find_options(component, module, method, named, target)
+        options = self._find_options(component, method, named, target)
         if scale is None:
             return Change(component, module, method, parts, rank, None, False, options)
         rank = rank or scale.rank
@@ -257,10 +257,10 @@ class _Resolver:
     def _check_types(self, parts: Mapping[str, str]) -> None:
         for part, name in parts.items():
             dtype, shape = self._header.dtypes[name], self._header.shapes[name]
-            if part in _SINGLE:
-                if math.prod(shape) != 1:
-                    raise self._make_error(f"{name} ({format_shape(shape)}) is not one number")
-            elif dtype not in _FLOATS:
+            if part in _SINGLE and math.prod(shape) != 1:
+                raise self._make_error(f"{name} ({format_shape(shape)}) is not one number")
+            types = _SINGLE.get(part, FLOATS)
+            if types is not None and dtype not in types:
                 raise self._make_error(f"{name} holds {dtype} numbers, not floating-point ones")
 
     def _find_method(self, parts: Mapping[str, str]) -> str | None:
@@ -270,7 +270,7 @@ class _Resolver:
         if len(methods) > 1:
             names = " and ".join(METHODS[method].name for method in methods)
             raise self._make_error(f"{next(iter(parts.values()))} and others mix {names}")
-        known = frozenset(BIASES)
+        known = frozenset(() if methods == ["peft_ia3"] else BIASES)  # (IA)3 changes it as well
         if methods:
             method = METHODS[methods[0]]
             lacking = method.list_lacking(there)
@@ -282,6 +282,8 @@ class _Resolver:
                 )
             known |= method.list_parts()
         extra = sorted(there - known)
+        if "weight" in extra:
+            raise self._make_unread_error("a whole module (modules_to_save)", parts["weight"])
         if extra:
             raise self._make_error(f"{parts[extra[0]]} belongs to no method that is known")
         if {"dora_scale", "magnitude"} <= there:
@@ -320,11 +322,10 @@ class _Resolver:
                 " version of GLoRA they are of"
             )
         fits = METHODS[method].fits(shapes, weight)
-        if "dora_scale" in shapes:
-            axis = adapter_methods.find_dora_axis(shapes["dora_scale"], weight)
-            fits = fits and axis is not None
-        if "magnitude" in shapes:
-            fits = fits and adapter_methods.fits_magnitude(shapes["magnitude"], weight)
+        if fits and "dora_scale" in shapes:
+            fits = adapter_methods.find_dora_axis(shapes["dora_scale"], weight) is not None
+        if fits and "magnitude" in shapes:
+            fits = adapter_methods.fits_magnitude(shapes["magnitude"], weight)
         if not fits:
             raise self._explain_misfit(component, module, parts, weight)
 
@@ -381,17 +382,16 @@ class _Resolver:
     def _find_options(
         self,
         component: str,
-        module: str,
         method: str,
         named: Mapping[str, tuple[str, Key]],
         target: Target | None,
     ) -> Mapping[str, Any]:
         """What the algebra needs besides the tensors, from PEFT's configuration."""
         fields = {} if self._config is None else self._config.list_fields(component)
-        name, key = next(iter(named.values()))
         if method == "peft_ia3" and target is not None:
+            name, key = named["ia3_l"]
             forms = adapter_methods.find_ia3_forms(self._header.shapes[name], target.weight)
-            said = _find_ia3_axis(fields, key.layer)
+            said = self._find_ia3_axis(fields.get("feedforward_modules"), key.layer)
             axes = [axis for axis in forms if said in (None, axis)]
             if len(axes) != 1:
                 raise self._make_error(
@@ -400,10 +400,23 @@ class _Resolver:
                 )
             return {"axis": axes[0]}
         if method == "peft_oft":
-            return self._find_oft_options(fields, name, key)
+            return self._find_oft_options(fields, named["oft_R"][0])
         return {}
 
-    def _find_oft_options(self, fields: Mapping[str, Any], name: str, key: Key) -> dict[str, Any]:
+    def _find_ia3_axis(self, said: object, layer: str | None) -> str | None:
+        """What PEFT's feedforward_modules say of one layer; None where there are none."""
+        if said is None or layer is None:
+            return None
+        try:
+            if isinstance(said, str):
+                return "inputs" if re.fullmatch(said, layer) else "outputs"
+        except re.error:
+            said = None
+        if not isinstance(said, list):
+            raise self._make_error("its configuration has no list as feedforward_modules")
+        return "inputs" if any(layer.endswith(str(end)) for end in said) else "outputs"
+
+    def _find_oft_options(self, fields: Mapping[str, Any], name: str) -> dict[str, Any]:
         """How PEFT turns oft_R into rotations."""
         if not fields and not name.startswith("base_model."):
             # OneTrainer's copy of PEFT's OFT knows one way, and saves no configuration.
@@ -440,6 +453,13 @@ class _Resolver:
             f" set {self._setting}=none"
         )
 
+    def _make_unread_error(self, kind: str, name: str) -> WeightsError:
+        """The error for what a sound file holds, and is not read."""
+        return WeightsError(
+            f"{self._header.title}: {kind}, which is not read ({name}); set {self._setting} to"
+            f" {_WANTED} of another kind, or to none"
+        )
+
     def _is_for_another_family(self) -> bool:
         identity = identify(self._header)
         return identity is not None and identity.setting != LORA
@@ -449,16 +469,6 @@ def _find_rank(method: str, shapes: Mapping[str, Shape], weight: Shape | None) -
     if method == "glora" and weight is not None:
         form = adapter_methods.find_glora_form(shapes, weight)
         return shapes["b1"][1 if form == "new" else 0]
-    return next(
-        (shapes[part][axis] for part, axis in METHODS[method].ranks if part in shapes), None
-    )
-
-
-def _find_ia3_axis(fields: Mapping[str, Any], layer: str | None) -> str | None:
-    """What PEFT's configuration says of one layer; None where it says nothing."""
-    if "feedforward_modules" not in fields or layer is None:
-        return None
-    said = fields["feedforward_modules"] or []
-    if isinstance(said, str):
-        return "inputs" if re.fullmatch(said, layer) else "outputs"
-    return "inputs" if any(layer.endswith(str(end)) for end in said) else "outputs"
+    part, axis = next(((p, a) for p, a in METHODS[method].ranks if p in shapes), ("", 0))
+    shape = shapes.get(part, ())
+    return shape[axis] if axis < len(shape) else None

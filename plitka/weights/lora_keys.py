@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from plitka.weights.lora_targets import translate_original
+from plitka.weights.original_names import translate_open_clip, translate_original
 
 
 class Key(NamedTuple):
@@ -109,9 +109,10 @@ def list_candidates(key: Key) -> Iterator[str]:
     yield module
     if key.component == "unet":
         yield re.sub(r"_to_out$", "_to_out_0", module)  # to_out_lora of older diffusers
+        yield translate_original(module)
     else:
         module = module.removeprefix("text_model_")
         yield module
         yield re.sub(r"_to_(q|k|v)$", r"_\1_proj", module)
         yield re.sub(r"_to_out$", "_out_proj", module)
-    yield translate_original(module)
+        yield translate_open_clip(module)

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.errors import WeightsError
-from plitka.weights.header import Header, Shape, Shapes, format_shape, list_names
+from plitka.weights.header import FLOATS, Header, Shape, Shapes, format_shape, list_names
 from plitka.weights.identification import identify
 from plitka.weights.original_names import translate_open_clip, translate_original, translate_vae
 from plitka.weights.sdxl_architecture import Part
-
-FLOATS = frozenset({"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"})
-"""Types of tensors that hold weights as they are."""
 
 
 @dataclass(frozen=True)

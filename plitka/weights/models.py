@@ -228,9 +228,9 @@ def _check_tokenizers(
                 f"{place}: cannot be loaded ({extract_first_line(error)}); {remedy}"
             ) from None
         count = models[part].config["vocab_size"]
-        if len(tokenizer) != count:
+        if len(tokenizer) > count:
             raise WeightsError(
-                f"{place}: knows {len(tokenizer):,} tokens, and {part} {count:,}; {remedy}"
+                f"{place}: knows {len(tokenizer):,} tokens, and {part} only {count:,}; {remedy}"
             )
 
 

@@ -84,7 +84,7 @@ WITH_FAULTS: list[tuple[Shapes, str]] = [
     ({"lora_unet_nowhere.alpha": ()}, "lora_unet_nowhere.alpha"),
     ({"unet.mid_block.nowhere.lora_A.weight": (4, 32)}, "find no module"),
     ({f"{PLACE}.lora_extra.weight": (4, 32)}, "find no module"),
-    ({"conv_in.weight": (16, 4, 3, 3)}, "belongs to no method"),
+    ({"conv_in.weight": (16, 4, 3, 3)}, "a whole module (modules_to_save), which is not read"),
     ({f"unet.{PLACE[10:]}.alpha": ()}, "for the same part of the same module"),
     ({f"diffusion_model.{PLACE[10:]}.lora_A.b.weight": (4, 32)}, "for the same part"),
     (
@@ -231,14 +231,17 @@ def test_what_is_no_lora_for_sdxl_is_not_called_one(
     assert "download it again" not in fault
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int8, torch.bool])
+@pytest.mark.parametrize("part", ["lora_down.weight", "alpha"])
+@pytest.mark.parametrize("dtype", [torch.int8, torch.bool])
 def test_factors_that_are_no_floating_point_numbers_are_refused(
-    dtype: torch.dtype, load_sdxl: LoadSdxl, tmp_path: Path
+    dtype: torch.dtype, part: str, load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
     file = {
-        f"{PLACE}.lora_down.weight": torch.ones(4, 32, dtype=dtype),
+        f"{PLACE}.lora_down.weight": torch.ones(4, 32),
         f"{PLACE}.lora_up.weight": torch.ones(32, 4),
+        f"{PLACE}.alpha": torch.tensor(4.0),
     }
+    file[f"{PLACE}.{part}"] = file[f"{PLACE}.{part}"].to(dtype)
     assert "numbers, not floating-point ones" in _refuse(file, load_sdxl, tmp_path)
 
 

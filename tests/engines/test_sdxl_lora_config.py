@@ -242,6 +242,18 @@ def test_a_configuration_that_is_no_json_object_is_refused(
         load_sdxl(LORA=tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize("said", ["(", 4, {"conv1": 1}])
+def test_feedforward_modules_that_are_no_list_are_refused(
+    said: Any, load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    path = tmp_path / "adapter_model.safetensors"
+    save_file({"base_model.model.mid_block.resnets.0.conv1.ia3_l": torch.ones(1, 32, 1, 1)}, path)
+    config = {"peft_type": "IA3", "feedforward_modules": said}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(EngineError, match="no list as feedforward_modules"):
+        load_sdxl(LORA=path)
+
+
 def test_an_oft_of_peft_without_its_configuration_is_refused(
     small_sdxl: SmallSdxl, load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Files of every method, damaged at random: what is accepted can be fused, the rest is refused."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,14 @@ def _add(file: Tensors, name: str, number: int) -> None:
     file[added] = torch.ones(SHAPES[number // len(ADDED) % len(SHAPES)])
 
 
+def _misplace(file: Tensors, _: str, number: int) -> None:
+    """All tensors to another module."""
+    module = write_name(CASES[number % len(CASES)].module)
+    moved = {f"{module}.{name.partition('.')[2]}": tensor for name, tensor in file.items()}
+    file.clear()
+    file.update(moved)
+
+
 DAMAGES: Mapping[str, Callable[[Tensors, str, int], Any]] = {
     "remove": lambda file, name, _: file.pop(name),
     "rename": _rename,
@@ -71,6 +80,7 @@ DAMAGES: Mapping[str, Callable[[Tensors, str, int], Any]] = {
     "wrap": lambda file, name, _: file.update({name: file[name][None]}),
     "retype": _retype,
     "swap": _swap,
+    "misplace": _misplace,
     "add": _add,
 }
 
@@ -114,6 +124,8 @@ def test_what_is_accepted_is_fused_or_switched_on(
             DAMAGES[damage](file, sorted(file)[number % len(file)], number)
     save_file(file, bench.path)
     header = read_header(bench.path, "")
+    with suppress(WeightsError):
+        resolve_lora(header, None, None)  # beside a base with a fault of its own
     try:
         lora = resolve_lora(header, None, bench.modules)
     except WeightsError:

@@ -11,9 +11,11 @@ from safetensors.torch import save_file
 
 from plitka import pipeline
 from plitka.engines.procedural import RenderEngine
+from plitka.engines.sdxl.bake import bake
 from plitka.errors import EngineError
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
+from plitka.settings import read_settings
 from tests.conftest import LoadSdxl
 from tests.support.drawing import draw
 from tests.support.recipes import parse, request
@@ -221,3 +223,24 @@ def test_a_wrong_turbo_lora_stops_setup_and_names_its_setting(
         save_file(tensors, path)
     with pytest.raises(EngineError, match=f"{path}.*{said}.*PLITKA_TURBO_LORA"):
         load_sdxl(TURBO_LORA=path)
+
+
+def test_a_turbo_lora_keeps_its_configuration_in_a_snapshot(
+    small_sdxl: SmallSdxl, load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    """PEFT's alphas lie beside the file, and are copied with it."""
+    folder = tmp_path / "trained"
+    folder.mkdir()
+    name = "base_model.model.mid_block.attentions.0.proj_in"
+    save_file(
+        {f"{name}.lora_A.weight": torch.ones(4, 32), f"{name}.lora_B.weight": torch.ones(32, 4)},
+        folder / "adapter_model.safetensors",
+    )
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 4, "lora_alpha": 10}))
+    engine = load_sdxl(TURBO_LORA=folder)
+    bake(tmp_path / "baked", read_settings().sdxl.weights, None, ())
+    again = load_sdxl(BASE=tmp_path / "baked", TURBO_LORA="", EMBEDDINGS="", LORA="", VAE="base")
+    for loaded in (engine, again):
+        assert loaded.turbo is not None
+        up = loaded.turbo.get_buffer("mid_block_attentions_0_proj_in_up")
+        assert torch.equal(up, torch.full((32, 4), 2.5))

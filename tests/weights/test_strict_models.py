@@ -427,3 +427,25 @@ def test_a_model_that_predicts_v_stays_one_when_it_is_baked(
     assert after.pipe.scheduler.config == before.pipe.scheduler.config
     assert after.pipe.scheduler.config.prediction_type == "v_prediction"
     assert draw(after, plan, 64, 2).image.std() > 1
+
+
+# Tokenizers
+
+
+def test_words_that_the_text_encoder_has_no_rows_for_are_refused(
+    base: Path, refuse: Callable[..., str]
+) -> None:
+    words = json.loads((base / "tokenizer" / "vocab.json").read_text())
+    more = {**words, "redtile</w>": len(words)}
+    (base / "tokenizer" / "vocab.json").write_text(json.dumps(more))
+    with (base / "tokenizer" / "merges.txt").open("a") as file:
+        file.write("r e\n")
+    said = refuse(BASE=base)
+    assert f"knows {len(more)} tokens, and text_encoder only {len(words)}" in said
+
+
+def test_merges_that_are_cut_off_are_refused(base: Path, refuse: Callable[..., str]) -> None:
+    """With fewer of them words would be read as others, without an error."""
+    file = base / "tokenizer" / "merges.txt"
+    file.write_text("\n".join(file.read_text().splitlines()[:-3]) + "\n")
+    assert "do not belong together" in refuse(BASE=base)
