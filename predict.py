@@ -23,7 +23,8 @@ class Predictor(BasePredictor):
     def setup(self, weights: Path | str | None = None) -> None:
         """Read the settings, and load the engine that they name.
 
-        weights: a folder, .tar or .zip with a LoRA and embeddings. Raises EngineError.
+        weights: a folder, .tar, .zip or .safetensors with a LoRA and embeddings, or the https
+        address of one. Raises EngineError.
         """
         self.settings = read_settings()
         logs.configure(self.settings.log)

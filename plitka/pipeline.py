@@ -82,8 +82,8 @@ def make_one(kind: PictureKind, recipe: Recipe, engine: Engine, layout: Layout) 
 
 
 def plan_for_engine(recipe: Recipe, engine: Engine) -> Plan:
-    """Plan a recipe for an engine, which may know no tokens and use no ControlNet."""
-    plan = make_plan(recipe, engine.knows_tokens)
+    """Plan a recipe for an engine, which has a subject of its own and may use no ControlNet."""
+    plan = make_plan(recipe, engine.subject)
     if engine.uses_controlnet:
         return plan
     unused = ControlNetChoice(None, f"the {engine.name} engine draws without one")
@@ -229,6 +229,7 @@ class _Report:
             "picture": kind,
             "request": plan.recipe.request(),
             "seed": plan.recipe.seed,
+            "trigger": plan.subject.trigger,
             "prompt": plan.prompt,
             "negative_prompt": plan.negative_prompt,
             "engine": self._engine,
@@ -268,6 +269,7 @@ class _Report:
         return {
             "seed": plan.recipe.seed,
             "engine": self._engine,
+            "trigger": plan.subject.trigger,
             "controlnet": plan.control.kind or "none",
             "controlnet_reason": plan.control.reason,
             "steps": dict(self._steps),

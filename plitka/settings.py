@@ -16,6 +16,7 @@ from types import MappingProxyType
 from plitka.color import palette
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.options import Options, SdxlSettings
+from plitka.request.prompt import DEFAULT_TRIGGER
 from plitka.runtime import logs
 from plitka.runtime.logs import LogSettings
 from plitka.weights import settings as weights
@@ -23,6 +24,7 @@ from plitka.weights.settings import WeightsSettings
 
 ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS", "PORT"
 PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
+CACHE = "XDG_CACHE_HOME"
 REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
 REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client names it
 
@@ -165,16 +167,24 @@ VARIABLES = (
     ),
     Variable(
         weights.LORA,
-        "file or folder, or `none`",
+        "file, folder or repository, or `none`",
         f"`model_files/{weights.DEFAULT_LORA.name}`",
-        "The LoRA that is fused into the base model; `none` runs without one.",
+        "The LoRA that is fused into the base model: a file, a folder as a trainer saves one, "
+        "`owner/name` on the hub or `owner/name/file.safetensors`; `none` runs without one.",
     ),
     Variable(weights.LORA_SCALE, "number, -10 to 10", "0.75", "How strongly the LoRA is fused."),
     Variable(
         weights.EMBEDDINGS,
-        "file, or `none`",
+        "file, folder or repository, or `none`",
         f"`model_files/{weights.DEFAULT_EMBEDDINGS.name}`",
-        "The textual inversion for the prompt's `<s0><s1>`; `none` drops these tokens.",
+        "The textual inversion for the prompt's `<s0><s1>`, of 1 to 8 vectors, likewise; `none` "
+        "drops these tokens.",
+    ),
+    Variable(
+        weights.TRIGGER,
+        f"one line, at most {weights.LONGEST_TRIGGER} characters",
+        f"what the LoRA's package or notes say, else `{DEFAULT_TRIGGER}`",
+        "The trigger word that prompts begin with.",
     ),
     Variable(
         weights.CONTROLNET_SETTINGS["canny"],
@@ -190,16 +200,23 @@ VARIABLES = (
     ),
     Variable(
         weights.TURBO_LORA,
-        "file or folder, or `none`",
+        "file, folder or repository, or `none`",
         "none",
         "A distilled LoRA (SDXL-Lightning, Hyper-SD) for the quality `turbo`.",
     ),
     Variable(
         PACKAGE,
-        "folder, `.tar` or `.zip`",
+        "folder, `.tar`, `.zip` or `.safetensors` file, or the https address of one",
         "none",
         "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog hands "
-        "it to `setup()`; `check` and `bake` take it as the default of `--weights`.",
+        "it to `setup()`; `make`, `plan`, `bench`, `check`, `bake` and `design` take it as the "
+        "default of `--weights`. What lies at an address is fetched once.",
+    ),
+    Variable(
+        CACHE,
+        "folder",
+        "`~/.cache`",
+        "Weights that an address names are kept in `plitka/weights` in it.",
     ),
     Variable(
         options.COMPILE,

@@ -23,11 +23,19 @@ from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.engine import SdxlEngine, load_sdxl
 from plitka.engines.sdxl.options import PLAIN, Options, SdxlSettings
 from plitka.request.plan import DRAWN_SIZES, Plan, make_plan
+from plitka.request.prompt import DEFAULT_SUBJECT, Subject
 from plitka.request.recipe import Recipe
 from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
-from plitka.weights.settings import LORA, TURBO_LORA, VAE
+from plitka.weights import archive, snapshot
+from plitka.weights.adapter_files import (
+    AdapterFiles,
+    fetch_adapter,
+    find_embeddings,
+    find_lora,
+)
+from plitka.weights.settings import EMBEDDINGS, LORA, TURBO_LORA, VAE
 
 Json: TypeAlias = dict[str, Any]
 
@@ -52,18 +60,24 @@ class Run:
 
 
 def compare(
-    model: str, settings: SdxlSettings, recipe: Recipe, runs: int, fused: bool = False
+    model: str,
+    settings: SdxlSettings,
+    recipe: Recipe,
+    runs: int,
+    fused: bool = False,
+    source: Path | str | None = None,
 ) -> Json:
     """Measure `runs` pairs, old procedure and Plitka's in turn, and count the work of both.
 
     model: by whose size work is counted; that of OWN weights as SDXL's own. settings: what both
     sides are loaded by. fused: the old procedure's LoRA is fused into its weights, not beside them.
+    source: as setup() is given weights.
     """
-    plan, old_plan = _make_plans(recipe)
     size = "full" if model == OWN else model
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        old, new = _load_both(settings, fused)
+        old, new = _load_both(settings, fused, source)
+        plan, old_plan = _make_plans(recipe, new.subject)
         _warm_up(old, new, plan, old_plan, folder)
         weights_mb = {
             "old": _measure_weights_mb(old.pipe),
@@ -82,7 +96,7 @@ def compare(
             log.info("pair %d of %d", number + 1, runs)
             pairs.append(_run_pair(run_old, run_new, old_first=number % 2 == 0))
         drawn, speed = _time_steps(size, plan, new)
-        replay = _Replay(drawn, new, knows_tokens=new.knows_tokens)
+        replay = _Replay(drawn, new, new.subject)
         around = _measure_around_networks(recipe, replay, folder)
     return {
         "model": model,
@@ -103,7 +117,7 @@ def compare(
 
 def count_work(recipe: Recipe, options: Options) -> Json:
     """Count the work of both procedures alone, on the published configuration; draw nothing."""
-    plan, old_plan = _make_plans(recipe)
+    plan, old_plan = _make_plans(recipe, DEFAULT_SUBJECT)
     return {
         "quality": recipe.quality,
         "angle": recipe.angle,
@@ -111,10 +125,10 @@ def count_work(recipe: Recipe, options: Options) -> Json:
     }
 
 
-def _make_plans(recipe: Recipe) -> tuple[Plan, Plan]:
+def _make_plans(recipe: Recipe, subject: Subject) -> tuple[Plan, Plan]:
     """Make Plitka's plan and the old procedure's, which had no turbo and runs it as standard."""
     old = replace(recipe, quality="standard") if recipe.quality == "turbo" else recipe
-    return make_plan(recipe), make_plan(old)
+    return make_plan(recipe, subject), make_plan(old, subject)
 
 
 def _run_pair(
@@ -161,23 +175,36 @@ def _compare_work(size: str, plan: Plan, old_plan: Plan, options: Options) -> Js
 # Loading
 
 
-def _load_both(settings: SdxlSettings, fused: bool) -> tuple[Baseline, SdxlEngine]:
+def _load_both(
+    settings: SdxlSettings, fused: bool, source: Path | str | None
+) -> tuple[Baseline, SdxlEngine]:
     """Load both sides, each with weights of its own."""
+    new = load_sdxl(settings, source)
     weights = settings.weights
     changed = {VAE, TURBO_LORA} if fused else {VAE, TURBO_LORA, LORA}
-    plain = replace(
-        settings,
-        weights=replace(
-            weights,
-            vae="base",
-            turbo_lora=None,
-            lora=weights.lora if fused else None,
-            named=weights.named | changed,  # so that a snapshot decides on none of them
-        ),
-        options=replace(settings.options, channels_last=False),
-    )
-    beside = None if fused else weights.lora
-    return baseline.load_baseline(plain, beside), load_sdxl(settings)
+    with archive.open_package(source, weights.cache) as package:
+        baked = snapshot.find_snapshot(weights) is not None  # and then has them in it
+        lora = None if baked else find_lora(weights, package)
+        embeddings = None if baked else find_embeddings(weights, package, lora)
+        file, vectors = _locate(lora, LORA), _locate(embeddings, EMBEDDINGS)
+        plain = replace(
+            settings,
+            weights=replace(
+                weights,
+                vae="base",
+                turbo_lora=None,
+                lora=file if fused else None,
+                embeddings=vectors,
+                named=weights.named | changed,  # so that a snapshot decides on none of them
+            ),
+            options=replace(settings.options, channels_last=False),
+        )
+        return baseline.load_baseline(plain, None if fused else file), new
+
+
+def _locate(files: AdapterFiles | None, setting: str) -> Path | None:
+    """The file of a LoRA or of embeddings on this machine; the first of a pair."""
+    return None if files is None else fetch_adapter(files, setting).headers[0].path
 
 
 def _warm_up(old: Baseline, new: SdxlEngine, plan: Plan, old_plan: Plan, folder: Path) -> None:
@@ -275,9 +302,9 @@ class _Replay:
 
     drawn: Mapping[int, Drawn]
     engine: SdxlEngine
+    subject: Subject
     name: str = "sdxl"
     uses_controlnet: bool = True
-    knows_tokens: bool = True
     draws_exactly: bool = False
 
     def check(self, recipe: Recipe) -> None:

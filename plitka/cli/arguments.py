@@ -24,16 +24,16 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Plitka {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_make(subparsers)
-    _add_plan(subparsers)
+    _add_make(subparsers, settings)
+    _add_plan(subparsers, settings)
     _add_measure(subparsers)
     _add_match(subparsers)
     _add_audit(subparsers)
     _add_calibrate(subparsers)
     _add_palette(subparsers)
-    _add_bench(subparsers)
+    _add_bench(subparsers, settings)
     _add_check(subparsers, settings)
-    _add_design(subparsers)
+    _add_design(subparsers, settings)
     _add_bake(subparsers, settings)
     return parser
 
@@ -45,16 +45,18 @@ _MAKE_EXAMPLES = """\
 examples:
   python -m plitka make --engine render --out tile --color black=60 --color white=40 --angle 45
   python -m plitka make --out tile '{"colors": [{"name": "red", "proportion": 100}], "seed": 7}'
+  python -m plitka make --weights trained.tar --out tile --color red=100
   cat request.json | python -m plitka make - --out tile --json
 """
 
 
-def _add_make(subparsers: _Subparsers) -> None:
+def _add_make(subparsers: _Subparsers, settings: Settings) -> None:
     summary = "make a tile's preview, final picture and colormap"
     make = _add_command(subparsers, commands.run_make, summary, _MAKE_EXAMPLES)
     _add_request(make)
     make.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
     _add_engine(make)
+    _add_weights(make, settings)
     _add_json(make)
 
 
@@ -62,16 +64,18 @@ _PLAN_EXAMPLES = """\
 examples:
   python -m plitka plan --color black=60 --color white=40 --angle 45 --quality high --seed 7
   python -m plitka plan '{"colors": [{"hex": "#1e90ff", "proportion": 100}]}'
+  python -m plitka plan --weights trained.tar --color red=100
   cat request.json | python -m plitka plan -
 
 A seed of -1, the default, is drawn when the picture is made.
 """
 
 
-def _add_plan(subparsers: _Subparsers) -> None:
+def _add_plan(subparsers: _Subparsers, settings: Settings) -> None:
     summary = "print what would be done, and generate nothing"
     plan = _add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
     _add_request(plan)
+    _add_weights(plan, settings)
 
 
 _MEASURE_EXAMPLES = """\
@@ -167,14 +171,15 @@ examples:
   python -m plitka bench --count-only
   python -m plitka bench --model middle --runs 3 --chart bench.svg
   PLITKA_COMPILE=1 python -m plitka bench --model full --angle 45 --json
-  python -m plitka bench --model own
+  python -m plitka bench --model own --weights trained.tar
 
-`own` are the weights that the settings name; the others are written with random numbers: small,
-middle (0.4 GB) and full (10 GB). Both sides are in memory at once: full takes 16 GB of a GPU.
+`own` are the weights that the settings and --weights name; the others are written with random
+numbers: small, middle (0.4 GB) and full (10 GB). Both sides are in memory at once: full takes 16 GB
+of a GPU.
 """
 
 
-def _add_bench(subparsers: _Subparsers) -> None:
+def _add_bench(subparsers: _Subparsers, settings: Settings) -> None:
     summary = "measure speed and work beside the old system's procedure"
     bench = _add_command(subparsers, commands.run_bench, summary, _BENCH_EXAMPLES)
     bench.add_argument(
@@ -196,6 +201,7 @@ def _add_bench(subparsers: _Subparsers) -> None:
     bench.add_argument(
         "--count-only", action="store_true", help="count the work exactly, and draw nothing"
     )
+    _add_weights(bench, settings)
     bench.add_argument("--chart", type=Path, metavar="FILE", help="draw one: .svg, .png or .pdf")
     _add_json(bench)
 
@@ -206,7 +212,8 @@ examples:
   PLITKA_LORA=my-lora.safetensors PLITKA_EMBEDDINGS=none python -m plitka check
   python -m plitka check --weights trained.tar
 
-Loads nothing large and fetches nothing. Exits with 1 if a prediction would fail.
+Loads nothing large, and fetches nothing but what --weights names by an address. Exits with 1 if a
+prediction would fail.
 """
 
 
@@ -229,10 +236,11 @@ REPLICATE_API_TOKEN), or, by default, the sdxl engine in this program.
 """
 
 
-def _add_design(subparsers: _Subparsers) -> None:
+def _add_design(subparsers: _Subparsers, settings: Settings) -> None:
     summary = "mix, see, share and photograph tiles in the browser"
     design = _add_command(subparsers, commands.run_design, summary, _DESIGN_EXAMPLES)
     design.add_argument("--port", type=int, default=8017, help="default: 8017; 0 takes a free one")
+    _add_weights(design, settings)
     design.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
@@ -288,10 +296,10 @@ def _add_json(command: argparse.ArgumentParser) -> None:
 def _add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:
     command.add_argument(
         "--weights",
-        type=Path,
         default=settings.package,
         metavar="PATH",
-        help="folder, .tar or .zip with a LoRA and embeddings, as setup() takes it",
+        help="a LoRA and embeddings as setup() takes them: folder, .tar, .zip, .safetensors, or the"
+        " https address of one",
     )
 
 

@@ -84,7 +84,7 @@ def _inspect_weights(
     settings: WeightsSettings, package: Path | str | None
 ) -> Generator[Finding, None, Preflight]:
     """Inspect all files. Returns what was found of them."""
-    with archive.open_package(package) as unpacked:
+    with archive.open_package(package, settings.cache) as unpacked:
         weights = preflight.inspect(settings, unpacked, architecture, controlnets=True)
         yield from weights.findings
     if weights.snapshot is not None:

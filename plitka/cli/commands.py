@@ -22,9 +22,9 @@ from plitka.engines import registry
 from plitka.errors import EngineError
 from plitka.request import parsing
 from plitka.request.plan import make_plan
+from plitka.request.prompt import DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import log
 from plitka.settings import Settings
-from plitka.weights import snapshot
 from plitka.weights.settings import read_weights_settings
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.request.plan import PICTURE_SIZES
 
     recipe = read_request(options, _load_palette(settings))
-    engine = registry.load_engine(options.engine or settings.engine, lambda: settings.sdxl)
+    name = options.engine or settings.engine
+    engine = registry.load_engine(name, lambda: settings.sdxl, options.weights)
     options.out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
@@ -66,9 +67,14 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
 
 def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     """Print the plan of a request as JSON."""
-    tokens = snapshot.has_tokens(settings.weights)
+    from plitka.weights import archive, prompt_parts
+
+    weights = settings.weights
     recipe = read_request(options, _load_palette(settings))
-    _print_json(make_plan(recipe, tokens).as_json())
+    with archive.open_package(options.weights, weights.cache) as package:
+        trigger, vectors = prompt_parts.read_prompt_parts(weights, package)
+    subject = Subject(trigger or DEFAULT_TRIGGER, vectors)
+    _print_json(make_plan(recipe, subject).as_json())
 
 
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
@@ -230,7 +236,10 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
                 files = random_models.write_model(folder, options.model)
                 variables = {**settings.variables, **files.environment()}
                 sdxl = replace(sdxl, weights=read_weights_settings(variables))
-            report = compare.compare(options.model, sdxl, recipe, options.runs, options.fused)
+            source = options.weights if options.model == compare.OWN else None
+            report = compare.compare(
+                options.model, sdxl, recipe, options.runs, options.fused, source
+            )
     if options.json:
         _print_json(report)
     else:
@@ -287,7 +296,7 @@ def run_design(options: argparse.Namespace, settings: Settings) -> None:
             f"{missing.name} is not installed, which the designer needs. In the project's folder:"
             f" {sys.executable} -m pip install -r requirements-ui.txt"
         ) from None
-    run.run(settings, options.port, options.open)
+    run.run(settings, options.weights, options.port, options.open)
 
 
 def _load_palette(settings: Settings) -> Palette:

@@ -2,6 +2,7 @@
 
 import socket
 import webbrowser
+from pathlib import Path
 
 import uvicorn
 
@@ -15,13 +16,14 @@ HOST = "127.0.0.1"
 _SHUTDOWN_SECONDS = 2  # for responses under way when the program is told to end
 
 
-def run(settings: Settings, port: int, show: bool) -> None:
+def run(settings: Settings, weights: Path | str | None, port: int, show: bool) -> None:
     """Serve the page until the program is told to end.
 
-    port: 0 takes a free one. show: whether to open the page in the browser. Raises OSError if the
-    port is taken, SettingError for a setting that names no backend.
+    weights: as setup() takes them, for the sdxl engine in this program. port: 0 takes a free one.
+    show: whether to open the page in the browser. Raises OSError if the port is taken, SettingError
+    for a setting that names no backend.
     """
-    backend = select.select_backend(settings)
+    backend = select.select_backend(settings, weights)
     colors = palette.load(settings.palette_file)
     with _open_socket(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from plitka.request.plan import Plan
+    from plitka.request.prompt import Subject
     from plitka.request.recipe import Recipe
     from plitka.tile.layout import Layout
 
@@ -67,7 +68,7 @@ class Engine(Protocol):
 
     name: str
     uses_controlnet: bool  # or ignores the plan's
-    knows_tokens: bool  # whether the prompt may contain the trained tokens <s0><s1>
+    subject: Subject  # what the prompt begins with: the trigger word and the trained tokens
     draws_exactly: bool
 
     def check(self, recipe: Recipe) -> None:

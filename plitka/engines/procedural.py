@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from plitka.engines.base import Drawn, DrawRequest, Guides
 from plitka.request.plan import Plan
+from plitka.request.prompt import DEFAULT_SUBJECT
 from plitka.request.recipe import Recipe
 from plitka.tile import render
 from plitka.tile.layout import Layout
@@ -14,7 +15,7 @@ class RenderEngine:
 
     name = "render"
     uses_controlnet = False
-    knows_tokens = True  # they stand in the prompt that is recorded, and nothing reads it
+    subject = DEFAULT_SUBJECT  # it stands in the prompt that is recorded, and nothing reads it
     draws_exactly = True
 
     def check(self, recipe: Recipe) -> None:

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from plitka.request import controlnet, prompt
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.presets import PRESETS
+from plitka.request.prompt import DEFAULT_SUBJECT, Subject
 from plitka.request.recipe import ColorControl, Recipe
 
 
@@ -14,6 +15,7 @@ class Plan:
     """A recipe with every choice made that it left open, except the seed."""
 
     recipe: Recipe
+    subject: Subject
     prompt: str
     negative_prompt: str
     steps_preview: int  # length of the noise schedule, diffusers' num_inference_steps
@@ -35,6 +37,7 @@ class Plan:
             "angle": int(angle) if angle.is_integer() else angle,
             "quality": self.recipe.quality,
             "seed": self.recipe.seed,
+            "trigger": self.subject.trigger,
             "prompt": self.prompt,
             "negative_prompt": self.negative_prompt,
             "steps": {"preview": self.steps_preview, "final": self.steps_final},
@@ -46,10 +49,10 @@ class Plan:
         }
 
 
-def make_plan(recipe: Recipe, tokens: bool = True) -> Plan:
+def make_plan(recipe: Recipe, subject: Subject = DEFAULT_SUBJECT) -> Plan:
     """Make every choice that the recipe leaves open: by its overrides, else by its quality.
 
-    tokens: whether the model has embeddings for the prompt's tokens <s0><s1>.
+    subject: the trigger word and the tokens that the model knows.
     """
     overrides = recipe.overrides
     preset = PRESETS[recipe.quality]
@@ -59,7 +62,8 @@ def make_plan(recipe: Recipe, tokens: bool = True) -> Plan:
     # None of these may be 0, so `or` passes over what was not given, and over nothing else.
     return Plan(
         recipe=recipe,
-        prompt=prompt.build_prompt(recipe, tokens),
+        subject=subject,
+        prompt=prompt.build_prompt(recipe, subject),
         negative_prompt=prompt.build_negative_prompt(recipe),
         steps_preview=overrides.num_inference_steps_preview or preset.steps_preview,
         steps_final=(

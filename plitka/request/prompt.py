@@ -1,5 +1,7 @@
 """Recipe -> prompt and negative prompt, in the words that the LoRA was trained on."""
 
+from dataclasses import dataclass
+
 from plitka.request.recipe import ColorShare, Recipe
 
 DEFAULT_NEGATIVE_PROMPT = (
@@ -7,15 +9,37 @@ DEFAULT_NEGATIVE_PROMPT = (
     "abstract, smooth, flat"
 )
 
-_SUBJECT = "ohwx_rubber_tile"
-_TOKENS = "<s0><s1>"  # the textual inversion's
+DEFAULT_TRIGGER = "ohwx_rubber_tile"
 _SURFACE = "photorealistic rubber tile, high quality, detailed texture"
 
 
-def build_prompt(recipe: Recipe, tokens: bool = True) -> str:
-    """Write the prompt of both pictures. tokens: False for a model without the embeddings."""
-    subject = f"{_SUBJECT} {_TOKENS}" if tokens else _SUBJECT
-    return ", ".join([subject, *map(_write_share, recipe.shares), _SURFACE])
+@dataclass(frozen=True)
+class Subject:
+    """What the prompt begins with: the word and the tokens that the weights were trained on.
+
+    vectors: of the textual inversion, one token for each; 0 without embeddings.
+    """
+
+    trigger: str = DEFAULT_TRIGGER
+    vectors: int = 2
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """<s0>, <s1> and so on, as trainers name them."""
+        return tuple(f"<s{number}>" for number in range(self.vectors))
+
+    @property
+    def text(self) -> str:
+        """As it stands in the prompt: "ohwx_rubber_tile <s0><s1>"."""
+        return f"{self.trigger} {''.join(self.tokens)}".rstrip()
+
+
+DEFAULT_SUBJECT = Subject()
+
+
+def build_prompt(recipe: Recipe, subject: Subject = DEFAULT_SUBJECT) -> str:
+    """Write the prompt of both pictures."""
+    return ", ".join([subject.text, *map(_write_share, recipe.shares), _SURFACE])
 
 
 def build_negative_prompt(recipe: Recipe) -> str:

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from plitka.errors import WeightsError
@@ -32,19 +31,6 @@ _UNREAD = (
     "velora_config",
 )
 _ALPHA = {"LORA": "lora_alpha", "LOHA": "alpha", "LOKR": "alpha"}
-
-
-def read_adapter_config(path: Path, title: str) -> Mapping[str, Any] | None:
-    """Read an adapter_config.json; None where there is no such file. title: for sentences."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        raise WeightsError(f"{title}: cannot be read as JSON; copy it again") from None
-    if not isinstance(values, dict):
-        raise WeightsError(f"{title}: not a JSON object; copy it again")
-    return values
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Repositories of the Hugging Face hub: which of their files are needed, cached or missing."""
 
+import glob
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from plitka.errors import WeightsError, extract_first_line
-from plitka.weights.header import PICKLE_SUFFIXES, Shape, Shapes
+from plitka.weights.header import PICKLE_SUFFIXES, Header, Shape, Shapes
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -47,6 +48,21 @@ def is_repository(text: str) -> bool:
     )
 
 
+def split_address(text: str) -> tuple[str, str] | None:
+    """Take "owner/name" or "owner/name/path/in/it.safetensors" apart: the repository and its file.
+
+    The file is "" where none is named. None for what can only be a path on this machine.
+    """
+    parts = text.split("/")
+    repository, file = "/".join(parts[:2]), "/".join(parts[2:])
+    ends = (".safetensors", *PICKLE_SUFFIXES)
+    if not _REPOSITORY.fullmatch(repository) or (not file and repository.endswith(ends)):
+        return None
+    if file and (not file.endswith(".safetensors") or ".." in parts or "" in parts):
+        return None
+    return repository, file
+
+
 def find_source(text: str, setting: str, wanted: Wanted) -> Path | Remote:
     """Find what a setting names: a path here, a repository's folder in the cache, or a repository.
 
@@ -61,7 +77,7 @@ def find_source(text: str, setting: str, wanted: Wanted) -> Path | Remote:
                 " what is there, or to owner/name on the hub"
             )
         return path
-    listed = _list_files(text)
+    listed = list_files(text)
     if listed is None:
         cached = _find_cached(text, "model_index.json" if "unet" in wanted else "config.json")
         if cached is None:
@@ -84,8 +100,9 @@ def fetch_remote(remote: Remote, setting: str) -> Path:
     import httpx2  # what huggingface_hub speaks through, and some of its errors are
     from huggingface_hub import snapshot_download
 
+    allowed = [glob.escape(name) for name in remote.files]
     try:
-        return Path(snapshot_download(remote.repository, allow_patterns=list(remote.files)))
+        return Path(snapshot_download(remote.repository, allow_patterns=allowed))
     except (OSError, httpx2.HTTPError) as error:
         raise WeightsError(
             f"{remote.repository}: could not be fetched ({error}); try again, or set {setting} to"
@@ -99,25 +116,57 @@ def read_remote_shapes(remote: Remote, folder: str, setting: str) -> Shapes:
     A hub that lists files and does not serve them would fail in the fetching as well, so that is
     a WeightsError here.
     """
+    shapes: dict[str, Shape] = {}
+    for file in remote.files:
+        if file.startswith(f"{folder}/") and file.endswith(".safetensors"):
+            shapes |= read_remote_header(remote.repository, file, setting).shapes
+    return shapes
+
+
+def read_remote_header(repository: str, file: str, setting: str) -> Header:
+    """Read the header of a file on the hub, by range requests. Its path is the repository's."""
     import httpx2
     from huggingface_hub import parse_safetensors_file_metadata
     from huggingface_hub.errors import SafetensorsParsingError
 
-    shapes: dict[str, Shape] = {}
-    for file in remote.files:
-        if file.startswith(f"{folder}/") and file.endswith(".safetensors"):
-            try:
-                header = parse_safetensors_file_metadata(remote.repository, file)
-            except (OSError, httpx2.HTTPError, SafetensorsParsingError) as error:
-                raise WeightsError(
-                    f"{remote.repository}: {file} could not be read"
-                    f" ({extract_first_line(error)}); try again, or set {setting} to a folder"
-                ) from error
-            shapes |= {name: tuple(tensor.shape) for name, tensor in header.tensors.items()}
-    return shapes
+    try:
+        header = parse_safetensors_file_metadata(repository, file)
+    except (OSError, httpx2.HTTPError, SafetensorsParsingError) as error:
+        raise _explain_unread(repository, file, setting, error) from error
+    return Header(
+        path=Path(file),
+        title=f"{repository}/{file}",
+        shapes={name: tuple(tensor.shape) for name, tensor in header.tensors.items()},
+        dtypes={name: str(tensor.dtype) for name, tensor in header.tensors.items()},
+        metadata=header.metadata,
+    )
 
 
-def _list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
+def read_remote_text(repository: str, file: str, setting: str, most: int) -> str:
+    """Read a small text file on the hub, without putting it into the cache. most: bytes."""
+    import httpx2
+    from huggingface_hub import get_session, hf_hub_url
+    from huggingface_hub.utils._headers import build_hf_headers
+
+    try:
+        response = get_session().get(
+            hf_hub_url(repository, file),
+            headers={**build_hf_headers(), "range": f"bytes=0-{most - 1}"},
+        )
+        response.raise_for_status()
+        return response.content.decode("utf-8")
+    except (OSError, UnicodeDecodeError, httpx2.HTTPError) as error:
+        raise _explain_unread(repository, file, setting, error) from error
+
+
+def _explain_unread(repository: str, file: str, setting: str, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"{repository}: {file} could not be read ({extract_first_line(error)}); try again, or set"
+        f" {setting} to a folder"
+    )
+
+
+def list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
     """List a repository's files: name -> (bytes, whether it is cached).
 
     None where the hub does not answer.
@@ -138,6 +187,26 @@ def _find_cached(repository: str, mark: str) -> Path | None:
 
     file = try_to_load_from_cache(repository, mark)
     return Path(file).parent if isinstance(file, str) else None
+
+
+def find_cached_folder(repository: str) -> Path | None:
+    """Find the cached folder of a repository, with those of its files that were fetched."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        # Without patterns, only where all of the repository's files are there.
+        return Path(snapshot_download(repository, local_files_only=True, allow_patterns=[]))
+    except LocalEntryNotFoundError:
+        return None
+
+
+def find_cached_file(repository: str, file: str) -> Path | None:
+    """Find a file of a repository in the cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(repository, file)
+    return Path(path) if isinstance(path, str) else None
 
 
 def choose_files(names: Sequence[str], wanted: Wanted) -> list[str]:

@@ -14,11 +14,9 @@ from typing import Any, TypeAlias
 from plitka.errors import WeightsError
 from plitka.weights import adapter_methods
 from plitka.weights.adapter_config import (
-    CONFIG_FILE,
     AdapterConfig,
     Scale,
     find_config,
-    read_adapter_config,
 )
 from plitka.weights.adapter_methods import BIASES, METHODS
 from plitka.weights.embeddings import is_embedding_tensor
@@ -101,25 +99,6 @@ class Lora:
         shown = f", rank {', '.join(map(str, ranks))}" if ranks else ""
         kinds = "" if methods == ["LoRA"] else f", {' and '.join(methods)}"
         return f"{len(self.changes)} modules{shown}{kinds}"
-
-
-def find_lora_file(path: Path) -> Path:
-    """The LoRA's file: the path itself, or the one inside a folder that diffusers or PEFT saved."""
-    if not path.is_dir():
-        return path
-    names = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
-    files = [path / name for name in names if (path / name).exists()]
-    files = files or sorted(path.glob("*.safetensors"))
-    if len(files) != 1:
-        state = "more than one .safetensors file" if files else "no .safetensors file"
-        raise WeightsError(f"{path}: the folder holds {state}; name the LoRA's with PLITKA_LORA")
-    return files[0]
-
-
-def read_config_beside(header: Header) -> Mapping[str, Any] | None:
-    """PEFT's configuration in the folder of a file; None where there is none."""
-    path = header.path.with_name(CONFIG_FILE)
-    return read_adapter_config(path, str(path))
 
 
 def is_lora(header: Header) -> bool:

@@ -12,24 +12,24 @@ from typing import TypeAlias, TypeVar
 from plitka.errors import WeightsError
 from plitka.runtime.memory import format_gib
 from plitka.weights import models, snapshot
-from plitka.weights.archive import Package
-from plitka.weights.embeddings import Embeddings, check_embeddings
-from plitka.weights.header import read_header
-from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
-from plitka.weights.lora_file import (
-    Lora,
-    find_lora_file,
-    read_config_beside,
-    resolve_lora,
-    resolve_turbo,
+from plitka.weights.adapter_files import (
+    AdapterFiles,
+    Package,
+    find_adapter,
+    find_embeddings,
+    find_lora,
 )
+from plitka.weights.embeddings import Embeddings, check_embeddings
+from plitka.weights.header import list_names
+from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
+from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import Modules, list_modules
 from plitka.weights.models import Base, Model, RemoteBase
+from plitka.weights.prompt_parts import find_adapters_trigger
 from plitka.weights.sdxl_architecture import Architecture
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
-    DEFAULT_EMBEDDINGS,
-    DEFAULT_LORA,
+    EMBEDDINGS,
     LORA,
     SDXL,
     TURBO_LORA,
@@ -63,7 +63,8 @@ class Preflight:
     settings: with what a snapshot decides on in place of the environment.
     snapshot: the base, where it is one. configs: of a base that is a single checkpoint, where they
     are still to be fetched. vae: None as well where it is the base's own. lora, turbo: resolved
-    against the base.
+    against the base; adapters: their files and the embeddings', which may be still to be fetched.
+    trigger: the prompt's word, None where nothing says one.
     """
 
     findings: tuple[Finding, ...]
@@ -75,6 +76,17 @@ class Preflight:
     lora: Lora | None
     embeddings: Embeddings | None
     turbo: Lora | None
+    adapters: "Adapters"
+    trigger: str | None
+
+
+@dataclass(frozen=True)
+class Adapters:
+    """The files of what is added to a base model; None for what is faulty or not wanted."""
+
+    lora: AdapterFiles | None = None
+    embeddings: AdapterFiles | None = None
+    turbo: AdapterFiles | None = None
 
 
 _Inspected: TypeAlias = tuple[T | None, Finding | None]
@@ -93,9 +105,13 @@ def inspect(
     base, configs, configs_finding = _inspect_configs(settings, architecture, base)
     vae, vae_finding = _inspect_vae(settings, architecture, base)
     modules = None if base is None else list_modules(base.shapes)
-    lora, lora_finding = _inspect_lora(settings, package, baked, modules)
-    embeddings, embeddings_finding = _inspect_embeddings(settings, package, baked)
-    turbo, turbo_finding = _inspect_turbo(settings, modules)
+    lora_files, lora, lora_finding = _inspect_lora(settings, package, baked, modules)
+    embeddings_files, embeddings, embeddings_finding = _inspect_embeddings(
+        settings, package, baked, lora_files
+    )
+    turbo_files, turbo, turbo_finding = _inspect_turbo(settings, modules)
+    adapters = Adapters(lora_files, embeddings_files, turbo_files)
+    trigger, trigger_finding = _inspect_trigger(settings, baked, adapters)
     kinds = CONTROLNET_SETTINGS if controlnets else ()
     findings = (
         *conflicts,
@@ -104,6 +120,7 @@ def inspect(
         vae_finding,
         lora_finding,
         embeddings_finding,
+        trigger_finding,
         turbo_finding,
         *(_inspect_controlnet(settings, kind, architecture, base) for kind in kinds),
     )
@@ -117,6 +134,8 @@ def inspect(
         lora=lora,
         embeddings=embeddings,
         turbo=turbo,
+        adapters=adapters,
+        trigger=trigger,
     )
 
 
@@ -234,73 +253,117 @@ def _inspect_controlnet(
     return _check(kind, check, _describe)[1]
 
 
+_InspectedAdapter: TypeAlias = tuple[AdapterFiles | None, T | None, Finding]
+"""The files of a part, the part, and what there is to say of it."""
+
+
 def _inspect_lora(
     settings: WeightsSettings, package: Package, baked: Snapshot | None, modules: Modules | None
-) -> _Inspected[Lora]:
+) -> _InspectedAdapter[Lora]:
     if baked is not None:
         fused = f"{baked.lora}, fused into the snapshot at scale {baked.lora_scale:g}"
-        return None, Finding(
-            "LoRA", fused if baked.lora else "none, the snapshot was baked without"
+        verdict = fused if baked.lora else "none, the snapshot was baked without"
+        return None, None, Finding("LoRA", verdict)
+    if package.embeddings and not package.lora and LORA not in settings.named:
+        verdict = (
+            f"{package.title}: holds embeddings and no LoRA, which were trained together; pack"
+            f" both, or name the LoRA with {LORA} (none runs without one)"
         )
-    path = package.lora or settings.lora
-    if package.embeddings and not package.lora and path == DEFAULT_LORA:
-        return None, _make_half_package_fault("LoRA", "embeddings", "PLITKA_LORA")
-    if path is None:
-        return None, Finding("LoRA", "none, as PLITKA_LORA says")
-    describe = partial(_describe_lora, compared=modules is not None)
-
-    def check() -> Lora:
-        header = read_header(find_lora_file(path), _make_lora_remedy(LORA))
-        return resolve_lora(header, read_config_beside(header), modules)
-
-    return _check("LoRA", check, describe)
-
-
-def _make_lora_remedy(setting: str) -> str:
-    return f"put the LoRA there, name it with {setting}, or set {setting}=none to run without one"
+        return None, None, Finding("LoRA", verdict, fault=True)
+    if package.lora is None and settings.lora is None:
+        return None, None, Finding("LoRA", "none, as PLITKA_LORA says")
+    return _check_adapter(
+        "LoRA",
+        lambda: find_lora(settings, package),
+        lambda files: resolve_lora(files.headers[0], files.config, modules, LORA),
+        partial(_describe_lora, compared=modules is not None),
+    )
 
 
 def _inspect_embeddings(
-    settings: WeightsSettings, package: Package, baked: Snapshot | None
-) -> _Inspected[Embeddings]:
+    settings: WeightsSettings,
+    package: Package,
+    baked: Snapshot | None,
+    lora: AdapterFiles | None,
+) -> _InspectedAdapter[Embeddings]:
     if baked is not None:
-        if baked.embeddings is None:
-            return None, Finding("embeddings", "none, the snapshot was baked without")
-        return None, Finding("embeddings", f"{baked.embeddings}, in the snapshot")
-    path = package.embeddings or settings.embeddings
-    if package.lora and not package.embeddings and path == DEFAULT_EMBEDDINGS:
-        return None, _make_half_package_fault("embeddings", "LoRA", "PLITKA_EMBEDDINGS")
-    if path is None:
-        return None, Finding("embeddings", "none, as PLITKA_EMBEDDINGS says")
-    return _check("embeddings", lambda: check_embeddings(path), lambda part: str(part.path))
-
-
-def _make_half_package_fault(lacks: str, holds: str, setting: str) -> Finding:
-    """A packed LoRA or embeddings alone: the default other half is of another training."""
-    verdict = (
-        f"weights: hold a file of {holds} and none of {lacks}, which were trained together; pack"
-        f" both, or name the other file with {setting} (none runs without it)"
+        known = f"{baked.embeddings}, in the snapshot"
+        verdict = known if baked.embeddings else "none, the snapshot was baked without"
+        return None, None, Finding("embeddings", verdict)
+    if package.embeddings is None and settings.embeddings is None:
+        return None, None, Finding("embeddings", "none, as PLITKA_EMBEDDINGS says")
+    if package.lora and not package.embeddings and EMBEDDINGS not in settings.named:
+        return None, None, Finding("embeddings", _explain_lora_alone(package))
+    return _check_adapter(
+        "embeddings",
+        lambda: find_embeddings(settings, package, lora),
+        lambda files: check_embeddings(files.headers, settings.trigger, files.bundled),
+        lambda _, embeddings: _describe_embeddings(embeddings),
     )
-    return Finding(lacks, verdict, fault=True)
 
 
-def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _Inspected[Lora]:
+def _explain_lora_alone(package: Package) -> str:
+    pickles = f", but {list_names(package.pickles)}, never loaded" if package.pickles else ""
+    return (
+        f"none, {package.title} holds a LoRA and no embeddings{pickles}; {EMBEDDINGS} can name some"
+    )
+
+
+def _check_adapter(
+    part: str,
+    find: Callable[[], AdapterFiles | None],
+    check: Callable[[AdapterFiles], T],
+    describe: Callable[[AdapterFiles, T], str],
+) -> _InspectedAdapter[T]:
+    """Find the files of a part and check them; an error becomes a finding."""
+    try:
+        files = find()
+        assert files is not None  # what may be left out has been answered before
+        value = check(files)
+    except WeightsError as fault:
+        return None, None, Finding(part, str(fault), fault=True)
+    verdict = describe(files, value)
+    if files.remote is not None:
+        verdict = f"{_describe(files.remote)}; {verdict}"
+    return files, value, Finding(part, verdict)
+
+
+def _inspect_trigger(
+    settings: WeightsSettings, baked: Snapshot | None, adapters: Adapters
+) -> _Inspected[str]:
+    """The trigger word, and who says so; the default, which nobody says, is not told."""
+    if baked is not None:
+        word = settings.trigger or baked.trigger
+        return word, None if word is None else Finding("trigger", word)
+    found = find_adapters_trigger(settings, (adapters.lora, adapters.embeddings))
+    if found is None:
+        return None, None
+    return found.word, Finding("trigger", found.verdict)
+
+
+def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _InspectedAdapter[Lora]:
     path = settings.turbo_lora
     if path is None:
-        return None, Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one")
-    describe = partial(_describe_lora, compared=modules is not None)
+        return None, None, Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one")
+    return _check_adapter(
+        "turbo LoRA",
+        lambda: find_adapter(path, "LoRA", TURBO_LORA),
+        lambda files: resolve_turbo(files.headers[0], files.config, modules),
+        partial(_describe_lora, compared=modules is not None),
+    )
 
-    def check() -> Lora:
-        header = read_header(find_lora_file(path), _make_lora_remedy(TURBO_LORA))
-        return resolve_turbo(header, read_config_beside(header), modules)
 
-    return _check("turbo LoRA", check, describe)
-
-
-def _describe_lora(lora: Lora, compared: bool) -> str:
+def _describe_lora(files: AdapterFiles, lora: Lora, compared: bool) -> str:
     """Describe a LoRA. compared: whether there was a base model to compare its shapes with."""
     rest = "" if compared else "; not compared with the base model, which has a fault"
-    return f"{lora.title}: {lora.describe()}{rest}"
+    return f"{files.title}: {lora.describe()}{rest}"
+
+
+def _describe_embeddings(embeddings: Embeddings) -> str:
+    plural = "" if embeddings.vectors == 1 else "s"
+    unread = list_names(embeddings.unread)
+    rest = f"; {unread}, for OneTrainer's output embeddings, not read" if embeddings.unread else ""
+    return f"{embeddings.title}: {embeddings.vectors} vector{plural}{rest}"
 
 
 def _describe(part: Base | RemoteBase | Model | Path | Remote) -> str:

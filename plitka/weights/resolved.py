@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from plitka.errors import WeightsError
 from plitka.weights import models
-from plitka.weights.embeddings import Embeddings
+from plitka.weights.adapter_files import fetch_adapter
+from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.hub import Remote, fetch_remote
 from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import list_modules
@@ -15,7 +16,7 @@ from plitka.weights.preflight import (
     uses_own_vae,
 )
 from plitka.weights.sdxl_architecture import Architecture
-from plitka.weights.settings import WeightsSettings
+from plitka.weights.settings import EMBEDDINGS, LORA, TURBO_LORA, WeightsSettings
 from plitka.weights.snapshot import Snapshot
 
 
@@ -25,7 +26,7 @@ class Resolved:
 
     settings: with what a snapshot decides on in place of the environment.
     snapshot: the base, where it is one. vae: None where it is the base's own. lora: to be fused.
-    turbo: to be switched on.
+    turbo: to be switched on. trigger: the prompt's word, None for the default.
     """
 
     settings: WeightsSettings
@@ -35,21 +36,25 @@ class Resolved:
     lora: Lora | None
     embeddings: Embeddings | None
     turbo: Lora | None
+    trigger: str | None
 
     @property
-    def knows_tokens(self) -> bool:
-        """Whether the model will know <s0> and <s1>."""
-        is_baked = self.snapshot is not None and self.snapshot.embeddings is not None
-        return is_baked or self.embeddings is not None
+    def vectors(self) -> int:
+        """How many of the tokens <s0>, <s1> and so on the model will know."""
+        if self.snapshot is not None:
+            return self.snapshot.vectors
+        return 0 if self.embeddings is None else self.embeddings.vectors
 
 
 def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
     """Fetch what is not here yet, and check it. Raises WeightsError for a fault of what came.
 
-    preflight: without faults. Its LoRAs are resolved against the base's own shapes; only where the
-    hub announced others than it then gave are they resolved anew, against what came.
+    preflight: without faults. Its LoRAs are resolved against the base's own shapes; only where they
+    are fetched, or the hub announced others than it then gave, are they resolved anew, against what
+    came.
     """
     announced, lora, turbo = preflight.base, preflight.lora, preflight.turbo
+    embeddings, found = preflight.embeddings, preflight.adapters
     assert announced is not None
     own_vae = uses_own_vae(preflight.settings)
     if isinstance(announced, RemoteBase):
@@ -60,9 +65,16 @@ def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
     else:
         base = announced
     modules = list_modules(base.shapes)
-    if modules != list_modules(announced.shapes):
-        lora = None if lora is None else resolve_lora(lora.header, lora.config, modules)
-        turbo = None if turbo is None else resolve_turbo(turbo.header, turbo.config, modules)
+    changed = modules != list_modules(announced.shapes)
+    if found.lora is not None and (changed or found.lora.remote):
+        files = fetch_adapter(found.lora, LORA)
+        lora = resolve_lora(files.headers[0], files.config, modules, LORA)
+    if found.turbo is not None and (changed or found.turbo.remote):
+        files = fetch_adapter(found.turbo, TURBO_LORA)
+        turbo = resolve_turbo(files.headers[0], files.config, modules)
+    if found.embeddings is not None and found.embeddings.remote:
+        files = fetch_adapter(found.embeddings, EMBEDDINGS)
+        embeddings = check_embeddings(files.headers, preflight.settings.trigger, files.bundled)
     vae = preflight.vae
     if isinstance(vae, Remote):
         vae = models.check_vae(fetch_remote(vae, "PLITKA_VAE"), architecture, base)
@@ -72,8 +84,9 @@ def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
         base=base,
         vae=vae,
         lora=lora,
-        embeddings=preflight.embeddings,
+        embeddings=embeddings,
         turbo=turbo,
+        trigger=preflight.trigger,
     )
 
 

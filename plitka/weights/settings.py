@@ -1,21 +1,25 @@
 """Which weights the sdxl engine is loaded by, as the environment names them."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.errors import WeightsError
+from plitka.weights.download import find_cache
 
 BASE, VAE = "PLITKA_BASE", "PLITKA_VAE"
 LORA, LORA_SCALE, EMBEDDINGS = "PLITKA_LORA", "PLITKA_LORA_SCALE", "PLITKA_EMBEDDINGS"
 TURBO_LORA = "PLITKA_TURBO_LORA"
+TRIGGER = "PLITKA_TRIGGER"
 CONTROLNET_SETTINGS = {
     "canny": "PLITKA_CONTROLNET_CANNY",
     "softedge": "PLITKA_CONTROLNET_SOFTEDGE",
 }
 
 MODEL_FILES = Path(__file__).resolve().parents[2] / "model_files"
+LONGEST_TRIGGER = 100  # characters
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 DEFAULT_LORA = MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors"
@@ -24,8 +28,6 @@ CONTROLNETS = {
     "canny": "diffusers/controlnet-canny-sdxl-1.0",
     "softedge": "SargeZT/controlnet-sd-xl-1.0-softedge-dexined",
 }
-TOKENS = ("<s0>", "<s1>")
-"""The prompt's words that the embeddings stand for."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,10 @@ class WeightsSettings:
     """What the environment says of weights.
 
     base: repository, folder or checkpoint. vae: likewise, or "base" for the base model's own.
-    lora, embeddings: None runs without. controlnets: kind -> repository or folder. turbo_lora: a
-    distilled LoRA for the quality `turbo`. named: the variables that the environment holds.
+    lora, embeddings: file, folder, repository or a file in one; None runs without. controlnets:
+    kind -> repository or folder. turbo_lora: a distilled LoRA for the quality `turbo`. trigger: the
+    prompt's first word; None for what the files say. named: the variables that the environment
+    holds. cache: the folder for weights that an address names.
     """
 
     base: str
@@ -44,13 +48,15 @@ class WeightsSettings:
     embeddings: Path | None
     controlnets: Mapping[str, str]
     turbo_lora: Path | None
+    trigger: str | None = None
     named: frozenset[str] = frozenset()
+    cache: Path | None = None
 
 
 def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
     """Read the settings; an empty variable counts as one that is not there.
 
-    Raises WeightsError for a scale that is no number.
+    Raises WeightsError for a scale that is no number, and a trigger that no prompt can hold.
     """
     return WeightsSettings(
         base=env.get(BASE) or SDXL,
@@ -62,9 +68,11 @@ def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
             kind: env.get(name) or CONTROLNETS[kind] for kind, name in CONTROLNET_SETTINGS.items()
         },
         turbo_lora=_read_path(env, TURBO_LORA, None),
+        trigger=_read_trigger(env),
         named=frozenset(
             name for name, value in env.items() if name.startswith("PLITKA_") and value
         ),
+        cache=find_cache(env),
     )
 
 
@@ -73,6 +81,22 @@ def _read_path(env: Mapping[str, str], name: str, default: Path | None) -> Path 
     if not value:
         return default
     return None if value.lower() == "none" else Path(value).expanduser()
+
+
+def _read_trigger(env: Mapping[str, str]) -> str | None:
+    text = (env.get(TRIGGER) or "").strip()
+    if text and not is_trigger(text):
+        raise WeightsError(
+            f"{TRIGGER}: got {text[:LONGEST_TRIGGER]!r}; allowed: one line of at most"
+            f" {LONGEST_TRIGGER} characters, without tokens such as <s0>"
+        )
+    return text or None
+
+
+def is_trigger(text: str) -> bool:
+    """Whether a text can stand in the prompt: one printable line, without tokens such as <s0>."""
+    fits = bool(text.strip()) and len(text) <= LONGEST_TRIGGER
+    return fits and text.isprintable() and re.search(r"<s\d+>", text) is None
 
 
 def _read_scale(env: Mapping[str, str]) -> float:

@@ -13,7 +13,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from plitka.errors import WeightsError
-from plitka.weights.settings import CONTROLNET_SETTINGS, TURBO_LORA, WeightsSettings
+from plitka.weights.embeddings import MOST_VECTORS
+from plitka.weights.settings import (
+    CONTROLNET_SETTINGS,
+    TURBO_LORA,
+    WeightsSettings,
+    is_trigger,
+)
 
 MANIFEST = "plitka.json"
 MARK = "_plitka_snapshot"
@@ -29,7 +35,8 @@ _REMEDY = "copy the whole snapshot again, or bake it anew with python -m plitka 
 class Snapshot:
     """What went into a snapshot.
 
-    lora: the file that is fused, by name, or None. embeddings: likewise. controlnets: kinds.
+    lora: the file that is fused, by name, or None. embeddings: likewise. trigger: the prompt's
+    word, None for the default. vectors: how many tokens the embeddings have. controlnets: kinds.
     files: path in the folder, with / -> (bytes, SHA-256 in hex).
     """
 
@@ -37,6 +44,8 @@ class Snapshot:
     lora: str | None
     lora_scale: float
     embeddings: str | None
+    trigger: str | None
+    vectors: int
     controlnets: tuple[str, ...]
     turbo: bool
     files: Mapping[str, tuple[int, str]]
@@ -97,11 +106,18 @@ def _parse_manifest(folder: Path, manifest: Mapping[str, Any]) -> Snapshot:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError
+    embeddings = manifest["embeddings"]
+    # Snapshots of before the manifest told these had two vectors, and the default trigger.
+    trigger, vectors = manifest.get("trigger"), manifest.get("vectors", 2 if embeddings else 0)
+    if (trigger is not None and not is_trigger(trigger)) or not 0 <= int(vectors) <= MOST_VECTORS:
+        raise ValueError
     return Snapshot(
         folder=folder,
         lora=manifest["lora"],
         lora_scale=float(manifest["lora_scale"]),
-        embeddings=manifest["embeddings"],
+        embeddings=embeddings,
+        trigger=trigger,
+        vectors=int(vectors),
         controlnets=tuple(kind for kind in CONTROLNET_SETTINGS if kind in manifest["controlnets"]),
         turbo=bool(manifest["turbo"]),
         files=files,
@@ -141,12 +157,6 @@ def find_snapshot(settings: WeightsSettings) -> Snapshot | None:
     """Read the snapshot that PLITKA_BASE names, if it is one."""
     folder = Path(settings.base).expanduser()
     return read_snapshot(folder) if folder.is_dir() else None
-
-
-def has_tokens(settings: WeightsSettings) -> bool:
-    """Whether the model will know the tokens <s0> and <s1>."""
-    baked = find_snapshot(settings)
-    return (baked.embeddings if baked else settings.embeddings) is not None
 
 
 def list_conflicts(settings: WeightsSettings, baked: Snapshot, is_packed: bool) -> list[str]:

@@ -126,10 +126,10 @@ def test_the_old_procedure_guides_every_step_with_its_lora_beside_the_weights_or
 
 @pytest.fixture(scope="module")
 def told(files: random_models.Files) -> Json:
-    """Two short pairs at 45 degrees."""
+    """Two short pairs at 45 degrees, with the LoRA as a package."""
     settings = SdxlSettings(read_weights_settings(files.environment()))
     short = asked(45, num_inference_steps_preview=3, num_inference_steps_final=3, strength=1)
-    return compare.compare("small", settings, short, 2)
+    return compare.compare("small", settings, short, 2, source=files.lora)
 
 
 def test_ratios_are_medians_of_pairs(told: Json) -> None:

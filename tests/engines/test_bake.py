@@ -17,6 +17,7 @@ from plitka.cli import main
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import EngineError, WeightsError
 from plitka.request.plan import make_plan
+from plitka.request.prompt import Subject
 from plitka.weights.settings import read_weights_settings
 from tests.support.drawing import draw
 from tests.support.recipes import asked, parse, request
@@ -71,7 +72,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def drawn(engine: Any, angle: float = 0, quality: str = "standard") -> Any:
     body = {**json.loads(request({"red": 60, "white": 40}, angle)), "quality": quality}
-    settled = make_plan(parse(json.dumps(body)), engine.knows_tokens)
+    settled = make_plan(parse(json.dumps(body)), engine.subject)
     return draw(engine, settled, 64, 4).image
 
 
@@ -83,7 +84,7 @@ def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
     before = load_engine("sdxl", dtype="float16")
     _set(monkeypatch, {"PLITKA_BASE": str(baked)})
     after = load_engine("sdxl", dtype="float16")
-    assert after.knows_tokens
+    assert after.subject == before.subject == Subject("ohwx_rubber_tile", 2)
     for part in ("unet", "vae", "text_encoder", "text_encoder_2"):
         held = getattr(after.pipe, part).state_dict()
         for name, tensor in getattr(before.pipe, part).state_dict().items():
@@ -123,13 +124,66 @@ def test_plan_and_check_know_a_snapshot(
     assert "all whole" in said
 
 
+def test_a_snapshot_keeps_the_trigger_and_the_number_of_vectors(
+    unbaked: dict[str, str],
+    only: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    save_file({"clip_l": torch.ones(3, 768), "clip_g": torch.ones(3, 1280)}, package / "e.pti")
+    (package / "special_params.json").write_text('{"TOK": "<s0><s1><s2>"}')
+    folder = tmp_path / "snapshot"
+    _set(monkeypatch, {**unbaked, "PLITKA_LORA": "none"})
+    assert main.main(["bake", str(folder), "--weights", str(package)]) == 0
+    only(BASE=folder)
+    engine = load_engine("sdxl")
+    assert engine.subject == Subject("TOK", 3)
+    assert "<s2>" in engine.pipe.tokenizer.get_vocab()
+    plan = ["plan", "--color", "red=100"]
+    capsys.readouterr()
+    assert main.main(plan) == 0
+    assert json.loads(capsys.readouterr().out)["prompt"].startswith("TOK <s0><s1><s2>, ")
+    monkeypatch.setenv("PLITKA_TRIGGER", "gum")
+    assert load_engine("sdxl").subject == Subject("gum", 3)
+    assert main.main(plan) == 0
+    assert json.loads(capsys.readouterr().out)["trigger"] == "gum"
+
+
+@pytest.mark.parametrize("told", [{"trigger": "a\nb"}, {"vectors": 9}, {"vectors": "x"}])
+def test_what_no_manifest_says_of_the_prompt_is_damage(
+    told: dict[str, Any], baked: Path, only: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(baked, tmp_path / "copy")
+    manifest = tmp_path / "copy" / "plitka.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), **told}))
+    only(BASE=tmp_path / "copy")
+    with pytest.raises(WeightsError, match="cannot be read as a manifest"):
+        load_engine("sdxl")
+
+
+def test_a_snapshot_of_before_the_manifest_told_them_has_two_vectors_and_the_default_trigger(
+    baked: Path, only: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(baked, tmp_path / "copy")
+    manifest = tmp_path / "copy" / "plitka.json"
+    told = json.loads(manifest.read_text())
+    assert told.pop("trigger") == "ohwx_rubber_tile"
+    assert told.pop("vectors") == 2
+    manifest.write_text(json.dumps(told))
+    only(BASE=tmp_path / "copy")
+    assert load_engine("sdxl").subject == Subject("ohwx_rubber_tile", 2)
+
+
 def test_without_lora_and_embeddings_a_snapshot_has_none(
     small_sdxl: SmallSdxl, only: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     only(BASE=small_sdxl.base, VAE="base", LORA="none", EMBEDDINGS="none")
     assert main.main(["bake", str(tmp_path / "plain")]) == 0
     only(BASE=tmp_path / "plain")
-    assert not load_engine("sdxl").knows_tokens
+    assert load_engine("sdxl").subject.vectors == 0
     capsys.readouterr()
     assert main.main(["plan", "--color", "red=100"]) == 0
     assert "<s0>" not in json.loads(capsys.readouterr().out)["prompt"]

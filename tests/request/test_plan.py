@@ -22,6 +22,7 @@ def test_a_plain_request_is_planned_with_all_defaults() -> None:
         "angle": 0,
         "quality": "standard",
         "seed": -1,
+        "trigger": "ohwx_rubber_tile",
         "prompt": (
             "ohwx_rubber_tile <s0><s1>, 100% red, "
             "photorealistic rubber tile, high quality, detailed texture"

@@ -2,7 +2,12 @@ import json
 
 import pytest
 
-from plitka.request.prompt import DEFAULT_NEGATIVE_PROMPT, build_negative_prompt, build_prompt
+from plitka.request.prompt import (
+    DEFAULT_NEGATIVE_PROMPT,
+    Subject,
+    build_negative_prompt,
+    build_prompt,
+)
 from plitka.request.recipe import Recipe
 from tests.support.recipes import parse
 
@@ -23,7 +28,9 @@ def test_the_prompt_is_the_one_that_the_lora_knows() -> None:
 
 
 def test_without_embeddings_the_prompt_drops_their_tokens() -> None:
-    assert build_prompt(recipe(("red", 1)), tokens=False).startswith("ohwx_rubber_tile, 100% red, ")
+    assert build_prompt(recipe(("red", 1)), Subject(vectors=0)).startswith(
+        "ohwx_rubber_tile, 100% red, "
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,20 @@
 """`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
 
-import io
+import gzip
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from plitka.cli.main import main
 from plitka.errors import EngineError, WeightsError
 from plitka.weights import archive
 from tests.conftest import LoadSdxl
-
-Files = dict[str, bytes]
+from tests.support.packages import ARCHIVERS, PACKERS, Files, Pack, as_tar, as_zip
 
 LORA = save({"unet.mid_block.attentions.0.proj_in.lora_A.weight": np.ones((2, 32), np.float32)})
 WHOLE_LORA = save(
@@ -38,34 +37,6 @@ BOTH: Files = {
 }
 
 
-def as_folder(path: Path, files: Files) -> Path:
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
-
-
-def as_tar(path: Path, files: Files) -> Path:
-    with tarfile.open(path.with_suffix(".tar"), "w") as packed:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            packed.addfile(entry, io.BytesIO(content))
-    return path.with_suffix(".tar")
-
-
-def as_zip(path: Path, files: Files) -> Path:
-    with zipfile.ZipFile(path.with_suffix(".zip"), "w", zipfile.ZIP_DEFLATED) as packed:
-        for name, content in files.items():
-            packed.writestr(name, content)
-    return path.with_suffix(".zip")
-
-
-PACKERS = pytest.mark.parametrize("pack", [as_folder, as_tar, as_zip])
-ARCHIVERS = pytest.mark.parametrize("pack", [as_tar, as_zip])
-Pack = Callable[[Path, Files], Path]
-
-
 def refusal(path: Path | str) -> str:
     with pytest.raises(WeightsError) as fault, archive.open_package(path):
         pass
@@ -78,15 +49,15 @@ def test_lora_and_embeddings_are_found_by_what_is_in_them(pack: Pack, tmp_path: 
     with archive.open_package(pack(tmp_path / "weights", BOTH)) as found:
         assert found.lora is not None
         assert found.embeddings is not None
-        assert found.lora.read_bytes() == WHOLE_LORA
-        assert found.embeddings.read_bytes() == EMBEDDINGS
+        assert found.lora.headers[0].path.read_bytes() == WHOLE_LORA
+        assert found.embeddings.headers[0].path.read_bytes() == EMBEDDINGS
 
 
 @ARCHIVERS
 def test_what_was_unpacked_is_gone_afterwards(pack: Pack, tmp_path: Path) -> None:
     with archive.open_package(pack(tmp_path / "weights", BOTH)) as found:
         assert found.lora is not None
-        kept = found.lora
+        kept = found.lora.headers[0].path
     assert not kept.exists()
 
 
@@ -196,17 +167,69 @@ def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
         assert "; " in refusal(path)
 
 
+def test_an_archive_that_was_damaged_on_its_way_is_refused(tmp_path: Path) -> None:
+    packed = as_zip(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
+    content = bytearray(packed.read_bytes())
+    content[50:80] = bytes(255 - byte for byte in content[50:80])
+    packed.write_bytes(content)
+    assert "cannot be unpacked" in refusal(packed)
+    compressed = tmp_path / "weights.tar.gz"
+    noise = np.random.default_rng(0).bytes(20_000)
+    whole = gzip.compress(as_tar(tmp_path / "c", {"lora.safetensors": noise}).read_bytes())
+    compressed.write_bytes(whole[:9000] + b"\xff" * 3000 + whole[12000:])
+    assert "cannot be unpacked" in refusal(compressed)
+
+
+@ARCHIVERS
+def test_a_file_in_the_place_of_a_folder_is_told_without_the_temporary_path(
+    pack: Pack, tmp_path: Path
+) -> None:
+    files = {"a.json": b"{}", "a.json/lora.safetensors": WHOLE_LORA}
+    said = refusal(pack(tmp_path / "weights", files))
+    assert "cannot be unpacked" in said
+    assert "plitka-weights-" not in said
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_the_same_path_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("lora.safetensors", WHOLE_LORA)
+        packed.writestr("./lora.safetensors", LORA)
+    assert "'./lora.safetensors' is in it twice" in refusal(path)
+
+
+@ARCHIVERS
+def test_a_name_that_would_break_a_sentence_is_refused(pack: Pack, tmp_path: Path) -> None:
+    said = refusal(pack(tmp_path / "weights", {"lora\n.safetensors": WHOLE_LORA}))
+    assert "unprintable characters" in said
+    assert "\n" not in said
+
+
 def test_an_address_is_refused_with_what_to_do() -> None:
     assert "download it" in refusal("https://example.org/trained.tar")
 
 
-def test_a_lora_without_its_embeddings_is_not_mixed_with_the_default_ones(
-    load_sdxl: LoadSdxl, tmp_path: Path
+def test_a_lora_alone_is_drawn_without_embeddings_unless_a_setting_names_some(
+    load_sdxl: LoadSdxl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = as_tar(tmp_path / "weights", {"lora.safetensors": WHOLE_LORA})
+    assert load_sdxl(path, EMBEDDINGS="").subject.vectors == 0
+    assert load_sdxl(path, EMBEDDINGS="none").subject.vectors == 0
+    assert load_sdxl(path).subject.vectors == 2
+    load_sdxl(path, EMBEDDINGS="")
+    main(["check", "--weights", str(path)])
+    said = capsys.readouterr().out
+    assert f"ok     embeddings: none, {path} holds a LoRA and no embeddings; PLITKA_EMB" in said
+
+
+def test_embeddings_alone_are_not_mixed_with_the_default_lora(
+    load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    path = as_tar(tmp_path / "weights", {"embeddings.pti": EMBEDDINGS})
     with pytest.raises(EngineError, match="which were trained together"):
-        load_sdxl(path, EMBEDDINGS="")
-    assert load_sdxl(path, EMBEDDINGS="none").knows_tokens is False
+        load_sdxl(path, LORA="")
+    assert load_sdxl(path, LORA="none").subject.vectors == 2
 
 
 def test_nothing_is_left_in_the_temporary_folder_after_a_refusal(

@@ -81,6 +81,7 @@ def test_a_file_is_fetched_once(
     monkeypatch.setattr(tqdm.tqdm, "monitor", None)
     monkeypatch.setattr(tqdm.tqdm, "monitor_interval", 10)
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "plitka")
     address = f"{host.address}/pbxt/trained_model.tar?X-Amz-Signature=veiled&file=1"
     path = fetch_weights_file(address, tmp_path)
     assert path.name == "trained_model.tar"

@@ -79,14 +79,15 @@ BAD_EMBEDDINGS: list[tuple[Callable[[Path], object], str]] = [
     (tensors(clip_l=(2, 768)), "clip_g (text_encoders_1 in older files) is not there"),
     (tensors(clip_l=(2, 768), clip_g=(2, 1024)), "clip_g has shape 2x1024"),
     (tensors(clip_l=(2, 1280), clip_g=(2, 768)), "clip_l has shape 2x1280"),
-    (tensors(clip_l=(3, 768), clip_g=(3, 1280)), "clip_l has 3 vectors for a token"),
-    (tensors(clip_l=(2, 768), clip_g=(1, 1280)), "clip_g has 1 vectors for a token"),
+    (tensors(clip_l=(9, 768), clip_g=(9, 1280)), "clip_l has 9 vectors, and the prompt has tokens"),
+    (tensors(clip_l=(0, 768), clip_g=(0, 1280)), "clip_l has 0 vectors, and the prompt has tokens"),
+    (tensors(clip_l=(2, 768), clip_g=(1, 1280)), "clip_l has 2 and clip_g has 1 vectors"),
     (tensors(clip_l=(2, 768), clip_g=(2, 1280), odd=(1,)), "odd belongs to no text encoder"),
     (
         tensors(clip_l=(2, 768), text_encoders_0=(2, 768), clip_g=(2, 1280)),
         "clip_l (text_encoders_0 in older files) is both under its old and its new name",
     ),
-    (tensors(a=(2, 768), b=(2, 1280)), "not SDXL embeddings, it holds a, b"),
+    (tensors(a=(2, 768), b=(2, 1280)), "it holds a, b; set PLITKA_EMBEDDINGS to SDXL embeddings"),
 ]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 from plitka import images, pipeline
 from plitka.designer.backends.base import Event, Progress, Shot
@@ -23,8 +24,10 @@ class LocalBackend:
     kind = "here"
     title = ""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, weights: Path | str | None) -> None:
+        """weights: as setup() takes them."""
         self._settings = settings
+        self._weights = weights
         self._engine: Engine | None = None
         self._loading: asyncio.Future[Engine] | None = None
         self._turn = asyncio.Lock()
@@ -60,7 +63,7 @@ class LocalBackend:
                 self._loading = None
 
     def _load_engine(self) -> Engine:
-        return registry.load_engine("sdxl", lambda: self._settings.sdxl)
+        return registry.load_engine("sdxl", lambda: self._settings.sdxl, self._weights)
 
 
 class _Run:

@@ -4,6 +4,7 @@ The settings alone decide, when the program starts. Tokens never reach the page.
 """
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from plitka.designer.backends.base import Backend
@@ -14,13 +15,16 @@ class SettingError(OSError):
     """A setting that names no backend, or lacks its token; the message names the variable."""
 
 
-def select_backend(settings: Settings) -> Backend:
-    """Select the backend that the settings name. Raises SettingError."""
+def select_backend(settings: Settings, weights: Path | str | None = None) -> Backend:
+    """Select the backend that the settings name. Raises SettingError.
+
+    weights: as setup() takes them, for the sdxl engine in this program.
+    """
     chosen = settings.photographer
     if chosen.backend == "sdxl":
         from plitka.designer.backends.local import LocalBackend
 
-        return LocalBackend(settings)
+        return LocalBackend(settings, weights)
     deployment = re.fullmatch(r"replicate:([\w.-]+)/([\w.-]+)", chosen.backend)
     if deployment:
         from plitka.designer.backends.replicate import ReplicateBackend

@@ -45,7 +45,7 @@ def bake(
             " baked of"
         )
     stages = Stages(lambda: device.describe_memory(_CPU))
-    with archive.open_package(source) as package:
+    with archive.open_package(source, settings.cache) as package:
         weights = loading.resolve_weights(settings, package, stages)
         _refuse_full_disk(folder, weights, len(controlnets))
         pipe = loading.assemble(weights, _CPU, "cpu", stages)
@@ -140,7 +140,7 @@ def _copy_turbo(turbo: Lora, folder: Path) -> None:
 def _list_manifest_values(
     weights: Resolved, controlnets: tuple[ControlNetKind, ...]
 ) -> dict[str, Any]:
-    lora, embeddings = weights.lora, weights.embeddings
+    lora, embeddings, subject = weights.lora, weights.embeddings, loading.make_subject(weights)
     return {
         "plitka": __version__,
         "base": weights.settings.base,
@@ -148,6 +148,8 @@ def _list_manifest_values(
         "lora": None if lora is None else lora.path.name,
         "lora_scale": weights.settings.lora_scale,
         "embeddings": None if embeddings is None else embeddings.path.name,
+        "trigger": subject.trigger,
+        "vectors": subject.vectors,
         "controlnets": list(controlnets),
         "turbo": weights.turbo is not None,
         "dtype": _CPU.dtype,

@@ -66,7 +66,7 @@ class SdxlEngine:
 
     def __init__(self, loaded: loading.Loaded) -> None:
         self.pipe = loaded.pipe
-        self.knows_tokens = loaded.tokens
+        self.subject = loaded.subject
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
         self.options = loaded.options

@@ -1,6 +1,6 @@
 """Loads what the sdxl engine draws with: networks on their device, LoRA fused, embeddings added."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,9 +27,10 @@ from plitka.engines.sdxl.memory_plan import (
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.errors import WeightsError
 from plitka.request.controlnet import ControlNetKind
+from plitka.request.prompt import DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import Stages, log
 from plitka.weights import archive, models, preflight
-from plitka.weights.archive import Package
+from plitka.weights.adapter_files import Package
 from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
 from plitka.weights.model_tensors import Source
@@ -37,7 +38,7 @@ from plitka.weights.models import Model
 from plitka.weights.noise import Noise
 from plitka.weights.resolved import Resolved, fetch_weights
 from plitka.weights.sdxl_architecture import NOISE_SCHEDULE, Config
-from plitka.weights.settings import CONTROLNET_SETTINGS, TOKENS, WeightsSettings
+from plitka.weights.settings import CONTROLNET_SETTINGS, WeightsSettings
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Loaded:
     """What the engine draws with, and how it fits into the device's memory."""
 
     pipe: Any  # the text-to-image pipeline
-    tokens: bool  # whether the tokenizers and encoders know <s0> and <s1>
+    subject: Subject  # whose tokens the tokenizers and encoders know
     device: Device
     memory_plan: MemoryPlan
     needs: Needs
@@ -59,13 +60,13 @@ class Loaded:
 def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
     """Do all that setup() does. Raises EngineError; faults of the files come before any loading.
 
-    source: the folder or archive that setup() was given as weights.
+    source: the folder, archive or file that setup() was given as weights.
     """
     quiet_libraries()
     chosen = device.choose_device(settings.memory_fraction)
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
-    with archive.open_package(source) as package:
+    with archive.open_package(source, settings.weights.cache) as package:
         weights = resolve_weights(settings.weights, package, stages)
         device.limit_memory(chosen, settings.options.tf32)
         needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
@@ -81,7 +82,7 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
                 turbo = LoraAdapter(pipe.unet, weights.turbo, place)
     return Loaded(
         pipe=pipe,
-        tokens=weights.knows_tokens,
+        subject=make_subject(weights),
         device=chosen,
         memory_plan=memory_plan,
         needs=needed,
@@ -111,8 +112,13 @@ def assemble(weights: Resolved, chosen: Device, place: str, stages: Stages) -> A
             fuse_lora(pipe, weights.lora, weights.settings.lora_scale)
     if weights.embeddings is not None:
         with stages("load embeddings"):
-            _load_embeddings(pipe, weights.embeddings)
+            _load_embeddings(pipe, weights.embeddings, make_subject(weights).tokens)
     return pipe
+
+
+def make_subject(weights: Resolved) -> Subject:
+    """What prompts for these weights begin with."""
+    return Subject(weights.trigger or DEFAULT_TRIGGER, weights.vectors)
 
 
 def quiet_libraries() -> None:
@@ -217,18 +223,28 @@ def set_memory_format(network: Any, chosen: Device, options: Options) -> None:
         network.to(memory_format=torch.channels_last)
 
 
-def _load_embeddings(pipe: Any, embeddings: Embeddings) -> None:
-    """Add the tokens <s0> and <s1> to both tokenizers, and their vectors to both text encoders."""
+def _load_embeddings(pipe: Any, embeddings: Embeddings, tokens: Sequence[str]) -> None:
+    """Add the tokens to both tokenizers, and their vectors to both text encoders."""
     encoders = {
         "clip_l": (pipe.text_encoder, pipe.tokenizer),
         "clip_g": (pipe.text_encoder_2, pipe.tokenizer_2),
     }
-    with safe_open(embeddings.path, "pt") as file:
-        for half, name in embeddings.tensors.items():
-            encoder, tokenizer = encoders[half]
-            vectors: Tensor = file.get_tensor(name).to(encoder.device, encoder.dtype)
-            if not torch.isfinite(vectors).all():
-                raise WeightsError(f"{embeddings.path}: {name} holds NaN or inf; train it again")
-            pipe.load_textual_inversion(
-                vectors, token=list(TOKENS), text_encoder=encoder, tokenizer=tokenizer
+    for half, vectors in embeddings.halves.items():
+        encoder, tokenizer = encoders[half]
+        if set(tokens) & set(tokenizer.get_vocab()):
+            raise WeightsError(
+                f"{vectors.title}: the base model has embeddings of its own for {tokens[0]}; take"
+                " another base model, or set PLITKA_EMBEDDINGS=none"
             )
+        with safe_open(vectors.path, "pt") as file:
+            tensor: Tensor = file.get_tensor(vectors.tensor).to(encoder.device, encoder.dtype)
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(
+                f"{vectors.title}: {vectors.tensor} holds NaN or inf; train it again"
+            )
+        pipe.load_textual_inversion(
+            list(tensor.reshape(len(tokens), -1)),
+            token=list(tokens),
+            text_encoder=encoder,
+            tokenizer=tokenizer,
+        )

@@ -1,0 +1,563 @@
+"""Finds the files of a LoRA and of embeddings: in a folder, a package or a repository of the hub.
+
+Which file is which is told by the tensors in it. Where a trainer left its intermediate states, the
+final one is taken: the file that lies shallowest, and none of a folder `checkpoint-500`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Protocol, TypeAlias
+
+from plitka.errors import WeightsError
+from plitka.weights import hub
+from plitka.weights.adapter_config import CONFIG_FILE
+from plitka.weights.embeddings import find_half, is_embeddings
+from plitka.weights.header import (
+    PICKLE_SUFFIXES,
+    Header,
+    count_parameters,
+    list_names,
+    read_header,
+)
+from plitka.weights.hub import Remote
+from plitka.weights.identification import Identity, explain_wrong_file, identify
+from plitka.weights.lora_file import is_lora
+from plitka.weights.settings import EMBEDDINGS, LORA, WeightsSettings
+from plitka.weights.trigger import Trigger, read_special_params
+
+Kind: TypeAlias = Literal["LoRA", "embeddings"]
+
+WEIGHTS = (".safetensors", ".pti")  # .pti: what SDXL's trainer on Replicate names embeddings
+SPECIAL_PARAMS = "special_params.json"
+
+_LIBRARY_NAMES = (  # of diffusers and PEFT; beside a copy in another form, the file itself
+    "pytorch_lora_weights.safetensors",
+    "adapter_model.safetensors",
+    "learned_embeds.safetensors",
+)
+_CHECKPOINT = re.compile(r"checkpoint[-_]?\d+")
+# Of an intermediate state: diffusers', kohya's by step and by epoch, ai-toolkit's.
+_STEPS = re.compile(r"(-steps-\d+|-step\d+|-\d{6}|_\d{9})$")
+_STATES = re.compile(r"(optimizer|scheduler|random_states|rng_state|scaler|training_args)[\w.-]*")
+_SETTINGS: Mapping[str, Kind] = {LORA: "LoRA", EMBEDDINGS: "embeddings"}
+_WANTED: Mapping[Kind, str] = {"LoRA": "a LoRA for SDXL", "embeddings": "SDXL embeddings"}
+_MOST_HEADERS = 100  # that are read of one folder or repository
+_MOST_NAMES = 20  # in a sentence
+_MOST_TEXT = 2**20  # bytes of a JSON file
+_EXAMPLE = "{example}"  # in a remedy, for the first of the files
+
+
+@dataclass(frozen=True)
+class AdapterFiles:
+    """The files of a LoRA or of embeddings.
+
+    headers: of its file; of both where embeddings are a pair. config: PEFT's adapter_config.json
+    that lies beside it. trigger: what special_params.json beside it says. remote: what is to be
+    fetched first; the headers' paths are then those in the repository. bundled: whether the file
+    holds both, a LoRA and embeddings.
+    """
+
+    headers: tuple[Header, ...]
+    config: Mapping[str, Any] | None = None
+    trigger: Trigger | None = None
+    remote: Remote | None = None
+    bundled: bool = False
+
+    @property
+    def title(self) -> str:
+        """What sentences call the files."""
+        return " and ".join(header.title for header in self.headers)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What `setup(weights)` was given. title: what sentences call it. None for what is not in it.
+
+    pickles: names of the files in it that are never loaded.
+    """
+
+    title: str
+    lora: AdapterFiles | None
+    embeddings: AdapterFiles | None
+    pickles: tuple[str, ...] = ()
+
+
+# Where files lie
+
+
+class Place(Protocol):
+    """Where files lie. names: of all files, relative to the place, with /."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def kind(self) -> str:
+        """What it is, with its article."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+
+    def name_member(self, name: str) -> str:
+        """What sentences call a file."""
+        ...
+
+    def read_header(self, name: str) -> Header: ...
+
+    def read_text(self, name: str) -> str: ...
+
+    def plan_fetching(self, names: Iterable[str]) -> Remote | None:
+        """What of these files is to be fetched before they can be read whole."""
+        ...
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on this machine.
+
+    archive: what sentences call the archive that is unpacked in it. alone: what they call its first
+    file, where that is a package by itself. passed_over: names of an archive's other files.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    archive: str | None = None
+    alone: str | None = None
+    remedy: str = "pack it again"
+    kind: str = "a folder"
+    passed_over: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return self.archive or str(self.path)
+
+    def name_member(self, name: str) -> str:
+        if self.alone is not None and name == self.names[0]:
+            return self.alone
+        return f"{self.archive}: {name}" if self.archive else str(self.path / name)
+
+    def read_header(self, name: str) -> Header:
+        return read_header(self.path / name, self.remedy, self.name_member(name))
+
+    def read_text(self, name: str) -> str:
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(_MOST_TEXT).decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WeightsError(
+                f"{self.name_member(name)}: cannot be read ({error}); {self.remedy}"
+            ) from None
+
+    def plan_fetching(self, names: Iterable[str]) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the hub. listed: its files -> (bytes, whether it is cached)."""
+
+    title: str
+    listed: Mapping[str, tuple[int, bool]]
+    setting: str
+    kind: str = "a repository"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.listed)
+
+    def name_member(self, name: str) -> str:
+        return f"{self.title}/{name}"
+
+    def read_header(self, name: str) -> Header:
+        cached = hub.find_cached_file(self.title, name) if self.listed[name][1] else None
+        if cached is not None:
+            return read_header(cached, f"fetch it again for {self.setting}", self.name_member(name))
+        return hub.read_remote_header(self.title, name, self.setting)
+
+    def read_text(self, name: str) -> str:
+        return hub.read_remote_text(self.title, name, self.setting, _MOST_TEXT)
+
+    def plan_fetching(self, names: Iterable[str]) -> Remote | None:
+        names = tuple(names)
+        missing = tuple(name for name in names if not self.listed[name][1])
+        size = sum(self.listed[name][0] for name in missing)
+        return Remote(self.title, names, missing, size) if missing else None
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a packer of archives left a file there, and nobody who trains."""
+    return any(part.startswith(("._", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def list_folder(
+    path: Path,
+    archive: str | None = None,
+    passed_over: tuple[str, ...] = (),
+    remedy: str = "pack it again",
+) -> Folder:
+    """List all files below a folder."""
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    names = tuple(file.relative_to(path).as_posix() for file in files)
+    return Folder(path, names, archive, remedy=remedy, passed_over=passed_over)
+
+
+# What setup(weights) was given
+
+
+def find_package(folder: Folder) -> Package:
+    """Find the LoRA and the embeddings in a package. Raises WeightsError for any other weights."""
+    members = _read_members(folder)
+    for member in members:
+        _refuse_foreign(member, "leave it out of the package")
+    lora, embeddings = (
+        _choose(folder, kind, members, "leave one of them") for kind in ("LoRA", "embeddings")
+    )
+    pickles = _list_pickles((*folder.names, *folder.passed_over))
+    if lora is None and embeddings is None:
+        state = f" (only {list_names(pickles)}, which is never loaded)" if pickles else ""
+        raise WeightsError(
+            f"{folder.title}: holds neither a LoRA nor embeddings as .safetensors{state}; put them"
+            " into it"
+        )
+    return Package(folder.title, lora, embeddings, pickles)
+
+
+def read_single_package(path: Path, title: str) -> Package:
+    """Take one file as a package: a LoRA, embeddings, or both in one. title: for sentences."""
+    folder = replace(_list_around(path, "download it again"), alone=title)
+    member = _read_member(folder, path.name)
+    _refuse_foreign(member, "give a folder, .tar, .zip or file with these")
+    files = _gather(folder, _list_parts(folder, member))
+    return Package(
+        title,
+        files if "LoRA" in member.kinds else None,
+        files if "embeddings" in member.kinds else None,
+    )
+
+
+def _list_pickles(names: Iterable[str]) -> tuple[str, ...]:
+    """The files that may hold weights which are never loaded."""
+    return tuple(
+        name
+        for name in names
+        if PurePosixPath(name).suffix.lower() in PICKLE_SUFFIXES
+        and not _STATES.fullmatch(PurePosixPath(name).name)
+        and not _is_checkpoint(name)
+    )
+
+
+# What the settings name
+
+
+def find_lora(settings: WeightsSettings, package: Package) -> AdapterFiles | None:
+    """Find the LoRA that is fused: the package's, else the one that the setting names."""
+    if package.lora is not None or settings.lora is None:
+        return package.lora
+    return find_adapter(settings.lora, "LoRA", LORA)
+
+
+def find_embeddings(
+    settings: WeightsSettings, package: Package, lora: AdapterFiles | None
+) -> AdapterFiles | None:
+    """Find the embeddings: the package's, else those that the setting names.
+
+    Beside the LoRA of a package, and in place of embeddings that are bundled with the LoRA, only
+    those that the environment names: the default ones are of another training. lora: as find_lora
+    gives it.
+    """
+    if package.embeddings is not None or settings.embeddings is None:
+        return package.embeddings
+    if EMBEDDINGS not in settings.named:
+        if package.lora is not None:
+            return None
+        if lora is not None and lora.bundled:
+            return lora
+    return find_adapter(settings.embeddings, "embeddings", EMBEDDINGS)
+
+
+def find_adapter(path: Path, kind: Kind, setting: str) -> AdapterFiles:
+    """Find what a setting names: a file, a folder, a repository of the hub or a file in one.
+
+    path: as the setting writes it. Raises WeightsError where there is none, or more than one.
+    """
+    default = _SETTINGS.get(setting) == kind
+    remedy = (
+        f"put the {kind} there, name {'it' if kind == 'LoRA' else 'them'} with {setting}, or set"
+        f" {setting}=none to run without{' one' if kind == 'LoRA' else ' them'}"
+        if default
+        else f"set {setting} to what is there, or to none"
+    )
+    if path.is_dir():
+        folder = list_folder(path, remedy=remedy)
+        return _find_in(folder, kind, setting, f"name one with {setting}")
+    address = None if path.exists() or path.is_symlink() else hub.split_address(path.as_posix())
+    if address is None:
+        return _take_file(_list_around(path, remedy), path.name, kind)
+    repository, file = address
+    place = _open_repository(repository, setting, remedy)
+    if not file:
+        example = f"{setting}={repository}/{_EXAMPLE}"
+        return _find_in(place, kind, setting, f"name one of them, such as {example}")
+    if file not in place.names:
+        raise WeightsError(
+            f"{path.as_posix()}: no such file here, and none of that name in {place.title};"
+            f" {remedy}"
+        )
+    return _take_file(place, file, kind)
+
+
+def _open_repository(repository: str, setting: str, remedy: str) -> Place:
+    listed = hub.list_files(repository)
+    if listed is not None:
+        wanted = {name: listed[name] for name in sorted(listed) if _is_ours(name)}
+        return Repository(repository, wanted, setting)
+    cached = hub.find_cached_folder(repository)
+    if cached is None:
+        raise WeightsError(
+            f"{repository}: no file or folder here, not in the cache, and the hub cannot be reached"
+            f" or has no such repository; check the connection and the name, or {remedy}"
+        )
+    return list_folder(cached, remedy=remedy)
+
+
+def _is_ours(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in (*WEIGHTS, *PICKLE_SUFFIXES, ".json")
+
+
+def _list_around(path: Path, remedy: str) -> Folder:
+    """List one file, and what may belong to it in its folder."""
+    beside = (CONFIG_FILE, SPECIAL_PARAMS, _name_partner(path.name))
+    names = [name for name in beside if name != path.name and (path.parent / name).is_file()]
+    return Folder(path.parent, (path.name, *names), remedy=remedy)
+
+
+def _take_file(place: Place, name: str, kind: Kind) -> AdapterFiles:
+    """Take the file that is named, whatever else lies beside it."""
+    member = _read_member(place, name)
+    return _gather(place, _list_parts(place, member) if kind == "embeddings" else (member,))
+
+
+def _find_in(place: Place, kind: Kind, setting: str, remedy: str) -> AdapterFiles:
+    """Find the one LoRA, or the one set of embeddings, of a folder or a repository."""
+    members = _read_members(place)
+    chosen = _choose(place, kind, members, remedy)
+    if chosen is not None:
+        return chosen
+    if members:
+        raise explain_wrong_file(members[0].header, _WANTED[kind], setting)
+    pickles = _list_pickles(place.names)
+    state = f" (only {list_names(pickles)}, which is never loaded)" if pickles else ""
+    raise WeightsError(
+        f"{place.title}: {place.kind}, not a file, and holds no .safetensors{state}; set"
+        f" {setting} to {_WANTED[kind]}"
+    )
+
+
+# What the files are
+
+
+@dataclass(frozen=True)
+class _Member:
+    """One file of weights. kinds: what is in it; none for what is no adapter for this model.
+
+    half: the text encoder of a file that holds the embeddings of one alone.
+    """
+
+    name: str
+    header: Header
+    kinds: frozenset[Kind]
+    identity: Identity | None = None
+    half: str | None = None
+
+    @property
+    def depth(self) -> int:
+        return len(PurePosixPath(self.name).parts)
+
+
+def _read_members(place: Place) -> list[_Member]:
+    """Read the headers of all files of weights; those in checkpoint-N where there are no others."""
+    names = [
+        name
+        for name in place.names
+        if PurePosixPath(name).suffix.lower() in WEIGHTS and not is_hidden(name)
+    ]
+    outside = [name for name in names if not _is_checkpoint(name)]
+    for group in (outside, [name for name in names if _is_checkpoint(name)]):
+        if len(group) > _MOST_HEADERS:
+            raise WeightsError(
+                f"{place.title}: holds {len(group)} files of weights; name the one that is meant"
+            )
+        if group:
+            return [_read_member(place, name) for name in group]
+    return []
+
+
+def _is_checkpoint(name: str) -> bool:
+    return any(_CHECKPOINT.fullmatch(part) for part in PurePosixPath(name).parts[:-1])
+
+
+def _read_member(place: Place, name: str) -> _Member:
+    header = place.read_header(name)
+    half = find_half(header)
+    if half is not None:
+        return _Member(name, header, frozenset({"embeddings"}), half=half)
+    identity = identify(header)
+    if identity is not None and identity.setting not in _SETTINGS:
+        return _Member(name, header, frozenset(), identity)
+    kinds: set[Kind] = set()
+    if identity is not None and identity.setting is not None:
+        kinds.add(_SETTINGS[identity.setting])
+    if is_embeddings(header):
+        kinds.add("embeddings")
+    if is_lora(header):
+        kinds.add("LoRA")
+    return _Member(name, header, frozenset(kinds), identity)
+
+
+def _refuse_foreign(member: _Member, remedy: str) -> None:
+    """Raise WeightsError for weights in a package that are neither a LoRA nor embeddings."""
+    if member.kinds:
+        return
+    identity = member.identity
+    what = f"holds {list_names(member.header.shapes)}" if identity is None else identity.title
+    setting = None if identity is None else identity.setting
+    named = f"name it with {setting}, and {remedy}" if setting else remedy
+    raise WeightsError(
+        f"{member.header.title}: {what}, and weights are a LoRA and embeddings for SDXL, nothing"
+        f" else; {named}"
+    )
+
+
+# Which of them is taken
+
+
+def _choose(
+    place: Place, kind: Kind, members: Sequence[_Member], remedy: str
+) -> AdapterFiles | None:
+    """Choose the files of one kind, None where there are none.
+
+    Raises WeightsError for two at the same depth, whose remedy it is.
+    """
+    candidates = [
+        member
+        for member in members
+        if kind in member.kinds
+        and not (member.half == "clip_g" and _find_partner(member, members) is not None)
+    ]
+    depth = min((member.depth for member in candidates), default=0)
+    nearest = [member for member in candidates if member.depth == depth]
+    names = {member.name for member in nearest}
+    nearest = [
+        member
+        for member in nearest
+        if _name_final(member.name) == member.name or _name_final(member.name) not in names
+    ]
+    original = [m for m in nearest if PurePosixPath(m.name).name in _LIBRARY_NAMES]
+    if len(original) == 1 and len({_count_numbers(m.header) for m in nearest}) == 1:
+        nearest = original
+    if not nearest:
+        return None
+    if len(nearest) > 1:
+        raise _explain_several(place, kind, [member.name for member in nearest], remedy)
+    partner = _find_partner(nearest[0], members) if nearest[0].half else None
+    return _gather(place, nearest[:1] if partner is None else (nearest[0], partner))
+
+
+def _name_final(name: str) -> str:
+    """The name that a trainer gives to the final state of a file of an intermediate one."""
+    path = PurePosixPath(name)
+    return str(path.with_name(_STEPS.sub("", path.stem) + path.suffix))
+
+
+def _count_numbers(header: Header) -> int:
+    """How many numbers a file's matrices hold; a copy in another form has as many."""
+    return count_parameters({n: shape for n, shape in header.shapes.items() if len(shape) > 1})
+
+
+def _explain_several(place: Place, kind: Kind, names: Sequence[str], remedy: str) -> WeightsError:
+    count = "two" if len(names) == 2 else str(len(names))
+    listed = " and ".join(names) if len(names) == 2 else ", ".join(names[:_MOST_NAMES])
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    article = "a LoRA" if kind == "LoRA" else "embeddings"
+    return WeightsError(
+        f"{place.title}: holds {count} files of {article}, {listed}{more};"
+        f" {remedy.replace(_EXAMPLE, names[0])}"
+    )
+
+
+def _name_partner(name: str) -> str:
+    """The name of a pair's other file: learned_embeds.safetensors, learned_embeds_2.safetensors.
+
+    Between the two, `-steps-500` of an intermediate state stays at the end.
+    """
+    path = PurePosixPath(name)
+    steps = _STEPS.search(path.stem)
+    end = steps[0] if steps else ""
+    stem = path.stem.removesuffix(end)
+    other = stem.removesuffix("_2") if stem.endswith("_2") else f"{stem}_2"
+    return str(path.with_name(f"{other}{end}{path.suffix}"))
+
+
+def _find_partner(member: _Member, members: Sequence[_Member]) -> _Member | None:
+    """Find the file with the other half of embeddings: by its name, else the only one beside it."""
+    halves = [
+        other
+        for other in members
+        if other.half not in (None, member.half)
+        and PurePosixPath(other.name).parent == PurePosixPath(member.name).parent
+        and set(other.header.shapes) == set(member.header.shapes)
+    ]
+    named = [other for other in halves if other.name == _name_partner(member.name)]
+    return (named or halves)[0] if len(named or halves) == 1 else None
+
+
+def _list_parts(place: Place, member: _Member) -> tuple[_Member, ...]:
+    """The file, and its other half where it is one file of a pair."""
+    name = _name_partner(member.name)
+    if member.half is None or name not in place.names:
+        return (member,)
+    partner = _find_partner(member, [_read_member(place, name)])
+    return (member,) if partner is None else (member, partner)
+
+
+def _gather(place: Place, members: Sequence[_Member]) -> AdapterFiles:
+    """Read what lies beside the chosen files, and sum up what is to be fetched."""
+    folder = PurePosixPath(members[0].name).parent
+    config, params = str(folder / CONFIG_FILE), str(folder / SPECIAL_PARAMS)
+    if params not in place.names and SPECIAL_PARAMS in place.names:
+        params = SPECIAL_PARAMS
+    beside = [name for name in (config, params) if name in place.names]
+    return AdapterFiles(
+        headers=tuple(member.header for member in members),
+        bundled=len(members[0].kinds) > 1,
+        config=_read_json(place, config) if config in beside else None,
+        trigger=(
+            read_special_params(_read_json(place, params), place.name_member(params))
+            if params in beside
+            else None
+        ),
+        remote=place.plan_fetching([*(member.name for member in members), *beside]),
+    )
+
+
+def _read_json(place: Place, name: str) -> Mapping[str, Any]:
+    try:
+        values = json.loads(place.read_text(name))
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        raise WeightsError(f"{place.name_member(name)}: not a JSON object; copy it again")
+    return values
+
+
+def fetch_adapter(files: AdapterFiles, setting: str) -> AdapterFiles:
+    """Fetch what is not here yet, and read its headers anew."""
+    if files.remote is None:
+        return files
+    folder = hub.fetch_remote(files.remote, setting)
+    headers = tuple(read_header(folder / header.path, "fetch it again") for header in files.headers)
+    return replace(files, headers=headers, remote=None)

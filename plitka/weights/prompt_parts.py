@@ -1,0 +1,60 @@
+"""What the weights decide of the prompt, read from headers alone: `plan` loads nothing."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from plitka.weights import snapshot
+from plitka.weights.adapter_files import (
+    AdapterFiles,
+    Package,
+    find_embeddings,
+    find_lora,
+)
+from plitka.weights.embeddings import check_embeddings
+from plitka.weights.hub import split_address
+from plitka.weights.settings import WeightsSettings
+from plitka.weights.trigger import Trigger, find_trigger
+
+_ASSUMED_VECTORS = 2  # of embeddings that are not there yet
+
+
+def read_prompt_parts(settings: WeightsSettings, package: Package) -> tuple[str | None, int]:
+    """Read the trigger word, None where nothing says one, and the number of the tokens' vectors.
+
+    A LoRA that is not there says nothing, and embeddings that are not there count as two vectors.
+    Raises WeightsError for files that are there and are not what they should be.
+    """
+    baked = snapshot.find_snapshot(settings)
+    if baked is not None:
+        return settings.trigger or baked.trigger, baked.vectors
+    lora = None
+    if package.lora is not None or not _is_missing(settings.lora):
+        lora = find_lora(settings, package)
+    assumed = (
+        package.embeddings is None and package.lora is None and _is_missing(settings.embeddings)
+    )
+    embeddings = None
+    if not assumed or (lora is not None and lora.bundled):
+        embeddings = find_embeddings(settings, package, lora)
+    vectors = _ASSUMED_VECTORS if assumed else 0
+    if embeddings is not None:
+        vectors = check_embeddings(embeddings.headers, settings.trigger, embeddings.bundled).vectors
+    trigger = find_adapters_trigger(settings, (lora, embeddings))
+    return None if trigger is None else trigger.word, vectors
+
+
+def find_adapters_trigger(
+    settings: WeightsSettings, adapters: Iterable[AdapterFiles | None]
+) -> Trigger | None:
+    """Find the trigger word that these files say, or the setting in their place."""
+    files = [adapter for adapter in adapters if adapter is not None]
+    return find_trigger(
+        settings.trigger,
+        (adapter.trigger for adapter in files),
+        (header for adapter in files for header in adapter.headers),
+    )
+
+
+def _is_missing(path: Path | None) -> bool:
+    """Whether a setting names a path on this machine where there is nothing."""
+    return path is not None and not path.exists() and split_address(path.as_posix()) is None
