@@ -169,7 +169,7 @@ def peft_boft(parts: Parts, weight: Tensor, _: Any) -> Tensor:
 
 
 def oft_series(parts: Parts, weight: Tensor, _: Any) -> Tensor:
-    """W R^T, of a convolution W R, with R = 1 + 2 Q + 2 Q^2 + 2 Q^3 + Q^4, as OneTrainer saves it."""
+    """W R^T, of a convolution W R; R = 1 + 2 Q + 2 Q^2 + 2 Q^3 + Q^4, as OneTrainer saves it."""
     elements = parts["oft_R.weight"]
     size = int((1 + (1 + 8 * elements.shape[1]) ** 0.5) / 2)
     if "oft_R.scaled_oft" in parts:
