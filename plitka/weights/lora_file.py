@@ -133,7 +133,13 @@ def resolve_turbo(
 ) -> Lora:
     """As `resolve_lora`, for the distilled LoRA: a plain one, and of the UNet alone."""
     lora = resolve_lora(header, config, modules, TURBO_LORA)
+    bundled = [name for name in header.shapes if is_embedding_tensor(name)]
     remedy = f"set {TURBO_LORA} to a plain LoRA such as SDXL-Lightning's or Hyper-SD's"
+    if bundled:
+        raise WeightsError(
+            f"{header.title}: holds embeddings too ({list_names(bundled)}), and a distilled LoRA is"
+            f" switched on without any; {remedy}"
+        )
     for change in lora.changes:
         if change.component != "unet":
             raise WeightsError(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from plitka.errors import WeightsError
-from plitka.weights.sdxl_architecture import PUBLISHED, Config, Part
+from plitka.weights.sdxl_architecture import PUBLISHED, WIDTHS, Config, Part
 
 _NAMES: dict[Part, str] = {
     "unet": "a UNet",
@@ -34,6 +34,8 @@ def complete_config(part: Part, config: Config, title: str, remedy: str) -> dict
                 f" would draw something else; {remedy}"
             )
     sizes = {name: _read_size(config, name, part, title, remedy) for name in published.sizes}
+    if "addition_time_embed_dim" in sizes:
+        _check_time_ids(sizes, title, remedy)
     if sizes.get("block_out_channels") == published.sizes.get("block_out_channels"):
         for name in published.with_widths:
             if not _is_same(sizes[name], published.sizes[name]):
@@ -46,6 +48,19 @@ def complete_config(part: Part, config: Config, title: str, remedy: str) -> dict
         for name, usual in published.free.items()
     }
     return {**published.fixed, **sizes, **free, **published.forced}
+
+
+def _check_time_ids(sizes: Config, title: str, remedy: str) -> None:
+    """Check that what the UNet reads beside the text has the width that it is read with."""
+    width, whole = (
+        sizes[name] for name in ("addition_time_embed_dim", "projection_class_embeddings_input_dim")
+    )
+    if not width or whole != WIDTHS["clip_g"] + 6 * width:
+        raise WeightsError(
+            f"{title}: addition_time_embed_dim {_write(width)} and"
+            f" projection_class_embeddings_input_dim {_write(whole)} do not belong together;"
+            f" {remedy}"
+        )
 
 
 def _refuse_other_class(part: Part, config: Config, title: str, remedy: str) -> None:

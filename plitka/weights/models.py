@@ -54,12 +54,14 @@ class Base:
     """An SDXL base model: `path` is its folder or checkpoint.
 
     models: its networks; without a VAE where another one takes its place. tokenizers: the folder
-    that holds theirs; None where they are still to be fetched. noise: how it was trained to see it.
+    that holds theirs; None where they are still to be fetched. knows_tokens: whether these know
+    <s0>, so that it has embeddings of its own. noise: how it was trained to see it.
     """
 
     path: Path
     models: Mapping[Part, Model]
     tokenizers: Path | None
+    knows_tokens: bool = False
     noise: Noise = field(default_factory=Noise)
 
     @property
@@ -138,9 +140,8 @@ def check_base(
         for part in _PARTS
         if own_vae or part != "vae"
     }
-    if configs is not None:
-        _check_tokenizers(configs, models, architecture)
-    return Base(path, models, configs, noise)
+    knows_tokens = configs is not None and _check_tokenizers(configs, models, architecture)
+    return Base(path, models, configs, knows_tokens, noise)
 
 
 def _read_config(part: Part, configs: Path | None, architecture: Architecture) -> Config:
@@ -209,13 +210,15 @@ def _check_base_folder(folder: Path, architecture: Architecture, own_vae: bool) 
         config = _read_json(place / "config.json", remedy)
         complete = complete_config(part, config, str(place), remedy)
         models[part] = _check_tensors(part, place, headers, complete, architecture, remedy)
-    _check_tokenizers(folder, models, architecture)
-    return Base(folder, models, folder, noise)
+    knows_tokens = _check_tokenizers(folder, models, architecture)
+    return Base(folder, models, folder, knows_tokens, noise)
 
 
 def _check_tokenizers(
     folder: Path, models: Mapping[Part, Model], architecture: Architecture
-) -> None:
+) -> bool:
+    """Check both tokenizers. Returns whether one of them knows <s0>."""
+    knows_tokens = False
     remedy = f"copy or download the whole folder again, or {_BASE_REMEDY}"
     tokenizers: Mapping[Part, str] = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
     for part, name in tokenizers.items():
@@ -232,6 +235,8 @@ def _check_tokenizers(
             raise WeightsError(
                 f"{place}: knows {len(tokenizer):,} tokens, and {part} only {count:,}; {remedy}"
             )
+        knows_tokens |= "<s0>" in tokenizer.get_vocab()
+    return knows_tokens
 
 
 def _check_tokenizer_files(folder: Path, remedy: str) -> None:

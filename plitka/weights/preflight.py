@@ -20,6 +20,7 @@ from plitka.weights.adapter_files import (
     find_lora,
 )
 from plitka.weights.embeddings import Embeddings, check_embeddings
+from plitka.weights.finite import refuse_nonfinite
 from plitka.weights.header import list_names
 from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
 from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
@@ -121,6 +122,7 @@ def inspect(
         lora_finding,
         embeddings_finding,
         trigger_finding,
+        find_two_embeddings(base, embeddings),
         turbo_finding,
         *(_inspect_controlnet(settings, kind, architecture, base) for kind in kinds),
     )
@@ -302,6 +304,19 @@ def _inspect_embeddings(
     )
 
 
+def find_two_embeddings(
+    base: Base | RemoteBase | None, embeddings: Embeddings | None
+) -> Finding | None:
+    """A fault where the base model has embeddings for <s0> of its own."""
+    if embeddings is None or not isinstance(base, Base) or not base.knows_tokens:
+        return None
+    verdict = (
+        f"{base.path}: has embeddings of its own for <s0>; set {EMBEDDINGS} to none, or"
+        " PLITKA_BASE to a base model without them"
+    )
+    return Finding("embeddings", verdict, fault=True)
+
+
 def _explain_lora_alone(package: Package) -> str:
     pickles = f", but {list_names(package.pickles)}, never loaded" if package.pickles else ""
     return (
@@ -320,6 +335,9 @@ def _check_adapter(
         files = find()
         assert files is not None  # what may be left out has been answered before
         value = check(files)
+        if files.remote is None:
+            for header in files.headers:
+                refuse_nonfinite(header)
     except WeightsError as fault:
         return None, None, Finding(part, str(fault), fault=True)
     verdict = describe(files, value)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from plitka.errors import WeightsError
 from plitka.weights import models
-from plitka.weights.adapter_files import fetch_adapter
+from plitka.weights.adapter_files import AdapterFiles, fetch_adapter
 from plitka.weights.embeddings import Embeddings, check_embeddings
+from plitka.weights.finite import refuse_nonfinite
 from plitka.weights.hub import Remote, fetch_remote
 from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import list_modules
@@ -13,6 +14,7 @@ from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.preflight import (
     ANOTHER_ENGINE,
     Preflight,
+    find_two_embeddings,
     uses_own_vae,
 )
 from plitka.weights.sdxl_architecture import Architecture
@@ -64,16 +66,18 @@ def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
         base = models.check_base(announced.path, architecture, own_vae, configs)
     else:
         base = announced
+    if twice := find_two_embeddings(base, embeddings):
+        raise WeightsError(twice.verdict)
     modules = list_modules(base.shapes)
     changed = modules != list_modules(announced.shapes)
     if found.lora is not None and (changed or found.lora.remote):
-        files = fetch_adapter(found.lora, LORA)
+        files = _fetch_adapter(found.lora, LORA)
         lora = resolve_lora(files.headers[0], files.config, modules, LORA)
     if found.turbo is not None and (changed or found.turbo.remote):
-        files = fetch_adapter(found.turbo, TURBO_LORA)
+        files = _fetch_adapter(found.turbo, TURBO_LORA)
         turbo = resolve_turbo(files.headers[0], files.config, modules)
     if found.embeddings is not None and found.embeddings.remote:
-        files = fetch_adapter(found.embeddings, EMBEDDINGS)
+        files = _fetch_adapter(found.embeddings, EMBEDDINGS)
         embeddings = check_embeddings(files.headers, preflight.settings.trigger, files.bundled)
     vae = preflight.vae
     if isinstance(vae, Remote):
@@ -88,6 +92,13 @@ def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
         turbo=turbo,
         trigger=preflight.trigger,
     )
+
+
+def _fetch_adapter(found: AdapterFiles, setting: str) -> AdapterFiles:
+    files = fetch_adapter(found, setting)
+    for header in files.headers:
+        refuse_nonfinite(header)
+    return files
 
 
 def _fetch_base(remote: Remote, architecture: Architecture, own_vae: bool) -> Base:

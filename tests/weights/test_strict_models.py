@@ -224,6 +224,7 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("unet", {"transformer_layers_per_block": ...}, "tensors"),
     ("unet", {"attention_head_dim": "many"}, "attention_head_dim is many, which is no size"),
     ("unet", {"block_out_channels": [16, 32]}, "no network can be built by its config.json"),
+    ("unet", {"addition_time_embed_dim": 16}, "do not belong together"),
     ("unet", {"layers_per_block": -1}, "layers_per_block is -1, which is no size"),
     ("unet", {"_class_name": "SD3Transformer2DModel"}, "a SD3Transformer2DModel, not a UNet2D"),
     ("text_encoder", {"hidden_act": "gelu"}, "hidden_act is gelu, and SDXL's is quick_gelu"),
@@ -260,7 +261,7 @@ def test_a_field_that_would_change_the_picture_is_refused(
         ({"global_pool_conditions": True}, "global_pool_conditions is True"),
         ({"controlnet_conditioning_channel_order": "bgr"}, "is bgr, and SDXL's is rgb"),
         ({"block_out_channels": [16, 32, 48]}, "and the base model's is [16, 32, 32]"),
-        ({"projection_class_embeddings_input_dim": 5632}, "the base model's is"),
+        ({"projection_class_embeddings_input_dim": 5632}, "do not belong together"),
     ],
 )
 def test_a_controlnet_that_would_fail_each_angled_picture_is_refused_by_check(
@@ -449,3 +450,17 @@ def test_merges_that_are_cut_off_are_refused(base: Path, refuse: Callable[..., s
     file = base / "tokenizer" / "merges.txt"
     file.write_text("\n".join(file.read_text().splitlines()[:-3]) + "\n")
     assert "do not belong together" in refuse(BASE=base)
+
+
+def test_a_base_model_with_embeddings_of_its_own_is_refused_beside_others(
+    base: Path,
+    small_sdxl: SmallSdxl,
+    tmp_path: Path,
+    load_sdxl: LoadSdxl,
+    refuse: Callable[..., str],
+) -> None:
+    """As diffusers saves a pipeline into which embeddings were loaded."""
+    load_sdxl(BASE=base).pipe.save_pretrained(tmp_path / "saved")
+    said = refuse(BASE=tmp_path / "saved")
+    assert "has embeddings of its own for <s0>; set PLITKA_EMBEDDINGS to none" in said
+    load_sdxl(BASE=tmp_path / "saved", EMBEDDINGS="none")

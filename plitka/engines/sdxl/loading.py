@@ -25,7 +25,6 @@ from plitka.engines.sdxl.memory_plan import (
     describe_plan,
 )
 from plitka.engines.sdxl.options import Options, SdxlSettings
-from plitka.errors import WeightsError
 from plitka.request.controlnet import ControlNetKind
 from plitka.request.prompt import DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import Stages, log
@@ -231,17 +230,8 @@ def _load_embeddings(pipe: Any, embeddings: Embeddings, tokens: Sequence[str]) -
     }
     for half, vectors in embeddings.halves.items():
         encoder, tokenizer = encoders[half]
-        if set(tokens) & set(tokenizer.get_vocab()):
-            raise WeightsError(
-                f"{vectors.title}: the base model has embeddings of its own for {tokens[0]}; take"
-                " another base model, or set PLITKA_EMBEDDINGS=none"
-            )
         with safe_open(vectors.path, "pt") as file:
             tensor: Tensor = file.get_tensor(vectors.tensor).to(encoder.device, encoder.dtype)
-        if not torch.isfinite(tensor).all():
-            raise WeightsError(
-                f"{vectors.title}: {vectors.tensor} holds NaN or inf; train it again"
-            )
         pipe.load_textual_inversion(
             list(tensor.reshape(len(tokens), -1)),
             token=list(tokens),
