@@ -196,6 +196,8 @@ class _Fetch:
 
         timeout = httpx2.Timeout(30, connect=10)
         with httpx2.Client(timeout=timeout, follow_redirects=False) as client:
+            if self._kept is not None and self._is_current(client, self._kept):
+                return self._folder / self._kept.name, "from the cache"
             pauses, longest = iter(_PAUSES), 0
             while True:
                 try:
@@ -205,14 +207,11 @@ class _Fetch:
                 size = _measure(self._part) or 0
                 if size > longest:
                     pauses, longest = iter(_PAUSES), size
-                pause = None if self._kept else next(pauses, None)
+                pause = next(pauses, None)
                 if pause is None:
                     break
                 log.info("%s: %s, another attempt in %g s", self._where, fault, pause)
                 time.sleep(pause)
-        if self._kept is not None:
-            log.warning("%s: %s; the file fetched before is used", self._where, fault)
-            return self._folder / self._kept.name, "from the cache"
         raise WeightsError(
             f"{self._where}: could not be fetched ({fault}); check the connection and the address"
             " and try again, or download the file and give its path"
@@ -223,21 +222,41 @@ class _Fetch:
         kept = self._read_state("state.json")
         return kept if kept and _measure(self._folder / kept.name) == kept.size else None
 
+    def _is_current(self, client: "httpx2.Client", kept: _State) -> bool:
+        """Ask the server, without fetching, whether the file that was fetched before has changed.
+
+        Where it does not say, the file is used as it is: signed addresses expire, and many answer
+        nothing but GET.
+        """
+        headers = {"Accept-Encoding": "identity"}
+        headers |= {"If-None-Match": kept.etag} if kept.etag else {}
+        headers |= {"If-Modified-Since": kept.modified} if kept.modified else {}
+        try:
+            with self._open(client, "HEAD", headers) as response:
+                status = response.status_code
+                if status == 200:
+                    said = self._describe_answer(response, 0)
+                    is_silent = said.size is None and said.validator is None
+                    return is_silent or said.is_same(kept)
+        except _Broken as fault:
+            log.warning("%s: %s; the file fetched before is used", self._where, fault)
+            return True
+        if status not in (304, 405, 501):
+            log.warning(
+                "%s: the server answered %d; the file fetched before is used", self._where, status
+            )
+        return True
+
     def _attempt(self, client: "httpx2.Client") -> tuple[Path, str]:
-        kept, part = self._kept, self._read_state("part.json")
+        part = self._read_state("part.json")
         have = _measure(self._part) or 0
-        if kept is not None or part is None or part.validator is None or have == 0:
+        if part is None or part.validator is None or have == 0:
             part, have = None, 0
         headers = {"Accept-Encoding": "identity"}
-        if kept is not None:
-            headers |= {"If-None-Match": kept.etag} if kept.etag else {}
-            headers |= {"If-Modified-Since": kept.modified} if kept.modified else {}
         if part is not None and part.validator is not None:
             headers |= {"Range": f"bytes={have}-", "If-Range": part.validator}
-        with self._open(client, headers) as response:
+        with self._open(client, "GET", headers) as response:
             status = response.status_code
-            if kept is not None and status == 304:
-                return self._folder / kept.name, "from the cache, unchanged"
             if status == 416:
                 self._part.unlink(missing_ok=True)
                 raise _Broken("what was there of it has changed")
@@ -247,9 +266,6 @@ class _Fetch:
                 self._part.unlink(missing_ok=True)
                 raise _Broken("the server sent another part than the one asked for")
             said = self._describe_answer(response, offset)
-            if kept is not None and said.is_same(kept):
-                return self._folder / kept.name, "from the cache, unchanged"
-            self._kept = None  # it has changed, and the old one will not do
             self._write_state("part.json", said)
             self._receive(response, offset, said.size)
             self._check_sum(response.headers, whole=status != 206)
@@ -257,7 +273,7 @@ class _Fetch:
 
     @contextmanager
     def _open(
-        self, client: "httpx2.Client", headers: Mapping[str, str]
+        self, client: "httpx2.Client", method: str, headers: Mapping[str, str]
     ) -> Iterator["httpx2.Response"]:
         """Open the file, over redirects to https alone."""
         import httpx2
@@ -265,7 +281,7 @@ class _Fetch:
         address = self._address
         try:
             for _ in range(_MAX_REDIRECTS + 1):
-                with client.stream("GET", address, headers=headers) as response:
+                with client.stream(method, address, headers=headers) as response:
                     if not response.has_redirect_location:
                         yield response
                         return
@@ -291,7 +307,7 @@ class _Fetch:
     def _refuse_status(self, status: int) -> None:
         if status in (200, 206):
             return
-        if status in _TRANSIENT or (self._kept is not None and status in _ABSENT):
+        if status in _TRANSIENT:
             raise _Broken(f"the server answered {status}")
         if status in (401, 403):
             raise WeightsError(

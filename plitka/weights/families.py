@@ -101,6 +101,7 @@ _TRANSFORMERS = (
         _START + r"(layers|noise_refiner|context_refiner)[._]\d+[._](attention|feed_forward|adaLN)"
         r"|cap_embedder",
     ),
+    ("a language model", r"(^|\.)model\.layers\.\d+\.(self_attn|mlp)\."),
     ("", _START + r"(transformer_blocks|blocks|layers)[._]\d"),
     ("Flux or SD 3", r"SelfAttention|DenseReluDense"),
 )

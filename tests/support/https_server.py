@@ -28,11 +28,16 @@ Answers = Callable[[str, Headers], Answer]
 
 @dataclass
 class HttpsServer:
-    """answers: may be changed while it serves. asked: path with query, and headers."""
+    """answers: may be changed while it serves. asked: path with query, and headers.
+
+    fetched: paths of the requests that asked for the file itself. heads: whether it answers HEAD.
+    """
 
     address: str
     answers: Answers
     asked: list[tuple[str, Headers]] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    heads: bool = True
 
 
 def answer_file(
@@ -54,7 +59,17 @@ def https_server(answers: Answers) -> Iterator[HttpsServer]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_HEAD(self) -> None:
+            if not served.heads:
+                self.send_error(405)
+                return
+            self._answer(with_body=False)
+
         def do_GET(self) -> None:
+            served.fetched.append(self.path)
+            self._answer(with_body=True)
+
+        def _answer(self, with_body: bool) -> None:
             served.asked.append((self.path, dict(self.headers)))
             answer = served.answers(self.path, dict(self.headers))
             self.send_response(answer.status)
@@ -66,7 +81,8 @@ def https_server(answers: Answers) -> Iterator[HttpsServer]:
                 self.send_header("Connection", "close")
                 self.close_connection = True
             self.end_headers()
-            self.wfile.write(answer.body[: answer.cut])
+            if with_body:
+                self.wfile.write(answer.body[: answer.cut])
 
         def log_message(self, format: str, *arguments: object) -> None:
             """Nothing is logged."""

@@ -89,7 +89,8 @@ def test_a_file_is_fetched_once(
     assert fetch_weights_file(address.replace("veiled", "other"), tmp_path) == path
     first, second = host.asked
     assert "If-None-Match" not in first[1]
-    assert second[1]["If-None-Match"] == '"1"'  # answered by 304, without the file
+    assert second[1]["If-None-Match"] == '"1"'
+    assert len(host.fetched) == 1
     assert [record.message for record in caplog.records if "0.0 GiB" in record.message] == [
         record.message for record in caplog.records if "fetch weights: " in record.message
     ]
@@ -143,7 +144,16 @@ def test_an_unchanged_file_is_not_read_again_where_the_host_knows_no_conditions(
         served.answers = lambda path, headers: Answer(b"x" * len(TAR), headers=modified)
         assert fetch_weights_file(f"{served.address}/a.tar", tmp_path) == path
         assert served.asked[1][1]["If-Modified-Since"] == modified["Last-Modified"]
+        assert len(served.fetched) == 1
     assert path.read_bytes() == TAR
+
+
+def test_a_host_that_answers_nothing_but_get_gives_the_file_once(tmp_path: Path) -> None:
+    with https_server(lambda path, headers: Answer(TAR)) as served:
+        served.heads = False
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path)
+        assert fetch_weights_file(f"{served.address}/a.tar", tmp_path) == path
+        assert len(served.fetched) == 1
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, None])
