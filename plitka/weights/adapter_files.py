@@ -1,7 +1,7 @@
 """Finds the files of a LoRA and of embeddings: in a folder, a package or a repository of the hub.
 
 Which file is which is told by the tensors in it. Where a trainer left its intermediate states, the
-final one is taken: the file that lies shallowest, and none of a folder `checkpoint-500`.
+final one is taken, and none of a folder such as `checkpoint-500`. Of two others none is chosen.
 """
 
 import json
@@ -38,7 +38,10 @@ _LIBRARY_NAMES = (  # of diffusers and PEFT; beside a copy in another form, the 
     "adapter_model.safetensors",
     "learned_embeds.safetensors",
 )
-_CHECKPOINT = re.compile(r"checkpoint[-_]?\d+")
+# Folders of intermediate states: diffusers' checkpoint-500, and what others call theirs.
+_CHECKPOINT = re.compile(
+    r"(checkpoint|ckpt|epoch|step|iter|save|backup|state|sample)s?([-_.]?[\w.-]*)?", re.IGNORECASE
+)
 # Of an intermediate state: diffusers', kohya's by step and by epoch, ai-toolkit's.
 _STEPS = re.compile(r"(-steps-\d+|-step\d+|-\d{6}|_\d{9})$")
 _STATES = re.compile(r"(optimizer|scheduler|random_states|rng_state|scaler|training_args)[\w.-]*")
@@ -373,10 +376,6 @@ class _Member:
     identity: Identity | None = None
     half: str | None = None
 
-    @property
-    def depth(self) -> int:
-        return len(PurePosixPath(self.name).parts)
-
 
 def _read_members(place: Place) -> list[_Member]:
     """Read the headers of all files of weights; those in checkpoint-N where there are no others."""
@@ -440,7 +439,7 @@ def _choose(
 ) -> AdapterFiles | None:
     """Choose the files of one kind, None where there are none.
 
-    Raises WeightsError for two at the same depth, whose remedy it is.
+    Raises WeightsError for two, whose remedy it is.
     """
     candidates = [
         member
@@ -448,23 +447,21 @@ def _choose(
         if kind in member.kinds
         and not (member.half == "clip_g" and _find_partner(member, members) is not None)
     ]
-    depth = min((member.depth for member in candidates), default=0)
-    nearest = [member for member in candidates if member.depth == depth]
-    names = {member.name for member in nearest}
-    nearest = [
+    names = {member.name for member in candidates}
+    final = [
         member
-        for member in nearest
+        for member in candidates
         if _name_final(member.name) == member.name or _name_final(member.name) not in names
     ]
-    original = [m for m in nearest if PurePosixPath(m.name).name in _LIBRARY_NAMES]
-    if len(original) == 1 and len({_count_numbers(m.header) for m in nearest}) == 1:
-        nearest = original
-    if not nearest:
+    original = [m for m in final if PurePosixPath(m.name).name in _LIBRARY_NAMES]
+    if len(original) == 1 and len({_count_numbers(m.header) for m in final}) == 1:
+        final = original
+    if not final:
         return None
-    if len(nearest) > 1:
-        raise _explain_several(place, kind, [member.name for member in nearest], remedy)
-    partner = _find_partner(nearest[0], members) if nearest[0].half else None
-    return _gather(place, nearest[:1] if partner is None else (nearest[0], partner))
+    if len(final) > 1:
+        raise _explain_several(place, kind, [member.name for member in final], remedy)
+    partner = _find_partner(final[0], members) if final[0].half else None
+    return _gather(place, final[:1] if partner is None else (final[0], partner))
 
 
 def _name_final(name: str) -> str:

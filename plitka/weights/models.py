@@ -85,7 +85,8 @@ _IN_CHECKPOINT: Mapping[Part, str] = {
     "text_encoder_2": "conditioner.embedders.1.model.",
 }
 _LEFTOVERS = re.compile(
-    r"model_ema\..+|denoiser\.sigmas|global_step|(sqrt_|log_)?(one_minus_)?alphas_cumprod(_prev)?|betas"
+    r"model_ema\..+|conditioner\.embedders\.\d\.logit_scale|denoiser\.sigmas|global_step"
+    r"|(sqrt_|log_)?(one_minus_)?alphas_cumprod(_prev)?|betas"
     r"|sqrt_(recip|recipm1)_alphas_cumprod|posterior_\w+|logvar|lvlb_weights"
 )
 """Tensors of checkpoints that no picture is computed from: averages of training, and tables that

@@ -267,9 +267,10 @@ def _inspect_lora(
         verdict = fused if baked.lora else "none, the snapshot was baked without"
         return None, None, Finding("LoRA", verdict)
     if package.embeddings and not package.lora and LORA not in settings.named:
+        pickles = f" but {list_names(package.pickles)}, never loaded" if package.pickles else ""
         verdict = (
-            f"{package.title}: holds embeddings and no LoRA, which were trained together; pack"
-            f" both, or name the LoRA with {LORA} (none runs without one)"
+            f"{package.title}: holds embeddings and no LoRA{pickles}, which were trained together;"
+            f" pack both, or name the LoRA with {LORA} (none runs without one)"
         )
         return None, None, Finding("LoRA", verdict, fault=True)
     if package.lora is None and settings.lora is None:

@@ -161,7 +161,6 @@ PUBLISHED: Mapping[Part, Published] = {
         fixed={
             **_UNET_AND_CONTROLNET,
             "conditioning_channels": 3,
-            "controlnet_conditioning_channel_order": "rgb",
             "global_pool_conditions": False,
         },
         sizes={

@@ -179,7 +179,8 @@ def test_a_lora_of_a_checkpoint_alone_is_taken(
         ("tile-000004.safetensors", "tile.safetensors"),
         ("tile-step00000500.safetensors", "tile.safetensors"),
         ("tile_000000500.safetensors", "tile.safetensors"),
-        ("deeper/tile2.safetensors", "tile.safetensors"),
+        ("epoch-4/tile.safetensors", "tile.safetensors"),
+        ("save/tile-2026.safetensors", "tile.safetensors"),
     ],
 )
 def test_an_intermediate_state_beside_the_final_one_is_passed_over(
@@ -202,6 +203,15 @@ def test_a_copy_in_kohyas_form_beside_what_diffusers_saved_is_not_a_second_lora(
     files = {"pytorch_lora_weights.safetensors": save(lora(2)), "tile.safetensors": save(copy)}
     engine = load_sdxl(as_folder(tmp_path / "weights", files), LORA_SCALE="1")
     assert fused.by(engine) == pytest.approx(4)
+
+
+def test_one_lora_below_another_is_not_left_out_in_silence(
+    load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    """As Eden's trainer leaves the text encoder's own."""
+    two = {"x.safetensors": save(lora()), "text_encoder_lora_0/x.safetensors": save(lora())}
+    said = refusal(load_sdxl, as_zip(tmp_path / "weights", two))
+    assert "two files of a LoRA, text_encoder_lora_0/x.safetensors and x.safetensors" in said
 
 
 def test_two_of_a_kind_are_refused_by_their_paths(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
