@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from plitka.weights.header import Shape, Shapes
+from plitka.weights.header import Shape, Shapes, strip_ones
 
 Fits = Callable[[Shapes, Shape], bool]
 """Whether the parts of these shapes can change a weight of that shape."""
@@ -44,10 +44,6 @@ class Method:
             lacking |= begun[0] - parts
         return sorted(lacking)
 
-    def find_rank(self, shapes: Shapes) -> int | None:
-        """The rank by which alpha is divided; None where the method has none."""
-        return next((shapes[part][axis] for part, axis in self.ranks if part in shapes), None)
-
 
 def _is(shape: Shape, *expected: int) -> bool:
     """Whether a shape is the expected one, with dimensions of 1 at its end, or flat, (rows, rest).
@@ -58,14 +54,7 @@ def _is(shape: Shape, *expected: int) -> bool:
     if 0 in shape or len(shape) < 2:
         return False
     flat = (expected[0], math.prod(expected[1:]))
-    return _trim(shape) in (_trim(expected), _trim(flat))
-
-
-def _trim(shape: Shape) -> Shape:
-    """The shape without dimensions of 1 at its end, down to two dimensions."""
-    while len(shape) > 2 and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape
+    return strip_ones(shape) in (strip_ones(expected), strip_ones(flat))
 
 
 def _fits_lora(parts: Shapes, weight: Shape) -> bool:

@@ -111,3 +111,10 @@ def list_names(names: Iterable[str]) -> str:
 def format_shape(shape: Shape) -> str:
     """ "320x4x3x3"; "one number" for a tensor without dimensions."""
     return "x".join(map(str, shape)) or "one number"
+
+
+def strip_ones(shape: Shape) -> Shape:
+    """The shape without dimensions of 1 at its end: a convolution of one pixel is a matrix."""
+    while len(shape) > 2 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from plitka.errors import WeightsError, extract_first_line
-from plitka.weights.header import PICKLE_SUFFIXES, Header, Shape, Shapes
+from plitka.weights.header import PICKLE_SUFFIXES, Header
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -108,19 +108,6 @@ def fetch_remote(remote: Remote, setting: str) -> Path:
             f"{remote.repository}: could not be fetched ({error}); try again, or set {setting} to"
             " a folder"
         ) from error
-
-
-def read_remote_shapes(remote: Remote, folder: str, setting: str) -> Shapes:
-    """Read the shapes of the weights in one folder of a repository, from their headers alone.
-
-    A hub that lists files and does not serve them would fail in the fetching as well, so that is
-    a WeightsError here.
-    """
-    shapes: dict[str, Shape] = {}
-    for file in remote.files:
-        if file.startswith(f"{folder}/") and file.endswith(".safetensors"):
-            shapes |= read_remote_header(remote.repository, file, setting).shapes
-    return shapes
 
 
 def read_remote_header(repository: str, file: str, setting: str) -> Header:

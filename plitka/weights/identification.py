@@ -28,12 +28,13 @@ class Identity:
     """What a file is.
 
     title: with its article, "a whole SDXL checkpoint". setting: the variable that takes such a
-    file, None where Plitka has no use for it. is_quantized: whether its numbers are packed.
+    file, None where Plitka has no use for it. plain_setting: of a file whose numbers are packed,
+    the variable that takes such a file with plain ones.
     """
 
     title: str
     setting: str | None
-    is_quantized: bool = False
+    plain_setting: str | None = None
 
 
 def identify(header: Header) -> Identity | None:
@@ -62,7 +63,7 @@ def explain_wrong_file(header: Header, wanted: str, setting: str) -> WeightsErro
             f"{identity.title}, but not in a form that is read, it holds"
             f" {list_names(header.shapes)}"
         )
-    elif identity.is_quantized:
+    elif setting in (identity.plain_setting or "").split(" or "):
         verdict = f"{identity.title}, whose numbers are not read as they are"
         remedy = f"take the file in half or single precision (fp16, bf16 or fp32), or {remedy}"
     elif identity.setting is None:
@@ -325,7 +326,7 @@ def _mark_quantized(tensors: Tensors, identity: Identity) -> Identity:
     """Say of a model that its numbers are packed, in a form that Plitka does not read."""
     how = next((how for how, mark in _QUANTIZED if tensors.has(mark)), None)
     return (
-        Identity(f"{identity.title}, quantised ({how})", None, is_quantized=True)
+        Identity(f"{identity.title}, quantised ({how})", None, plain_setting=identity.setting)
         if how
         else identity
     )

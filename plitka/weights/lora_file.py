@@ -6,7 +6,7 @@ warns of tensors that find no module.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -342,13 +342,35 @@ class _Resolver:
             kinds.setdefault((change.component, change.method), []).append(change)
         for kind in kinds.values():
             for part in _EVEN:
-                lacking = [change for change in kind if part not in change.parts]
-                if 0 < len(lacking) < len(kind):
-                    first = next(iter(lacking[0].parts.values()))
-                    raise self._make_error(
-                        f"{first} has no {part} beside it, as {len(kind) - len(lacking)} other"
-                        " modules of its kind have"
-                    )
+                self._check_part(part, kind)
+            self._check_rotations(kind)
+
+    def _check_part(self, part: str, kind: Sequence[Change]) -> None:
+        lacking = [change for change in kind if part not in change.parts]
+        if 0 < len(lacking) < len(kind):
+            first = next(iter(lacking[0].parts.values()))
+            raise self._make_error(
+                f"{first} has no {part} beside it, as {len(kind) - len(lacking)} other modules of"
+                " its kind have"
+            )
+
+    def _check_rotations(self, kind: Sequence[Change]) -> None:
+        """PEFT's rotations have as many stages in all modules, and share a block in all or none."""
+        stages = {
+            self._header.shapes[change.parts["boft_R"]][0]: change.parts["boft_R"]
+            for change in kind
+            if "boft_R" in change.parts
+        }
+        shares: dict[bool, str] = {}
+        for change in kind:
+            if "oft_R" in change.parts and self._modules is not None:
+                rows, elements = self._header.shapes[change.parts["oft_R"]]
+                weight = self._modules[change.component][change.module].weight
+                if math.prod(weight[1:]) > adapter_methods.find_oft_size(elements):
+                    shares[rows == 1] = change.parts["oft_R"]
+        for counts in (stages, shares):
+            if len(counts) > 1:
+                raise self._make_error(f"{' and '.join(counts.values())} do not go together")
 
     def _find_scale(
         self, method: str, rank: int | None, named: Mapping[str, tuple[str, Key]]
@@ -406,7 +428,14 @@ class _Resolver:
                 )
             return {"axis": axes[0]}
         if method == "peft_oft":
-            return self._find_oft_options(fields, named["oft_R"][0])
+            return self._find_oft_options(fields, named["oft_R"][0], target)
+        if method == "peft_boft" and "boft_n_butterfly_factor" in fields:
+            name = named["boft_R"][0]
+            if self._header.shapes[name][:1] != (fields["boft_n_butterfly_factor"],):
+                raise self._make_error(
+                    f"{name} has not as many stages as boft_n_butterfly_factor in"
+                    " adapter_config.json says"
+                )
         return {}
 
     def _find_ia3_axis(self, said: object, layer: str | None) -> str | None:
@@ -422,7 +451,9 @@ class _Resolver:
             raise self._make_error("its configuration has no list as feedforward_modules")
         return "inputs" if any(layer.endswith(str(end)) for end in said) else "outputs"
 
-    def _find_oft_options(self, fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    def _find_oft_options(
+        self, fields: Mapping[str, Any], name: str, target: Target | None
+    ) -> dict[str, Any]:
         """How PEFT turns oft_R into rotations."""
         if not fields and not name.startswith("base_model."):
             # OneTrainer's copy of PEFT's OFT knows one way, and saves no configuration.
@@ -432,6 +463,11 @@ class _Resolver:
                 f"{name} is an OFT of PEFT, and no adapter_config.json says use_cayley_neumann and"
                 " oft_block_size"
             )
+        rows, elements = self._header.shapes[name]
+        size = adapter_methods.find_oft_size(elements)
+        is_parted = target is not None and math.prod(target.weight[1:]) > size
+        if rows == 1 and is_parted and not fields.get("block_share"):
+            raise self._make_error(f"{name} has one block, and its configuration says more")
         terms, eps = fields.get("num_cayley_neumann_terms", 5), fields.get("eps", 6e-5)
         if not isinstance(terms, int) or not isinstance(eps, int | float):
             raise self._make_error(f"its configuration says {terms!r} terms and eps={eps!r}")

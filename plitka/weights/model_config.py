@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from plitka.errors import WeightsError
-from plitka.weights.sdxl_architecture import PUBLISHED, WIDTHS, Config, Part
+from plitka.weights.families import FAMILIES
+from plitka.weights.sdxl_architecture import (
+    CROSS_ATTENTION,
+    PUBLISHED,
+    SD15_SCALING,
+    WIDTHS,
+    Config,
+    Part,
+)
 
 _NAMES: dict[Part, str] = {
     "unet": "a UNet",
@@ -84,20 +92,19 @@ def _refuse_other_family(part: Part, config: Config, title: str, remedy: str) ->
             family = "LCM, distilled with its guidance in it"
         else:
             width = config.get("cross_attention_dim")
-            families = {768: "SD 1.5", 1024: "SD 2", 1280: "the SDXL refiner"}
-            if isinstance(width, int) and "cross_attention_dim" in config:
-                family = families.get(width)
+            if isinstance(width, int) and width != CROSS_ATTENTION:
+                family = FAMILIES.get(width)
     if part == "vae":
         if config.get("latents_mean") or config.get("latents_std"):
             family = "Playground 2.5, with latents of its own"
         elif config.get("latent_channels", 4) != 4:
             family = "another model"
-        elif config.get("scaling_factor", 0.18215) == 0.18215:
+        elif config.get("scaling_factor", SD15_SCALING) == SD15_SCALING:
             family = "SD 1.5 or SD 2"
     if family is None:
         return
     missing = part == "vae" and "scaling_factor" not in config and family.startswith("SD 1.5")
-    why = " (its config.json has no scaling_factor, which means 0.18215)" if missing else ""
+    why = f" (its config.json has no scaling_factor, which means {SD15_SCALING})" if missing else ""
     by = "for" if part == "controlnet" else "of"
     raise WeightsError(f"{title}: {_NAMES[part]} {by} {family}, not {by} SDXL{why}; {remedy}")
 

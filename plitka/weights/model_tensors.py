@@ -5,12 +5,20 @@ know: an fp8 file's scales, a union ControlNet's transformer. Here both are erro
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.errors import WeightsError
-from plitka.weights.header import FLOATS, Header, Shape, Shapes, format_shape, list_names
+from plitka.weights.header import (
+    FLOATS,
+    Header,
+    Shape,
+    Shapes,
+    format_shape,
+    list_names,
+    strip_ones,
+)
 from plitka.weights.identification import identify
 from plitka.weights.original_names import translate_open_clip, translate_original, translate_vae
 from plitka.weights.sdxl_architecture import Part
@@ -33,7 +41,7 @@ class Source:
 
 
 def find_tensors(
-    part: Part, headers: Iterable[Header], expected: Shapes, title: str, remedy: str
+    part: Part, headers: Sequence[Header], expected: Shapes, title: str, remedy: str
 ) -> dict[str, Source]:
     """Find each of a network's tensors. Returns name in the network -> where it is.
 
@@ -80,22 +88,25 @@ def strip_prefix(header: Header, prefix: str) -> Header:
     )
 
 
-_TITLES: Mapping[Part, str] = {
-    "unet": "a UNet of SDXL alone, without text encoders and VAE",
-    "vae": "a VAE",
-    "text_encoder": "a text encoder alone, CLIP-L",
-    "text_encoder_2": "a text encoder alone, CLIP-G",
-    "controlnet": "a ControlNet for SDXL",
+_TITLES: Mapping[Part, tuple[str, ...]] = {
+    "unet": (
+        "a UNet of SDXL alone, without text encoders and VAE",
+        "a UNet alone, without text encoders and VAE",
+    ),
+    "vae": ("a VAE",),
+    "text_encoder": ("a text encoder alone, CLIP-L", "a text encoder alone, CLIP"),
+    "text_encoder_2": ("a text encoder alone, CLIP-G", "a text encoder alone, CLIP"),
+    "controlnet": ("a ControlNet for SDXL", "a ControlNet"),
 }
 """What `identify` calls the file of one network."""
 
 
 def _explain_strays(
-    part: Part, headers: Iterable[Header], strays: list[str], title: str, remedy: str
+    part: Part, headers: Sequence[Header], strays: list[str], title: str, remedy: str
 ) -> WeightsError:
     for header in headers:
         identity = identify(header)
-        if identity is not None and identity.title != _TITLES[part]:
+        if identity is not None and identity.title not in _TITLES[part]:
             return WeightsError(f"{title}: {identity.title}, which is not loaded; {remedy}")
     return WeightsError(
         f"{title}: {len(strays)} of its tensors have no place in the model: {list_names(strays)};"
@@ -105,7 +116,7 @@ def _explain_strays(
 
 def _check_tensor(source: Source, expected: Shape, title: str, remedy: str) -> None:
     shape = source.shape[::-1] if source.is_transposed else source.shape
-    if _strip_ones(shape) != _strip_ones(expected):
+    if strip_ones(shape) != strip_ones(expected):
         raise WeightsError(
             f"{title}: {source.name} has shape {format_shape(shape)}, and the model's tensor"
             f" {format_shape(expected)}; {remedy}"
@@ -115,13 +126,6 @@ def _check_tensor(source: Source, expected: Shape, title: str, remedy: str) -> N
             f"{title}: {source.name} has numbers of type {source.dtype}, which are no weights as"
             f" they are, as in a quantised file; take the file in half or single precision"
         )
-
-
-def _strip_ones(shape: Shape) -> Shape:
-    """A matrix is the same as a convolution of one pixel."""
-    while len(shape) > 2 and shape[-1] == 1:
-        shape = shape[:-1]
-    return shape
 
 
 # Names

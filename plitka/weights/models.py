@@ -17,7 +17,7 @@ from typing import Any
 
 from plitka.errors import WeightsError, extract_first_line
 from plitka.weights.header import PICKLE_SUFFIXES, Header, Shapes, list_names, read_header
-from plitka.weights.hub import BASE, BASE_WITHOUT_VAE, MODEL, Remote, read_remote_shapes
+from plitka.weights.hub import BASE, MODEL, Remote, read_remote_header, read_remote_text
 from plitka.weights.identification import explain_wrong_file, identify
 from plitka.weights.model_config import complete_config
 from plitka.weights.model_tensors import Source, find_tensors, strip_prefix
@@ -95,6 +95,14 @@ follow from the noise schedule.
 _PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder", "text_encoder_2")
 _ENCODER_WIDTHS = {"text_encoder": WIDTHS["clip_l"], "text_encoder_2": WIDTHS["clip_g"]}
 _BASE_REMEDY = f"set PLITKA_BASE to an SDXL folder, a .safetensors checkpoint or {SDXL}"
+_BASE_SETTING = "PLITKA_BASE"
+_VAE_REMEDY = (
+    "set PLITKA_VAE to an SDXL VAE (a folder, a file or a repository of the hub) or to base"
+)
+_CONTROLNET_REMEDY = (
+    "set {setting} to a ControlNet for SDXL: a folder, a file or a repository of the hub"
+)
+_MOST_JSON = 2**20  # bytes of a configuration on the hub
 _AGAIN = f"copy or download it again, or {_BASE_REMEDY}"
 
 
@@ -126,7 +134,8 @@ def check_base(
     strays = [
         name
         for name in header.shapes
-        if not name.startswith((*_IN_CHECKPOINT.values(), *noise.marks))
+        if not name.startswith(tuple(_IN_CHECKPOINT.values()))
+        and name not in noise.marks
         and not _LEFTOVERS.fullmatch(name)
     ]
     if strays:
@@ -135,17 +144,14 @@ def check_base(
             f" {list_names(strays)}; {_AGAIN}"
         )
     models = {
-        part: _check_tensors(
-            part, path, [parts[part]], _read_config(part, configs, architecture), architecture
-        )
-        for part in _PARTS
-        if own_vae or part != "vae"
+        part: _check_tensors(part, path, [parts[part]], _read_config(part, configs), architecture)
+        for part in _list_parts(own_vae)
     }
     knows_tokens = configs is not None and _check_tokenizers(configs, models, architecture)
     return Base(path, models, configs, knows_tokens, noise)
 
 
-def _read_config(part: Part, configs: Path | None, architecture: Architecture) -> Config:
+def _read_config(part: Part, configs: Path | None) -> Config:
     """A complete configuration: of the folder beside a checkpoint, or the published one."""
     if configs is None:
         return PUBLISHED[part].config
@@ -161,6 +167,19 @@ def _read_noise(configs: Path | None) -> Noise:
     return read_scheduler(_read_json(file, _AGAIN), str(file), _BASE_REMEDY)
 
 
+def _list_tensors(
+    part: Part, place: str, config: Config, architecture: Architecture, remedy: str
+) -> Shapes:
+    """The shapes of a network's tensors. config: complete. place: for the sentence."""
+    try:
+        return architecture.list_tensors(part, config)
+    except ValueError as error:
+        raise WeightsError(
+            f"{place}: no network can be built by its config.json ({extract_first_line(error)});"
+            f" {remedy}"
+        ) from None
+
+
 def _check_tensors(
     part: Part,
     place: Path,
@@ -170,41 +189,79 @@ def _check_tensors(
     remedy: str = _AGAIN,
 ) -> Model:
     """Find every tensor of a network in its files. config: complete."""
-    try:
-        shapes = architecture.list_tensors(part, config)
-    except ValueError as error:
-        raise WeightsError(
-            f"{place}: no network can be built by its config.json ({extract_first_line(error)});"
-            f" {remedy}"
-        ) from None
+    shapes = _list_tensors(part, str(place), config, architecture, remedy)
     tensors = find_tensors(part, headers, shapes, str(place), remedy)
     return Model(part, place, config, tensors, shapes)
 
 
-def check_remote_base(remote: Remote, own_vae: bool) -> RemoteBase:
-    """Check the weights of a base model on the hub, before they are fetched."""
-    shapes: dict[str, Shapes] = {}
-    for component, stem in (BASE if own_vae else BASE_WITHOUT_VAE).items():
-        place = f"{remote.repository}/{component}"
-        shapes[component] = read_remote_shapes(remote, component, "PLITKA_BASE")
-        if not shapes[component]:
-            raise WeightsError(f"{place}: holds no {stem}.safetensors; {_BASE_REMEDY}")
-        _check_width(place, component, shapes[component])
+def check_remote_base(remote: Remote, architecture: Architecture, own_vae: bool) -> RemoteBase:
+    """Check a base model on the hub before it is fetched, but for its tokenizers."""
+    _check_pipeline(
+        _read_remote_json(remote, "model_index.json", _BASE_SETTING, _BASE_REMEDY),
+        remote.repository,
+    )
+    file = "scheduler/scheduler_config.json"
+    scheduler = _read_remote_json(remote, file, _BASE_SETTING, _BASE_REMEDY)
+    read_scheduler(scheduler, f"{remote.repository}/{file}", _BASE_REMEDY)
+    shapes: dict[str, Shapes] = {
+        part: _check_remote_part(part, remote, part, architecture, _BASE_SETTING, _BASE_REMEDY)[1]
+        for part in _list_parts(own_vae)
+    }
     return RemoteBase(remote, shapes)
 
 
+def check_remote_vae(remote: Remote, architecture: Architecture) -> None:
+    """Check a VAE on the hub before it is fetched."""
+    _check_remote_part("vae", remote, "", architecture, "PLITKA_VAE", _VAE_REMEDY)
+
+
+def check_remote_controlnet(
+    remote: Remote, setting: str, architecture: Architecture, unet: Config | None
+) -> None:
+    """Check a ControlNet on the hub before it is fetched."""
+    remedy = _CONTROLNET_REMEDY.format(setting=setting)
+    config, _ = _check_remote_part("controlnet", remote, "", architecture, setting, remedy)
+    _compare_with_unet(config, unet, remote.repository, remedy)
+
+
+def _check_remote_part(
+    part: Part, remote: Remote, folder: str, architecture: Architecture, setting: str, remedy: str
+) -> tuple[Config, Shapes]:
+    """Check a network in a folder of a repository, "" for its top, by configuration and headers.
+
+    Returns its complete configuration, and the shapes of its tensors.
+    """
+    place = f"{remote.repository}/{folder}".rstrip("/")
+    path = f"{folder}/" if folder else ""
+    config = _read_remote_json(remote, f"{path}config.json", setting, remedy)
+    headers = [
+        read_remote_header(remote.repository, file, setting)
+        for file in remote.files
+        if re.fullmatch(rf"{path}[^/]+\.safetensors", file)
+    ]
+    if not headers:
+        raise WeightsError(f"{place}: holds no .safetensors of {part}; {remedy}")
+    _check_width(place, part, {n: s for held in headers for n, s in held.shapes.items()})
+    complete = complete_config(part, config, place, remedy)
+    shapes = _list_tensors(part, place, complete, architecture, remedy)
+    find_tensors(part, headers, shapes, place, remedy)
+    return complete, shapes
+
+
+def _read_remote_json(remote: Remote, file: str, setting: str, remedy: str) -> dict[str, Any]:
+    title = f"{remote.repository}/{file}"
+    if file not in remote.files:
+        raise WeightsError(f"{title}: no such file; {remedy}")
+    text = read_remote_text(remote.repository, file, setting, _MOST_JSON)
+    return _parse_json(text, title, remedy)
+
+
 def _check_base_folder(folder: Path, architecture: Architecture, own_vae: bool) -> Base:
-    index = _read_json(folder / "model_index.json", _BASE_REMEDY)
-    kind = str(index.get("_class_name"))
-    if not kind.startswith("StableDiffusionXL"):
-        family = "SD 1.5 or SD 2" if kind.startswith("StableDiffusionPipeline") else "another model"
-        raise WeightsError(f"{folder}: a {kind}, made for {family}, not SDXL; {_BASE_REMEDY}")
+    _check_pipeline(_read_json(folder / "model_index.json", _BASE_REMEDY), str(folder))
     remedy = f"copy or download the whole folder again, or {_BASE_REMEDY}"
     noise = _read_noise(folder)
     models: dict[Part, Model] = {}
-    for part in _PARTS:
-        if part == "vae" and not own_vae:
-            continue
+    for part in _list_parts(own_vae):
         place = folder / part
         headers = _read_headers(place, BASE[part], remedy)
         _check_width(str(place), part, {n: s for held in headers for n, s in held.shapes.items()})
@@ -213,6 +270,18 @@ def _check_base_folder(folder: Path, architecture: Architecture, own_vae: bool) 
         models[part] = _check_tensors(part, place, headers, complete, architecture, remedy)
     knows_tokens = _check_tokenizers(folder, models, architecture)
     return Base(folder, models, folder, knows_tokens, noise)
+
+
+def _check_pipeline(index: Mapping[str, Any], place: str) -> None:
+    """Check by a model_index.json that a model is SDXL's. place: for the sentence."""
+    kind = str(index.get("_class_name"))
+    if not kind.startswith("StableDiffusionXL"):
+        family = "SD 1.5 or SD 2" if kind.startswith("StableDiffusionPipeline") else "another model"
+        raise WeightsError(f"{place}: a {kind}, made for {family}, not SDXL; {_BASE_REMEDY}")
+
+
+def _list_parts(own_vae: bool) -> tuple[Part, ...]:
+    return tuple(part for part in _PARTS if own_vae or part != "vae")
 
 
 def _check_tokenizers(
@@ -279,7 +348,7 @@ def _check_width(path: str, component: str, shapes: Shapes) -> None:
 def _check_unet_width(path: str, shapes: Shapes) -> None:
     widths = {shape[1] for name, shape in shapes.items() if name.endswith("attn2.to_k.weight")}
     if widths and widths != {CROSS_ATTENTION}:
-        family = OTHER_FAMILIES.get(min(widths, default=0), "another model")
+        family = OTHER_FAMILIES.get(min(widths), "another model")
         raise WeightsError(f"{path}: a UNet of {family}, not of SDXL; {_BASE_REMEDY}")
     channels = shapes.get("conv_in.weight", (0, 4))[1]
     if channels != 4:
@@ -292,7 +361,7 @@ def _check_unet_width(path: str, shapes: Shapes) -> None:
 def _check_encoder_width(path: str, shapes: Shapes, width: int) -> None:
     widths = {s[-1] for name, s in shapes.items() if name.endswith("token_embedding.weight")}
     if widths and widths != {width}:
-        wide = ", ".join(map(str, sorted(widths))) or "of no known width"
+        wide = ", ".join(map(str, sorted(widths)))
         raise WeightsError(
             f"{path}: a text encoder {wide} wide, and SDXL's is {width}; {_BASE_REMEDY}"
         )
@@ -322,8 +391,11 @@ def _list_weight_files(folder: Path, stem: str, variant: str | None) -> list[Pat
     index = folder / f"{stem}.safetensors.index{dotted}.json"
     if not index.is_file():
         return []
-    shards = _read_json(index, "download it again").get("weight_map", {})
-    return [folder / name for name in sorted(set(map(str, shards.values())))]
+    shards = _read_json(index, "download it again").get("weight_map")
+    names = set(shards.values()) if isinstance(shards, dict) else set()
+    if not names or not all(isinstance(n, str) and Path(n).name == n for n in names):
+        raise WeightsError(f"{index}: names no files of weights beside it; download it again")
+    return [folder / name for name in sorted(names)]
 
 
 def check_controlnet(
@@ -333,20 +405,14 @@ def check_controlnet(
 
     source: a folder or a file. unet: the base model's configuration, None where it is not here.
     """
-    remedy = f"set {setting} to a ControlNet for SDXL: a folder, a file or a repository of the hub"
-    place, headers, config = _read_part("controlnet", source, setting, remedy)
-    own = dict(PUBLISHED["controlnet"].config) if unet is None else _derive_controlnet(unet)
+    remedy = _CONTROLNET_REMEDY.format(setting=setting)
+    place, headers, config = _read_part("controlnet", source, remedy)
     if config is None:
-        config = {**own, **_read_hint_channels(headers[0].shapes)}
+        config = {**_derive_controlnet(unet or {}), **_read_hint_channels(headers[0].shapes)}
         _refuse_other_file(headers[0], "a ControlNet for SDXL", setting)
     else:
         config = complete_config("controlnet", config, str(place), remedy)
-    for name in _SHARED if unet is not None else ():
-        if config[name] != own[name]:
-            raise WeightsError(
-                f"{place}: {name} is {config[name]}, and the base model's is {own[name]}, so it"
-                f" does not fit; {remedy}"
-            )
+    _compare_with_unet(config, unet, str(place), remedy)
     return _check_tensors("controlnet", place, headers, config, architecture, remedy)
 
 
@@ -359,8 +425,19 @@ _SHARED = (
 """Fields in which a ControlNet must be as the UNet that it controls."""
 
 
+def _compare_with_unet(config: Config, unet: Config | None, place: str, remedy: str) -> None:
+    """Raise WeightsError for a ControlNet of another form than the UNet, None where not known."""
+    for name in _SHARED if unet is not None else ():
+        own = (unet or {}).get(name)
+        if config[name] != own:
+            raise WeightsError(
+                f"{place}: {name} is {config[name]}, and the base model's is {own}, so it does not"
+                f" fit; {remedy}"
+            )
+
+
 def _derive_controlnet(unet: Config) -> dict[str, Any]:
-    """The configuration of a ControlNet that was trained for a UNet."""
+    """The configuration of a ControlNet for a UNet; what that does not say is as published."""
     return {name: unet.get(name, usual) for name, usual in PUBLISHED["controlnet"].config.items()}
 
 
@@ -391,23 +468,19 @@ def check_vae(source: Path, architecture: Architecture, base: Base | None = None
 
     source: a folder or a file. base: the base model, whose own VAE has the same form.
     """
-    remedy = (
-        "set PLITKA_VAE to an SDXL VAE (a folder, a file or a repository of the hub) or to base"
-    )
-    place, headers, config = _read_part("vae", source, "PLITKA_VAE", remedy)
+    remedy = _VAE_REMEDY
+    place, headers, config = _read_part("vae", source, remedy)
     if config is None:
         _refuse_other_file(headers[0], "a VAE for SDXL", "PLITKA_VAE")
         folder = None if base is None or base.tokenizers is None else base.tokenizers
         beside = folder is not None and (folder / "vae" / "config.json").is_file()
-        complete = _read_config("vae", folder if beside else None, architecture)
+        complete = _read_config("vae", folder if beside else None)
     else:
         complete = complete_config("vae", config, str(place), remedy)
     return _check_tensors("vae", place, headers, complete, architecture, remedy)
 
 
-def _read_part(
-    part: Part, source: Path, setting: str, remedy: str
-) -> tuple[Path, list[Header], Config | None]:
+def _read_part(part: Part, source: Path, remedy: str) -> tuple[Path, list[Header], Config | None]:
     """Read a VAE or a ControlNet: its place, its headers, and its config.json where it has one."""
     if source.is_dir():
         config = _read_json(source / "config.json", remedy)
@@ -430,13 +503,21 @@ def _refuse_other_file(header: Header, wanted: str, setting: str) -> None:
 
 def _read_json(path: Path, remedy: str) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise WeightsError(f"{path}: no such file; {remedy}") from None
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); {remedy}") from None
-    except ValueError:
+    except UnicodeDecodeError:
         raise WeightsError(f"{path}: not JSON; {remedy}") from None
+    return _parse_json(text, str(path), remedy)
+
+
+def _parse_json(text: str, title: str, remedy: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise WeightsError(f"{title}: not JSON; {remedy}") from None
     if not isinstance(value, dict):
-        raise WeightsError(f"{path}: not a JSON object; {remedy}")
+        raise WeightsError(f"{title}: not a JSON object; {remedy}")
     return value

@@ -28,33 +28,25 @@ class Noise:
 
 
 _V, _ZERO_TERMINAL = "v_pred", "ztsnr"
-_EDM = {
-    "edm_vpred.sigma_max": "CosXL, which sees noise as EDM does",
-    "edm_mean": "Playground 2.5, with latents of its own and EDM's noise",
-    "edm_std": "Playground 2.5, with latents of its own and EDM's noise",
-}
 
 
 def read_marks(header: Header, configured: Noise, remedy: str) -> Noise:
     """Read what a checkpoint says of itself. configured: what is beside it says.
 
-    Raises WeightsError for models that see noise in another way than SDXL's.
+    Raises WeightsError for marks that contradict each other.
     """
-    for mark, family in _EDM.items():
-        if mark in header.shapes:
-            raise WeightsError(
-                f"{header.title}: a checkpoint of {family}, which is not drawn; {remedy}"
-            )
     marks = tuple(name for name in (_V, _ZERO_TERMINAL) if name in header.shapes)
     noted = {
         header.metadata.get(name, "").lower()
         for name in ("modelspec.prediction_type", "modelspec.predict_key", "prediction_type")
     }
     predicts_v = _V in marks or bool(noted & {"v", "v_prediction", "v-prediction"})
-    return Noise(
-        prediction="v_prediction" if predicts_v else configured.prediction,
-        is_zero_terminal=_ZERO_TERMINAL in marks or configured.is_zero_terminal,
-        marks=marks,
+    return _make_noise(
+        "v_prediction" if predicts_v else configured.prediction,
+        _ZERO_TERMINAL in marks or configured.is_zero_terminal,
+        marks,
+        header.title,
+        remedy,
     )
 
 
@@ -81,4 +73,21 @@ def read_scheduler(config: Config, title: str, remedy: str) -> Noise:
             f"{title}: prediction_type is {prediction}, and epsilon and v_prediction are drawn;"
             f" {remedy}"
         )
-    return Noise(prediction, config.get("rescale_betas_zero_snr") is True)
+    is_zero_terminal = bool(config.get("rescale_betas_zero_snr"))
+    return _make_noise(prediction, is_zero_terminal, (), title, remedy)
+
+
+def _make_noise(
+    prediction: Prediction,
+    is_zero_terminal: bool,
+    marks: tuple[str, ...],
+    title: str,
+    remedy: str,
+) -> Noise:
+    """Raises WeightsError where the two cannot go together: noise alone tells nothing of itself."""
+    if is_zero_terminal and prediction == "epsilon":
+        raise WeightsError(
+            f"{title}: says zero-terminal SNR ({_ZERO_TERMINAL}, rescale_betas_zero_snr) and not"
+            f" v-prediction, without which nothing can be drawn from noise alone; {remedy}"
+        )
+    return Noise(prediction, is_zero_terminal, marks)

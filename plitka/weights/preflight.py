@@ -187,7 +187,7 @@ def _inspect_base(
     def check() -> Base | RemoteBase:
         source = find_source(settings.base, "PLITKA_BASE", BASE if own_vae else BASE_WITHOUT_VAE)
         if isinstance(source, Remote):
-            return models.check_remote_base(source, own_vae)
+            return models.check_remote_base(source, architecture, own_vae)
         beside = source.parent if (source.parent / "model_index.json").is_file() else None
         return models.check_base(source, architecture, own_vae, beside)
 
@@ -231,6 +231,7 @@ def _inspect_vae(
     def check() -> Model | Remote:
         source = find_source(settings.vae, "PLITKA_VAE", MODEL)
         if isinstance(source, Remote):
+            models.check_remote_vae(source, architecture)
             return source
         return models.check_vae(source, architecture, base if isinstance(base, Base) else None)
 
@@ -249,6 +250,7 @@ def _inspect_controlnet(
     def check() -> Model | Remote:
         source = find_source(settings.controlnets[kind], setting, MODEL)
         if isinstance(source, Remote):
+            models.check_remote_controlnet(source, setting, architecture, unet)
             return source
         return models.check_controlnet(source, setting, architecture, unet)
 
@@ -332,6 +334,7 @@ def _check_adapter(
     describe: Callable[[AdapterFiles, T], str],
 ) -> _InspectedAdapter[T]:
     """Find the files of a part and check them; an error becomes a finding."""
+    files = None
     try:
         files = find()
         assert files is not None  # what may be left out has been answered before
@@ -340,7 +343,7 @@ def _check_adapter(
             for header in files.headers:
                 refuse_nonfinite(header)
     except WeightsError as fault:
-        return None, None, Finding(part, str(fault), fault=True)
+        return files, None, Finding(part, str(fault), fault=True)
     verdict = describe(files, value)
     if files.remote is not None:
         verdict = f"{_describe(files.remote)}; {verdict}"

@@ -1,5 +1,6 @@
 """Weights from the hub: what is fetched, when, and what happens without it."""
 
+import json
 import os
 import re
 import shutil
@@ -132,7 +133,11 @@ def test_a_lora_is_resolved_against_the_base_that_is_fetched_whatever_its_shapes
         assert re.search(rf"ok +LoRA: {lora}: \d+ modules, rank 2, 4, 8\n", before.stdout)
         assert not published.fetched
         headers = {f"{SDXL}/{name}" for name in ("unet", "text_encoder", "text_encoder_2")}
-        assert {name.rpartition("/")[0] for name in published.glanced} == headers
+        glanced = {n.rpartition("/")[0] for n in published.glanced if n.endswith(".safetensors")}
+        assert glanced == headers | {
+            "madebyollin/sdxl-vae-fp16-fix",
+            "diffusers/controlnet-canny-sdxl-1.0",
+        }
         save = ["-c", SAVE_UNET, str(saved)]
         run = python(save, small_sdxl, cache, published.address, LORA=lora)
     assert run.returncode == 0, run.stderr
@@ -177,7 +182,49 @@ def test_a_hub_that_lists_files_and_refuses_them_is_told_at_once_with_what_to_do
     with hub(repositories, refuses=".safetensors") as published:
         check = ["-m", "plitka", "check"]
         run = python(check, small_sdxl, tmp_path / "cache", published.address)
-    (fault,) = (line for line in run.stdout.splitlines() if "could not be read" in line)
+    fault, *_ = (line for line in run.stdout.splitlines() if "could not be read" in line)
     assert fault.startswith(f"FAULT  base: {SDXL}: unet/")
     assert fault.endswith("; try again, or set PLITKA_BASE to a folder")
     assert "Traceback" not in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("repository", "file", "fields", "sentence"),
+    [
+        (SDXL, "unet/config.json", {"encoder_hid_dim": 4096}, "a UNet of Kolors, not of SDXL"),
+        (
+            SDXL,
+            "scheduler/scheduler_config.json",
+            {"_class_name": "EDMEulerScheduler"},
+            "for models such as Playground 2.5 and CosXL",
+        ),
+        (SDXL, "model_index.json", {"_class_name": "FluxPipeline"}, "made for another model"),
+        ("madebyollin/sdxl-vae-fp16-fix", "config.json", {"scaling_factor": 0.18215}, "SD 1.5"),
+        (
+            "diffusers/controlnet-canny-sdxl-1.0",
+            "config.json",
+            {"cross_attention_dim": 768},
+            "a ControlNet for SD 1.5, not for SDXL",
+        ),
+    ],
+)
+def test_a_repository_of_another_kind_is_told_by_check_before_it_is_fetched(
+    repository: str,
+    file: str,
+    fields: dict[str, object],
+    sentence: str,
+    small_sdxl: SmallSdxl,
+    repositories: dict[str, Path],
+    tmp_path: Path,
+) -> None:
+    folder = Path(shutil.copytree(repositories[repository], tmp_path / "copy"))
+    copy = repositories | {repository: folder}
+    config = copy[repository] / file
+    config.write_text(json.dumps({**json.loads(config.read_text()), **fields}))
+    with hub(copy) as published:
+        check = ["-m", "plitka", "check"]
+        run = python(check, small_sdxl, tmp_path / "cache", published.address)
+        assert not published.fetched
+    (fault,) = (line for line in run.stdout.splitlines() if sentence in line)
+    assert fault.startswith("FAULT")
+    assert repository in fault
