@@ -100,7 +100,7 @@ class Settings:
 
     @property
     def package(self) -> str | None:
-        """A folder, .tar or .zip with a LoRA and embeddings, as `setup(weights)` takes it."""
+        """A folder, an archive, a file or its address, with a LoRA and embeddings in it."""
         return self.variables.get(PACKAGE) or None
 
     @property
@@ -188,13 +188,13 @@ VARIABLES = (
     ),
     Variable(
         weights.CONTROLNET_SETTINGS["canny"],
-        "repository or folder",
+        "file, folder or repository",
         weights.CONTROLNETS["canny"],
         "The Canny ControlNet. It is loaded when a picture first needs it.",
     ),
     Variable(
         weights.CONTROLNET_SETTINGS["softedge"],
-        "repository or folder",
+        "file, folder or repository",
         weights.CONTROLNETS["softedge"],
         "The SoftEdge ControlNet, likewise.",
     ),

@@ -26,7 +26,8 @@ def inspect_installation(
 ) -> Iterator[Finding]:
     """Inspect what an engine needs, and give each finding as soon as it is made.
 
-    Loads no weights, and fetches nothing. package: as `load_engine` takes it.
+    Loads no weights, and fetches none but a package at an address. package: as `load_engine` takes
+    it.
     """
     yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
     if engine == "render":

@@ -18,7 +18,7 @@ _MARKS: dict[str, tuple[type[np.unsignedinteger], int]] = {
     "F8_E5M2": (np.uint8, 0x7C),
     "F8_E4M3": (np.uint8, 0x7F),
 }
-_CHUNK = 2**24  # numbers that are looked at at once
+_CHUNK = 2**24  # numbers of one look
 
 
 def refuse_nonfinite(header: Header) -> None:

@@ -218,7 +218,8 @@ class _Resolver:
                 adapters.add(key.adapter)
         if len(adapters - {""}) > 1:
             raise self._make_error(
-                f"holds more than one adapter: {list_names(sorted(adapters - {''}))}"
+                f"holds more than one adapter: {list_names(sorted(adapters - {''}))}",
+                "save one of them alone",
             )
         return updates, strays
 
@@ -424,7 +425,8 @@ class _Resolver:
             if len(axes) != 1:
                 raise self._make_error(
                     f"{name} is for the {' or the '.join(forms)} of a module, and no"
-                    " adapter_config.json says the same"
+                    " adapter_config.json says the same",
+                    f"put {CONFIG_FILE} beside the file as PEFT saved it",
                 )
             return {"axis": axes[0]}
         if method == "peft_oft":
@@ -461,7 +463,8 @@ class _Resolver:
         if "use_cayley_neumann" not in fields or "oft_block_size" not in fields:
             raise self._make_error(
                 f"{name} is an OFT of PEFT, and no adapter_config.json says use_cayley_neumann and"
-                " oft_block_size"
+                " oft_block_size",
+                f"put {CONFIG_FILE} beside the file as PEFT saved it",
             )
         rows, elements = self._header.shapes[name]
         size = adapter_methods.find_oft_size(elements)
@@ -487,14 +490,13 @@ class _Resolver:
             f"{list_names(shown)} {verb} not fit {component} {module} ({format_shape(weight)})"
         )
 
-    def _make_error(self, state: str) -> WeightsError:
+    def _make_error(
+        self, state: str, remedy: str = "copy or download it again as its trainer wrote it"
+    ) -> WeightsError:
         """The error for an adapter with a fault: where it is of another family, that is said."""
         if self._is_for_another_family():
             return explain_wrong_file(self._header, _WANTED, self._setting)
-        return WeightsError(
-            f"{self._header.title}: {state}; copy or download it again as its trainer wrote it, or"
-            f" set {self._setting}=none"
-        )
+        return WeightsError(f"{self._header.title}: {state}; {remedy}, or set {self._setting}=none")
 
     def _make_unread_error(self, kind: str, name: str) -> WeightsError:
         """The error for what a sound file holds, and is not read."""

@@ -414,6 +414,36 @@ def test_a_model_that_predicts_v_is_drawn_so(
     assert picture.std() > 1
 
 
+@pytest.mark.parametrize("in_checkpoint", [False, True])
+def test_zero_terminal_snr_without_v_prediction_is_refused(
+    in_checkpoint: bool, base: Path, small_sdxl: SmallSdxl, refuse: Callable[..., str]
+) -> None:
+    """From noise alone a prediction of the noise tells nothing of the picture."""
+    at = base
+    if in_checkpoint:
+        at = small.save_checkpoint(base / "checkpoint.safetensors", small_sdxl.base)
+        change_tensors(at, lambda held: held.update(ztsnr=torch.tensor([])))
+    else:
+        config = base / "scheduler" / "scheduler_config.json"
+        changed = {**json.loads(config.read_text()), "rescale_betas_zero_snr": True}
+        config.write_text(json.dumps(changed))
+    assert "says zero-terminal SNR" in refuse(BASE=at)
+
+
+@pytest.mark.parametrize(
+    "index", [[], {}, {"weight_map": []}, {"weight_map": {"a": "../x.safetensors"}}]
+)
+def test_a_damaged_index_of_shards_is_refused(
+    index: object, base: Path, refuse: Callable[..., str]
+) -> None:
+    (base / UNET).unlink()
+    file = base / "unet" / "diffusion_pytorch_model.safetensors.index.json"
+    file.write_text(json.dumps(index))
+    said = refuse(BASE=base)
+    assert said.startswith(str(file))
+    assert "again" in said
+
+
 def test_a_model_that_predicts_v_stays_one_when_it_is_baked(
     base: Path, load_sdxl: LoadSdxl, tmp_path: Path, small_sdxl: SmallSdxl
 ) -> None:

@@ -17,8 +17,8 @@ class ControlNets:
     """The networks that pictures have needed so far, each loaded once.
 
     sources: kind -> folder, file or repository of the hub. unet: the configuration of the UNet that
-    they are for. needed: bytes of memory that must be free
-    before a network is loaded; others are evicted for it, the one used longest ago first.
+    they are for. needed: bytes of memory that must be free before a network is loaded; others are
+    evicted for it, the one used longest ago first.
     """
 
     def __init__(

@@ -49,7 +49,7 @@ class Loaded:
     device: Device
     memory_plan: MemoryPlan
     needs: Needs
-    controlnets: Mapping[str, str]  # kind -> folder or repository
+    controlnets: Mapping[str, str]  # kind -> folder, file or repository
     options: Options
     turbo: LoraAdapter | None  # switched on for the quality `turbo`
     turbo_scheduler: Any
@@ -59,7 +59,7 @@ class Loaded:
 def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
     """Do all that setup() does. Raises EngineError; faults of the files come before any loading.
 
-    source: the folder, archive or file that setup() was given as weights.
+    source: the folder, archive, file or address that setup() was given as weights.
     """
     quiet_libraries()
     chosen = device.choose_device(settings.memory_fraction)
