@@ -161,7 +161,7 @@ VARIABLES = (
     ),
     Variable(
         weights.VAE,
-        "repository or folder, or `base`",
+        "file, folder or repository, or `base`",
         weights.SDXL_VAE,
         "The VAE; `base` takes the base model's own.",
     ),
