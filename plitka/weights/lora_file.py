@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from plitka.errors import WeightsError
 from plitka.weights import adapter_methods
 from plitka.weights.adapter_config import (
+    CONFIG_FILE,
     AdapterConfig,
     Scale,
     find_config,

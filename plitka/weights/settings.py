@@ -36,9 +36,9 @@ class WeightsSettings:
 
     base: repository, folder or checkpoint. vae: likewise, or "base" for the base model's own.
     lora, embeddings: file, folder, repository or a file in one; None runs without. controlnets:
-    kind -> repository or folder. turbo_lora: a distilled LoRA for the quality `turbo`. trigger: the
-    prompt's first word; None for what the files say. named: the variables that the environment
-    holds. cache: the folder for weights that an address names.
+    kind -> repository, folder or file. turbo_lora: a distilled LoRA for the quality `turbo`.
+    trigger: the prompt's first word; None for what the files say. named: the variables that the
+    environment holds. cache: the folder for weights that an address names.
     """
 
     base: str
