@@ -24,7 +24,9 @@ from plitka.weights.adapter_files import (
     list_folder,
     read_single_package,
 )
-from plitka.weights.download import describe_address, fetch_weights_file, is_address
+from plitka.weights.address import describe_address, is_address
+from plitka.weights.content import find_kind
+from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES
 
 MAX_FILES = 1000
@@ -62,7 +64,7 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
     path = Path(path).expanduser()
     if path.is_dir():
         yield find_package(list_folder(path))
-    elif path.suffix.lower() in (*WEIGHTS, *PICKLE_SUFFIXES) and path.exists():
+    elif _is_single(path):
         yield read_single_package(path, title)
     else:
         with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
@@ -70,12 +72,23 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
             yield find_package(list_folder(Path(name), title, passed_over))
 
 
+def _is_single(path: Path) -> bool:
+    """Whether a file is to be read as one of weights: by its content, else by its name."""
+    try:
+        kind = find_kind(path)
+    except OSError:  # named where it is read
+        kind = None
+    named = path.suffix.lower() in (*WEIGHTS, *PICKLE_SUFFIXES) and path.exists()
+    return kind == "safetensors" or (kind is None and named)
+
+
 def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
     """Unpack what is kept; returns the names of the files that are not."""
     try:
-        if zipfile.is_zipfile(path):
+        kind = find_kind(path)
+        if kind == "zip":
             return _unpack_zip(path, title, folder)
-        if tarfile.is_tarfile(path):
+        if kind == "tar":
             return _unpack_tar(path, title, folder)
         raise WeightsError(
             f"{title}: neither a folder nor a .tar or .zip that can be read; weights take one of"

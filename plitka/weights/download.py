@@ -14,39 +14,38 @@ import base64
 import fcntl
 import hashlib
 import json
-import logging
 import re
-import socket
-import ssl
-import tarfile
+import tempfile
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from plitka.errors import WeightsError, extract_first_line
 from plitka.runtime import logs
 from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import log
+from plitka.weights import content
+from plitka.weights.address import (
+    describe_address,
+    make_address_error,
+    make_key,
+    refuse_address,
+)
+from plitka.weights.https_client import explain_connection, is_untrusted, open_client
 
 if TYPE_CHECKING:
     import httpx2
 
 MAX_BYTES = 4 * 2**30 + 2**26  # what an archive may hold unpacked, and room for its own entries
 _MAX_REDIRECTS = 5
-_START = 4096  # bytes that a page is told by
+_TAR_BLOCK = 512  # bytes; less of a file does not show what it is
 _PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before each new attempt; a longer part starts them anew
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _ABSENT = frozenset({401, 403, 404, 410})
-_SIGNATURES = re.compile(  # parameters that differ from one signed address of a file to the next
-    r"x-(amz|goog|oss|cos|ms)-.*|(awsaccesskeyid|googleaccessid|key-pair-id|policy|expires?|exp"
-    r"|signature|sig|token|__token__|hdnts|access_token|se|sp|sv|sr|st|spr|sk[a-z]+)",
-    re.IGNORECASE,
-)
 
 
 class _Broken(Exception):
@@ -77,21 +76,21 @@ class _State:
         return self.size is not None and self.size == other.size
 
 
-def is_address(text: str) -> bool:
-    """Whether a setting names an address, of whatever scheme, and not a path."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|data:", text) is not None
-
-
-def describe_address(address: str) -> str:
-    """The address without what may be secret: scheme, host and path alone."""
-    bare = re.split(r"[?#]", address, maxsplit=1)[0]
-    return re.sub(r"^([^/]*://)[^/]*@", r"\1", bare)[:300]
-
-
 def find_cache(env: Mapping[str, str]) -> Path:
-    """The folder that weights are kept in: plitka/weights in the user's folder of caches."""
-    named = env.get("XDG_CACHE_HOME", "")
-    caches = Path(named) if Path(named).is_absolute() else Path.home() / ".cache"
+    """The folder that weights are kept in: plitka/weights in the user's folder of caches.
+
+    A user without a home, as a container may run by, has it in the folder for temporary files.
+    """
+    named, home = Path(env.get("XDG_CACHE_HOME", "")), Path(env.get("HOME", ""))
+    if named.is_absolute():
+        caches = named
+    elif home.is_absolute():
+        caches = home / ".cache"
+    else:
+        try:
+            caches = Path(tempfile.gettempdir())
+        except FileNotFoundError:  # none can be written; the fault is named where one is needed
+            caches = Path("/var/cache")
     return caches / "plitka" / "weights"
 
 
@@ -102,55 +101,26 @@ def fetch_weights_file(address: str, cache: Path, limit: int = MAX_BYTES) -> Pat
     that was fetched before is fetched anew only where the server says that it has changed; where
     the server does not answer, it is used as it is. Raises WeightsError.
     """
-    _refuse_address(address, address)
+    refuse_address(address, address)
     where = describe_address(address)
-    folder = cache / hashlib.sha256(_make_key(address).encode()).hexdigest()[:24]
+    folder = cache / hashlib.sha256(make_key(address).encode()).hexdigest()[:24]
     start = time.perf_counter()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder, where), _quiet_client_logs():
-            path, verdict = _Fetch(address, folder, limit).run()
-    except OSError as error:
-        raise WeightsError(
-            f"{where}: cannot be kept in {folder} ({error.strerror or extract_first_line(error)});"
-            " make room there, or set XDG_CACHE_HOME to a folder that can be written"
-        ) from error
+    with open_client(where) as client:
+        try:  # the client's own errors are none of the system's, so those are of the files
+            folder.mkdir(parents=True, exist_ok=True)
+            with _lock(folder, where):
+                path, verdict = _Fetch(client, address, folder, limit).run()
+        except OSError as error:
+            reason = error.strerror or extract_first_line(error)
+            raise WeightsError(
+                f"{where}: cannot be kept in {folder} ({reason}); make room there, or set"
+                " XDG_CACHE_HOME to a folder that can be written"
+            ) from error
     seconds = time.perf_counter() - start
     fields = {"stage": "fetch weights", "seconds": round(seconds, 3)}
     size = format_gib(path.stat().st_size)
     log.info("fetch weights: %.2f s, %s, %s, %s", seconds, where, size, verdict, extra=fields)
     return path
-
-
-def _refuse_address(address: str, given: str) -> None:
-    """Raise WeightsError unless an address is https. given: the one that the operator wrote."""
-    where = describe_address(given)
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname
-        _ = parts.port
-    except ValueError:
-        raise WeightsError(f"{where}: not an address; give an https address of a file") from None
-    redirect = "" if address == given else ", to which it redirects"
-    if parts.scheme.lower() != "https":
-        raise WeightsError(
-            f"{where}: {parts.scheme or 'no scheme'}{redirect} is refused, as weights are fetched"
-            " by https alone; give an https address, or download the file and give its path"
-        )
-    if parts.username is not None or parts.password is not None:
-        raise WeightsError(
-            f"{where}: the address{redirect} holds a user or a password; give a signed address,"
-            " or download the file and give its path"
-        )
-    if not host:
-        raise WeightsError(f"{where}: names no host; give an https address of a file")
-
-
-def _make_key(address: str) -> str:
-    """What stays of an address where it is signed anew: it names the file."""
-    parts = urlsplit(address)
-    named = [pair for pair in parse_qsl(parts.query, True) if not _SIGNATURES.fullmatch(pair[0])]
-    return f"{parts.netloc.lower()}{parts.path}?{urlencode(sorted(named))}"
 
 
 @contextmanager
@@ -165,24 +135,11 @@ def _lock(folder: Path, where: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _quiet_client_logs() -> Iterator[None]:
-    """Keep the client from writing down addresses, which it does with their signatures."""
-    loggers = [logging.getLogger(name) for name in ("httpx2", "httpcore2")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
 class _Fetch:
     """The fetching of one address into its folder of the cache, which is locked meanwhile."""
 
-    def __init__(self, address: str, folder: Path, limit: int) -> None:
+    def __init__(self, client: "httpx2.Client", address: str, folder: Path, limit: int) -> None:
+        self._client = client
         self._address = address
         self._where = describe_address(address)
         self._folder = folder
@@ -191,27 +148,35 @@ class _Fetch:
         self._kept = self._find_kept()
 
     def run(self) -> tuple[Path, str]:
-        """Fetch what is not here or has changed. Gives the file and what was done, for the log."""
-        import httpx2  # what huggingface_hub speaks through
+        """Fetch what is not here or has changed. Gives the file and what was done, for the log.
 
-        timeout = httpx2.Timeout(30, connect=10)
-        with httpx2.Client(timeout=timeout, follow_redirects=False) as client:
-            if self._kept is not None and self._is_current(client, self._kept):
-                return self._folder / self._kept.name, "from the cache"
-            pauses, longest = iter(_PAUSES), 0
-            while True:
-                try:
-                    return self._attempt(client)
-                except _Broken as broken:
-                    fault = broken
-                size = _measure(self._part) or 0
-                if size > longest:
-                    pauses, longest = iter(_PAUSES), size
-                pause = next(pauses, None)
-                if pause is None:
-                    break
-                log.info("%s: %s, another attempt in %g s", self._where, fault, pause)
-                time.sleep(pause)
+        Where no weights come, the file that was fetched before is used.
+        """
+        kept = self._kept
+        if kept is None:
+            return self._fetch()
+        try:
+            if not self._is_current(kept):
+                return self._fetch()
+        except WeightsError as fault:
+            log.warning("%s; the file fetched before is used", fault)
+        return self._folder / kept.name, "from the cache"
+
+    def _fetch(self) -> tuple[Path, str]:
+        pauses, longest = iter(_PAUSES), 0
+        while True:
+            try:
+                return self._attempt()
+            except _Broken as broken:
+                fault = broken
+            size = _measure(self._part) or 0
+            if size > longest:
+                pauses, longest = iter(_PAUSES), size
+            pause = next(pauses, None)
+            if pause is None:
+                break
+            log.info("%s: %s, another attempt in %g s", self._where, fault, pause)
+            time.sleep(pause)
         raise WeightsError(
             f"{self._where}: could not be fetched ({fault}); check the connection and the address"
             " and try again, or download the file and give its path"
@@ -222,7 +187,7 @@ class _Fetch:
         kept = self._read_state("state.json")
         return kept if kept and _measure(self._folder / kept.name) == kept.size else None
 
-    def _is_current(self, client: "httpx2.Client", kept: _State) -> bool:
+    def _is_current(self, kept: _State) -> bool:
         """Ask the server, without fetching, whether the file that was fetched before has changed.
 
         Where it does not say, the file is used as it is: signed addresses expire, and many answer
@@ -232,7 +197,7 @@ class _Fetch:
         headers |= {"If-None-Match": kept.etag} if kept.etag else {}
         headers |= {"If-Modified-Since": kept.modified} if kept.modified else {}
         try:
-            with self._open(client, "HEAD", headers) as response:
+            with self._open("HEAD", headers) as response:
                 status = response.status_code
                 if status == 200:
                     said = self._describe_answer(response, 0)
@@ -247,7 +212,7 @@ class _Fetch:
             )
         return True
 
-    def _attempt(self, client: "httpx2.Client") -> tuple[Path, str]:
+    def _attempt(self) -> tuple[Path, str]:
         part = self._read_state("part.json")
         have = _measure(self._part) or 0
         if part is None or part.validator is None or have == 0:
@@ -255,7 +220,7 @@ class _Fetch:
         headers = {"Accept-Encoding": "identity"}
         if part is not None and part.validator is not None:
             headers |= {"Range": f"bytes={have}-", "If-Range": part.validator}
-        with self._open(client, "GET", headers) as response:
+        with self._open("GET", headers) as response:
             status = response.status_code
             if status == 416:
                 self._part.unlink(missing_ok=True)
@@ -272,37 +237,40 @@ class _Fetch:
         return self._keep(said), "resumed" if offset else "fetched"
 
     @contextmanager
-    def _open(
-        self, client: "httpx2.Client", method: str, headers: Mapping[str, str]
-    ) -> Iterator["httpx2.Response"]:
+    def _open(self, method: str, headers: Mapping[str, str]) -> Iterator["httpx2.Response"]:
         """Open the file, over redirects to https alone."""
         import httpx2
 
         address = self._address
         try:
             for _ in range(_MAX_REDIRECTS + 1):
-                with client.stream(method, address, headers=headers) as response:
+                with self._client.stream(method, address, headers=headers) as response:
                     if not response.has_redirect_location:
                         yield response
                         return
-                    address = urljoin(address, response.headers["Location"])
-                _refuse_address(address, self._address)
+                    address = self._follow(address, response.headers["Location"])
         except httpx2.InvalidURL:
-            raise WeightsError(
-                f"{self._where}: not an address; give an https address of a file"
-            ) from None
+            raise make_address_error(self._address, address == self._address) from None
         except httpx2.TransportError as error:
-            if _is_untrusted(error):
+            if is_untrusted(error):
                 raise WeightsError(
                     f"{self._where}: its certificate is not trusted"
-                    f" ({_explain_connection(error)}); check the address and the clock, or name the"
+                    f" ({explain_connection(error)}); check the address and the clock, or name the"
                     " certificates to trust with SSL_CERT_FILE"
                 ) from None
-            raise _Broken(_explain_connection(error)) from None
+            raise _Broken(explain_connection(error)) from None
         raise WeightsError(
             f"{self._where}: redirects more than {_MAX_REDIRECTS} times; give the file's own"
             " address"
         )
+
+    def _follow(self, address: str, location: str) -> str:
+        try:
+            address = urljoin(address, location)
+        except ValueError:
+            raise make_address_error(self._address, is_given=False) from None
+        refuse_address(address, self._address)
+        return address
 
     def _refuse_status(self, status: int) -> None:
         if status in (200, 206):
@@ -335,8 +303,8 @@ class _Fetch:
         return _State(
             name=name.lstrip(".")[-100:] or "weights",
             size=size,
-            etag=response.headers.get("ETag"),
-            modified=response.headers.get("Last-Modified"),
+            etag=_read_text(response.headers, "ETag"),
+            modified=_read_text(response.headers, "Last-Modified"),
         )
 
     def _refuse_size(self, size: int) -> None:
@@ -365,23 +333,31 @@ class _Fetch:
             ) as bar,
         ):
             for chunk in response.iter_raw():
-                if file.tell() == 0:
-                    self._refuse_page(chunk)  # before all of it has come, where it shows
+                if file.tell() == 0 and len(chunk) >= _TAR_BLOCK:
+                    self._refuse_content(chunk)  # before all of it has come, where it shows
                 self._refuse_size(file.tell() + len(chunk))
                 file.write(chunk)
                 bar.update(len(chunk))
         if size is not None and _measure(self._part) != size:
             raise _Broken(f"it ended after {_measure(self._part):,} of {size:,} bytes")
 
-    def _refuse_page(self, start: bytes) -> None:
+    def _refuse_content(self, start: bytes) -> None:
         """Raise WeightsError for what is no file of weights by its first bytes."""
-        what = _describe_page(start)
-        if what is not None:
-            self._part.unlink(missing_ok=True)
-            raise WeightsError(
-                f"{self._where}: {what} came, and not weights; take the file's direct address, and"
-                " a fresh one where it was only kept for a time"
+        page = content.describe_page(start)
+        if page is not None:
+            verdict = (
+                f"{page} came, and not weights; take the file's direct address, and a fresh one"
+                " where it was only kept for a time"
             )
+        elif content.is_pickle(start):
+            verdict = (
+                "a pickle came, which may run anything when it is loaded; give the address of the"
+                " file in the form of safetensors"
+            )
+        else:
+            return
+        self._part.unlink(missing_ok=True)
+        raise WeightsError(f"{self._where}: {verdict}")
 
     def _check_sum(self, headers: Mapping[str, str], whole: bool) -> None:
         """Compare the MD5 that the server states. whole: whether all came with this answer."""
@@ -397,16 +373,17 @@ class _Fetch:
 
     def _keep(self, said: _State) -> Path:
         """Check what came, and let it take the place of what was there before."""
-        kind = _find_kind(self._part)
+        kind = content.find_kind(self._part)
         if kind is None:
             with self._part.open("rb") as file:
-                self._refuse_page(file.read(_START))
+                self._refuse_content(file.read(content.START))
             self._part.unlink()
             raise WeightsError(
                 f"{self._where}: neither a .tar, a .zip nor a .safetensors file came; give the"
                 " address of one of these"
             )
-        name = said.name if _has_suffix(said.name) else said.name + kind
+        suffixes = content.SUFFIXES[kind]
+        name = said.name if said.name.lower().endswith(suffixes) else said.name + suffixes[0]
         path = self._folder / name
         before = self._read_state("state.json")
         size = self._part.stat().st_size
@@ -434,66 +411,12 @@ def _measure(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
+def _read_text(headers: Mapping[str, str], name: str) -> str | None:
+    """A header that can be sent back."""
+    text = headers.get(name, "")
+    return text if text and text.isascii() and text.isprintable() else None
+
+
 def _read_offset(headers: Mapping[str, str]) -> int | None:
-    match = re.match(r"bytes (\d+)-\d+/", headers.get("Content-Range", ""))
+    match = re.match(r"bytes (\d{1,18})-\d+/", headers.get("Content-Range", ""))
     return None if match is None else int(match[1])
-
-
-_PAGES = (
-    (rb"<!doctype html|<html|<head", "a web page", rb"<title[^>]*>\s*([^<]{1,80}?)\s*</title"),
-    (rb"<\?xml|<error", "an XML answer", rb"<code>([\w.]{1,80})</code"),
-    (rb"[{\[]", "a JSON answer", rb'"(?:error|detail|message)":\s*"([^"?]{1,80})"'),
-    (rb"version https://git-lfs", "a Git LFS pointer", rb"$^"),
-)
-
-
-def _describe_page(start: bytes) -> str | None:
-    """What text begins like this, with the title or the code it has; None for no known text."""
-    if start[8:9] == b"{" or start[257:262] == b"ustar":  # as safetensors and tar files have it
-        return None
-    start = start[:_START].removeprefix(b"\xef\xbb\xbf").lstrip()
-    for mark, kind, title in _PAGES:
-        if re.match(mark, start, re.IGNORECASE):
-            found = re.search(title, start, re.IGNORECASE)
-            return kind if found is None else f"{kind} ({found[1].decode(errors='replace')})"
-    return None
-
-
-def _find_kind(path: Path) -> str | None:
-    """The suffix that a file should have by its content; None for what is no weights."""
-    with path.open("rb") as file:
-        start = file.read(9)
-    if start.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
-        return ".zip"
-    if start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size:
-        return ".safetensors"
-    return ".tar" if tarfile.is_tarfile(path) else None
-
-
-def _has_suffix(name: str) -> bool:
-    """Whether a name ends as packages and weights do."""
-    suffixes = (".tar", ".tgz", ".tar.gz", ".tar.xz", ".tar.bz2", ".zip", ".safetensors", ".pti")
-    return name.lower().endswith(suffixes)
-
-
-def _list_causes(error: BaseException) -> Iterator[BaseException]:
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__
-
-
-def _is_untrusted(error: BaseException) -> bool:
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _list_causes(error))
-
-
-def _explain_connection(error: BaseException) -> str:
-    """Why a connection failed, in a few words that hold no address."""
-    for cause in _list_causes(error):
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return cause.verify_message
-        if isinstance(cause, socket.gaierror):
-            return "its host is not known"
-        if isinstance(cause, TimeoutError):
-            return "no answer in time"
-    return extract_first_line(error)

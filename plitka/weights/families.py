@@ -16,7 +16,7 @@ from plitka.weights.header import Header, Shape, Shapes
 from plitka.weights.sdxl_architecture import CROSS_ATTENTION, OTHER_FAMILIES
 
 
-class Tensors:
+class TensorNames:
     """A header's tensors as they are looked through."""
 
     def __init__(self, header: Header) -> None:
@@ -28,7 +28,7 @@ class Tensors:
         """Whether any tensor's name fits; `^` and `$` stand for the ends of a name."""
         return re.search(pattern, self._text, re.MULTILINE) is not None
 
-    def shape(self, pattern: str) -> Shape:
+    def find_shape(self, pattern: str) -> Shape:
         """The shape of the first tensor whose name fits, () where there is none."""
         return next((s for name, s in self.shapes.items() if re.search(pattern, name)), ())
 
@@ -128,25 +128,25 @@ _NOTED = (
 )
 
 
-def find_transformer(tensors: Tensors) -> str | None:
+def find_transformer(tensors: TensorNames) -> str | None:
     """The family of a diffusion transformer, "" for one that is not known, None for others."""
     if tensors.has(_UNET):
         return None
     family = next((family for family, mark in _TRANSFORMERS if tensors.has(mark)), None)
     if family == "":
-        width = (*tensors.shape(_ATTENTION), 0, 0)[1]
+        width = (*tensors.find_shape(_ATTENTION), 0, 0)[1]
         return "Flux" if width == 3072 and tensors.has("ff_context") else _BY_WIDTH.get(width, "")
     return family
 
 
-def _find_by_cross_width(tensors: Tensors) -> str | None:
+def _find_by_cross_width(tensors: TensorNames) -> str | None:
     if CROSS_ATTENTION in tensors.cross_widths:
         return "SDXL"
     known = [width for width, _ in tensors.cross_widths.most_common() if width in FAMILIES]
     return FAMILIES[known[0]] if known else None
 
 
-def find_unet_family(tensors: Tensors) -> str:
+def find_unet_family(tensors: TensorNames) -> str:
     """The family of a UNet or of a ControlNet for one; "" for one that is not known."""
     if tensors.has(r"^conditioner\.embedders\.0\.model\."):
         return "the SDXL refiner"  # whose only text encoder is the base model's second one
@@ -157,7 +157,7 @@ def find_unet_family(tensors: Tensors) -> str:
         return "Kolors"
     if family is not None or tensors.has(r"^conditioner\.embedders\.1\."):
         return "SDXL"
-    pooled = (*tensors.shape(r"(label_emb\.0\.0|add_embedding\.linear_1)\.weight$"), 0, 0)[1]
+    pooled = (*tensors.find_shape(r"(label_emb\.0\.0|add_embedding\.linear_1)\.weight$"), 0, 0)[1]
     by_pooled = {2816: "SDXL", 2560: "the SDXL refiner", 5632: "Kolors"}
     if pooled:
         return by_pooled.get(pooled, "SDXL")
@@ -170,7 +170,7 @@ def find_unet_family(tensors: Tensors) -> str:
     return ""
 
 
-def find_lora_family(tensors: Tensors) -> str:
+def find_lora_family(tensors: TensorNames) -> str:
     """The family that a LoRA is for; "SDXL" where nothing says another."""
     if tensors.has(r"(^|\.)clip_g$") and not tensors.has(r"(^|\.)t5(xxl)?$"):
         return "SDXL"  # of the embeddings that are bundled with it
@@ -186,13 +186,13 @@ def find_lora_family(tensors: Tensors) -> str:
         return "SDXL"
     if family is not None:
         return family
-    if tensors.shape(r"attn1[._]to_[qkv].*(down|lora_A|hada_w1_b)")[1:] == (1536,):
+    if tensors.find_shape(r"attn1[._]to_[qkv].*(down|lora_A|hada_w1_b)")[1:] == (1536,):
         return "the SDXL refiner"  # no other UNet has so wide a block
     if tensors.has(
         r"^lora_te_|(down_blocks[._]0|up_blocks[._]3)[._]attentions|input_blocks[._][12][._]1[._]"
         r"|output_blocks[._](9|10|11)[._]1[._]"
     ):
-        width = (*tensors.shape(r"^lora_te_.*(self_attn|fc1).*(lora_down|hada_w1_b)"), 0, 0)[1]
+        width = (*tensors.find_shape(r"^lora_te_.*(self_attn|fc1).*(lora_down|hada_w1_b)"), 0, 0)[1]
         return OTHER_FAMILIES.get(width, "SD 1.5")
     noted = next((name for mark, name in _NOTED if re.search(mark, tensors.notes)), None)
     return noted or "SDXL"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from plitka.errors import WeightsError
 from plitka.weights.families import (
     FAMILIES,
-    Tensors,
+    TensorNames,
     find_lora_family,
     find_transformer,
     find_unet_family,
@@ -39,7 +39,7 @@ class Identity:
 
 def identify(header: Header) -> Identity | None:
     """Say what a file is; None for a file of no known kind."""
-    tensors = Tensors(header)
+    tensors = TensorNames(header)
     for recognize in _RECOGNIZERS:
         identity = recognize(tensors)
         if identity is not None:
@@ -112,7 +112,7 @@ _ADAPTERS: tuple[tuple[str, ...], ...] = (  # title, and patterns that each some
 )
 
 
-def _recognize_adapter(tensors: Tensors) -> Identity | None:
+def _recognize_adapter(tensors: TensorNames) -> Identity | None:
     """What steers a model besides LoRAs: it has tensors named like theirs or a UNet's."""
     if tensors.has(r"^(image_proj|ip_adapter|ip_adapter_proj_model)\."):
         return Identity(_title_ip_adapter(tensors), None)
@@ -122,18 +122,18 @@ def _recognize_adapter(tensors: Tensors) -> Identity | None:
     return None
 
 
-def _title_ip_adapter(tensors: Tensors) -> str:
+def _title_ip_adapter(tensors: TensorNames) -> str:
     kind = "an IP-Adapter"
-    if tensors.shape(r"^image_proj\.proj_in\.weight$")[1:] == (512,):
+    if tensors.find_shape(r"^image_proj\.proj_in\.weight$")[1:] == (512,):
         kind = "an InstantID adapter"  # reads a face's 512 numbers, and not CLIP's
     elif tensors.has(r"to_q_lora\.down|image_proj\.perceiver_resampler"):
         kind = "an IP-Adapter FaceID with its LoRA"
-    width = (*tensors.shape(r"to_k_ip\.weight$"), 0, 0)[1]
+    width = (*tensors.find_shape(r"to_k_ip\.weight$"), 0, 0)[1]
     family = "Flux" if tensors.has(r"^ip_adapter_proj_model\.") else FAMILIES.get(width)
     return f"{kind} for {family}" if family else kind
 
 
-def _recognize_controlnet(tensors: Tensors) -> Identity | None:
+def _recognize_controlnet(tensors: TensorNames) -> Identity | None:
     if tensors.has(r"(^|\.)(controlnet_blocks|controlnet_x_embedder|control_all_x_embedder)\b") or (
         tensors.has(r"^control_layers\.\d")
     ):
@@ -152,7 +152,7 @@ def _recognize_controlnet(tensors: Tensors) -> Identity | None:
     return Identity(f"a ControlNet for {family}", None)
 
 
-def _recognize_lora(tensors: Tensors) -> Identity | None:
+def _recognize_lora(tensors: TensorNames) -> Identity | None:
     others = [name for name in tensors.shapes if not re.fullmatch(_EMBEDDING, name)]
     marked = sum(re.search(_LORA, name, re.IGNORECASE) is not None for name in others)
     if marked == 0 or 2 * marked < len(others):
@@ -161,7 +161,7 @@ def _recognize_lora(tensors: Tensors) -> Identity | None:
     return Identity(f"a LoRA for {family}", LORA if family == "SDXL" else None)
 
 
-def _recognize_embeddings(tensors: Tensors) -> Identity | None:
+def _recognize_embeddings(tensors: TensorNames) -> Identity | None:
     named = [name for name in tensors.shapes if re.fullmatch(_EMBEDDING, name)]
     if 2 * len(named) < len(tensors.shapes) or not named:
         return _recognize_unnamed_embedding(tensors)
@@ -173,7 +173,7 @@ def _recognize_embeddings(tensors: Tensors) -> Identity | None:
     return Identity("embeddings for SDXL", EMBEDDINGS)
 
 
-def _recognize_unnamed_embedding(tensors: Tensors) -> Identity | None:
+def _recognize_unnamed_embedding(tensors: TensorNames) -> Identity | None:
     """Embeddings whose tensors are named by tokens, as diffusers does, or not at all."""
     rows = [(name, shape) for name, shape in tensors.shapes.items() if shape]
     if not rows or len(rows) > 8:
@@ -195,7 +195,7 @@ _ENCODERS = r"^(conditioner|cond_stage_model|text_encoders?|text_encoder_2|te\d?
 _VAES = r"^(first_stage_model|vae)\."
 
 
-def _recognize_unet(tensors: Tensors) -> Identity | None:
+def _recognize_unet(tensors: TensorNames) -> Identity | None:
     """Checkpoints of UNets, and UNets alone."""
     prefix = r"^(model\.diffusion_model\.|diffusion_model\.|model\.|unet\.|module\.)?"
     if not tensors.has(
@@ -214,7 +214,7 @@ def _recognize_unet(tensors: Tensors) -> Identity | None:
     if tensors.has(r"^edm_(mean|std)$"):
         return Identity("a checkpoint of Playground 2.5", None)
     family = find_unet_family(tensors)
-    first = tensors.shape(prefix + r"(input_blocks\.0\.0|conv_in)\.weight$")
+    first = tensors.find_shape(prefix + r"(input_blocks\.0\.0|conv_in)\.weight$")
     channels = first[1] if len(first) == 4 else 4
     inpainting = {
         9: "for inpainting (9 input channels) ",
@@ -236,7 +236,7 @@ def _recognize_unet(tensors: Tensors) -> Identity | None:
     )
 
 
-def _recognize_transformer(tensors: Tensors) -> Identity | None:
+def _recognize_transformer(tensors: TensorNames) -> Identity | None:
     if tensors.has(r"^model\.layers\.\d+\.self_attn\.q_proj|^(language_model|thinker)\.model\."):
         return Identity("a language model, as newer models use for their text", None)
     family = find_transformer(tensors)
@@ -268,7 +268,7 @@ _OTHER_VAES = (
 )
 
 
-def _recognize_vae(tensors: Tensors) -> Identity | None:
+def _recognize_vae(tensors: TensorNames) -> Identity | None:
     for title, mark in _OTHER_VAES:
         if tensors.has(mark):
             return Identity(title, None)
@@ -277,7 +277,7 @@ def _recognize_vae(tensors: Tensors) -> Identity | None:
         r"|conv_norm_out|mid|down|up|mid_block|down_blocks|up_blocks)\.|(post_)?quant_conv\.)"
     ):
         return None
-    first = tensors.shape(r"(^|\.)decoder\.conv_in\.weight$")
+    first = tensors.find_shape(r"(^|\.)decoder\.conv_in\.weight$")
     if len(first) == 5:
         return Identity("a VAE of a video model", None)
     latents = first[1] if len(first) == 4 else 4
@@ -285,7 +285,7 @@ def _recognize_vae(tensors: Tensors) -> Identity | None:
     return Identity(f"a VAE of {family}", None) if family else Identity("a VAE", VAE)
 
 
-def _recognize_encoder(tensors: Tensors) -> Identity | None:
+def _recognize_encoder(tensors: TensorNames) -> Identity | None:
     """Text encoders and vision encoders alone."""
     if tensors.has(r"SelfAttention|DenseReluDense"):
         return Identity("a T5 text encoder", None)
@@ -297,12 +297,15 @@ def _recognize_encoder(tensors: Tensors) -> Identity | None:
         return Identity("a whole CLIP model" if reads else "a CLIP vision encoder", None)
     if not reads and not tensors.has(r"^transformer\.resblocks\.|^encoder\.layers\.\d+\.self_attn"):
         return None
-    width = (0, *tensors.shape(r"token_embedding\.weight$|final_layer_norm\.weight$|ln_final\.w"))
+    width = (
+        0,
+        *tensors.find_shape(r"token_embedding\.weight$|final_layer_norm\.weight$|ln_final\.w"),
+    )
     name = {768: "CLIP-L", 1280: "CLIP-G", 1024: "CLIP-H"}.get(width[-1], "CLIP")
     return Identity(f"a text encoder alone, {name}", None)
 
 
-_RECOGNIZERS: tuple[Callable[[Tensors], Identity | None], ...] = (
+_RECOGNIZERS: tuple[Callable[[TensorNames], Identity | None], ...] = (
     _recognize_adapter,
     _recognize_controlnet,
     _recognize_lora,
@@ -322,7 +325,7 @@ _QUANTIZED = (
 )
 
 
-def _mark_quantized(tensors: Tensors, identity: Identity) -> Identity:
+def _mark_quantized(tensors: TensorNames, identity: Identity) -> Identity:
     """Say of a model that its numbers are packed, in a form that Plitka does not read."""
     how = next((how for how, mark in _QUANTIZED if tensors.has(mark)), None)
     return (

@@ -160,6 +160,36 @@ def test_what_is_no_archive_is_refused(
     assert sentence in refusal(path)
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "weights.bin", "weights"])
+@ARCHIVERS
+def test_an_archive_is_told_by_its_content(pack: Pack, name: str, tmp_path: Path) -> None:
+    path = pack(tmp_path / "packed", BOTH).rename(tmp_path / name)
+    with archive.open_package(path) as found:
+        assert found.lora is not None
+        assert found.lora.title == f"{path}: trained/lora.safetensors"
+
+
+@pytest.mark.parametrize("name", ["lora.zip", "lora.tar", "lora"])
+def test_a_file_of_weights_is_told_by_its_content(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(WHOLE_LORA)
+    with archive.open_package(path) as found:
+        assert found.lora is not None
+        assert found.lora.title == str(path)
+
+
+def test_a_tar_with_a_zip_at_its_end_is_a_tar(tmp_path: Path) -> None:
+    state = as_zip(tmp_path / "state", {"archive/data.pkl": b"never read"}).read_bytes()
+    with archive.open_package(as_tar(tmp_path / "a", {**BOTH, "optimizer.pt": state})) as found:
+        assert found.lora is not None
+
+
+@pytest.mark.parametrize("name", ["lora.safetensors", "lora.ckpt"])
+def test_a_pickle_in_a_zip_is_no_archive(name: str, tmp_path: Path) -> None:
+    path = as_zip(tmp_path / "a", {"archive/data.pkl": b"never read"}).rename(tmp_path / name)
+    assert "pickle" in refusal(path)
+
+
 def test_a_truncated_archive_is_refused(tmp_path: Path) -> None:
     for path in (as_tar(tmp_path / "a", BOTH), as_zip(tmp_path / "b", BOTH)):
         whole = path.read_bytes()

@@ -6,6 +6,7 @@ import io
 import logging
 import shutil
 import tarfile
+import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from safetensors.numpy import save
 
 from plitka.errors import WeightsError
 from plitka.weights import download
-from plitka.weights.download import describe_address, fetch_weights_file, find_cache, is_address
+from plitka.weights.address import describe_address, is_address
+from plitka.weights.download import fetch_weights_file, find_cache
+from plitka.weights.settings import read_weights_settings
 from tests.support.https_server import (
     CERTIFICATE,
     Answer,
@@ -105,6 +108,33 @@ def test_another_file_of_the_same_place_is_another(host: HttpsServer, tmp_path: 
     assert fetch_weights_file(f"{host.address}/get?id=2", tmp_path) != first
 
 
+@pytest.mark.parametrize("asked", ["token", "sp", "st", "sr", "policy", "exp", "signed"])
+def test_what_signs_an_address_elsewhere_tells_files_apart_here(
+    asked: str, host: HttpsServer, tmp_path: Path
+) -> None:
+    first = fetch_weights_file(f"{host.address}/dl?{asked}=a", tmp_path)
+    assert fetch_weights_file(f"{host.address}/dl?{asked}=b", tmp_path) != first
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date={0}&X-Amz-Expires=60&X-Amz-Signature={0}",
+        "x-goog-credential=a%40b&x-goog-date={0}&x-goog-signature={0}",
+        "AWSAccessKeyId={0}&Expires={0}&Signature={0}",
+        "Policy={0}&Signature={0}&Key-Pair-Id={0}",
+        "sv=2024-11-04&sr=b&sp=r&st={0}&se={0}&skoid={0}&sig={0}",
+        "__token__=exp={0}~hmac={0}",
+    ],
+)
+def test_an_address_that_is_signed_anew_is_of_the_same_file(
+    query: str, host: HttpsServer, tmp_path: Path
+) -> None:
+    first = fetch_weights_file(f"{host.address}/dl?id=1&{query.format(1)}", tmp_path)
+    assert fetch_weights_file(f"{host.address}/dl?{query.format(2)}&id=1", tmp_path) == first
+    assert fetch_weights_file(f"{host.address}/dl?id=2&{query.format(2)}", tmp_path) != first
+
+
 @pytest.mark.parametrize(
     ("body", "name", "kept"),
     [
@@ -114,6 +144,10 @@ def test_another_file_of_the_same_place_is_another(host: HttpsServer, tmp_path: 
         (WEIGHTS, "a%20lora%2F..", "a_lora_...safetensors"),
         (WEIGHTS, "embeddings.pti", "embeddings.pti"),
         (WEIGHTS, "", "weights.safetensors"),
+        (TAR, "lora.safetensors", "lora.safetensors.tar"),
+        (WEIGHTS, "lora.zip", "lora.zip.safetensors"),
+        (WEIGHTS, "lora.ckpt", "lora.ckpt.safetensors"),
+        (pack_zip(WEIGHTS), "weights.TAR", "weights.TAR.zip"),
     ],
 )
 def test_archives_and_safetensors_are_kept_under_fitting_names(
@@ -169,6 +203,34 @@ def test_the_cached_file_is_used_where_the_host_does_not_give_it(
         assert fetch_weights_file(f"{served.address}/a.tar?sig=veiled", tmp_path) == path
     assert "the file fetched before is used" in caplog.text
     assert "veiled" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (Answer(b"<html><title>Sign in</title>" + bytes(600)), "a web page (Sign in) came"),
+        (Answer(b"no weights"), "neither a .tar, a .zip nor"),
+        (Answer(TAR + bytes(2**20)), "larger than 0.0 GiB"),
+        (Answer(TAR, cut=1000, headers={"Content-Length": "30000"}), "could not be fetched"),
+        (Answer(status=302, headers={"Location": "http://localhost/a.tar"}), "is refused"),
+    ],
+)
+def test_the_cached_file_is_used_where_no_weights_come_in_its_place(
+    answer: Answer, verdict: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limit = 2**20
+    with https_server(lambda path, headers: answer_file(TAR, headers)) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar?sig=veiled", tmp_path, limit)
+        served.answers = lambda _, headers: answer
+        assert fetch_weights_file(f"{served.address}/a.tar?sig=veiled", tmp_path, limit) == path
+        assert path.read_bytes() == TAR
+        assert verdict in caplog.text
+        assert "the file fetched before is used" in caplog.text
+        assert "veiled" not in caplog.text
+        changed = pack_tar(WEIGHTS + WEIGHTS)
+        served.answers = lambda _, headers: answer_file(changed, headers, '"2"')
+        fetch_weights_file(f"{served.address}/a.tar?sig=veiled", tmp_path, limit)
+        assert path.read_bytes() == changed
 
 
 def test_a_cut_file_is_resumed(tmp_path: Path) -> None:
@@ -293,6 +355,10 @@ NOT_WEIGHTS = [
     (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "answer (AccessDenied)"),
     (b'{"detail": "Not found."}', "a JSON answer (Not found.) came"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "a Git LFS pointer came"),
+    (b'{"data":{"detail": "Not found."}}', "a JSON answer (Not found.) came"),
+    (b"\x80\x02}q\x00.", "a pickle came"),
+    (pack_zip(WEIGHTS).replace(b"embeddings.pti", b"model/data.pkl"), "a pickle came"),
+    (b"\x1f\x8b\x08\0\0\0\0\0\0\3K", "neither a .tar, a .zip nor a .safetensors file came"),
     (b"PK\x03\x04 and no more", "neither a .tar, a .zip nor a .safetensors file came"),
     (b"", "neither a .tar, a .zip nor a .safetensors file came"),
     (WEIGHTS[:9], "neither a .tar, a .zip nor a .safetensors file came"),
@@ -350,6 +416,9 @@ def test_redirects_to_https_are_followed(by: str, tmp_path: Path) -> None:
         ("file:///etc/passwd", "file, to which it redirects is refused"),
         ("https://user:veiled@localhost/to/a.tar", "holds a user or a password"),
         ("/again", "redirects more than 5 times"),
+        ("https://[veiled", "redirects to what is not an address"),
+        ("https://host:veiled/a.tar", "redirects to what is not an address"),
+        ("https://ho..st/a.tar", "redirects to what is not an address"),
     ],
 )
 def test_other_redirects_are_refused(location: str, verdict: str, tmp_path: Path) -> None:
@@ -373,6 +442,9 @@ def test_other_redirects_are_refused(location: str, verdict: str, tmp_path: Path
         ("https:///a.tar", "names no host"),
         ("https://host:port/a.tar", "not an address"),
         ("https://[::1/a.tar", "not an address"),
+        ("https://ho..st/a.tar", "not an address"),
+        (f"https://{'a' * 64}.org/a.tar", "not an address"),
+        ("https://user:veiled/veiled@host/a.tar", "https://host/a.tar: not an address"),
     ],
 )
 def test_other_addresses_are_refused(address: str, sentence: str, tmp_path: Path) -> None:
@@ -389,6 +461,30 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     fault = refusal(f"{host.address}/a.tar?sig=veiled", tmp_path)
     assert "its certificate is not trusted (self-signed certificate" in fault
     assert "SSL_CERT_FILE" in fault
+    assert "veiled" not in fault
+
+
+@pytest.mark.parametrize("named", ["nowhere.pem", "", "embeddings.safetensors"])
+def test_certificates_that_cannot_be_read_are_told(
+    named: str, host: HttpsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "embeddings.safetensors").write_bytes(WEIGHTS)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / named))
+    fault = refusal(f"{host.address}/a.tar?sig=veiled", tmp_path / "cache")
+    assert "the certificates to trust cannot be read" in fault
+    assert "SSL_CERT_FILE" in fault
+    assert "kept" not in fault
+    assert "veiled" not in fault
+
+
+@pytest.mark.parametrize("proxy", ["gopher://u:veiled@localhost", "http://u:veiled/w@localhost"])
+def test_a_proxy_that_cannot_be_used_is_told(
+    proxy: str, host: HttpsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    fault = refusal(f"{host.address}/a.tar", tmp_path)
+    assert "the proxy that HTTPS_PROXY" in fault
     assert "veiled" not in fault
 
 
@@ -448,8 +544,22 @@ def test_a_damaged_cache_is_fetched_anew(host: HttpsServer, tmp_path: Path) -> N
 
 def test_the_cache_lies_where_the_user_keeps_caches(tmp_path: Path) -> None:
     assert find_cache({"XDG_CACHE_HOME": str(tmp_path)}) == tmp_path / "plitka" / "weights"
-    for env in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "not/absolute"}):
-        assert find_cache(env) == Path.home() / ".cache" / "plitka" / "weights"
+    home = {"HOME": str(tmp_path)}
+    for env in (home, {**home, "XDG_CACHE_HOME": ""}, {**home, "XDG_CACHE_HOME": "not/absolute"}):
+        assert find_cache(env) == tmp_path / ".cache" / "plitka" / "weights"
+
+
+def test_the_cache_of_a_user_without_a_home_is_a_temporary_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def raise_error() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", raise_error)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for env in ({}, {"HOME": ""}, {"HOME": "not/absolute", "XDG_CACHE_HOME": ""}):
+        cache = read_weights_settings(env).cache
+        assert cache == find_cache(env) == tmp_path / "plitka" / "weights"
 
 
 def test_addresses_are_told_from_paths() -> None:
@@ -459,4 +569,12 @@ def test_addresses_are_told_from_paths() -> None:
         assert not is_address(text), text
     assert describe_address("https://u:p@host:1/a.tar?sig=1#x") == "https://host:1/a.tar"
     assert describe_address("data:,a@b?c") == "data:,a@b"
-    assert describe_address("https://host/a@b.tar") == "https://host/a@b.tar"
+    for secret, named in (
+        ("https://u:veil/ed@host/a.tar?sig=veiled", "https://host/a.tar"),
+        ("https://u:veil@ed/@host/a.tar", "https://host/a.tar"),
+        ("https://u:veil?ed@host/a.tar", "https://…"),
+        ("https://u:veil#ed@host/a.tar", "https://…"),
+        ("s3://u:veil/ed@host/a.tar", "s3://host/a.tar"),
+        ("https://host/a.tar?GoogleAccessId=me@host&Signature=veiled", "https://host/a.tar"),
+    ):
+        assert describe_address(secret) == named
