@@ -17,7 +17,6 @@ from typing import IO, Any
 
 from plitka.errors import WeightsError
 from plitka.weights.adapter_files import (
-    WEIGHTS,
     Package,
     find_package,
     is_hidden,
@@ -25,7 +24,7 @@ from plitka.weights.adapter_files import (
     read_single_package,
 )
 from plitka.weights.download import describe_address, fetch_weights_file, is_address
-from plitka.weights.header import PICKLE_SUFFIXES
+from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
@@ -38,7 +37,7 @@ _DAMAGED = (
     EOFError,
     ValueError,
 )
-_KEPT = (*WEIGHTS, ".json")
+_KEPT = (*WEIGHTS_SUFFIXES, ".json")
 
 
 @contextmanager
@@ -62,7 +61,7 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
     path = Path(path).expanduser()
     if path.is_dir():
         yield find_package(list_folder(path))
-    elif path.suffix.lower() in (*WEIGHTS, *PICKLE_SUFFIXES) and path.exists():
+    elif path.suffix.lower() in (*WEIGHTS_SUFFIXES, *PICKLE_SUFFIXES) and path.exists():
         yield read_single_package(path, title)
     else:
         with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
