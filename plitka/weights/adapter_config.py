@@ -4,7 +4,6 @@ PEFT writes it as adapter_config.json beside the file; diffusers writes it into 
 set of fields for each component.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from plitka.errors import WeightsError
 from plitka.weights.header import Header
+from plitka.weights.json_text import parse_json
 
 CONFIG_FILE = "adapter_config.json"
 _NOTES = "lora_adapter_metadata"
@@ -126,7 +126,7 @@ def find_config(header: Header, beside: Mapping[str, Any] | None) -> AdapterConf
     if notes is None:
         return None if beside is None else AdapterConfig(header.title, beside, False)
     try:
-        values = json.loads(notes)
+        values = parse_json(notes)
     except ValueError:
         values = None
     if not isinstance(values, dict):

@@ -4,7 +4,6 @@ Which file is which is told by the tensors in it. Where a trainer left its inter
 final one is taken, and none of a folder such as `checkpoint-500`. Of two others none is chosen.
 """
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,23 +13,24 @@ from typing import Any, Literal, Protocol, TypeAlias
 from plitka.errors import WeightsError
 from plitka.weights import hub
 from plitka.weights.adapter_config import CONFIG_FILE
+from plitka.weights.copies import are_copies
 from plitka.weights.embeddings import find_half, is_embeddings
 from plitka.weights.header import (
     PICKLE_SUFFIXES,
+    WEIGHTS_SUFFIXES,
     Header,
-    count_parameters,
     list_names,
     read_header,
 )
 from plitka.weights.hub import Remote
 from plitka.weights.identification import Identity, explain_wrong_file, identify
+from plitka.weights.json_text import parse_json
 from plitka.weights.lora_file import is_lora
 from plitka.weights.settings import EMBEDDINGS, LORA, WeightsSettings
 from plitka.weights.trigger import Trigger, read_special_params
 
 Kind: TypeAlias = Literal["LoRA", "embeddings"]
 
-WEIGHTS = (".safetensors", ".pti")  # .pti: what SDXL's trainer on Replicate names embeddings
 SPECIAL_PARAMS = "special_params.json"
 
 _LIBRARY_NAMES = (  # of diffusers and PEFT; beside a copy in another form, the file itself
@@ -40,10 +40,13 @@ _LIBRARY_NAMES = (  # of diffusers and PEFT; beside a copy in another form, the 
 )
 # Folders of intermediate states: diffusers' checkpoint-500, and what others call theirs.
 _CHECKPOINT = re.compile(
-    r"(checkpoint|ckpt|epoch|step|iter|save|backup|state|sample)s?([-_.]?[\w.-]*)?", re.IGNORECASE
+    r"(checkpoint|ckpt|epoch|step|iter|save|backup|state|sample)s?[-_.= ]?\d[\w.= -]*"
+    r"|last|checkpoints?|backups?|saves?|samples?"
+    r"|.+-state",  # kohya's tile-000004-state and tile-state
+    re.IGNORECASE,
 )
 # Of an intermediate state: diffusers', kohya's by step and by epoch, ai-toolkit's.
-_STEPS = re.compile(r"(-steps-\d+|-step\d+|-\d{6}|_\d{9})$")
+_STEPS = re.compile(r"(-steps-\d+|-step\d+|-0\d{5}|_0\d{8})$")
 _STATES = re.compile(r"(optimizer|scheduler|random_states|rng_state|scaler|training_args)[\w.-]*")
 _SETTINGS: Mapping[str, Kind] = {LORA: "LoRA", EMBEDDINGS: "embeddings"}
 _WANTED: Mapping[Kind, str] = {"LoRA": "a LoRA for SDXL", "embeddings": "SDXL embeddings"}
@@ -149,11 +152,14 @@ class Folder:
     def read_text(self, name: str) -> str:
         try:
             with (self.path / name).open("rb") as file:
-                return file.read(_MOST_TEXT).decode("utf-8")
+                text = file.read(_MOST_TEXT + 1)
+            if len(text) <= _MOST_TEXT:
+                return text.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise WeightsError(
                 f"{self.name_member(name)}: cannot be read ({error}); {self.remedy}"
             ) from None
+        raise _explain_long_text(self.name_member(name))
 
     def plan_fetching(self, names: Iterable[str]) -> None:
         return None
@@ -182,6 +188,8 @@ class Repository:
         return hub.read_remote_header(self.title, name, self.setting)
 
     def read_text(self, name: str) -> str:
+        if self.listed[name][0] > _MOST_TEXT:
+            raise _explain_long_text(self.name_member(name))
         return hub.read_remote_text(self.title, name, self.setting, _MOST_TEXT)
 
     def plan_fetching(self, names: Iterable[str]) -> Remote | None:
@@ -189,6 +197,13 @@ class Repository:
         missing = tuple(name for name in names if not self.listed[name][1])
         size = sum(self.listed[name][0] for name in missing)
         return Remote(self.title, names, missing, size) if missing else None
+
+
+def _explain_long_text(title: str) -> WeightsError:
+    return WeightsError(
+        f"{title}: larger than 1 MiB, and what trainers write there is not; take the file that was"
+        " saved with the weights, or leave it out"
+    )
 
 
 def is_hidden(name: str) -> bool:
@@ -213,12 +228,11 @@ def list_folder(
 
 def find_package(folder: Folder) -> Package:
     """Find the LoRA and the embeddings in a package. Raises WeightsError for any other weights."""
-    members = _read_members(folder)
+    kinds: tuple[Kind, ...] = ("LoRA", "embeddings")
+    members = _find_members(folder, kinds)
     for member in members:
         _refuse_foreign(member, "leave it out of the package")
-    lora, embeddings = (
-        _choose(folder, kind, members, "leave one of them") for kind in ("LoRA", "embeddings")
-    )
+    lora, embeddings = (_choose(folder, kind, members, "leave one of them") for kind in kinds)
     pickles = _list_pickles((*folder.names, *folder.passed_over))
     if lora is None and embeddings is None:
         state = f" (only {list_names(pickles)}, which is never loaded)" if pickles else ""
@@ -299,6 +313,11 @@ def find_adapter(path: Path, kind: Kind, setting: str) -> AdapterFiles:
         return _find_in(folder, kind, setting, f"name one with {setting}")
     address = None if path.exists() or path.is_symlink() else hub.split_address(path.as_posix())
     if address is None:
+        ends = (*WEIGHTS_SUFFIXES, *PICKLE_SUFFIXES)
+        if path.suffix.lower() not in ends and not path.exists() and not path.is_symlink():
+            raise WeightsError(
+                f"{path}: no such file or folder, nor the name of a repository; {remedy}"
+            )
         return _take_file(_list_around(path, remedy), path.name, kind)
     repository, file = address
     place = _open_repository(repository, setting, remedy)
@@ -328,7 +347,7 @@ def _open_repository(repository: str, setting: str, remedy: str) -> Place:
 
 
 def _is_ours(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in (*WEIGHTS, *PICKLE_SUFFIXES, ".json")
+    return PurePosixPath(name).suffix.lower() in (*WEIGHTS_SUFFIXES, *PICKLE_SUFFIXES, ".json")
 
 
 def _list_around(path: Path, remedy: str) -> Folder:
@@ -346,7 +365,7 @@ def _take_file(place: Place, name: str, kind: Kind) -> AdapterFiles:
 
 def _find_in(place: Place, kind: Kind, setting: str, remedy: str) -> AdapterFiles:
     """Find the one LoRA, or the one set of embeddings, of a folder or a repository."""
-    members = _read_members(place)
+    members = _find_members(place, [kind])
     chosen = _choose(place, kind, members, remedy)
     if chosen is not None:
         return chosen
@@ -377,22 +396,31 @@ class _Member:
     half: str | None = None
 
 
-def _read_members(place: Place) -> list[_Member]:
-    """Read the headers of all files of weights; those in checkpoint-N where there are no others."""
+def _find_members(place: Place, wanted: Iterable[Kind]) -> list[_Member]:
+    """Read the headers of files of weights: of all that are no intermediate states.
+
+    Of these only where a kind that is wanted is not there, and what is of that kind; all of them
+    where there are no others.
+    """
     names = [
         name
         for name in place.names
-        if PurePosixPath(name).suffix.lower() in WEIGHTS and not is_hidden(name)
+        if PurePosixPath(name).suffix.lower() in WEIGHTS_SUFFIXES and not is_hidden(name)
     ]
-    outside = [name for name in names if not _is_checkpoint(name)]
-    for group in (outside, [name for name in names if _is_checkpoint(name)]):
-        if len(group) > _MOST_HEADERS:
-            raise WeightsError(
-                f"{place.title}: holds {len(group)} files of weights; name the one that is meant"
-            )
-        if group:
-            return [_read_member(place, name) for name in group]
-    return []
+    final = _read_members(place, [name for name in names if not _is_checkpoint(name)])
+    missing = set(wanted).difference(*(member.kinds for member in final))
+    if final and not missing:
+        return final
+    states = _read_members(place, [name for name in names if _is_checkpoint(name)])
+    return [*final, *(member for member in states if not final or member.kinds & missing)]
+
+
+def _read_members(place: Place, names: Sequence[str]) -> list[_Member]:
+    if len(names) > _MOST_HEADERS:
+        raise WeightsError(
+            f"{place.title}: holds {len(names)} files of weights; name the one that is meant"
+        )
+    return [_read_member(place, name) for name in names]
 
 
 def _is_checkpoint(name: str) -> bool:
@@ -447,6 +475,7 @@ def _choose(
         if kind in member.kinds
         and not (member.half == "clip_g" and _find_partner(member, members) is not None)
     ]
+    candidates = [m for m in candidates if not _is_checkpoint(m.name)] or candidates
     names = {member.name for member in candidates}
     final = [
         member
@@ -454,7 +483,7 @@ def _choose(
         if _name_final(member.name) == member.name or _name_final(member.name) not in names
     ]
     original = [m for m in final if PurePosixPath(m.name).name in _LIBRARY_NAMES]
-    if len(original) == 1 and len({_count_numbers(m.header) for m in final}) == 1:
+    if len(original) == 1 and _are_copies(place, final):
         final = original
     if not final:
         return None
@@ -470,9 +499,10 @@ def _name_final(name: str) -> str:
     return str(path.with_name(_STEPS.sub("", path.stem) + path.suffix))
 
 
-def _count_numbers(header: Header) -> int:
-    """How many numbers a file's matrices hold; a copy in another form has as many."""
-    return count_parameters({n: shape for n, shape in header.shapes.items() if len(shape) > 1})
+def _are_copies(place: Place, members: Sequence[_Member]) -> bool:
+    """Whether these files are all here, and hold the same numbers in different forms."""
+    is_here = place.plan_fetching(member.name for member in members) is None
+    return is_here and are_copies([member.header for member in members])
 
 
 def _explain_several(place: Place, kind: Kind, names: Sequence[str], remedy: str) -> WeightsError:
@@ -543,7 +573,7 @@ def _gather(place: Place, members: Sequence[_Member]) -> AdapterFiles:
 
 def _read_json(place: Place, name: str) -> Mapping[str, Any]:
     try:
-        values = json.loads(place.read_text(name))
+        values = parse_json(place.read_text(name))
     except ValueError:
         values = None
     if not isinstance(values, dict):
@@ -556,5 +586,8 @@ def fetch_adapter(files: AdapterFiles, setting: str) -> AdapterFiles:
     if files.remote is None:
         return files
     folder = hub.fetch_remote(files.remote, setting)
-    headers = tuple(read_header(folder / header.path, "fetch it again") for header in files.headers)
+    headers = tuple(
+        read_header(folder / header.path, "fetch it again", header.title)
+        for header in files.headers
+    )
     return replace(files, headers=headers, remote=None)

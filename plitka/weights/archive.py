@@ -17,7 +17,6 @@ from typing import IO, Any
 
 from plitka.errors import WeightsError
 from plitka.weights.adapter_files import (
-    WEIGHTS,
     Package,
     find_package,
     is_hidden,
@@ -27,7 +26,7 @@ from plitka.weights.adapter_files import (
 from plitka.weights.address import describe_address, is_address
 from plitka.weights.content import find_kind
 from plitka.weights.download import fetch_weights_file
-from plitka.weights.header import PICKLE_SUFFIXES
+from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
@@ -40,7 +39,7 @@ _DAMAGED = (
     EOFError,
     ValueError,
 )
-_KEPT = (*WEIGHTS, ".json")
+_KEPT = (*WEIGHTS_SUFFIXES, ".json")
 
 
 @contextmanager
@@ -78,7 +77,7 @@ def _is_single(path: Path) -> bool:
         kind = find_kind(path)
     except OSError:  # named where it is read
         kind = None
-    named = path.suffix.lower() in (*WEIGHTS, *PICKLE_SUFFIXES) and path.exists()
+    named = path.suffix.lower() in (*WEIGHTS_SUFFIXES, *PICKLE_SUFFIXES) and path.exists()
     return kind == "safetensors" or (kind is None and named)
 
 

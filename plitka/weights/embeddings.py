@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.errors import WeightsError
-from plitka.weights.header import Header, format_shape, list_names
+from plitka.weights.header import FLOATS, Header, format_shape, list_names
 from plitka.weights.identification import explain_wrong_file
 from plitka.weights.sdxl_architecture import OTHER_FAMILIES, WIDTHS
 from plitka.weights.settings import EMBEDDINGS, TRIGGER
@@ -31,7 +31,6 @@ _OUTPUTS = {"clip_l_out", "clip_g_out"}
 _PLAIN = {*_HALVES, *_HALVES.values(), *_OUTPUTS}
 _BUNDLE = "bundle_emb."
 _OF_MODULES = (".weight", ".bias", ".alpha")  # ends of names that no embedding has
-_FLOATS = {"F16", "BF16", "F32", "F64"}
 
 
 @dataclass(frozen=True)
@@ -125,10 +124,11 @@ def _find_names(
             sets.setdefault(placeholder, []).append(name)
     chosen = next(iter(sets)) if len(sets) == 1 else trigger
     if chosen not in sets:
+        nameless = ", or save the one without a name in a file of its own" if "" in sets else ""
         raise WeightsError(
             f"{header.title}: holds {len(sets)} embeddings,"
             f" {list_names(name or 'one without a name' for name in sets)}; set {TRIGGER} to the"
-            " name of the one that is meant"
+            f" name of the one that is meant{nameless}"
         )
     prefix = f"{_BUNDLE}{chosen}." if chosen else ""
     names = {half: _find_name(header, prefix, half) for half in _HALVES}
@@ -192,9 +192,9 @@ def _check_tensor(header: Header, name: str, half: str) -> int:
             f"{header.title}: {name} has {count} vectors, and the prompt has tokens for 1 to"
             f" {MOST_VECTORS}; take embeddings trained with so many"
         )
-    if header.dtypes[name] not in _FLOATS:
+    if header.dtypes[name] not in FLOATS:
         raise WeightsError(
             f"{header.title}: {name} holds numbers of type {header.dtypes[name]}, and embeddings"
-            f" are F16, BF16 or F32; save it again as one of these"
+            f" are {', '.join(FLOATS[:-1])} or {FLOATS[-1]}; save it again as one of these"
         )
     return count

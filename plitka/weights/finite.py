@@ -1,13 +1,11 @@
 """Finds tensors that hold NaN or infinity, by the bits of their numbers, without a library."""
 
-import json
-import struct
 from collections.abc import Iterator
 
 import numpy as np
 
 from plitka.errors import WeightsError
-from plitka.weights.header import Header
+from plitka.weights.header import Header, find_bytes
 
 # All bits of the exponent are set in NaN and infinity; F8_E4M3 has no infinity, and one NaN.
 _MARKS: dict[str, tuple[type[np.unsignedinteger], int]] = {
@@ -31,18 +29,16 @@ def refuse_nonfinite(header: Header) -> None:
 
 
 def _list_nonfinite(header: Header) -> Iterator[str]:
-    with header.path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        tensors = json.loads(file.read(length))
+    places = find_bytes(header)
     for name, dtype in header.dtypes.items():
         if dtype not in _MARKS:
             continue
         kind, mark = _MARKS[dtype]
-        start, end = tensors[name]["data_offsets"]
+        start, end = places[name]
         count = (end - start) // np.dtype(kind).itemsize
         if count == 0:
             continue
-        numbers = np.memmap(header.path, kind, "r", 8 + length + start, (count,))
+        numbers = np.memmap(header.path, kind, "r", start, (count,))
         for first in range(0, count, _CHUNK):
             part = numbers[first : first + _CHUNK]
             if ((part & kind(mark)) == kind(mark)).any():

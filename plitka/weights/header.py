@@ -3,7 +3,9 @@
 No weights are read. A file that is something else, such as a pickle or a web page, is refused.
 """
 
+import json
 import math
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ Shapes: TypeAlias = Mapping[str, Shape]
 
 FLOATS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2")
 """Types of tensors that hold weights as they are."""
+
+WEIGHTS_SUFFIXES = (".safetensors", ".pti")
+"""Of what can be loaded. .pti: what SDXL's trainer on Replicate names embeddings."""
 
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
@@ -94,6 +99,16 @@ def _refuse_what_else_it_is(title: str, start: bytes) -> None:
         )
     if not start:
         raise WeightsError(f"{title}: an empty file; copy or download it again")
+
+
+def find_bytes(header: Header) -> Mapping[str, tuple[int, int]]:
+    """Name of each tensor of a file on this machine -> where its bytes begin and end in it."""
+    with header.path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        tensors = json.loads(file.read(length))
+    first = 8 + length
+    found = {name: tensors[name]["data_offsets"] for name in header.shapes}
+    return {name: (first + start, first + end) for name, (start, end) in found.items()}
 
 
 def count_parameters(shapes: Shapes) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from plitka.errors import WeightsError, extract_first_line
-from plitka.weights.header import PICKLE_SUFFIXES, Header
+from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES, Header
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -41,11 +41,7 @@ class Remote:
 
 def is_repository(text: str) -> bool:
     """Whether a setting names a repository of the hub and not a path on this machine."""
-    return (
-        not Path(text).expanduser().exists()
-        and bool(_REPOSITORY.fullmatch(text))
-        and not (text.endswith((".safetensors", *PICKLE_SUFFIXES)))
-    )
+    return not Path(text).expanduser().exists() and _is_repository_name(text)
 
 
 def split_address(text: str) -> tuple[str, str] | None:
@@ -55,12 +51,25 @@ def split_address(text: str) -> tuple[str, str] | None:
     """
     parts = text.split("/")
     repository, file = "/".join(parts[:2]), "/".join(parts[2:])
-    ends = (".safetensors", *PICKLE_SUFFIXES)
-    if not _REPOSITORY.fullmatch(repository) or (not file and repository.endswith(ends)):
+    if file and (not file.lower().endswith(WEIGHTS_SUFFIXES) or ".." in parts or "" in parts):
         return None
-    if file and (not file.endswith(".safetensors") or ".." in parts or "" in parts):
-        return None
-    return repository, file
+    return (repository, file) if _is_repository_name(repository) else None
+
+
+def _is_repository_name(text: str) -> bool:
+    """Whether the hub allows the name; none is that of a file of weights."""
+    if not _REPOSITORY.fullmatch(text) or text.lower().endswith(
+        (*WEIGHTS_SUFFIXES, *PICKLE_SUFFIXES)
+    ):
+        return False
+    from huggingface_hub.errors import HFValidationError  # a second: only where it may be one
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(text)
+    except HFValidationError:
+        return False
+    return True
 
 
 def find_source(text: str, setting: str, wanted: Wanted) -> Path | Remote:
@@ -133,7 +142,7 @@ def read_remote_text(repository: str, file: str, setting: str, most: int) -> str
     """Read a small text file on the hub, without putting it into the cache. most: bytes."""
     import httpx2
     from huggingface_hub import get_session, hf_hub_url
-    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     try:
         response = get_session().get(

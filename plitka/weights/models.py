@@ -7,7 +7,6 @@ network that the configuration describes, and each of the network's tensors must
 fault is a WeightsError of one sentence with the path and the remedy.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from plitka.errors import WeightsError, extract_first_line
 from plitka.weights.header import PICKLE_SUFFIXES, Header, Shapes, list_names, read_header
 from plitka.weights.hub import BASE, MODEL, Remote, read_remote_header, read_remote_text
 from plitka.weights.identification import explain_wrong_file, identify
+from plitka.weights.json_text import parse_json
 from plitka.weights.model_config import complete_config
 from plitka.weights.model_tensors import Source, find_tensors, strip_prefix
 from plitka.weights.noise import Noise, read_marks, read_scheduler
@@ -515,8 +515,8 @@ def _read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 def _parse_json(text: str, title: str, remedy: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = parse_json(text)
+    except ValueError:
         raise WeightsError(f"{title}: not JSON; {remedy}") from None
     if not isinstance(value, dict):
         raise WeightsError(f"{title}: not a JSON object; {remedy}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from plitka.errors import WeightsError
 from plitka.weights.embeddings import MOST_VECTORS
+from plitka.weights.json_text import parse_json
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
     TURBO_LORA,
@@ -67,7 +68,7 @@ def read_snapshot(folder: Path) -> Snapshot | None:
         _refuse_marked(folder)
         return None
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = parse_json(path.read_text(encoding="utf-8"))
         if int(manifest["form"]) > _FORM:
             raise WeightsError(f"{path}: written by a later version of Plitka; bake it anew")
         baked = _parse_manifest(folder, manifest)
@@ -90,7 +91,7 @@ def _refuse_marked(folder: Path) -> None:
     """Raise WeightsError for a snapshot without its manifest, which looks like an unbaked model."""
     index = folder / "model_index.json"
     try:
-        marked = bool(json.loads(index.read_text(encoding="utf-8")).get(MARK))
+        marked = bool(parse_json(index.read_text(encoding="utf-8")).get(MARK))
     except (OSError, ValueError, AttributeError):
         return  # no model at all, for which check_base has a sentence
     if marked:

@@ -1,12 +1,12 @@
 """The trigger word of a LoRA or of embeddings: what a package says, or the notes in a file."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plitka.weights.header import Header
+from plitka.weights.json_text import parse_json
 from plitka.weights.settings import LONGEST_TRIGGER, TRIGGER, is_trigger
 
 _TOKENS = re.compile(r"<s\d+>")
@@ -52,7 +52,7 @@ def read_notes(header: Header) -> Trigger | None:
         if text:
             return _make_trigger(text, f"{key} of {header.title}")
     try:
-        folders = json.loads(header.metadata.get("ss_tag_frequency", "{}"))
+        folders = parse_json(header.metadata.get("ss_tag_frequency", "{}"))
     except ValueError:
         return None
     if isinstance(folders, dict) and len(folders) == 1:

@@ -181,6 +181,8 @@ def test_a_lora_of_a_checkpoint_alone_is_taken(
         ("tile_000000500.safetensors", "tile.safetensors"),
         ("epoch-4/tile.safetensors", "tile.safetensors"),
         ("save/tile-2026.safetensors", "tile.safetensors"),
+        ("tile-000004-state/model.safetensors", "tile.safetensors"),
+        ("global/epoch=4-step=100/tile.safetensors", "tile.safetensors"),
     ],
 )
 def test_an_intermediate_state_beside_the_final_one_is_passed_over(
@@ -205,13 +207,53 @@ def test_a_copy_in_kohyas_form_beside_what_diffusers_saved_is_not_a_second_lora(
     assert fused.by(engine) == pytest.approx(4)
 
 
+def test_another_lora_of_as_many_numbers_is_no_copy(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
+    two = {
+        "pytorch_lora_weights.safetensors": save(lora(2)),
+        "tile.safetensors": save(lora(3)),
+    }
+    folder = as_folder(tmp_path / "weights", two)
+    said = refusal(load_sdxl, folder)
+    assert "two files of a LoRA, pytorch_lora_weights.safetensors and tile.safetensors; " in said
+    assert "two files of a LoRA" in refusal(load_sdxl, LORA=folder)
+
+
+@pytest.mark.parametrize("folder", ["text_encoder_lora_0", "states", "stephen", "saved_lora"])
 def test_one_lora_below_another_is_not_left_out_in_silence(
-    load_sdxl: LoadSdxl, tmp_path: Path
+    folder: str, load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
     """As Eden's trainer leaves the text encoder's own."""
-    two = {"x.safetensors": save(lora()), "text_encoder_lora_0/x.safetensors": save(lora())}
+    two = {"x.safetensors": save(lora()), f"{folder}/x.safetensors": save(lora())}
     said = refusal(load_sdxl, as_zip(tmp_path / "weights", two))
-    assert "two files of a LoRA, text_encoder_lora_0/x.safetensors and x.safetensors" in said
+    listed = " and ".join(sorted(two))
+    assert f"two files of a LoRA, {listed}; " in said
+
+
+def test_a_kind_that_is_in_a_checkpoint_alone_is_taken_from_there(
+    load_sdxl: LoadSdxl, fused: Fused, tmp_path: Path
+) -> None:
+    state = "checkpoint-500"
+    foreign = save({"conv_in.weight": np.ones((32, 4, 3, 3), np.float32)})
+    for number, files in enumerate(
+        (
+            {"e.safetensors": save(halves(3)), f"{state}/x.safetensors": save(lora(2))},
+            {"x.safetensors": save(lora(2)), f"{state}/e.safetensors": save(halves(3))},
+        )
+    ):
+        files = {
+            **files,
+            f"{state}/both.safetensors": save({**lora(1), **halves(2)}),
+            f"{state}/unet.safetensors": foreign,
+        }
+        said = refusal(load_sdxl, as_zip(tmp_path / f"both-{number}", files))
+        assert f"{state}/both.safetensors and {state}/" in said
+        del files[f"{state}/both.safetensors"]
+        path = as_folder(tmp_path / str(number), files)
+        engine = load_sdxl(path, LORA_SCALE="1")
+        assert fused.by(engine) == pytest.approx(4)
+        assert_knows(engine, halves(3))
+        engine = load_sdxl(LORA=path, EMBEDDINGS=path, LORA_SCALE="1")
+        assert fused.by(engine) == pytest.approx(4)
 
 
 def test_two_of_a_kind_are_refused_by_their_paths(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
@@ -268,6 +310,7 @@ def test_a_pickle_that_may_be_embeddings_is_told(
     assert "as .safetensors (only lora.ckpt, which is never loaded); " in check(alone)
 
 
+DEEP = b'{"a":' * 100_000 + b"}" * 100_000
 BROKEN: list[tuple[str, Files, str]] = [
     ("lora.safetensors", {"lora.safetensors": b""}, "an empty file"),
     ("lora.safetensors", {"lora.safetensors": save(lora())[:-9]}, "truncated"),
@@ -289,6 +332,18 @@ BROKEN: list[tuple[str, Files, str]] = [
         "holds NaN or inf",
     ),
     ("adapter_config.json", {"adapter_config.json": b"[]"}, "not a JSON object"),
+    ("adapter_config.json", {"adapter_config.json": DEEP}, "not a JSON object"),
+    ("special_params.json", {"special_params.json": DEEP}, "not a JSON object"),
+    (
+        "adapter_config.json",
+        {"adapter_config.json": b"{" + b" " * 2**20 + b"}"},
+        "larger than 1 MiB",
+    ),
+    (
+        "lora.safetensors",
+        {"lora.safetensors": save(lora(), {"lora_adapter_metadata": DEEP.decode()})},
+        "its notes (lora_adapter_metadata) are not JSON",
+    ),
 ]
 
 
@@ -390,6 +445,23 @@ def test_the_address_of_a_package_or_a_file_is_fetched(
     assert "by https alone" in refusal(load_sdxl, "http://example.org/trained.tar")
 
 
+def test_a_name_that_no_repository_can_have_is_a_path_that_is_not_there(
+    load_sdxl: LoadSdxl, check: Callable[..., str]
+) -> None:
+    for name in ("loras/my--lora", "loras/x-", "loras/a.git", f"loras/{'x' * 97}"):
+        sentence = f"{name}: no such file or folder, nor the name of a repository; "
+        assert sentence in refusal(load_sdxl, LORA=name)
+        assert sentence in check(LORA=name)
+        assert sentence in check(BASE=name)
+    assert "owner/tile.pti: no such file; " in check(EMBEDDINGS="owner/tile.pti")
+
+
+def test_notes_that_are_no_json_name_no_trigger(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
+    notes = {"ss_tag_frequency": DEEP.decode()}
+    path = as_folder(tmp_path, {"x.safetensors": save(lora(), notes)}) / "x.safetensors"
+    assert load_sdxl(path).subject.trigger == "ohwx_rubber_tile"
+
+
 # Embeddings in their forms
 
 
@@ -427,6 +499,11 @@ def test_of_several_bundles_the_trigger_chooses_one(
     engine = load_sdxl(tmp_path, TRIGGER="other")
     assert_knows(engine, halves(2, seed=1))
     assert engine.subject.trigger == "other"
+    nameless = {**bundle("one", halves(1)), **halves(2)}
+    path = as_folder(tmp_path / "two", {"e.safetensors": save(nameless)})
+    said = refusal(load_sdxl, path, LORA="none")
+    assert "holds 2 embeddings, one, one without a name; set PLITKA_TRIGGER to the name" in said
+    assert said.endswith(", or save the one without a name in a file of its own")
 
 
 FORMS: list[tuple[str, Tensors, Tensors]] = [
@@ -471,7 +548,10 @@ def test_outputs_that_are_not_read_are_told(check: Callable[..., str], tmp_path:
     ("tensors", "sentence"),
     [
         ({f"{h}_out": t for h, t in halves().items()}, "clip_l_out is trained for the output"),
-        ({h: t.astype(np.int32) for h, t in halves().items()}, "holds numbers of type I32"),
+        (
+            {h: t.astype(np.int32) for h, t in halves().items()},
+            "numbers of type I32, and embeddings are F64, F32, F16, BF16, F8_E4M3 or F8_E5M2; ",
+        ),
         ({h: t.T.copy() for h, t in halves().items()}, "clip_l has shape 768x2"),
         ({h: t[:, None] for h, t in halves().items()}, "clip_l has shape 2x1x768"),
         ({**halves(), "extra": np.ones(1)}, "extra belongs to no text encoder"),

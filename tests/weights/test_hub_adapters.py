@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import save
 
@@ -86,6 +87,56 @@ def test_a_lora_on_the_hub_that_does_not_fit_is_refused_before_it_is_fetched(
         assert not published.fetched
 
 
+def test_a_fault_of_what_was_fetched_names_the_repository(
+    small_sdxl: SmallSdxl, local: dict[str, str | Path], tmp_path: Path
+) -> None:
+    folder = as_folder(tmp_path / "published", {"lora.safetensors": save(lora(np.nan))})
+    with hub({OWNER: folder}) as published:
+        named = {**local, "LORA": OWNER}
+        run = python(["-c", SAY], small_sdxl, tmp_path / "cache", published.address, **named)
+    assert f"{OWNER}/lora.safetensors: " in run.stderr
+    assert "holds NaN or inf" in run.stderr
+    assert "models--" not in run.stderr
+
+
+def test_the_example_of_a_remedy_can_be_followed(
+    small_sdxl: SmallSdxl, local: dict[str, str | Path], tmp_path: Path
+) -> None:
+    files = {"a.pti": save(halves(3)), "b.pti": save(halves(4)), "x.safetensors": save(lora())}
+    folder, cache = as_folder(tmp_path / "published", files), tmp_path / "cache"
+    with hub({OWNER: folder}) as published:
+        named = {**local, "EMBEDDINGS": OWNER}
+        run = python(["-m", "plitka", "check"], small_sdxl, cache, published.address, **named)
+        example = re.search(r"such as PLITKA_EMBEDDINGS=(\S+)\n", run.stdout)
+        assert example is not None, run.stdout
+        named["EMBEDDINGS"] = example[1]
+        run = python(["-c", SAY], small_sdxl, cache, published.address, **named)
+        assert run.stdout.startswith("ohwx_rubber_tile <s0><s1><s2> "), run.stderr
+
+
+def test_of_a_repository_two_loras_are_refused_though_one_has_diffusers_name(
+    small_sdxl: SmallSdxl, local: dict[str, str | Path], tmp_path: Path
+) -> None:
+    """Whether the one is a copy of the other, their headers do not tell."""
+    files = {"pytorch_lora_weights.safetensors": save(lora(1)), "tile.safetensors": save(lora(2))}
+    folder, cache = as_folder(tmp_path / "published", files), tmp_path / "cache"
+    with hub({OWNER: folder}) as published:
+        named = {**local, "LORA": OWNER}
+        run = python(["-m", "plitka", "check"], small_sdxl, cache, published.address, **named)
+    assert "files of a LoRA, pytorch_lora_weights.safetensors and tile.safetensors" in run.stdout
+
+
+def test_a_configuration_on_the_hub_that_is_too_long_is_told_so(
+    small_sdxl: SmallSdxl, local: dict[str, str | Path], tmp_path: Path
+) -> None:
+    files = {**PUBLISHED, "special_params.json": b"{" + b" " * 2**20 + b"}"}
+    folder, cache = as_folder(tmp_path / "published", files), tmp_path / "cache"
+    with hub({OWNER: folder}) as published:
+        named = {**local, "LORA": OWNER}
+        run = python(["-m", "plitka", "check"], small_sdxl, cache, published.address, **named)
+    assert f"LoRA: {OWNER}/special_params.json: larger than 1 MiB, " in run.stdout
+
+
 def test_of_several_candidates_the_setting_names_one(
     small_sdxl: SmallSdxl, local: dict[str, str | Path], tmp_path: Path
 ) -> None:
@@ -102,8 +153,8 @@ def test_of_several_candidates_the_setting_names_one(
         several = {**local, "LORA": OWNER, "TURBO_LORA": OWNER}
         run = python(check, small_sdxl, cache, address, **several)
         for part, name in (("LoRA", "LORA"), ("turbo LoRA", "TURBO_LORA")):
-            fault = f"{part}: {OWNER}: holds two files of a LoRA, sdxl_2step_lora.safetensors"
-            assert f"{fault} and sdxl_4step_lora.safetensors; name one" in run.stdout
+            fault = f"{part}: {OWNER}: holds 3 files of a LoRA, sdxl_2step_lora.safetensors"
+            assert f"{fault}, sdxl_4step_lora.safetensors, sub folder/" in run.stdout
             assert f"such as PLITKA_{name}={OWNER}/sdxl_2step_lora.safetensors\n" in run.stdout
         one = {
             **local,
