@@ -1,6 +1,6 @@
 """Finds tensors that hold NaN or infinity, by the bits of their numbers, without a library."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import numpy as np
 
@@ -19,9 +19,14 @@ _MARKS: dict[str, tuple[type[np.unsignedinteger], int]] = {
 _CHUNK = 2**24  # numbers of one look
 
 
-def refuse_nonfinite(header: Header) -> None:
-    """Raise WeightsError where a tensor of a file holds NaN or infinity. Reads every byte of it."""
+def refuse_nonfinite(header: Header, unused: Container[str] = ()) -> None:
+    """Raise WeightsError where a tensor of a file holds NaN or infinity. Reads every byte of it.
+
+    unused: tensors that may, for nothing is computed from them.
+    """
     for name in _list_nonfinite(header):
+        if name in unused:
+            continue
         raise WeightsError(
             f"{header.title}: {name} holds NaN or inf, as a training that failed leaves behind;"
             " take another file, or train it again"

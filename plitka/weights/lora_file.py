@@ -93,6 +93,14 @@ class Lora:
         """What sentences call the file."""
         return self.header.title
 
+    def list_unused(self) -> frozenset[str]:
+        """Alphas that nothing divides: of whole LoKrs, which LyCORIS lets grow to infinity."""
+        return frozenset(
+            change.parts["alpha"]
+            for change in self.changes
+            if change.method == "lokr" and change.rank is None and "alpha" in change.parts
+        )
+
     def describe(self) -> str:
         """Modules, ranks and methods: "96 modules, rank 32", "96 modules, LoKr and norm"."""
         methods = sorted({change.name_method() for change in self.changes})

@@ -42,6 +42,12 @@ def complete_config(part: Part, config: Config, title: str, remedy: str) -> dict
                 f" would draw something else; {remedy}"
             )
     sizes = {name: _read_size(config, name, part, title, remedy) for name in published.sizes}
+    order = config.get("controlnet_conditioning_channel_order", "rgb")
+    if part == "controlnet" and order not in ("rgb", "bgr"):  # the edges are gray, so both do
+        raise WeightsError(
+            f"{title}: controlnet_conditioning_channel_order is {order}, and not rgb or bgr;"
+            f" {remedy}"
+        )
     if "addition_time_embed_dim" in sizes:
         _check_time_ids(sizes, title, remedy)
     if sizes.get("block_out_channels") == published.sizes.get("block_out_channels"):

@@ -340,8 +340,9 @@ def _check_adapter(
         assert files is not None  # what may be left out has been answered before
         value = check(files)
         if files.remote is None:
+            unused = value.list_unused() if isinstance(value, Lora) else ()
             for header in files.headers:
-                refuse_nonfinite(header)
+                refuse_nonfinite(header, unused)
     except WeightsError as fault:
         return files, None, Finding(part, str(fault), fault=True)
     verdict = describe(files, value)

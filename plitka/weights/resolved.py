@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from plitka.errors import WeightsError
 from plitka.weights import models
-from plitka.weights.adapter_files import AdapterFiles, fetch_adapter
+from plitka.weights.adapter_files import fetch_adapter
 from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.finite import refuse_nonfinite
 from plitka.weights.hub import Remote, fetch_remote
@@ -71,13 +71,17 @@ def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
     modules = list_modules(base.shapes)
     changed = modules != list_modules(announced.shapes)
     if found.lora is not None and (changed or found.lora.remote):
-        files = _fetch_adapter(found.lora, LORA)
+        files = fetch_adapter(found.lora, LORA)
         lora = resolve_lora(files.headers[0], files.config, modules, LORA)
+        refuse_nonfinite(lora.header, lora.list_unused())
     if found.turbo is not None and (changed or found.turbo.remote):
-        files = _fetch_adapter(found.turbo, TURBO_LORA)
+        files = fetch_adapter(found.turbo, TURBO_LORA)
         turbo = resolve_turbo(files.headers[0], files.config, modules)
+        refuse_nonfinite(turbo.header)
     if found.embeddings is not None and found.embeddings.remote:
-        files = _fetch_adapter(found.embeddings, EMBEDDINGS)
+        files = fetch_adapter(found.embeddings, EMBEDDINGS)
+        for header in files.headers:
+            refuse_nonfinite(header)
         embeddings = check_embeddings(files.headers, preflight.settings.trigger, files.bundled)
     vae = preflight.vae
     if isinstance(vae, Remote):
@@ -92,13 +96,6 @@ def fetch_weights(preflight: Preflight, architecture: Architecture) -> Resolved:
         turbo=turbo,
         trigger=preflight.trigger,
     )
-
-
-def _fetch_adapter(found: AdapterFiles, setting: str) -> AdapterFiles:
-    files = fetch_adapter(found, setting)
-    for header in files.headers:
-        refuse_nonfinite(header)
-    return files
 
 
 def _fetch_base(remote: Remote, architecture: Architecture, own_vae: bool) -> Base:

@@ -56,3 +56,18 @@ def test_check_and_setup_both_find_a_lora_with_an_infinite_alpha(
         load_sdxl(LORA=path)
     assert main(["check"]) == 1
     assert f"FAULT  LoRA: {path}: {place}.alpha holds NaN or inf" in capsys.readouterr().out
+
+
+def test_a_whole_lokr_may_have_an_infinite_alpha(load_sdxl: LoadSdxl, tmp_path: Path) -> None:
+    """LyCORIS writes 9999220736 there, which is infinity in half precision, and reads it not."""
+    place = "lora_unet_mid_block_attentions_0_proj_in"
+    tensors = {
+        f"{place}.lokr_w1": torch.full((4, 4), 0.5),
+        f"{place}.lokr_w2": torch.full((8, 8), 0.25),
+        f"{place}.alpha": torch.tensor(9999220736.0).half(),
+    }
+    save_file(tensors, tmp_path / "lora.safetensors")
+    before = load_sdxl().pipe.unet.mid_block.attentions[0].proj_in.weight
+    after = load_sdxl(LORA=tmp_path / "lora.safetensors", LORA_SCALE="1")
+    changed = after.pipe.unet.mid_block.attentions[0].proj_in.weight - before
+    torch.testing.assert_close(changed, torch.full((32, 32), 0.125), rtol=1e-4, atol=1e-6)

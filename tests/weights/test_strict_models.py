@@ -259,6 +259,7 @@ def test_a_field_that_would_change_the_picture_is_refused(
         ({"conditioning_channels": 4}, "conditioning_channels is 4, and SDXL's is 3"),
         ({"encoder_hid_dim": 4096}, "a ControlNet for Kolors, not for SDXL"),
         ({"global_pool_conditions": True}, "global_pool_conditions is True"),
+        ({"controlnet_conditioning_channel_order": "xyz"}, "is xyz, and not rgb or bgr"),
         ({"block_out_channels": [16, 32, 48]}, "and the base model's is [16, 32, 32]"),
         ({"projection_class_embeddings_input_dim": 5632}, "do not belong together"),
     ],
