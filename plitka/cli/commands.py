@@ -22,7 +22,7 @@ from plitka.engines import registry
 from plitka.errors import EngineError
 from plitka.request import parsing
 from plitka.request.plan import make_plan
-from plitka.request.prompt import DEFAULT_TRIGGER, Subject
+from plitka.request.prompt import DEFAULT_SUBJECT, DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import log
 from plitka.settings import Settings
 from plitka.weights.settings import read_weights_settings
@@ -44,6 +44,8 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
 
     recipe = read_request(options, _load_palette(settings))
     name = options.engine or settings.engine
+    if name == _RENDER:
+        _refuse_weights(options, settings, "the render engine reads none")
     engine = registry.load_engine(name, lambda: settings.sdxl, options.weights)
     options.out.mkdir(parents=True, exist_ok=True)
     files: dict[str, str] = {}
@@ -69,12 +71,24 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     """Print the plan of a request as JSON."""
     from plitka.weights import archive, prompt_parts
 
-    weights = settings.weights
     recipe = read_request(options, _load_palette(settings))
+    if settings.engine == _RENDER and options.weights == settings.package:
+        _print_json(make_plan(recipe, DEFAULT_SUBJECT).as_json())
+        return
+    weights = settings.weights
     with archive.open_package(options.weights, weights.cache) as package:
         trigger, vectors = prompt_parts.read_prompt_parts(weights, package)
     subject = Subject(trigger or DEFAULT_TRIGGER, vectors)
     _print_json(make_plan(recipe, subject).as_json())
+
+
+_RENDER = "render"  # the engine that reads no weights
+
+
+def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -> None:
+    """Raise EngineError for a --weights that would not be read; COG_WEIGHTS may stand unread."""
+    if options.weights != settings.package:
+        raise EngineError(f"--weights: would not be read, since {why}; leave it out")
 
 
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
@@ -226,6 +240,8 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
     recipe = parsing.parse(json.dumps(request), _load_palette(settings))
     from plitka.bench import compare, random_models, tables  # torch: seconds
 
+    if options.count_only or options.model != compare.OWN:
+        _refuse_weights(options, settings, "only --model own measures weights of one's own")
     if options.count_only:
         report = compare.count_work(recipe, settings.options)
     else:
@@ -265,6 +281,8 @@ def run_check(options: argparse.Namespace, settings: Settings) -> None:
 
     faults = 0
     engine = registry.check_name(options.engine or settings.engine)
+    if engine == _RENDER:
+        _refuse_weights(options, settings, "the render engine reads none")
     for finding in check.inspect_installation(engine, settings, options.weights):
         print(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
         faults += finding.fault
@@ -296,6 +314,8 @@ def run_design(options: argparse.Namespace, settings: Settings) -> None:
             f"{missing.name} is not installed, which the designer needs. In the project's folder:"
             f" {sys.executable} -m pip install -r requirements-ui.txt"
         ) from None
+    if settings.photographer.backend != "sdxl":
+        _refuse_weights(options, settings, "the photographs are made elsewhere")
     run.run(settings, options.weights, options.port, options.open)
 
 

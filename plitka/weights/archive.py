@@ -16,17 +16,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from plitka.errors import WeightsError
-from plitka.weights.adapter_files import (
-    Package,
-    find_package,
-    is_hidden,
-    list_folder,
-    read_single_package,
-)
+from plitka.weights.adapter_files import Package, find_package, read_single_package
 from plitka.weights.address import describe_address, is_address
 from plitka.weights.content import find_kind
 from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
+from plitka.weights.places import Folder, is_hidden, list_folder
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
@@ -62,13 +57,23 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
         path = fetch_weights_file(text, cache)
     path = Path(path).expanduser()
     if path.is_dir():
-        yield find_package(list_folder(path))
+        yield find_package(_refuse_model(list_folder(path)))
     elif _is_single(path):
         yield read_single_package(path, title)
     else:
         with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
             passed_over = _unpack(path, title, Path(name))
-            yield find_package(list_folder(Path(name), title, passed_over))
+            yield find_package(_refuse_model(list_folder(Path(name), title, passed_over)))
+
+
+def _refuse_model(folder: Folder) -> Folder:
+    """Raise WeightsError for a whole model as diffusers saves one."""
+    if "model_index.json" in folder.names:
+        raise WeightsError(
+            f"{folder.title}: a whole model in diffusers' form, not a LoRA with its embeddings;"
+            " name its folder with PLITKA_BASE, and leave it out here"
+        )
+    return folder
 
 
 def _is_single(path: Path) -> bool:

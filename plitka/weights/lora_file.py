@@ -7,8 +7,6 @@ warns of tensors that find no module.
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from plitka.errors import WeightsError
@@ -23,8 +21,10 @@ from plitka.weights.adapter_methods import BIASES, METHODS
 from plitka.weights.embeddings import is_embedding_tensor
 from plitka.weights.header import FLOATS, Header, Shape, count_parameters, format_shape, list_names
 from plitka.weights.identification import explain_wrong_file, identify
+from plitka.weights.lora import Change, Lora
 from plitka.weights.lora_keys import Key, list_candidates, parse_key
 from plitka.weights.lora_targets import Modules, Target
+from plitka.weights.sdxl_architecture import WIDTHS
 from plitka.weights.settings import LORA, TURBO_LORA
 
 _WANTED = "a LoRA for SDXL"
@@ -39,75 +39,12 @@ _EVEN = ("alpha", "dora_scale", "magnitude", "rescale", "scaled_oft", "up_bias")
 """Parts that change what the others of a module mean."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """What is done to one module.
+def _is_unused(key: Key) -> bool:
+    """Whether a tensor is of the first text encoder's projection: ComfyUI's extracts have one.
 
-    method: how its weight changes, a key of METHODS; None where only its bias does. parts: part ->
-    name of its tensor. rank: by which alpha is divided; None where the method has none. alpha: the
-    number where the file has no tensor for it; None for the rank. by_root: whether the root of the
-    rank divides alpha (rank-stabilised LoRA). options: what PEFT's configuration says besides.
+    SDXL reads no pooled output of that encoder, and its model has no such module.
     """
-
-    component: str
-    module: str
-    method: str | None
-    parts: Mapping[str, str]
-    rank: int | None
-    alpha: float | None
-    by_root: bool
-    options: Mapping[str, Any]
-
-    def name_method(self) -> str:
-        """What the method is called: "LoRA", "LoHa as a DoRA"."""
-        name = "bias" if self.method is None else METHODS[self.method].name
-        return f"{name} as a DoRA" if {"dora_scale", "magnitude"} & self.parts.keys() else name
-
-    def compute_factor(self, alpha: float | None) -> float:
-        """The factor of the method's product. alpha: of the file; None where it has none."""
-        alpha = self.alpha if alpha is None else alpha
-        if alpha is None or self.rank is None:
-            return 1.0
-        return alpha / (math.sqrt(self.rank) if self.by_root else self.rank)
-
-
-@dataclass(frozen=True)
-class Lora:
-    """An adapter resolved against a base model.
-
-    config: PEFT's configuration that lay beside the file. parameters: how many numbers are its own.
-    """
-
-    header: Header
-    config: Mapping[str, Any] | None
-    changes: tuple[Change, ...]
-    parameters: int
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self.header.path
-
-    @property
-    def title(self) -> str:
-        """What sentences call the file."""
-        return self.header.title
-
-    def list_unused(self) -> frozenset[str]:
-        """Alphas that nothing divides: of whole LoKrs, which LyCORIS lets grow to infinity."""
-        return frozenset(
-            change.parts["alpha"]
-            for change in self.changes
-            if change.method == "lokr" and change.rank is None and "alpha" in change.parts
-        )
-
-    def describe(self) -> str:
-        """Modules, ranks and methods: "96 modules, rank 32", "96 modules, LoKr and norm"."""
-        methods = sorted({change.name_method() for change in self.changes})
-        ranks = sorted({change.rank for change in self.changes if change.rank is not None})
-        shown = f", rank {', '.join(map(str, ranks))}" if ranks else ""
-        kinds = "" if methods == ["LoRA"] else f", {' and '.join(methods)}"
-        return f"{len(self.changes)} modules{shown}{kinds}"
+    return key.component == "text_encoder" and key.module.endswith("text_projection")
 
 
 def is_lora(header: Header) -> bool:
@@ -184,6 +121,8 @@ class _Resolver:
         self._modules = modules
         self._setting = setting
         self._names = [name for name in header.shapes if not is_embedding_tensor(name)]
+        widths = {size for name in self._names for size in header.shapes[name]}
+        self._encoder = "text_encoder_2" if WIDTHS["clip_g"] in widths else "text_encoder"
 
     def resolve(self) -> Lora:
         if not any(_is_telling(name) for name in self._names):
@@ -212,7 +151,9 @@ class _Resolver:
         strays: list[str] = []
         adapters: set[str] = set()
         for name in self._names:
-            key = parse_key(name)
+            key = self._parse_key(name)
+            if key is not None and _is_unused(key):
+                continue
             module = None if key is None else self._find_module(key)
             if key is None or module is None:
                 strays.append(name)
@@ -232,6 +173,13 @@ class _Resolver:
             )
         return updates, strays
 
+    def _parse_key(self, name: str) -> Key | None:
+        """Take a name apart; where PEFT saved a text encoder alone, the widths tell which."""
+        key = parse_key(name)
+        if key is not None and key.component == "unet" and key.module.startswith("text_model_"):
+            return key._replace(component=self._encoder)
+        return key
+
     def _find_module(self, key: Key) -> str | None:
         if self._modules is None:
             return key.module
@@ -242,10 +190,15 @@ class _Resolver:
         for name in strays:
             if unread := adapter_methods.name_unread(name):
                 return self._make_unread_error(unread, name)
-        return self._make_error(
+        state = (
             f"{len(strays)} of its {len(self._header.shapes)} tensors find no module in the base"
             f" model: {list_names(strays)}"
         )
+        if all(parse_key(name) is not None for name in strays):
+            return self._make_error(
+                state, "set PLITKA_BASE to the model that it was trained on, or take a whole file"
+            )
+        return self._make_error(state)
 
     # How it changes
 

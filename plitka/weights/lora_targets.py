@@ -11,7 +11,8 @@ from plitka.weights.header import Shape, Shapes
 
 
 class Target(NamedTuple):
-    """One module: a Linear or a convolution, weight (out, in, …), or a norm, weight (channels).
+    """One module: a Linear or a convolution, weight (out, in, …), a norm, weight (channels), or an
+    embedding, weight (tokens or places, width).
 
     bias: whether it has one, (out).
     """
@@ -36,7 +37,7 @@ def _list_component(shapes: Shapes) -> Mapping[str, Target]:
     biases: set[str] = set()
     for name, shape in shapes.items():
         module, _, kind = name.removeprefix("text_model.").replace(".", "_").rpartition("_")
-        if module.endswith("_embedding") or len(shape) not in (1, 2, 4):
+        if len(shape) not in (1, 2, 4):
             continue
         if kind == "bias":
             biases.add(module)

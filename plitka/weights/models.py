@@ -99,6 +99,7 @@ _BASE_SETTING = "PLITKA_BASE"
 _VAE_REMEDY = (
     "set PLITKA_VAE to an SDXL VAE (a folder, a file or a repository of the hub) or to base"
 )
+_ANOTHER_VAE = f"set PLITKA_VAE to one, such as {SDXL_VAE}"
 _CONTROLNET_REMEDY = (
     "set {setting} to a ControlNet for SDXL: a folder, a file or a repository of the hub"
 )
@@ -127,9 +128,7 @@ def check_base(
             f"{path}: not an SDXL checkpoint, it lacks {', '.join(missing)}; {_BASE_REMEDY}"
         )
     if missing and own_vae:
-        raise WeightsError(
-            f"{path}: an SDXL checkpoint without a VAE; set PLITKA_VAE to one, such as {SDXL_VAE}"
-        )
+        raise WeightsError(f"{path}: an SDXL checkpoint without a VAE; {_ANOTHER_VAE}")
     noise = read_marks(header, _read_noise(configs), _BASE_REMEDY)
     strays = [
         name
@@ -175,8 +174,8 @@ def _list_tensors(
         return architecture.list_tensors(part, config)
     except ValueError as error:
         raise WeightsError(
-            f"{place}: no network can be built by its config.json ({extract_first_line(error)});"
-            f" {remedy}"
+            f"{place}: no network can be built by its configuration"
+            f" ({extract_first_line(error)}); {remedy}"
         ) from None
 
 
@@ -263,6 +262,8 @@ def _check_base_folder(folder: Path, architecture: Architecture, own_vae: bool) 
     models: dict[Part, Model] = {}
     for part in _list_parts(own_vae):
         place = folder / part
+        if part == "vae" and not place.exists():
+            raise WeightsError(f"{folder}: an SDXL model without a VAE; {_ANOTHER_VAE}")
         headers = _read_headers(place, BASE[part], remedy)
         _check_width(str(place), part, {n: s for held in headers for n, s in held.shapes.items()})
         config = _read_json(place / "config.json", remedy)
@@ -408,6 +409,7 @@ def check_controlnet(
     remedy = _CONTROLNET_REMEDY.format(setting=setting)
     place, headers, config = _read_part("controlnet", source, remedy)
     if config is None:
+        remedy = f"put its config.json beside it where it is a smaller one, or {remedy}"
         config = {**_derive_controlnet(unet or {}), **_read_hint_channels(headers[0].shapes)}
         _refuse_other_file(headers[0], "a ControlNet for SDXL", setting)
     else:

@@ -23,7 +23,8 @@ from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.finite import refuse_nonfinite
 from plitka.weights.header import list_names
 from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
-from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
+from plitka.weights.lora import Lora
+from plitka.weights.lora_file import resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import Modules, list_modules
 from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.prompt_parts import find_adapters_trigger

@@ -1,12 +1,14 @@
 """What the weights decide of the prompt, read from headers alone: `plan` loads nothing."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from plitka.weights import snapshot
 from plitka.weights.adapter_files import (
     AdapterFiles,
     Package,
+    UnreachableError,
     find_embeddings,
     find_lora,
 )
@@ -21,21 +23,26 @@ _ASSUMED_VECTORS = 2  # of embeddings that are not there yet
 def read_prompt_parts(settings: WeightsSettings, package: Package) -> tuple[str | None, int]:
     """Read the trigger word, None where nothing says one, and the number of the tokens' vectors.
 
-    A LoRA that is not there says nothing, and embeddings that are not there count as two vectors.
-    Raises WeightsError for files that are there and are not what they should be.
+    A LoRA that is not there says nothing, and embeddings that are not there count as two vectors,
+    as do those of a repository that cannot be reached. Raises WeightsError for files that are there
+    and are not what they should be.
     """
     baked = snapshot.find_snapshot(settings)
     if baked is not None:
         return settings.trigger or baked.trigger, baked.vectors
     lora = None
     if package.lora is not None or not _is_missing(settings.lora):
-        lora = find_lora(settings, package)
+        with suppress(UnreachableError):
+            lora = find_lora(settings, package)
     assumed = (
         package.embeddings is None and package.lora is None and _is_missing(settings.embeddings)
     )
     embeddings = None
     if not assumed or (lora is not None and lora.bundled):
-        embeddings = find_embeddings(settings, package, lora)
+        try:
+            embeddings = find_embeddings(settings, package, lora)
+        except UnreachableError:
+            assumed = True
     vectors = _ASSUMED_VECTORS if assumed else 0
     if embeddings is not None:
         vectors = check_embeddings(embeddings.headers, settings.trigger, embeddings.bundled).vectors

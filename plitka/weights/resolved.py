@@ -8,7 +8,8 @@ from plitka.weights.adapter_files import fetch_adapter
 from plitka.weights.embeddings import Embeddings, check_embeddings
 from plitka.weights.finite import refuse_nonfinite
 from plitka.weights.hub import Remote, fetch_remote
-from plitka.weights.lora_file import Lora, resolve_lora, resolve_turbo
+from plitka.weights.lora import Lora
+from plitka.weights.lora_file import resolve_lora, resolve_turbo
 from plitka.weights.lora_targets import list_modules
 from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.preflight import (

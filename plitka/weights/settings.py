@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.errors import WeightsError
+from plitka.weights.address import describe_address, is_address
 from plitka.weights.download import find_cache
 
 BASE, VAE = "PLITKA_BASE", "PLITKA_VAE"
@@ -59,13 +60,14 @@ def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
     Raises WeightsError for a scale that is no number, and a trigger that no prompt can hold.
     """
     return WeightsSettings(
-        base=env.get(BASE) or SDXL,
-        vae=env.get(VAE) or SDXL_VAE,
+        base=_read_source(env, BASE, SDXL),
+        vae="base" if env.get(VAE, "").lower() == "base" else _read_source(env, VAE, SDXL_VAE),
         lora=_read_path(env, LORA, DEFAULT_LORA),
         lora_scale=_read_scale(env),
         embeddings=_read_path(env, EMBEDDINGS, DEFAULT_EMBEDDINGS),
         controlnets={
-            kind: env.get(name) or CONTROLNETS[kind] for kind, name in CONTROLNET_SETTINGS.items()
+            kind: _read_source(env, name, CONTROLNETS[kind])
+            for kind, name in CONTROLNET_SETTINGS.items()
         },
         turbo_lora=_read_path(env, TURBO_LORA, None),
         trigger=_read_trigger(env),
@@ -76,10 +78,22 @@ def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
     )
 
 
+def _read_source(env: Mapping[str, str], name: str, default: str) -> str:
+    """Read what names files: a path or a repository. Raises WeightsError for an address."""
+    value = env.get(name) or default
+    if is_address(value):
+        raise WeightsError(
+            f"{name}: {describe_address(value)} is an address, and only weights that are given as a"
+            " package are fetched from one; download it and give its path, or name the repository"
+            " as owner/name"
+        )
+    return value
+
+
 def _read_path(env: Mapping[str, str], name: str, default: Path | None) -> Path | None:
-    value = env.get(name)
-    if not value:
+    if not env.get(name):
         return default
+    value = _read_source(env, name, "")
     return None if value.lower() == "none" else Path(value).expanduser()
 
 

@@ -113,3 +113,49 @@ def test_bench_and_the_designer_tell_its_faults(
 
     with pytest.raises(Fault, match=r"lora\.safetensors: an empty file"):
         asyncio.run(photograph())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["make", *TILE, "--engine", "render", "--out", "tile"],
+        ["bench", "--model", "small"],
+        ["bench", "--model", "own", "--count-only"],
+        ["check", "--engine", "render"],
+        ["design"],
+    ],
+)
+def test_it_is_refused_where_it_would_not_be_read(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLITKA_PHOTOGRAPH", "http://127.0.0.1:9")
+    assert main([*arguments, "--weights", "/absent.tar"]) == 1
+    assert capsys.readouterr().err.startswith("--weights: would not be read, since ")
+
+
+def test_plan_needs_no_weights_for_the_render_engine_and_no_hub(
+    broken: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    for variable in ("PLITKA_LORA", "PLITKA_EMBEDDINGS"):
+        monkeypatch.setenv(variable, "nobody/nothing")
+    assert main(["plan", *TILE]) == 0
+    assert "ohwx_rubber_tile <s0><s1>, 100% red" in capsys.readouterr().out
+    monkeypatch.setenv("PLITKA_ENGINE", "render")
+    monkeypatch.setenv("COG_WEIGHTS", str(broken))
+    assert main(["plan", *TILE]) == 0
+    assert "ohwx_rubber_tile <s0><s1>, 100% red" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "name", ["BASE", "VAE", "LORA", "EMBEDDINGS", "TURBO_LORA", "CONTROLNET_CANNY"]
+)
+def test_an_address_in_a_setting_of_a_file_is_told_so(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "https://example.org/x/lora.safetensors"
+    monkeypatch.setenv(f"PLITKA_{name}", f"{address}?token=veiled")
+    assert main(["check"]) == 1
+    out, err = capsys.readouterr()
+    assert f"PLITKA_{name}: {address} is an address" in out + err
+    assert "veiled" not in out + err

@@ -59,12 +59,13 @@ def test_the_modules_that_a_lora_may_change_are_the_published_models_own() -> No
             for component, model in models.items()
         }
     )
-    changeable = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.GroupNorm, torch.nn.LayerNorm)
+    norms, embedding = (torch.nn.GroupNorm, torch.nn.LayerNorm), torch.nn.Embedding
+    changeable = (torch.nn.Linear, torch.nn.Conv2d, *norms, embedding)
     for component, model in models.items():
         modules = {
             name.removeprefix("text_model.").replace(".", "_"): (
                 tuple(module.weight.shape),
-                module.bias is not None,
+                getattr(module, "bias", None) is not None,
             )
             for name, module in model.named_modules()
             if isinstance(module, changeable)

@@ -223,7 +223,7 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("unet", {"cross_attention_dim": ...}, "cross_attention_dim is not there"),
     ("unet", {"transformer_layers_per_block": ...}, "tensors"),
     ("unet", {"attention_head_dim": "many"}, "attention_head_dim is many, which is no size"),
-    ("unet", {"block_out_channels": [16, 32]}, "no network can be built by its config.json"),
+    ("unet", {"block_out_channels": [16, 32]}, "no network can be built by its configuration"),
     ("unet", {"addition_time_embed_dim": 16}, "do not belong together"),
     ("unet", {"layers_per_block": -1}, "layers_per_block is -1, which is no size"),
     ("unet", {"_class_name": "SD3Transformer2DModel"}, "a SD3Transformer2DModel, not a UNet2D"),
@@ -495,3 +495,17 @@ def test_a_base_model_with_embeddings_of_its_own_is_refused_beside_others(
     said = refuse(BASE=tmp_path / "saved")
     assert "has embeddings of its own for <s0>; set PLITKA_EMBEDDINGS to none" in said
     load_sdxl(BASE=tmp_path / "saved", EMBEDDINGS="none")
+
+
+def test_a_folder_without_a_vae_says_which_setting_takes_one(
+    base: Path, small_sdxl: SmallSdxl, refuse: Callable[..., str], load_sdxl: LoadSdxl
+) -> None:
+    shutil.rmtree(base / "vae")
+    said = refuse(BASE=base, VAE="Base")  # the word in any case
+    assert "an SDXL model without a VAE; set PLITKA_VAE to one" in said
+    load_sdxl(BASE=base)
+
+
+def test_a_whole_model_as_a_package_is_told_its_setting(base: Path, load_sdxl: LoadSdxl) -> None:
+    with pytest.raises(WeightsError, match=r"a whole model in diffusers' form.*PLITKA_BASE"):
+        load_sdxl(weights=base)

@@ -15,7 +15,7 @@ from peft.tuners.oft.layer import OFTRotationModule
 from torch import Tensor
 
 from plitka.weights import adapter_methods
-from plitka.weights.lora_file import Change
+from plitka.weights.lora import Change
 
 _OFT: Any = OFTRotationModule  # without annotations
 _BOFT: Any = BOFTLayer

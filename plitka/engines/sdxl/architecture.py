@@ -44,7 +44,7 @@ def build_network(part: Part, config: Config) -> Any:
             StrictDataclassFieldValidationError,
             TypeError,
             ValueError,
-        ) as error:  # whatever of it the libraries' constructors stumble on
+        ) as error:  # sizes that do not go together: each constructor stumbles in its own way
             raise ValueError(str(error)) from error
 
 
@@ -77,5 +77,5 @@ def load_tokenizer(part: Part, folder: Path) -> Any:
             pad_token=_PADS[part],
             model_max_length=77,
         )
-    except Exception as error:
+    except Exception as error:  # the tokenizers library raises this very class for a bad file
         raise ValueError(str(error)) from error

@@ -18,7 +18,7 @@ from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages
 from plitka.weights import archive, snapshot
 from plitka.weights.adapter_config import CONFIG_FILE
-from plitka.weights.lora_file import Lora
+from plitka.weights.lora import Lora
 from plitka.weights.resolved import Resolved
 from plitka.weights.settings import WeightsSettings
 from plitka.weights.snapshot import Snapshot

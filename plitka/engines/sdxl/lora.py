@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from plitka.engines.sdxl import adapter_algebra
 from plitka.errors import WeightsError
-from plitka.weights.lora_file import Change, Lora
+from plitka.weights.lora import Change, Lora
 
 
 def _read_parts(file: Any, change: Change, device: Any) -> dict[str, Tensor]:
@@ -87,11 +87,12 @@ def fuse_lora(pipe: Any, lora: Lora, scale: float) -> None:
         for change in lora.changes:
             module = modules[change.component][change.module]
             parts = _read_parts(file, change, module.weight.device)
-            if module.bias is not None:
-                bias = module.bias.to(torch.float32, copy=True)
+            own_bias = getattr(module, "bias", None)  # an embedding has not even the field
+            if own_bias is not None:
+                bias = own_bias.to(torch.float32, copy=True)
                 added = adapter_algebra.compute_bias_change(change, parts, bias)
                 if added is not None:
-                    _replace(lora, change, module.bias, bias.add_(added, alpha=scale))
+                    _replace(lora, change, own_bias, bias.add_(added, alpha=scale))
             if change.method is not None:
                 weight = module.weight.to(torch.float32, copy=True)
                 fused = adapter_algebra.change_weight(change, parts, weight, scale)

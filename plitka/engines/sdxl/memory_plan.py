@@ -10,7 +10,7 @@ from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib
 from plitka.weights.header import count_parameters
 from plitka.weights.hub import Remote
-from plitka.weights.lora_file import Lora
+from plitka.weights.lora import Lora
 from plitka.weights.models import Base, Model, RemoteBase
 
 MemoryPlan: TypeAlias = Literal["resident", "encoders_on_cpu", "tiled_vae", "offload"]
