@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from plitka.serving.gateway import ONE_HEAP
 from tests.conftest import StartServer
 from tests.support.recipes import TILE
 from tests.support.server import CogServer, open_png, read_record
@@ -129,7 +130,7 @@ def test_files_of_past_predictions_do_not_pile_up(
 
 
 def test_memory_of_a_tile_goes_back_to_the_system(start_server: StartServer) -> None:
-    server = start_server(PLITKA_ENGINE="render")
+    server = start_server(PLITKA_ENGINE="render", **ONE_HEAP)  # as in the image and at the gate
     worker = server.worker()
     before = worker.memory_info().rss
     for _ in range(2):
