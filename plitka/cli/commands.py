@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 
 def run_make(options: argparse.Namespace, settings: Settings) -> None:
     """Make the pictures of a request, and print their shares."""
-    from plitka import images, pipeline
+    from plitka import pipeline
     from plitka.cli import tables
+    from plitka.images import png
     from plitka.request.plan import PICTURE_SIZES
 
     recipe = read_request(options, _load_palette(settings))
@@ -55,7 +56,7 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
         pictures = _show_progress(pictures, len(PICTURE_SIZES))
     for picture in pictures:
         file = options.out / f"{picture.kind}.png"
-        images.save(picture.image, file, picture.record)
+        png.save(picture.image, file, picture.record)
         files[picture.kind] = str(file)
         metrics = picture.metrics
     if options.json:
@@ -93,12 +94,12 @@ def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -
 
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     """Measure the shares of colours on a picture, and print them."""
-    from plitka import images
     from plitka.cli import tables
+    from plitka.images import photograph
     from plitka.measure.shares import measure
 
     colors, requested = read_colors(options.colors, _load_palette(settings))
-    measured = measure(images.load(options.image), list(colors.values()))
+    measured = measure(photograph.load(options.image).pixels, list(colors.values()))
     if options.json:
         _print_json(_measurement_as_json(measured, list(colors), requested))
         return
@@ -129,17 +130,18 @@ def _measurement_as_json(
 
 def run_match(options: argparse.Namespace, settings: Settings) -> None:
     """Match the middle of a picture to a request, write it, and print its shares."""
-    from plitka import images
     from plitka.cli import tables
+    from plitka.images import photograph, png
+    from plitka.images.errors import PictureError
     from plitka.matching.match import SMALLEST_SIDE, match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
     layout = lay(recipe)
-    image = _crop_square(images.load(options.image))
+    image = _crop_square(photograph.load(options.image).pixels)
     if len(image) < SMALLEST_SIDE:
-        raise images.PictureError(
+        raise PictureError(
             f"{options.image}: too small to be matched; at least {SMALLEST_SIDE} pixels a side"
         )
     matched = match(image, layout)
@@ -150,7 +152,7 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
         "after": _measurement_as_json(after, names, layout.shares),
     }
     record = {"version": __version__, "request": recipe.request(), **measured}
-    images.save(matched.image, options.out, record)
+    png.save(matched.image, options.out, record)
     if options.json:
         _print_json({"picture": str(options.out), "seed": recipe.seed, **measured})
         return

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
-from plitka import images
 from plitka.color.mix import MAX_COLORS, adds_up_to
 from plitka.color.palette import Color, Palette, UnknownColor
-from plitka.images import SUFFIXES
+from plitka.images import photograph
+from plitka.images.photograph import SUFFIXES
 from plitka.measure.shares import Measurement, measure
 
 # Lengths of an interval's half. To be outside of a 90% interval is no proof: one honest share in
@@ -78,7 +78,7 @@ def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
     """Audit the photographs of a folder, in the order of their names.
 
     palette: the colours that captions may name. Raises OSError for a folder or photograph that
-    cannot be read, and images.PictureError for a file that is not a picture.
+    cannot be read, and PictureError for a file that is not a picture.
     """
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() in SUFFIXES:
@@ -104,7 +104,7 @@ def _audit_photograph(file: Path, palette: Palette) -> Finding:
         caption = read_caption(file, palette)
     except (CaptionError, UnknownColor) as fault:
         return Finding(file, None, None, "unread", str(fault))
-    measured = measure(images.load(file), caption.colors)
+    measured = measure(photograph.load(file).pixels, caption.colors)
     reason = _find_lie(caption, measured)
     return Finding(file, caption, measured, "lies" if reason else "true", reason)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from plitka import images
 from plitka.arrays import Floats
 from plitka.color import cielab, palette
 from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name
 from plitka.color.srgb import format_hex
-from plitka.images import SUFFIXES
+from plitka.images import photograph
+from plitka.images.photograph import SUFFIXES
 from plitka.measure import color_modes, segmentation
 
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
@@ -35,7 +35,7 @@ def calibrate(folder: Path, known: Palette) -> list[dict[str, str]]:
 
     known: the palette so far, whose phrases and names count. The rows are those of a palette file,
     see palette.COLUMNS. Raises CalibrationError for a folder that cannot be a palette,
-    images.PictureError for a file that is not a picture, and OSError for what cannot be read.
+    PictureError for a file that is not a picture, and OSError for what cannot be read.
     """
     kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and _list_photographs(kind))
     if not kinds:
@@ -146,7 +146,7 @@ def _sample_pixels(file: Path) -> Floats:
 
     Raises CalibrationError for a photograph that is too small or shows more than one colour.
     """
-    image = images.load(file)
+    image = photograph.load(file).pixels
     count = image.shape[0] * image.shape[1]
     if count < _LEAST_PIXELS:
         raise CalibrationError(

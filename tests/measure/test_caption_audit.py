@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from plitka import images
 from plitka.color import palette
+from plitka.images.errors import PictureError
 from plitka.measure.caption_audit import (
     CaptionError,
     Finding,
@@ -167,7 +167,7 @@ def test_files_that_are_no_photographs_are_passed_over(save: Save, tmp_path: Pat
 
 def test_a_photograph_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "REDp60_BLUEp40.jpg").write_text("no JPEG")
-    with pytest.raises(images.PictureError, match=r"REDp60_BLUEp40\.jpg: not a picture"):
+    with pytest.raises(PictureError, match=r"REDp60_BLUEp40\.jpg: not a picture"):
         list(audit(tmp_path, palette.load()))
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plitka import images
 from plitka.color import palette
+from plitka.images import photograph
 from plitka.measure.shares import Measurement, measure
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
@@ -157,7 +157,7 @@ def test_intervals_hold_the_true_shares_of_photographs() -> None:
             if len(codes) > 1:
                 true = tuple(float(part) / 100 for part in row["percent_true"].split("+"))
                 colors = [COLORS.find(code) for code in codes]
-                result = measure(images.load(photos / row["file"]), colors)
+                result = measure(photograph.load(photos / row["file"]).pixels, colors)
                 held += covers(result, true)
                 assert max(widths(result)) < 0.15
     assert 0.85 <= np.mean(held) <= 0.97

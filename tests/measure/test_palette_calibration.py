@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plitka import images
 from plitka.color import cielab, palette
+from plitka.images import png
 from plitka.measure import palette_calibration
 from plitka.measure.palette_calibration import CalibrationError, calibrate
 from plitka.settings import Settings
@@ -35,7 +35,7 @@ def photograph(tmp_path: Path) -> Photograph:
         folder = tmp_path / code
         folder.mkdir(exist_ok=True)
         file = folder / f"{number}.png"
-        images.save(render.render_picture(lay(asked(shown, 20, number)), size), file, {})
+        png.save(render.render_picture(lay(asked(shown, 20, number)), size), file, {})
         if phrase is not None:
             (folder / "phrase.txt").write_text(phrase, encoding="utf-8")
         return file

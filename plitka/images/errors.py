@@ -1,0 +1,5 @@
+"""What goes wrong with picture files."""
+
+
+class PictureError(OSError):
+    """A file that cannot be read as a picture, or not be written; the message names it."""
