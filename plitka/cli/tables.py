@@ -139,6 +139,11 @@ def write_rest(measured: Measurement) -> str:
     return rest + f"{_format_percent(measured.undecided)} undecided or of other colours."
 
 
+def write_notes(notes: Sequence[str]) -> list[str]:
+    """Write what was done to a picture as it was read, as one line; none where nothing was."""
+    return [f"As it was read: {'; '.join(notes)}."] if notes else []
+
+
 def tabulate_audit(findings: Iterable[Finding]) -> Table:
     """Tabulate each photograph: its caption, its measured shares, and whether the caption lies."""
     table = Table(box=box.SIMPLE_HEAD)
