@@ -27,8 +27,9 @@ def encode(format: str, picture: Image.Image | None = None, **options: Any) -> b
     file = io.BytesIO()
     if format == "HEIC":
         heif = pillow_heif.from_pillow(picture)
-        if "icc_profile" in options:
-            heif[0].info["icc_profile"] = options.pop("icc_profile")
+        for name in ("icc_profile", "exif"):
+            if name in options:
+                heif[0].info[name] = options.pop(name)
         heif.save(file, quality=95, **options)
         return file.getvalue()
     if format in ("JPEG", "WEBP", "AVIF"):
