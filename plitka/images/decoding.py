@@ -5,7 +5,6 @@ import logging
 import os
 import re
 import struct
-import sys
 import threading
 import warnings
 import zlib
@@ -22,6 +21,7 @@ from plitka.images import color_statements, png_chunks
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
+from plitka.images.jpeg_scans import check_scans
 
 MAX_PIXELS = 64_000_000
 """Of a photograph. More is a mistake or an attack."""
@@ -145,6 +145,8 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
 
 def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
+    if kind == "JPEG":
+        check_scans(content)
     with _refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
         exif = read_exif(picture.getexif())
@@ -201,7 +203,6 @@ def _refuse_damage(kind: Format) -> Iterator[None]:
 def _hush_libtiff() -> Iterator[None]:
     """Keep libtiff from writing about damage to standard error by itself, past Python."""
     with Path(os.devnull).open("wb") as nowhere:
-        sys.stderr.flush()
         try:
             kept = os.dup(_STDERR)
         except OSError:  # it is closed: nothing can be written

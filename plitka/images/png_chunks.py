@@ -17,6 +17,7 @@ _FOR_PIXELS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _FOR_COLORS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"eXIf"})
 _LENGTHS = {b"IHDR": 13, b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32}  # bytes
 
+_MAX_CHUNKS = 100_000  # of one file; each takes a step here
 _COLOR, _ALPHA = 2, 4  # bits of the header's colour type
 
 
@@ -58,7 +59,7 @@ def take_apart(content: bytes) -> Parts:
             raise Unreadable("is a PNG of iPhone programs, which is none outside of them")
         if header is None:
             header = _read_header(kind, data)
-        elif kind == b"IHDR" or (kind.isupper() and kind not in _FOR_PIXELS):
+        elif kind == b"IHDR" or (kind[:1].isupper() and kind not in _FOR_PIXELS):
             raise Unreadable(f"is damaged: its chunk {kind.decode()} does not belong there")
         if kind in _FOR_PIXELS:
             pixels.append(_write_chunk(kind, data))
@@ -78,8 +79,7 @@ def walk(content: bytes, checked: Set[bytes]) -> Iterator[tuple[bytes, bytes]]:
     for a damaged one of these.
     """
     at = len(SIGNATURE)
-    kind = b""
-    while kind != b"IEND":
+    for _ in range(_MAX_CHUNKS):
         length, kind = int.from_bytes(content[at : at + 4], "big"), content[at + 4 : at + 8]
         end = at + 12 + length
         if len(kind) < 4 or end > len(content):
@@ -90,7 +90,10 @@ def walk(content: bytes, checked: Set[bytes]) -> Iterator[tuple[bytes, bytes]]:
         if kind in checked:
             _check(kind, data, int.from_bytes(content[end - 4 : end], "big"))
         yield kind, data
+        if kind == b"IEND":
+            return
         at = end
+    raise Unreadable("is damaged: it has too many chunks")
 
 
 def read_text(kind: bytes, data: bytes, limit: int) -> str:

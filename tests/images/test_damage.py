@@ -119,3 +119,26 @@ def test_libtiff_does_not_write_past_python(
     with pytest.raises(PictureError, match=r"broken\.tif: is cut off or damaged"):
         photograph.load(file)
     assert capfd.readouterr().err == ""
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded() -> None:
+    whole = encode("JPEG", progressive=True)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    assert read_or_refuse(whole[:-2] + 20 * last + whole[-2:]) is not None
+    with pytest.raises(Unreadable, match="more than 100 scans"):
+        photograph.read(whole[:-2] + 1000 * last + whole[-2:])
+
+
+@pytest.mark.parametrize("piece", [b"\xff\xe0\0\2", b"junk", b"\xff", b"\xff\x01", b"\xff\0"])
+def test_what_would_keep_the_decoder_busy_is_refused(piece: bytes) -> None:
+    jpeg = encode("JPEG")
+    start, rest = jpeg[:20], jpeg[20:]
+    assert read_or_refuse(start + b"junk" + rest) is not None
+    with pytest.raises(Unreadable, match="is damaged: "):
+        photograph.read(start + piece * 100_000 + rest)
+
+
+def test_a_png_of_a_million_chunks_is_refused() -> None:
+    png = encode("PNG")
+    with pytest.raises(Unreadable, match="too many chunks"):
+        photograph.read(png[:33] + chunk(b"prIv", b"") * 200_000 + png[33:])
