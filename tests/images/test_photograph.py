@@ -34,16 +34,12 @@ def test_a_truncated_picture_is_named(tmp_path: Path) -> None:
         photograph.load(tmp_path / "half.png")
 
 
-def test_a_picture_that_is_too_large_or_transparent_is_refused_in_one_sentence(
-    tmp_path: Path,
-) -> None:
+def test_a_picture_that_is_too_large_is_refused_in_one_sentence(tmp_path: Path) -> None:
     Image.new("L", (9000, 8000)).save(tmp_path / "large.png")
-    Image.new("RGBA", (9, 9), (255, 0, 0, 0)).save(tmp_path / "glass.png")
-    for name, reason in (("large.png", "9000x8000 pixels"), ("glass.png", "is transparent")):
-        with pytest.raises(PictureError) as caught:
-            photograph.load(tmp_path / name)
-        assert str(caught.value).count(name) == 1
-        assert reason in str(caught.value)
+    with pytest.raises(PictureError) as caught:
+        photograph.load(tmp_path / "large.png")
+    assert str(caught.value).count("large.png") == 1
+    assert "9000x8000 pixels" in str(caught.value)
 
 
 def test_sixteen_bits_of_gray_keep_their_brightness(tmp_path: Path) -> None:
