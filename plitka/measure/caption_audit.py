@@ -4,6 +4,7 @@ For makers who train a LoRA of their own. `captions` tells what a caption is.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
@@ -12,7 +13,7 @@ from pathlib import Path
 from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.images.photograph import Photograph
 from plitka.measure import photograph_folder
-from plitka.measure.captions import Caption, CaptionError, read_caption_from
+from plitka.measure.captions import Caption, CaptionError, read_caption
 from plitka.measure.photograph_folder import CaptionedFile, Listing
 from plitka.measure.reading import MEMORY, use_one_thread, use_photograph
 from plitka.measure.shares import Measurement, measure
@@ -69,10 +70,12 @@ class Audit:
         for file, fault in self.listing.faults.items():
             yield Finding(file, None, None, "unread", fault, broken=True)
         work = Work(partial(_audit_photograph, palette=self.palette), use_one_thread, MEMORY)
-        for photographed, result in do_jobs(work, self.listing.photographs):
-            if isinstance(result, Death):
-                result = _give_up(photographed, None, result.reason)
-            yield result
+        with closing(do_jobs(work, self.listing.photographs)) as results:
+            for photographed, result in results:
+                if isinstance(result, Death):
+                    yield _give_up(photographed, None, result.reason)
+                else:
+                    yield result
 
     def __len__(self) -> int:
         return len(self.listing.photographs) + len(self.listing.faults)
@@ -91,7 +94,7 @@ def _audit_photograph(photographed: CaptionedFile, palette: Palette) -> Finding:
     """Compare one photograph's caption with what is measured on it."""
     file = photographed.file
     try:
-        caption = read_caption_from(photographed.caption, file, palette)
+        caption = read_caption(file, palette, lambda _: photographed.caption)
     except (CaptionError, UnknownColor) as fault:
         return Finding(file, None, None, "unread", str(fault))
     except TextError as fault:

@@ -7,7 +7,7 @@ else the photograph's name (`REDp60_BLUEp40.jpg`, `RED.jpg`).
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,18 +62,29 @@ class Caption:
         return tuple(percent / 100 for percent in self.percent)
 
 
-def read_caption(photograph: Path, palette: Palette) -> Caption:
+def find_caption_file(photograph: Path) -> Path | None:
+    """Find the text file beside a photograph, None where there is none; see `pair_captions`."""
+    if os.path.lexists(exact := photograph.with_suffix(CAPTION_SUFFIX)):
+        return exact
+    try:
+        return pair_captions([photograph], photograph.parent.iterdir())[photograph]
+    except FileNotFoundError:
+        return None
+
+
+def read_caption(
+    photograph: Path,
+    palette: Palette,
+    find: Callable[[Path], Path | None] = find_caption_file,
+) -> Caption:
     """Read the caption of a photograph: the text file beside it, or else the file's own name.
 
-    The photograph itself need not exist. palette: the colours that captions may name. Raises
-    CaptionError where the caption names no shares, too many colours, or shares that do not add up;
-    UnknownColor for a name that no colour has; TextError for a text file that cannot be read.
+    The photograph itself need not exist. palette: the colours that captions may name. find: finds
+    the text file. Raises CaptionError where the caption names no shares, too many colours, or
+    shares that do not add up; UnknownColor for a name that no colour has; TextError for a text file
+    that cannot be read.
     """
-    return read_caption_from(find_caption_file(photograph), photograph, palette)
-
-
-def read_caption_from(beside: Path | None, photograph: Path, palette: Palette) -> Caption:
-    """Read a caption as `read_caption` does. beside: the text file, None where there is none."""
+    beside = find(photograph)
     if beside is None:
         return _parse_name(_compose(photograph.stem), palette)
     try:
@@ -81,16 +92,6 @@ def read_caption_from(beside: Path | None, photograph: Path, palette: Palette) -
     except TextError as fault:
         raise TextError(f"its caption {beside.name} {fault}") from None
     return _parse_text(text, palette)
-
-
-def find_caption_file(photograph: Path) -> Path | None:
-    """Find the text file beside a photograph; see `pair_captions`."""
-    if os.path.lexists(exact := photograph.with_suffix(CAPTION_SUFFIX)):
-        return exact
-    try:
-        return pair_captions([photograph], photograph.parent.iterdir())[photograph]
-    except FileNotFoundError:
-        return None
 
 
 def pair_captions(photographs: Iterable[Path], files: Iterable[Path]) -> dict[Path, Path | None]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import cv2
 
-from plitka.images import photograph
+from plitka.images import photograph, regular_file
 from plitka.images.errors import PictureError
 from plitka.images.photograph import Photograph
 
@@ -31,7 +31,7 @@ def use_photograph(file: Path, use: Callable[[Photograph], Result]) -> Result | 
     try:
         return use(photograph.load(file))
     except PictureError as fault:
-        return Unread(str(fault).removeprefix(f"{file}: "))
+        return Unread(str(fault).removeprefix(f"{regular_file.write_name(file)}: "))
     except MemoryError:
         return Unread(_LITTLE_MEMORY)
     except cv2.error as fault:

@@ -9,7 +9,7 @@ import os
 import pickle
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, resource_tracker
 from multiprocessing.connection import Connection
@@ -47,7 +47,9 @@ class Work(Generic[Job, Result]):
     memory: int
 
 
-def do_jobs(work: Work[Job, Result], jobs: Sequence[Job]) -> Iterator[tuple[Job, Result | Death]]:
+def do_jobs(
+    work: Work[Job, Result], jobs: Sequence[Job]
+) -> Generator[tuple[Job, Result | Death], None, None]:
     """Do jobs in processes, as many as processors and memory allow; gives each as it is ready.
 
     A process has one job at a time and computes in one thread. Fewer than _FEW jobs are done in
