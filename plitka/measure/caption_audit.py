@@ -3,7 +3,7 @@
 For makers who train a LoRA of their own. `captions` tells what a caption is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -66,11 +66,12 @@ class Audit:
     listing: Listing
     palette: Palette
 
-    def __iter__(self) -> Iterator[Finding]:
+    def __iter__(self) -> Generator[Finding, None, None]:
         for file, fault in self.listing.faults.items():
             yield Finding(file, None, None, "unread", fault, broken=True)
         work = Work(partial(_audit_photograph, palette=self.palette), use_one_thread, MEMORY)
-        with closing(do_jobs(work, self.listing.photographs)) as results:
+        done = do_jobs(work, self.listing.photographs)
+        with closing(done) as results:
             for photographed, result in results:
                 if isinstance(result, Death):
                     yield _give_up(photographed, None, result.reason)

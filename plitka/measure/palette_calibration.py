@@ -33,7 +33,7 @@ _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 _PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
 _PHRASE_FILE = "phrase.txt"
 _NO_CODE = (
-    "its name is no colour code; a code has 2 to 16 capital letters and digits and begins with a "
+    "is no colour code; a code has 2 to 16 capital letters and digits and begins with a "
     "letter, like DKGREEN"
 )
 _NO_PHRASE = 'no phrase; allowed: one to four words in small letters, like "dark green"'
@@ -65,6 +65,13 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A colour that all its photographs are done of. row: of a palette file."""
+
+    row: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class ColorFolders:
     """What lies in a folder of colours' folders.
 
@@ -82,7 +89,7 @@ class ColorFolders:
         return sum(map(len, self.photographs.values()))
 
 
-Event: TypeAlias = ColorFolders | Sampled | LeftOut
+Event: TypeAlias = ColorFolders | Sampled | LeftOut | Measured
 """What `calibrate` tells of: first what there is, then what became of it."""
 
 
@@ -112,6 +119,7 @@ def calibrate(
     rows: dict[Path, dict[str, str]] = {}
     for kind, samples in _sample_colors(folders, phrases, tell, leave_out):
         rows[kind] = _make_row(kind.name, phrases[kind], samples)
+        tell(Measured(rows[kind]))
     measured = {kind: phrases[kind] for kind in phrases if kind in rows}
     for one in _part_clashes(measured, known):  # with phrases of colours that are left out now
         leave_out(one)
@@ -177,7 +185,7 @@ def _read_phrases(
     for kind in kinds:
         file = kind / _PHRASE_FILE
         if not _CODE.fullmatch(kind.name):
-            leave_out(LeftOut(kind, _NO_CODE))
+            leave_out(LeftOut(kind, f"{kind.name!r} {_NO_CODE}"))
         elif not os.path.lexists(file):
             yield kind, built_in.get(kind.name, kind.name.lower())
         else:
@@ -237,8 +245,8 @@ def _sample_colors(
     ]
     samples: dict[Path, dict[Path, Floats]] = {kind: {} for kind in kinds}
     left = Counter(job.file.parent for job in jobs)
-    work = Work(_sample_photograph, use_one_thread, MEMORY)
-    with closing(do_jobs(work, jobs)) as results:
+    done = do_jobs(Work(_sample_photograph, use_one_thread, MEMORY), jobs)
+    with closing(done) as results:
         for job, result in results:
             kind = job.file.parent
             if isinstance(result, _Sample):

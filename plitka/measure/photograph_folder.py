@@ -9,11 +9,12 @@ from pathlib import Path
 from plitka.images.photograph import SUFFIXES
 from plitka.measure.captions import CAPTION_SUFFIX, pair_captions
 
-HIDDEN = "hidden files and folders"
+# Kinds of what is passed over.
+HIDDEN = "hidden"  # files and folders whose name begins with a dot
 FOLDERS = "folders"
-LINKS = "links to folders"
-TEXTS = "texts without a photograph"
-OTHERS = "other files"
+LINKS = "links"  # to folders
+TEXTS = "texts"  # without a photograph
+OTHERS = "other_files"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def list_photographs(folder: Path, recursive: bool = False) -> Listing:
             faults[here] = f"cannot be listed ({fault.strerror or fault})"
             continue
         found = [file for file, kind in kinds.items() if _is_photograph(file, kind)]
-        paired = pair_captions(found, (file for file, kind in kinds.items() if kind == TEXTS))
+        paired = pair_captions(found, kinds)
         photographs += [CaptionedFile(file, caption) for file, caption in paired.items()]
         if recursive:
             waiting += [file for file, kind in kinds.items() if kind == FOLDERS]
