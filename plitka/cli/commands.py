@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from plitka.images.photograph import Photograph
     from plitka.measure.shares import Measurement
     from plitka.pipeline import Picture
 
@@ -102,16 +103,33 @@ def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     """Measure the shares of colours on a picture, and print them."""
     from plitka.cli import tables
-    from plitka.images import photograph
     from plitka.measure.shares import measure
 
     colors, requested = read_colors(options.colors, _load_palette(settings))
-    measured = measure(photograph.load(options.image).pixels, list(colors.values()))
+    loaded = _load_photograph(options.image)
+    measured = measure(loaded.pixels, list(colors.values()))
     if options.json:
-        print_json(_measurement_as_json(measured, list(colors), requested))
+        value = _measurement_as_json(measured, list(colors), requested)
+        print_json({**value, "notes": loaded.notes})
         return
     table = tables.tabulate_measurement(colors, measured, requested)
     tables.show(table, tables.INTERVALS, tables.write_rest(measured))
+    tables.show(*tables.write_notes(loaded.notes))
+
+
+def _load_photograph(file: Path) -> "Photograph":
+    """Load a picture that is large enough to measure. Raises PictureError."""
+    from plitka.images import photograph
+    from plitka.images.errors import PictureError
+    from plitka.images.regular_file import write_name
+    from plitka.measure.shares import TooSmall, check_size
+
+    loaded = photograph.load(file)
+    try:
+        check_size(loaded.pixels)
+    except TooSmall as why:
+        raise PictureError(f"{write_name(file)}: {why}") from None
+    return loaded
 
 
 def _measurement_as_json(
@@ -138,20 +156,15 @@ def _measurement_as_json(
 def run_match(options: argparse.Namespace, settings: Settings) -> None:
     """Match the middle of a picture to a request, write it, and print its shares."""
     from plitka.cli import tables
-    from plitka.images import photograph, png
-    from plitka.images.errors import PictureError
-    from plitka.matching.match import SMALLEST_SIDE, match
+    from plitka.images import png
+    from plitka.matching.match import match
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
     layout = lay(recipe)
-    image = _crop_square(photograph.load(options.image).pixels)
-    if len(image) < SMALLEST_SIDE:
-        raise PictureError(
-            f"{options.image}: too small to be matched; at least {SMALLEST_SIDE} pixels a side"
-        )
-    matched = match(image, layout)
+    loaded = _load_photograph(options.image)
+    matched = match(_crop_square(loaded.pixels), layout)
     before, after = matched.before, matched.after
     names = [part.name for part in recipe.shares]
     measured = {
@@ -161,9 +174,11 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     record = {"version": __version__, "request": recipe.request(), **measured}
     png.save(matched.image, options.out, record)
     if options.json:
-        print_json({"picture": str(options.out), "seed": recipe.seed, **measured})
+        told = {"picture": str(options.out), "seed": recipe.seed, "notes": loaded.notes}
+        print_json({**told, **measured})
         return
     tables.show(tables.tabulate_match(recipe, before, after), tables.INTERVALS)
+    tables.show(*tables.write_notes(loaded.notes))
     print_line(options.out)
 
 

@@ -67,7 +67,7 @@ class _Figures:
 def show(*parts: Table | str) -> None:
     """Print tables and lines as wide as the terminal, in colours if the terminal has them."""
     for part in parts:
-        open_console().print(part)
+        open_console().print(_write(part) if isinstance(part, str) else part)
 
 
 def tabulate_pictures(
@@ -146,6 +146,11 @@ def write_rest(measured: Measurement) -> str:
     """Write how much of a picture shows none of the colours that were looked for."""
     rest = f"{_format_percent(measured.gaps)} of the picture is gaps and deep shadow, "
     return rest + f"{_format_percent(measured.undecided)} undecided or of other colours."
+
+
+def write_notes(notes: Sequence[str]) -> list[str]:
+    """Write what was done to a picture as it was read, as one line; none where nothing was."""
+    return [f"As it was read: {'; '.join(notes)}."] if notes else []
 
 
 class AuditTable:

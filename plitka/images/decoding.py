@@ -1,13 +1,17 @@
 """The content of a picture file -> its pixels as they are stored, and what is said of them."""
 
 import io
+import os
 import re
 import struct
+import sys
+import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
@@ -44,6 +48,8 @@ _UPRIGHT = "turned upright"
 # Tags of TIFF.
 _SUBFILE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
 _WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
+_STDERR = 2
+_HUSHING = threading.Lock()  # one at a time, or the second would restore what the first set
 _LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
 
 
@@ -125,7 +131,8 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
     if exif.orientation != 1:
         notes += (_UPRIGHT,)
     profile = color_statements.read_tiff(tags)
-    loaded = _load(lambda: picture, kind)
+    with _hush_libtiff():
+        loaded = _load(lambda: picture, kind)
     if loaded.mode.startswith("I;16"):
         loaded = _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
     return Decoded(loaded, replace(exif, orientation=1), profile, notes)
@@ -183,6 +190,24 @@ def _refuse_damage(kind: Format) -> Iterator[None]:
         raise Unreadable(f"is {kind} that is damaged, cut off or of a rare kind") from None
     except _DECODER_ERRORS:
         raise Unreadable(f"is cut off or damaged ({kind})") from None
+
+
+@contextmanager
+def _hush_libtiff() -> Iterator[None]:
+    """Keep libtiff from writing about damage to standard error by itself, past Python."""
+    with _HUSHING, Path(os.devnull).open("wb") as nowhere:
+        sys.stderr.flush()
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # it is closed: nothing can be written
+            yield
+            return
+        try:
+            os.dup2(nowhere.fileno(), _STDERR)
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
 
 
 def _check_size(width: int, height: int) -> None:

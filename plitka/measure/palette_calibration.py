@@ -25,7 +25,7 @@ from plitka.images.photograph import Photograph
 from plitka.measure import color_modes, segmentation
 from plitka.measure.photograph_folder import HIDDEN, OTHERS, TEXTS, list_photographs
 from plitka.measure.reading import MEMORY, Unread, use_one_thread, use_photograph
-from plitka.measure.shares import scale_for_measuring
+from plitka.measure.shares import check_size, scale_for_measuring
 from plitka.measure.text_file import TextError, read_text
 from plitka.runtime.processes import Work, do_jobs
 
@@ -283,12 +283,14 @@ def _sample_photograph(job: _Job) -> _Sample | Unread:
 def _sample_pixels(most: int, loaded: Photograph) -> _Sample | Unread:
     """Sample at most about so many pixels, evenly.
 
-    Gives Unread for a photograph that is too small or shows more than one colour.
+    Gives Unread for a photograph that has too few pixels or shows more than one colour; raises
+    TooSmall for one that is too narrow.
     """
     image = loaded.pixels
     height, width = image.shape[:2]
     if height * width < _LEAST_PIXELS:
         return Unread(f"{width}x{height} pixels are too few; at least {_LEAST_PIXELS:,} are needed")
+    check_size(image)
     small = scale_for_measuring(image) if max(height, width) > _LARGE else image
     segments = segmentation.segment(small, cielab.rgb_to_lab(small))
     modes = color_modes.find_modes(segments, color_modes.COARSE)

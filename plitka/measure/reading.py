@@ -10,6 +10,7 @@ import cv2
 from plitka.images import photograph, regular_file
 from plitka.images.errors import PictureError
 from plitka.images.photograph import Photograph
+from plitka.measure.shares import TooSmall
 
 Result = TypeVar("Result")
 
@@ -32,6 +33,8 @@ def use_photograph(file: Path, use: Callable[[Photograph], Result]) -> Result | 
         return use(photograph.load(file))
     except PictureError as fault:
         return Unread(str(fault).removeprefix(f"{regular_file.write_name(file)}: "))
+    except TooSmall as fault:
+        return Unread(str(fault))
     except MemoryError:
         return Unread(_LITTLE_MEMORY)
     except cv2.error as fault:

@@ -310,7 +310,9 @@ def test_match_refuses_a_picture_that_is_too_small_to_show_granules(
     Image.new("RGB", (1, 1)).save(dot)
     status, _, err = run(capsys, "match", str(dot), "--color", "red=100", "--out", "matched.png")
     assert status == 1
-    assert err.strip().endswith("dot.png: too small to be matched; at least 64 pixels a side")
+    assert err.strip().endswith(
+        "dot.png: 1x1 pixels are too small to measure; at least 128 pixels a side show granules"
+    )
 
 
 def test_match_shows_before_and_after_in_a_table(

@@ -110,7 +110,7 @@ def test_a_color_that_is_not_there_is_nearly_sure_not_to_be() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 8])
 @pytest.mark.parametrize(
-    "shape", [(1, 1), (2, 3), (40, 700)], ids=lambda shape: "x".join(map(str, shape))
+    "shape", [(128, 128), (130, 129), (128, 700)], ids=lambda shape: "x".join(map(str, shape))
 )
 @pytest.mark.parametrize("shade", [0, 128, 255])
 def test_intervals_of_any_picture_hold_the_shares(
