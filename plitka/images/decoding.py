@@ -1,10 +1,10 @@
 """The content of a picture file -> its pixels as they are stored, and what is said of them."""
 
 import io
+import logging
 import os
 import re
 import struct
-import sys
 import threading
 import warnings
 import zlib
@@ -21,9 +21,13 @@ from plitka.images import color_statements, png_chunks
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
+from plitka.images.jpeg_scans import check_scans
 
 MAX_PIXELS = 64_000_000
 """Of a photograph. More is a mistake or an attack."""
+
+# It reports damage as an error of the program, on top of raising one.
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 
 # All that Pillow and its decoders have been seen to raise of damaged content.
 _DECODER_ERRORS = (
@@ -49,7 +53,8 @@ _UPRIGHT = "turned upright"
 _SUBFILE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
 _WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
 _STDERR = 2
-_HUSHING = threading.Lock()  # one at a time, or the second would restore what the first set
+# What is set for the whole program meanwhile, the second would restore as the first has set it.
+_ONE_AT_A_TIME = threading.Lock()
 _LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
 
 
@@ -74,7 +79,7 @@ def decode(content: bytes, kind: Format) -> Decoded:
     Raises Unreadable for content that is cut off, damaged, of more than MAX_PIXELS, of high dynamic
     range, or of pixels that are not read.
     """
-    with warnings.catch_warnings(record=True) as caught:
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         decoded = _DECODERS.get(kind, _decode_other)(content, kind)
     if kind == "TIFF":
@@ -140,6 +145,8 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
 
 def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
+    if kind == "JPEG":
+        check_scans(content)
     with _refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
         exif = read_exif(picture.getexif())
@@ -195,8 +202,7 @@ def _refuse_damage(kind: Format) -> Iterator[None]:
 @contextmanager
 def _hush_libtiff() -> Iterator[None]:
     """Keep libtiff from writing about damage to standard error by itself, past Python."""
-    with _HUSHING, Path(os.devnull).open("wb") as nowhere:
-        sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nowhere:
         try:
             kept = os.dup(_STDERR)
         except OSError:  # it is closed: nothing can be written

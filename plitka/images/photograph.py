@@ -47,13 +47,17 @@ def load(path: Path) -> Photograph:
     PictureError, whatever the file is.
     """
     try:
-        content = regular_file.read_content(path)
-        return _prepare(decode(content, identify(content)))
+        return read(regular_file.read_content(path))
     except Unreadable as why:
         raise PictureError(f"{regular_file.write_name(path)}: {why}") from None
     except MemoryError:
         name = regular_file.write_name(path)
         raise PictureError(f"{name}: needs more memory than there is") from None
+
+
+def read(content: bytes) -> Photograph:
+    """Read the content of a picture file, as `load` does. Raises Unreadable, without a name."""
+    return _prepare(decode(content, identify(content)))
 
 
 def _prepare(decoded: Decoded) -> Photograph:

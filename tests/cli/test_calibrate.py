@@ -137,7 +137,7 @@ def test_an_interrupted_calibration_writes_nothing_and_says_what_it_has(
     told, summary = read_lines(first + out)
     assert (process.returncode, err) == (130, b"")
     assert (summary["finished"], summary["palette"]) == (False, None)
-    assert 1 <= len(told) == summary["measured"] < 29
+    assert 1 <= len(told) <= summary["measured"] <= len(told) + 1 < 29
     assert workers
     assert not any(worker.is_running() for worker in workers)
     assert not ours.exists()

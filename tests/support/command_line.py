@@ -31,6 +31,7 @@ def start_program(*arguments: str | Path) -> subprocess.Popen[bytes]:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        bufsize=0,  # so that no line is left in a buffer that `communicate` does not look into
     )
 
 
