@@ -363,9 +363,19 @@ def test_audit_lists_what_is_captioned_and_what_is_measured(
 ) -> None:
     status, out, err = run(capsys, "audit", str(captioned), "--json")
     assert (status, err) == (0, "")
-    told = {finding["file"]: finding for finding in json.loads(out)}
-    assert list(told) == sorted(CAPTIONS)
-    assert [finding["verdict"] for finding in told.values()] == ["lies", "true", "true", "unread"]
+    *found, last = map(json.loads, out.splitlines())
+    told = {finding["file"]: finding for finding in found}
+    assert sorted(told) == sorted(CAPTIONS)
+    verdicts = [told[name]["verdict"] for name in sorted(told)]
+    assert verdicts == ["lies", "true", "true", "unread"]
+    assert last["summary"] == {
+        "true": 2,
+        "lies": 1,
+        "unread": 1,
+        "lying": ["REDp40_BLUEp60.png"],
+        "passed_over": {},
+        "finished": True,
+    }
     liar = told["REDp40_BLUEp60.png"]
     assert liar["reason"] == "swapped; it shows 60% red, 40% blue"
     assert liar["captioned"] == {"RED": 0.4, "BLUE": 0.6}
@@ -387,10 +397,8 @@ def test_audit_never_accuses_a_caption_of_how_it_parts_look_alikes(
         png.save(render.render_picture(layout, 768), tmp_path / f"{name}.png", {})
         caption = f"{white}% white, {pearl}% pearl, {red}% red"
         (tmp_path / f"{name}.txt").write_text(caption)
-    told = {
-        finding["file"][0]: finding
-        for finding in json.loads(run(capsys, "audit", str(tmp_path), "--json")[1])
-    }
+    *found, _ = map(json.loads, run(capsys, "audit", str(tmp_path), "--json")[1].splitlines())
+    told = {finding["file"][0]: finding for finding in found}
     assert [told[name]["verdict"] for name in captions] == ["true", "true", "lies", "lies"]
     assert told["b"]["groups"] == [["WHITE", "PEARL"]]
     assert told["b"]["total_variation"] < 0.03
@@ -426,15 +434,6 @@ def test_audit_of_nothing_fails_in_one_line(
     assert (status, out) == (1, "")
     assert message in err
     assert err.count("\n") == 1
-
-
-def test_audit_names_the_photograph_that_cannot_be_read(
-    captioned: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (captioned / "REDp60_BLUEp40_2.jpg").write_text("no JPEG")
-    status, out, err = run(capsys, "audit", str(captioned))
-    assert (status, out) == (1, "")
-    assert "REDp60_BLUEp40_2.jpg: not a picture" in err
 
 
 def test_calibrate_writes_where_it_is_told(
