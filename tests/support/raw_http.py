@@ -2,6 +2,7 @@
 
 import json
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +57,16 @@ def parse(received: bytes) -> Answer:
     line, *fields = head.decode("latin-1").split("\r\n")
     pairs = [field.partition(":")[::2] for field in fields]
     headers = {name.lower(): value.strip() for name, value in pairs}
+    if headers.get("transfer-encoding") == "chunked":
+        content = b"".join(_read_chunks(content))
     return Answer(int(line.split()[1]), headers, content)
+
+
+def _read_chunks(content: bytes) -> Iterator[bytes]:
+    while content:
+        length, _, content = content.partition(b"\r\n")
+        yield content[: int(length, 16)]
+        content = content[int(length, 16) + 2 :]
 
 
 def write_post(
