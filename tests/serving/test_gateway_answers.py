@@ -14,9 +14,9 @@ import httpx
 import pytest
 from aiohttp import web
 
-from plitka.serving import answers, cogs_folders, gateway
-from plitka.serving.gateway import Gateway
+from plitka.serving import answers, cogs_folders, gateway, routes
 from plitka.serving.request_checks import MAX_BODY
+from plitka.serving.routes import Gateway
 from tests.serving.stalling_predictor import HANG
 from tests.support.raw_http import Answer, exchange, is_json, parse, write_get, write_post
 from tests.support.recipes import TILE
@@ -322,7 +322,7 @@ def test_who_does_not_go_on_with_a_request_is_told_so_and_hung_up_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(answers, "HEAD_SECONDS", 0.2)
-    monkeypatch.setattr(gateway, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(routes, "BODY_SECONDS", 0.2)
     body = write_post(BODY, "Content-Length: 999", length=False)
 
     async def ask() -> list[Answer | None]:

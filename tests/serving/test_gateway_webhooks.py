@@ -1,15 +1,18 @@
 """Webhook addresses: whatever the gate lets through, every client calls a host that was allowed."""
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 import yarl
 from hypothesis import example, given, settings
@@ -257,14 +260,20 @@ def test_what_is_no_host_is_refused_with_advice(text: str, advice: str) -> None:
 # Cog's own client
 
 
-class Listener(HTTPServer):
-    """Takes webhooks; `called` holds the ids of their predictions. elsewhere: redirects there."""
+class Listener(TCPServer):
+    """Takes webhooks; `called` holds the ids of their predictions.
 
-    def __init__(self, host: str = "127.0.0.1", elsewhere: str | None = None) -> None:
+    statuses: of its answers, the last one for ever. elsewhere: where a redirect leads.
+    """
+
+    def __init__(self, host: str, statuses: tuple[int, ...], elsewhere: str) -> None:
         self.called: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.statuses = statuses
         self.elsewhere = elsewhere
         self.heard = threading.Condition()
         super().__init__((host, 0), _Hook)
+        self.server_port = int(self.server_address[1])
 
     def wait_for(self, identifier: str) -> None:
         """Wait until a call for a prediction has come."""
@@ -277,12 +286,13 @@ class _Hook(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(307 if self.server.elsewhere else 200)
-        if self.server.elsewhere:
-            self.send_header("Location", self.server.elsewhere)
+        statuses = self.server.statuses
+        self.send_response(statuses[min(len(self.server.called), len(statuses) - 1)])
+        self.send_header("Location", self.server.elsewhere)
         self.end_headers()
         with self.server.heard:
             self.server.called.append(body["id"])
+            self.server.headers.append(dict(self.headers.items()))
             self.server.heard.notify_all()
 
     def log_message(self, *_: object) -> None:
@@ -290,8 +300,10 @@ class _Hook(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listener(host: str = "127.0.0.1", elsewhere: str | None = None) -> Iterator[Listener]:
-    server = Listener(host, elsewhere)
+def listener(
+    host: str = "127.0.0.1", statuses: tuple[int, ...] = (200,), elsewhere: str = ""
+) -> Iterator[Listener]:
+    server = Listener(host, statuses, elsewhere)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -346,6 +358,50 @@ def test_cog_calls_what_is_allowed_and_nothing_that_the_gate_could_have_misread(
         for number, text in enumerate(sound):
             assert ask(gate, f"sound-{number}", text).json()["status"] == "failed"
             allowed.wait_for(f"sound-{number}")
+        assert other.called == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(gate: CogServer, status: int) -> None:
+    with listener("127.0.0.2") as other:
+        elsewhere = f"http://127.0.0.2:{other.server_port}/"
+        with listener(statuses=(status,), elsewhere=elsewhere) as allowed:
+            ask(gate, f"moved-{status}", f"http://127.0.0.1:{allowed.server_port}/")
+            allowed.wait_for(f"moved-{status}")
+            port = str(allowed.server_port)
+            CogServer.poll(lambda: f"{port} redirects, which is" in gate.log.read_text(), 60)
+            assert allowed.called == [f"moved-{status}"]
+        assert other.called == []
+
+
+def test_a_call_that_fails_is_made_again_with_all_that_cog_says(gate: CogServer) -> None:
+    with listener(statuses=(500, 200)) as allowed:
+        gate.settle()
+        body = {"input": {"params_json": BAD}, "webhook_events_filter": ["completed"]}
+        body["webhook"] = f"http://127.0.0.1:{allowed.server_port}/a?b=%2F"
+        headers = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+        gate.client.put("/predictions/again", json=body, headers=headers)
+        with allowed.heard:
+            assert allowed.heard.wait_for(lambda: len(allowed.called) == 2, 60)
+    last = allowed.headers[-1]
+    assert last["User-Agent"].startswith("coglet/")
+    assert last["Content-Type"] == "application/json"
+    assert last["traceparent"] == headers["traceparent"]
+
+
+def test_nobody_can_have_the_gate_call_an_address_by_the_port_of_its_own(gate: CogServer) -> None:
+    ports = {
+        connection.laddr.port
+        for connection in gate.process.net_connections("tcp4")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    (own,) = ports - {gate.client.base_url.port}
+    with listener() as other:
+        target = base64.urlsafe_b64encode(f"http://127.0.0.1:{other.server_port}/".encode())
+        for signature in ("0" * 64, "x", "\N{LATIN SMALL LETTER E WITH ACUTE}"):
+            url = f"http://127.0.0.1:{own}/{signature}/{target.decode()}"
+            answer = httpx.post(url, json={"id": "forged"})
+            assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (404, ["path"])
         assert other.called == []
 
 
