@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -24,6 +24,7 @@ BODY_SECONDS = 60.0  # in which a request's body has to arrive
 ANSWER_SECONDS = 6.0  # in which Cog has to answer what is no prediction; probes wait no longer
 STALL_SECONDS = 600.0
 
+_THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
 _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
 _REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
 _RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
@@ -35,6 +36,8 @@ _STATUSES = {
     "SETUP_FAILED": "the engine could not be loaded; setup.logs of /health-check says why",
     "UNHEALTHY": "the worker has died, or user_healthcheck_error of /health-check says why",
 }
+
+Answer = TypeVar("Answer")
 
 
 @dataclass
@@ -202,20 +205,29 @@ class Gateway:
 
     async def _examine(self) -> tuple[str, Refusal | None]:
         """Find the status in Cog's health check, and what keeps it from going on."""
-        try:
-            status = str(json.loads((await self._ask("GET", "/health-check"))[1])["status"])
-        except (Refusal, ValueError, KeyError, TypeError):
-            status = "UNREACHABLE"
-        try:
-            await _in_thread(cogs_folders.check_disk)
-        except Refusal as fault:
-            return status, fault
-        work = await _in_thread(probes.measure_work, self.pid, self._passed, self._checks)
+        status, work = await asyncio.gather(self._fetch_status(), self._measure())
+        if isinstance(work, Refusal):
+            return status, work
         stall = self._progress.find_stall(status == "BUSY", work)
         if stall is None:
             return status, None
         message = f"busy for {stall:.0f} s without progress; the worker hangs, and a restart helps"
         return status, Refusal(503, ("server",), message)
+
+    async def _fetch_status(self) -> str:
+        """Fetch the status in Cog's health check; UNREACHABLE if the server does not answer."""
+        try:
+            return str(json.loads((await self._ask("GET", "/health-check"))[1])["status"])
+        except (Refusal, ValueError, KeyError, TypeError):
+            return "UNREACHABLE"
+
+    async def _measure(self) -> probes.Work | Refusal:
+        """Try the disk, and measure what Cog's processes have done; returns what is wrong."""
+        try:
+            await _in_thread(cogs_folders.check_disk)
+            return await _in_thread(probes.measure_work, self.pid, self._passed, self._checks)
+        except Refusal as fault:
+            return fault
 
     async def _end_predictions(self, app: web.Application) -> None:
         """At SIGTERM: give running predictions _GRACE_SECONDS, then cancel them."""
@@ -246,10 +258,10 @@ async def _read_content(request: web.Request) -> bytes:
         raise Refusal(400, ("body",), "cut, or not coded as its headers say") from None
 
 
-async def _in_thread(function: Any, *arguments: Any) -> Any:
-    """Run what waits for the disk beside the event loop. Raises Refusal if it takes too long."""
+async def _in_thread(function: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Run what waits for the system beside the event loop. Raises Refusal if it takes too long."""
     try:
-        return await asyncio.wait_for(asyncio.to_thread(function, *arguments), ANSWER_SECONDS)
+        return await asyncio.wait_for(asyncio.to_thread(function, *arguments), _THREAD_SECONDS)
     except TimeoutError:
         message = f"{cogs_folders.COGS_FOLDERS}: its disk does not answer"
         raise Refusal(503, ("server",), message) from None
