@@ -109,7 +109,7 @@ class Settings:
             backend=self.variables.get(PHOTOGRAPHER, "").strip() or "sdxl",
             token=self.variables.get(PHOTOGRAPHER_TOKEN, "").strip() or None,
             replicate_token=self.variables.get(REPLICATE_TOKEN, "").strip(),
-            replicate_address=self.variables.get(REPLICATE_ADDRESS) or None,
+            replicate_address=self.variables.get(REPLICATE_ADDRESS, "").strip() or None,
         )
 
     @property

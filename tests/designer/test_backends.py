@@ -13,8 +13,8 @@ import pytest
 
 from plitka import images
 from plitka.designer.backends import select
+from plitka.designer.backends.address import SettingError
 from plitka.designer.backends.base import Backend, Event, Progress, Shot
-from plitka.designer.backends.select import SettingError
 from plitka.designer.errors import Fault
 from plitka.request.recipe import Recipe
 from plitka.settings import Settings

@@ -3,11 +3,13 @@
 import io
 import json
 import re
-from collections.abc import AsyncGenerator
+import struct
+import zlib
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from plitka import images
 from plitka.designer.errors import Fault
@@ -19,7 +21,16 @@ Stage: TypeAlias = Literal["starting", "waiting", "loading", "preview", "final"]
 _KINDS: tuple[PictureKind, ...] = tuple(PICTURE_SIZES)  # in the order of the outputs
 _PREVIEW_SIZE, _FINAL_SIZE = DRAWN_SIZES
 # A progress bar of tqdm in the log of a prediction: "512x512:  40%|████      | 14/35 [00:03<…".
-_PROGRESS_BAR = re.compile(rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: .*?\b(\d+)/(\d+) \[")
+_PROGRESS_BAR = re.compile(
+    rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: .{{0,200}}?\b([0-9]{{1,5}})/([0-9]{{1,5}}) \["
+)
+MAX_OUTPUTS = len(_KINDS)
+_MAX_SIDE = 4096  # pixels of a picture that a browser is given to decode
+_MAX_RECORD = 2**20  # characters
+_DAMAGE = (  # what Pillow raises for PNGs that are damaged, or made to do harm
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, SyntaxError),
+    *(ValueError, EOFError, LookupError, ArithmeticError, TypeError, struct.error, zlib.error),
+)
 LOG_TAIL = 4000  # characters at the end of a log in which the last progress bar is searched
 
 
@@ -69,18 +80,25 @@ def parse_shot(content: bytes, index: int) -> Shot:
     """
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            text = picture.info.get(images.TEXT_KEY)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+            text, size = picture.info.get(images.TEXT_KEY), picture.size
+    except _DAMAGE:
         raise Fault("photograph_strange", status=502) from None
-    try:
-        record = json.loads(text) if isinstance(text, str) else {}
-    except ValueError:
-        record = {}
-    record = record if isinstance(record, dict) else {}
+    if index >= MAX_OUTPUTS or max(size) > _MAX_SIDE:
+        raise Fault("photograph_strange", status=502)
+    record = _parse_record(text) if isinstance(text, str) else {}
     kind = record.get("picture")
     if kind not in _KINDS:
-        kind = _KINDS[min(index, len(_KINDS) - 1)]
+        kind = _KINDS[index]
     return Shot(kind, content, read_shares(record))
+
+
+def _parse_record(text: str) -> Mapping[str, Any]:
+    """Parse a picture's record; empty where it is none."""
+    try:
+        record = json.loads(text) if len(text) <= _MAX_RECORD else {}
+    except (ValueError, RecursionError):
+        record = {}
+    return record if isinstance(record, dict) else {}
 
 
 def parse_progress(log: str) -> Progress | None:
