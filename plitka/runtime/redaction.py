@@ -114,7 +114,8 @@ def _list_forms(secret: str) -> list[str]:
         *(secret, dumped, json.dumps(secret, ensure_ascii=False)[1:-1]),
         *(json.dumps(dumped)[1:-1], repr(secret)[1:-1], quote(content, safe="")),
     )
-    encoded = [content.hex(), *_list_base64(content)]
+    within = dict.fromkeys((content, dumped.encode(), quote(content, safe="").encode()))
+    encoded = [content.hex(), *(form for text in within for form in _list_base64(text))]
     forms = [re.escape(form) for form in sorted(set(plain), key=len, reverse=True)]
     if len(secret) <= _LONGEST_SPELLED:
         forms.insert(0, "".join(map(_spell, secret)))

@@ -21,9 +21,10 @@ Stage: TypeAlias = Literal["starting", "waiting", "loading", "preview", "final"]
 _KINDS: tuple[PictureKind, ...] = tuple(PICTURE_SIZES)  # in the order of the outputs
 _PREVIEW_SIZE, _FINAL_SIZE = DRAWN_SIZES
 # A progress bar of tqdm in the log of a prediction: "512x512:  40%|████      | 14/35 [00:03<…".
-_PROGRESS_BAR = re.compile(
-    rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: .{{0,200}}?\b([0-9]{{1,5}})/([0-9]{{1,5}}) \["
-)
+_SIZE = re.compile(rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: ")
+_COUNT = re.compile(r"\b([0-9]{1,5})/([0-9]{1,5}) \[")
+_MAX_BARS = 8  # the last ones, that are looked through for one of a picture
+_LONGEST_BAR = 200  # characters from the size to the count
 MAX_OUTPUTS = len(_KINDS)
 _MAX_SIDE = 4096  # pixels of a picture that a browser is given to decode
 _MAX_RECORD = 2**20  # characters
@@ -103,11 +104,13 @@ def _parse_record(text: str) -> Mapping[str, Any]:
 
 def parse_progress(log: str) -> Progress | None:
     """Parse the last progress bar in a prediction's log; None where there is none."""
-    bars = _PROGRESS_BAR.findall(log[-LOG_TAIL:])
-    if not bars:
-        return None
-    size, step, steps = bars[-1]
-    return Progress("preview" if int(size) == _PREVIEW_SIZE else "final", int(step), int(steps))
+    tail = log[-LOG_TAIL:]
+    for count in reversed(list(_COUNT.finditer(tail))[-_MAX_BARS:]):
+        sizes = _SIZE.findall(tail, max(count.start() - _LONGEST_BAR, 0), count.start())
+        if sizes:
+            stage: Stage = "preview" if int(sizes[-1]) == _PREVIEW_SIZE else "final"
+            return Progress(stage, int(count[1]), int(count[2]))
+    return None
 
 
 def extract_message(error: str) -> str:

@@ -20,6 +20,7 @@ _CONNECT_SECONDS = 10.0
 _CANCEL_SECONDS = 5.0
 _READ_SECONDS = 300.0  # without a byte; while a model is loaded, nothing comes
 _MAX_ANSWER = 2 * MAX_PNG_BYTES  # bytes of JSON or of one event: a picture in Base64 is 4/3 of it
+_MAX_LINES = 20_000  # of all events of a prediction; a photograph has some hundred
 _MAX_STREAM = 8 * MAX_PNG_BYTES  # bytes of all events of a prediction: each picture comes twice
 
 
@@ -98,6 +99,8 @@ class Api:
 
     async def read_answer(self, response: httpx.Response, max_bytes: int = _MAX_ANSWER) -> Answer:
         """Read the whole of a response, up to `max_bytes`."""
+        if response.is_error and _is_encoded(response):
+            return Answer(response.status_code, b"")  # its status says enough
         body = bytearray()
         async with aclosing(self._read_chunks(response, max_bytes)) as chunks:
             async for chunk in chunks:
@@ -107,9 +110,13 @@ class Api:
     async def read_lines(self, response: httpx.Response) -> AsyncGenerator[str]:
         """Read a response line by line."""
         pending = bytearray()
+        count = 0
         async with aclosing(self._read_chunks(response, _MAX_STREAM)) as chunks:
             async for chunk in chunks:
                 *ended, rest = chunk.split(b"\n")
+                count += len(ended)
+                if count > _MAX_LINES:
+                    raise make_strange_fault()
                 for end in ended:
                     yield (pending + end).decode("utf-8", "replace").rstrip("\r")
                     pending.clear()
@@ -120,7 +127,7 @@ class Api:
 
     async def _read_chunks(self, response: httpx.Response, max_bytes: int) -> AsyncGenerator[bytes]:
         # None is asked for. To unpack it would let a few bytes become gigabytes.
-        if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        if _is_encoded(response):
             raise make_strange_fault()
         read = 0
         chunks = response.aiter_raw()
@@ -152,7 +159,8 @@ async def open_elsewhere(address: httpx.URL, like: Api) -> AsyncIterator[Api]:
 
     It knows no token, and asks no proxy: the address that was checked is the one that is called.
     """
-    async with _open_client(base_url=address, trust_env=False) as client:
+    trusted = httpx.create_ssl_context()  # with the authorities that the environment names
+    async with _open_client(base_url=address, trust_env=False, verify=trusted) as client:
         yield Api(client, like._deadline - asyncio.get_running_loop().time())
 
 
@@ -163,6 +171,11 @@ def _open_client(headers: Mapping[str, str] | None = None, **given: Any) -> http
         follow_redirects=False,
         **given,
     )
+
+
+def _is_encoded(response: httpx.Response) -> bool:
+    encoding: str = response.headers.get("content-encoding", "identity")
+    return encoding.strip().lower() != "identity"
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:

@@ -66,9 +66,7 @@ class ReplicateBackend:
                 if (progress := parse_progress(str(prediction.get("logs") or ""))) is not None:
                     yield progress
                 for uri in _list_outputs(prediction)[count:]:
-                    content = await fetch_output(
-                        uri, api, lambda host: _HOST.fullmatch(host) is not None
-                    )
+                    content = await fetch_output(uri, api, is_own_host)
                     yield parse_shot(content, count)
                     count += 1
                 ended = status in _ENDED
@@ -98,6 +96,11 @@ class ReplicateBackend:
         if answer.status == httpx.codes.NOT_FOUND:
             raise Fault("deployment_unknown", message, status=502, where=self.title)
         raise http.make_refusal_fault(answer.status, self.title, message)
+
+
+def is_own_host(host: str) -> bool:
+    """Whether outputs are kept by a host of this name."""
+    return _HOST.fullmatch(host) is not None
 
 
 def _read_id(prediction: dict[str, Any]) -> str:
