@@ -309,8 +309,9 @@ that is not there. This page is written by `python -m plitka.settings`.
 
 _FOOT = """\
 Values of variables whose names end in TOKEN, SECRET, PASSWORD, PASSPHRASE, CREDENTIALS, or in KEY
-after API, ACCESS, SECRET or PRIVATE, never reach the log, nor do passwords in addresses. `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are read by the hub's own client, `TMPDIR` by
-Python: it says where the pictures of predictions are kept until they are read."""
+after API, ACCESS, SECRET or PRIVATE, never reach the log if they have 6 characters or more; nor do
+passwords in addresses. `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are read by the hub's own client,
+`TMPDIR` by Python: it says where the pictures of predictions are kept until they are read."""
 
 
 if __name__ == "__main__":

@@ -59,6 +59,9 @@ class Api:
     def address(self) -> httpx.URL:
         return self._client.base_url
 
+    def count_seconds_left(self) -> float:
+        return self._deadline - asyncio.get_running_loop().time()
+
     async def ask(
         self, method: str, path: str, body: object = None, max_bytes: int = _MAX_ANSWER
     ) -> Answer:
@@ -161,7 +164,7 @@ async def open_elsewhere(address: httpx.URL, like: Api) -> AsyncIterator[Api]:
     """
     trusted = httpx.create_ssl_context()  # with the authorities that the environment names
     async with _open_client(base_url=address, trust_env=False, verify=trusted) as client:
-        yield Api(client, like._deadline - asyncio.get_running_loop().time())
+        yield Api(client, like.count_seconds_left())
 
 
 def _open_client(headers: Mapping[str, str] | None = None, **given: Any) -> httpx.AsyncClient:
