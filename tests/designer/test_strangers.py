@@ -314,11 +314,11 @@ def converse(designing: Designer, *parts: bytes) -> bytes:
     """Send bytes and read until the server closes, or has answered what it could understand."""
     url = httpx.URL(designing.url)
     with socket.create_connection((url.host, url.port), timeout=60) as connection:
-        for part in parts:
-            connection.sendall(part)
-        connection.shutdown(socket.SHUT_WR)
         received = b""
-        with suppress(ConnectionResetError):  # closed while more was coming
+        with suppress(OSError):  # closed by the server while more was coming
+            for part in parts:
+                connection.sendall(part)
+            connection.shutdown(socket.SHUT_WR)
             while chunk := connection.recv(65536):
                 received += chunk
         return received
