@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plitka.images import color_profile, exif, regular_file
-from plitka.images.decoding import Decoded, decode
+from plitka.images.decoding import UPRIGHT, Decoded, decode
 from plitka.images.errors import PictureError, Unreadable
 from plitka.images.exif import TURNS
 from plitka.images.formats import identify
@@ -80,7 +80,7 @@ def _prepare(decoded: Decoded) -> Photograph:
         notes.append("laid on white where it is transparent")
     if decoded.exif.orientation in TURNS:
         picture = picture.transpose(TURNS[decoded.exif.orientation])
-        notes.append("turned upright")
+        notes.append(UPRIGHT)
     return Photograph(np.asarray(picture), tuple(notes))
 
 
