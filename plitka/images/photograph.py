@@ -63,6 +63,8 @@ def read(content: bytes) -> Photograph:
 def _prepare(decoded: Decoded) -> Photograph:
     """Bring a decoded picture to sRGB, opaque and upright."""
     notes = list(decoded.notes)
+    if decoded.exif.damaged:
+        notes.append("its EXIF is damaged and was not followed")
     picture, alpha = _part_alpha(decoded.picture)
     profile = decoded.profile
     if profile is None and picture.mode in ("L", "RGB"):
