@@ -103,7 +103,6 @@ def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     """Measure the shares of colours on a picture, and print them."""
     from plitka.cli import tables
-    from plitka.measure.description import tell_notes
     from plitka.measure.shares import measure
 
     colors, requested = read_colors(options.colors, _load_palette(settings))
@@ -111,7 +110,7 @@ def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     measured = measure(loaded.pixels, list(colors.values()))
     if options.json:
         value = _measurement_as_json(measured, list(colors), requested)
-        print_json({**value, **tell_notes(loaded.notes)})
+        print_json({**value, "notes": loaded.notes})
         return
     table = tables.tabulate_measurement(colors, measured, requested)
     tables.show(table, tables.INTERVALS, tables.write_rest(measured))
@@ -159,7 +158,6 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import tables
     from plitka.images import png
     from plitka.matching.match import match
-    from plitka.measure.description import tell_notes
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
@@ -176,7 +174,7 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     record = {"version": __version__, "request": recipe.request(), **measured}
     png.save(matched.image, options.out, record)
     if options.json:
-        told = {"picture": str(options.out), "seed": recipe.seed, **tell_notes(loaded.notes)}
+        told = {"picture": str(options.out), "seed": recipe.seed, "notes": loaded.notes}
         print_json({**told, **measured})
         return
     tables.show(tables.tabulate_match(recipe, before, after), tables.INTERVALS)

@@ -138,12 +138,15 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     codes = {row["code"] for row in rows}
     merged = [*(row for row in old if row["code"] not in codes), *rows]
     fresh = file.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8", newline="") as out:
-        out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
-        table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
-        table.writeheader()
-        table.writerows(merged)
-    fresh.replace(file)
+    try:
+        with fresh.open("w", encoding="utf-8", newline="") as out:
+            out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
+            table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
+            table.writeheader()
+            table.writerows(merged)
+        fresh.replace(file)
+    finally:  # where it could not be written
+        fresh.unlink(missing_ok=True)
 
 
 def _list_folders(folder: Path) -> ColorFolders:

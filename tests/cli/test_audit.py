@@ -22,6 +22,7 @@ from tests.support.command_line import (
 )
 from tests.support.odd_files import FAULTS, bind_socket
 
+ORIENTATION = 274  # tag of EXIF
 MANY = 16  # photographs: seconds of work
 
 
@@ -334,3 +335,16 @@ def test_a_picture_that_memory_does_not_suffice_for_is_unread(folder: Path) -> N
     told, summary = read_lines(done.stdout)
     assert "memory" in told["BLACK.png"]["reason"]
     assert (summary["true"], summary["unread"]) == (1, 1)
+
+
+def test_what_was_done_to_a_photograph_is_told(
+    folder: Path, red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    with Image.open(red_and_blue) as picture:
+        picture.save(folder / "REDp60_BLUEp40_2.png", exif=exif)
+    told, _ = read_lines(audited(capsys, folder, "--json")[1].encode())
+    assert told["REDp60_BLUEp40_2.png"]["notes"] == ["turned upright"]
+    assert told["REDp60_BLUEp40.png"]["notes"] == []
+    assert "true; turned" in audited(capsys, folder)[1]

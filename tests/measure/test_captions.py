@@ -5,6 +5,8 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plitka.color import palette
 from plitka.color.palette import Color, Palette, UnknownColor
@@ -255,3 +257,30 @@ def test_of_several_texts_that_are_named_alike_the_likest_counts(tmp_path: Path)
     (tmp_path / "tile.TXT").write_text("10% red, 90% blue")
     (tmp_path / "tile.txt").write_text("60% red, 40% blue")
     assert read_caption(tmp_path / "tile.jpg", BUILT_IN).percent == (60, 40)
+
+
+SIGNS = st.sampled_from(
+    [*("60", "59,5", "-5", "%", ",", " ", "red", "blue", "of", "\n", ".", "-", "\u00a0", "(")]
+)
+
+
+@settings(deadline=None)
+@given(text=st.lists(SIGNS, max_size=30).map("".join) | st.text(max_size=60))
+def test_any_text_is_a_caption_or_said_to_be_none(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        shares = read(folder, text.encode("utf-8", "surrogatepass"))
+    except (CaptionError, UnknownColor, TextError):
+        return
+    assert sum(shares.values()) == pytest.approx(100, abs=0.01)
+
+
+@settings(deadline=None)
+@given(content=st.binary(max_size=60))
+def test_any_bytes_are_a_caption_or_said_to_be_none(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    with pytest.raises((CaptionError, UnknownColor, TextError)):
+        read(tmp_path_factory.getbasetemp(), content)
