@@ -97,7 +97,7 @@ class Gateway:
         if "webhook" in body:
             body["webhook"] = self.relay.wrap(body["webhook"])
         identifier = str(body["id"])
-        await _in_thread(cogs_folders.make_folders, identifier)
+        await _in_thread(cogs_folders.check_prediction, identifier)
         self._latest = identifier
         self._running.add(identifier)
         self._passed += 1
