@@ -6,6 +6,7 @@ file stays beside it, up to a number of files and of bytes.
 """
 
 import lzma
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -22,9 +23,12 @@ from plitka.weights.content import find_kind
 from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
 from plitka.weights.places import Folder, is_hidden, list_folder
+from plitka.weights.tar import open_tar
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
+_MOST_ENTRIES = 4 * MAX_FILES  # files and folders
+_MOST_DEPTH = 32  # folders in each other
 _CHUNK = 2**20
 _DAMAGED = (
     tarfile.TarError,
@@ -33,6 +37,11 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     ValueError,
+    # Python's reader of zips looks for what is not there in some that are damaged.
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
 )
 _KEPT = (*WEIGHTS_SUFFIXES, ".json")
 
@@ -125,7 +134,7 @@ def _unpack_zip(path: Path, title: str, folder: Path) -> tuple[str, ...]:
 
 
 def _unpack_tar(path: Path, title: str, folder: Path) -> tuple[str, ...]:
-    with tarfile.open(path) as archive:
+    with open_tar(path) as archive:
         quota = _Quota(title)
         for entry in archive:
             plain = entry.isreg() or entry.isdir()
@@ -149,6 +158,7 @@ class _Quota:
     def __init__(self, title: str) -> None:
         self.passed_over: tuple[str, ...] = ()
         self._title = title
+        self._entries = 0
         self._files = 0
         self._claimed = 0  # bytes, as the archive says
         self._written = 0  # bytes
@@ -166,14 +176,23 @@ class _Quota:
                 f"{self._title}: {name!r} in it has unprintable characters; pack it again with"
                 " plain names"
             )
+        if len(parts) > _MOST_DEPTH:
+            raise WeightsError(
+                f"{self._title}: has {len(parts) - 1} folders in each other; pack it again with the"
+                " files in one"
+            )
+        if size < 0:
+            raise tarfile.ReadError("an entry of a negative size")
         if not plain:
             raise WeightsError(
                 f"{self._title}: {name!r} in it is a link or a device; nothing was loaded, pack the"
                 " files themselves"
             )
+        self._entries += 1
         self._files += not is_folder
         self._claimed += size
-        if self._files > MAX_FILES or self._claimed > MAX_BYTES:
+        too_many = self._files > MAX_FILES or self._entries > _MOST_ENTRIES
+        if too_many or self._claimed > MAX_BYTES:
             raise self._too_large_error()
 
     def keeps(self, name: str, is_folder: bool) -> bool:
@@ -199,11 +218,16 @@ class _Quota:
                 file.write(chunk)
 
     def read_to_end(self, stream: Any) -> None:
-        """Read what is left of a stream: a compressed one has its checksum at the end."""
+        """Read what is left of a stream, which is zeros: a compressed one ends with its checksum.
+
+        Raises tarfile.ReadError for anything else: the end was in the middle of what is there.
+        """
         while chunk := stream.read(_CHUNK):
             self._written += len(chunk)
             if self._written > MAX_BYTES:
                 raise self._too_large_error()
+            if chunk.strip(b"\0"):
+                raise tarfile.ReadError("an end, and more after it")
 
     def _too_large_error(self) -> WeightsError:
         return WeightsError(
