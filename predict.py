@@ -5,9 +5,10 @@ from typing import Any
 
 from cog import BasePredictor, Input, Path, streaming
 
-from plitka import __version__, images, pipeline
+from plitka import __version__, pipeline
 from plitka.color import palette
 from plitka.engines import registry
+from plitka.images import png
 from plitka.request import parsing
 from plitka.request.recipe import RecipeError
 from plitka.runtime import background, logs
@@ -65,7 +66,7 @@ class Predictor(BasePredictor):
         try:
             for picture in pipeline.make(recipe, self.engine, self.overlap):
                 file = folder.prepare_file(picture.kind)
-                images.save(picture.image, file, picture.record)
+                png.save(picture.image, file, picture.record)
                 for name, value in picture.metrics.items():
                     if recorded.get(name) != value:
                         self.record_metric(name, value)

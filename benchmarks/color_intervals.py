@@ -17,9 +17,9 @@ from rich.progress import track
 
 from benchmarks.color_pictures import labelled
 from benchmarks.report import print_table
-from plitka import images
 from plitka.color import palette
 from plitka.color.palette import Color
+from plitka.images import photograph
 from plitka.measure.shares import Measurement, measure
 from plitka.request.recipe import ColorShare, Recipe
 from plitka.tile import render
@@ -142,7 +142,7 @@ def measure_photographs() -> Iterator[Case]:
     """Measure the photographs of tiles of several colours, where there are some."""
     for photo in labelled():
         if len(photo.colors) > 1:
-            image = images.load(photo.file)
+            image = photograph.load(photo.file).pixels
             yield Case(photo.colors, photo.shares, measure(image, photo.colors), len(image))
 
 

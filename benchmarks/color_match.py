@@ -27,11 +27,11 @@ from benchmarks.color_pictures import (
     rendered,
     stand_ins,
 )
-from plitka import images
 from plitka.arrays import Doubles, Image
 from plitka.color import palette
 from plitka.color.cielab import ciede2000
 from plitka.color.palette import Color
+from plitka.images import photograph
 from plitka.matching.match import match
 from plitka.measure.shares import total_variation
 from plitka.tile.layout import Layout
@@ -135,7 +135,7 @@ class _Gaussian:
 def _fitted(color: Color) -> _Gaussian:
     folder = photographs()
     if folder is not None and (folder / f"{color.code}.jpg").is_file():
-        image = images.load(folder / f"{color.code}.jpg")
+        image = photograph.load(folder / f"{color.code}.jpg").pixels
     else:
         image = rendered(f"{color.code}100", 21)
     lab = _lab(image).reshape(-1, 3)

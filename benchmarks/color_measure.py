@@ -8,9 +8,9 @@ Without photographs, renders alone are measured.
 import numpy as np
 
 from benchmarks.color_pictures import RECIPES, labelled, layout
-from plitka import images
 from plitka.color import palette
 from plitka.color.srgb import Lab
+from plitka.images import photograph
 from plitka.measure.shares import measure, total_variation
 from plitka.tile import render
 
@@ -25,7 +25,7 @@ def _photographs() -> None:
     """Mean error per colour, in points, of each mixed photograph; the groups by kind."""
     errors: dict[str, list[float]] = {"one colour": [], "black and white": [], "colours": []}
     for photo in labelled():
-        measured = measure(images.load(photo.file), photo.colors)
+        measured = measure(photograph.load(photo.file).pixels, photo.colors)
         off = 100 * (np.array(measured.shares) - photo.shares)
         error = float(np.abs(off).mean())
         codes = {color.code for color in photo.colors}
@@ -45,7 +45,7 @@ def _absent() -> None:
     """What a colour that is not in a photograph is said to have, for every palette colour."""
     found: list[float] = []
     for photo in labelled():
-        image = images.load(photo.file)
+        image = photograph.load(photo.file).pixels
         for other in palette.load().colors[::5]:
             if all(_far(other.lab, color.lab) for color in photo.colors):
                 measured = measure(image, [*photo.colors, other])

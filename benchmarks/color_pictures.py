@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from plitka import images
 from plitka.arrays import Image
 from plitka.color import palette
 from plitka.color.palette import Color
+from plitka.images.photograph import load as load_photograph
 from plitka.request.recipe import ColorShare, Recipe
 from plitka.tile import render
 from plitka.tile.layout import Layout, lay
@@ -94,7 +94,7 @@ def photograph(name: str, otherwise: str) -> Image:
     folder = photographs()
     if folder is None:
         return rendered(otherwise, 11)
-    image = images.load(folder / name)
+    image = load_photograph(folder / name).pixels
     return np.asarray(cv2.resize(image, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC), np.uint8)
 
 

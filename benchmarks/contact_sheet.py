@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks import photographs
 from benchmarks.photo_texture import own_colors, rendered
-from plitka import images
+from plitka.images import png
 
 SHOWN = (
     "YELLOW",
@@ -53,7 +53,7 @@ def main() -> None:
         if photo.name in SHOWN
     ]
     rows = [np.concatenate(pairs[i : i + 2], axis=1) for i in range(0, len(pairs), 2)]
-    images.save(np.concatenate(rows), options.sheet, {})
+    png.save(np.concatenate(rows), options.sheet, {})
     print(options.sheet)
 
 

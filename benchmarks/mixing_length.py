@@ -28,9 +28,9 @@ from benchmarks.color_match import classify_pixels, correlate_detail, plain_shar
 from benchmarks.color_pictures import RECIPES, labelled, layout, rendered
 from benchmarks.photographs import MIXED_NAMES
 from benchmarks.report import print_table
-from plitka import images
 from plitka.arrays import Image
 from plitka.color import palette
+from plitka.images import photograph
 from plitka.matching.match import match
 from plitka.measure.shares import total_variation
 from plitka.tile.layout import Layout
@@ -110,7 +110,7 @@ def _measure_photographs() -> Iterator[float]:
         if len(photo.colors) > 1:
             known = palette.load()
             colors = [known.find(MIXED_NAMES.get(c.code, c.code)) for c in photo.colors]
-            yield measure_mixing_length(classify_pixels(images.load(photo.file), colors))
+            yield measure_mixing_length(classify_pixels(photograph.load(photo.file).pixels, colors))
 
 
 def _measure_render(recipe: str) -> float:
@@ -141,14 +141,14 @@ def list_outputs() -> Iterator[tuple[str, Image, Layout]]:
         for row in csv.DictReader(file):
             codes, percent = row["colours"].upper().split("+"), row["percent"].split("+")
             recipe = "+".join(map("".join, zip(codes, percent, strict=True)))
-            image = images.load(table.parent / row["file"])
+            image = photograph.load(table.parent / row["file"]).pixels
             yield f"{row['file'].removesuffix('.jpg')} {recipe}", image, layout(recipe, _SEED)
 
 
 def _list_one_color_photographs() -> Iterator[tuple[str, Image, Layout]]:
     for photo in labelled():
         if len(photo.colors) == 1:
-            image = images.load(photo.file)
+            image = photograph.load(photo.file).pixels
             for recipe in _ONE_COLOR_BECOMES:
                 yield f"{photo.colors[0].code} {recipe}", image, layout(recipe, _SEED)
 

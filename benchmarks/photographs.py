@@ -19,7 +19,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka import images
+from plitka.images import photograph
 
 # In mixtures the granules of this label are not those of the one-colour DKGREEN tile: their
 # colour is that of the palette's GREEN, which was measured on them.
@@ -61,7 +61,7 @@ def load() -> list[Photograph]:
     return [
         Photograph(
             name=row["file"].removesuffix(".jpg"),
-            image=images.load(place / row["file"]),
+            image=photograph.load(place / row["file"]).pixels,
             percent=dict(
                 zip(
                     row["colours"].split("+"),

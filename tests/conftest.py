@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import cv2
 import pytest
 
-from plitka import images
+from plitka.images import png
 from plitka.tile import render
 from plitka.tile.layout import lay
 from tests.support.recipes import asked
@@ -82,7 +82,7 @@ def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadS
 def red_and_blue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A picture of 60% red and 40% blue."""
     file = tmp_path_factory.mktemp("tile") / "tile.png"
-    images.save(render.render_picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
+    png.save(render.render_picture(lay(asked({"red": 60, "blue": 40}, 20)), 768), file, {})
     return file
 
 

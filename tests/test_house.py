@@ -29,7 +29,7 @@ ARROWS = {
     "pipeline": {"engines", "matching"},
     "engines": {"tile", "weights", "request", "runtime", "errors"},
     "matching": {"tile", "measure", "color"},
-    "measure": {"color", "images"},
+    "measure": {"color", "images", "runtime"},
     "tile": {"request"},
     "request": {"color"},
     "weights": {"runtime", "errors"},

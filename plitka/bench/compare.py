@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from torch.nn import Module
 
-from plitka import __version__, images, pipeline
+from plitka import __version__, pipeline
 from plitka.bench import baseline, flops, step_timing
 from plitka.bench.baseline import Baseline
 from plitka.engines.base import Drawn, DrawRequest, Guides
@@ -22,6 +22,7 @@ from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.engine import SdxlEngine, load_sdxl
 from plitka.engines.sdxl.options import PLAIN, Options, SdxlSettings
+from plitka.images import png
 from plitka.request.plan import DRAWN_SIZES, Plan, make_plan
 from plitka.request.prompt import DEFAULT_SUBJECT, Subject
 from plitka.request.recipe import Recipe
@@ -284,7 +285,7 @@ def _make(recipe: Recipe, engine: Any, folder: Path, overlap: bool) -> Mapping[s
     metrics: Json = {}
     for picture in pipeline.make(recipe, engine, overlap):
         start = time.perf_counter()
-        images.save(picture.image, folder / f"{picture.kind}.png", picture.record)
+        png.save(picture.image, folder / f"{picture.kind}.png", picture.record)
         saved[f"save_{picture.kind}"] = time.perf_counter() - start
         metrics = picture.metrics
     stages: dict[str, float] = {**metrics["seconds"], **saved}

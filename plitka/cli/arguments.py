@@ -3,10 +3,11 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import NoReturn, TypeAlias
 
 from plitka import __version__
 from plitka.cli import commands
+from plitka.cli.terminal import make_printable
 from plitka.engines import registry
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
@@ -16,9 +17,16 @@ _Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 _MAX_PAIRS = 100  # of a bench
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors cannot garble a terminal, whatever the arguments are."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(make_printable(message))
+
+
 def build_parser(settings: Settings) -> argparse.ArgumentParser:
     """Build the parser of all commands. What it parses has `run`, the command's function."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="python -m plitka",
         description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
     )
@@ -122,9 +130,14 @@ _AUDIT_EXAMPLES = """\
 examples:
   python -m plitka audit photos
   python -m plitka audit photos --json
+  python -m plitka audit photos --recursive
 
 A caption is the text file beside a photograph (tile.txt: "30% black, 70% white"), or else the
-photograph's name (BLACKp30_WHITEp70.jpg, RED.jpg).
+photograph's name (BLACKp30_WHITEp70.jpg, RED.jpg). Each photograph is told of as it is ready; with
+--json on a line of its own, and last an object "summary".
+
+Exits with 0 when all photographs were looked at, whatever their captions say and though some could
+not be read; with 1 where the folder holds none or not one could be read; with 130 when interrupted.
 """
 
 
@@ -132,7 +145,8 @@ def _add_audit(subparsers: _Subparsers) -> None:
     summary = "find the photographs whose captions lie"
     audit = _add_command(subparsers, commands.run_audit, summary, _AUDIT_EXAMPLES)
     audit.add_argument("folder", type=Path, metavar="FOLDER", help="photographs with captions")
-    _add_json(audit)
+    audit.add_argument("--recursive", action="store_true", help="look into the folders in it, too")
+    _add_json_lines(audit)
 
 
 _CALIBRATE_EXAMPLES = """\
@@ -143,6 +157,10 @@ examples:
 Photographs lie in folders named after codes, refs/DKGREEN/1.jpg. A new code's phrase is what
 phrase.txt beside them says, or the code in small letters. The palette is written to --out, else
 where PLITKA_PALETTE says, else to refs/palette.local.csv; the last two are where it is read from.
+
+A photograph that cannot be read, or shows more than one colour, is left out, and so is a folder
+that can be no colour; each is told of. Exits with 0 when the palette is written; with 1 where no
+colour could be measured, and with 130 when interrupted: then no palette is written.
 """
 
 
@@ -151,6 +169,7 @@ def _add_calibrate(subparsers: _Subparsers) -> None:
     calibrate = _add_command(subparsers, commands.run_calibrate, summary, _CALIBRATE_EXAMPLES)
     calibrate.add_argument("folder", type=Path, metavar="FOLDER", help="one folder for each code")
     calibrate.add_argument("--out", type=Path, metavar="FILE", help="palette to write")
+    _add_json_lines(calibrate)
 
 
 _PALETTE_EXAMPLES = """\
@@ -291,6 +310,12 @@ def _add_command(
 
 def _add_json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _add_json_lines(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--json", action="store_true", help="print JSON, a line for each photograph, and a summary"
+    )
 
 
 def _add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:

@@ -9,15 +9,22 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plitka import __version__
 from plitka.cli.request_arguments import read_colors, read_request
+from plitka.cli.terminal import (
+    make_printable,
+    print_json,
+    print_json_line,
+    print_line,
+    show_progress,
+)
 from plitka.color import palette
-from plitka.color.palette import Palette
+from plitka.color.palette import Palette, PaletteError
 from plitka.engines import registry
 from plitka.errors import EngineError
 from plitka.request import parsing
@@ -31,15 +38,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from plitka.measure.caption_audit import Finding
+    from plitka.images.photograph import Photograph
     from plitka.measure.shares import Measurement
     from plitka.pipeline import Picture
 
 
 def run_make(options: argparse.Namespace, settings: Settings) -> None:
     """Make the pictures of a request, and print their shares."""
-    from plitka import images, pipeline
+    from plitka import pipeline
     from plitka.cli import tables
+    from plitka.images import png
     from plitka.request.plan import PICTURE_SIZES
 
     recipe = read_request(options, _load_palette(settings))
@@ -55,16 +63,17 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
         pictures = _show_progress(pictures, len(PICTURE_SIZES))
     for picture in pictures:
         file = options.out / f"{picture.kind}.png"
-        images.save(picture.image, file, picture.record)
+        png.save(picture.image, file, picture.record)
         files[picture.kind] = str(file)
         metrics = picture.metrics
     if options.json:
-        _print_json({"pictures": files, **metrics})
+        print_json({"pictures": files, **metrics})
     else:
         tables.show(*tables.tabulate_pictures(recipe, list(files), metrics), tables.INTERVALS)
         controlnet = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
-        print(f"seed {metrics['seed']}, engine {metrics['engine']}, {controlnet}")
-        print(*files.values(), sep="\n")
+        print_line(f"seed {metrics['seed']}, engine {metrics['engine']}, {controlnet}")
+        for written in files.values():
+            print_line(written)
 
 
 def run_plan(options: argparse.Namespace, settings: Settings) -> None:
@@ -73,13 +82,13 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
 
     recipe = read_request(options, _load_palette(settings))
     if settings.engine == _RENDER and options.weights == settings.package:
-        _print_json(make_plan(recipe, DEFAULT_SUBJECT).as_json())
+        print_json(make_plan(recipe, DEFAULT_SUBJECT).as_json())
         return
     weights = settings.weights
     with archive.open_package(options.weights, weights.cache) as package:
         trigger, vectors = prompt_parts.read_prompt_parts(weights, package)
     subject = Subject(trigger or DEFAULT_TRIGGER, vectors)
-    _print_json(make_plan(recipe, subject).as_json())
+    print_json(make_plan(recipe, subject).as_json())
 
 
 _RENDER = "render"  # the engine that reads no weights
@@ -93,17 +102,35 @@ def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -
 
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     """Measure the shares of colours on a picture, and print them."""
-    from plitka import images
     from plitka.cli import tables
+    from plitka.measure.description import tell_notes
     from plitka.measure.shares import measure
 
     colors, requested = read_colors(options.colors, _load_palette(settings))
-    measured = measure(images.load(options.image), list(colors.values()))
+    loaded = _load_photograph(options.image)
+    measured = measure(loaded.pixels, list(colors.values()))
     if options.json:
-        _print_json(_measurement_as_json(measured, list(colors), requested))
+        value = _measurement_as_json(measured, list(colors), requested)
+        print_json({**value, **tell_notes(loaded.notes)})
         return
     table = tables.tabulate_measurement(colors, measured, requested)
     tables.show(table, tables.INTERVALS, tables.write_rest(measured))
+    tables.show(*tables.write_notes(loaded.notes))
+
+
+def _load_photograph(file: Path) -> "Photograph":
+    """Load a picture that is large enough to measure. Raises PictureError."""
+    from plitka.images import photograph
+    from plitka.images.errors import PictureError
+    from plitka.images.regular_file import write_name
+    from plitka.measure.shares import TooSmall, check_size
+
+    loaded = photograph.load(file)
+    try:
+        check_size(loaded.pixels)
+    except TooSmall as why:
+        raise PictureError(f"{write_name(file)}: {why}") from None
+    return loaded
 
 
 def _measurement_as_json(
@@ -129,20 +156,17 @@ def _measurement_as_json(
 
 def run_match(options: argparse.Namespace, settings: Settings) -> None:
     """Match the middle of a picture to a request, write it, and print its shares."""
-    from plitka import images
     from plitka.cli import tables
-    from plitka.matching.match import SMALLEST_SIDE, match
+    from plitka.images import png
+    from plitka.matching.match import match
+    from plitka.measure.description import tell_notes
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
     layout = lay(recipe)
-    image = _crop_square(images.load(options.image))
-    if len(image) < SMALLEST_SIDE:
-        raise images.PictureError(
-            f"{options.image}: too small to be matched; at least {SMALLEST_SIDE} pixels a side"
-        )
-    matched = match(image, layout)
+    loaded = _load_photograph(options.image)
+    matched = match(_crop_square(loaded.pixels), layout)
     before, after = matched.before, matched.after
     names = [part.name for part in recipe.shares]
     measured = {
@@ -150,12 +174,14 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
         "after": _measurement_as_json(after, names, layout.shares),
     }
     record = {"version": __version__, "request": recipe.request(), **measured}
-    images.save(matched.image, options.out, record)
+    png.save(matched.image, options.out, record)
     if options.json:
-        _print_json({"picture": str(options.out), "seed": recipe.seed, **measured})
+        told = {"picture": str(options.out), "seed": recipe.seed, **tell_notes(loaded.notes)}
+        print_json({**told, **measured})
         return
     tables.show(tables.tabulate_match(recipe, before, after), tables.INTERVALS)
-    print(options.out)
+    tables.show(*tables.write_notes(loaded.notes))
+    print_line(options.out)
 
 
 def _crop_square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
@@ -168,50 +194,82 @@ def _crop_square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
 
 def run_audit(options: argparse.Namespace, settings: Settings) -> None:
     """Compare photographs with their captions, and print which captions lie."""
-    from plitka.cli import tables
+    from plitka.cli import audit_report, tables
     from plitka.measure import caption_audit
 
-    findings = list(caption_audit.audit(options.folder, _load_palette(settings)))
-    if not findings:
-        raise OSError(f"{options.folder}: holds no photographs")
-    if options.json:
-        _print_json([_finding_as_json(finding) for finding in findings])
-        return
-    tables.show(tables.tabulate_audit(findings), tables.INTERVALS)
-    lies = [finding.file.name for finding in findings if finding.verdict == "lies"]
-    print(f"{len(lies)} of {len(findings)} captions lie" + (":" if lies else ""))
-    for name in lies:
-        print(name)
+    palette = _load_palette(settings)
+    audit = caption_audit.audit(options.folder, palette, options.recursive)
+    passed_over = audit.listing.passed_over
+    if not len(audit):
+        more = f". {audit_report.write_passed_over(passed_over)}" if passed_over else ""
+        raise OSError(f"{options.folder}: holds no photographs{more}")
+    tally = audit_report.Tally(options.folder)
 
+    def sum_up() -> None:
+        if options.json:
+            print_json_line(audit_report.write_summary(tally, len(audit), passed_over))
+        else:
+            audit_report.print_summary(tally, len(audit), passed_over)
 
-def _finding_as_json(finding: "Finding") -> dict[str, Any]:
-    from plitka.measure.description import name_groups, name_intervals, name_shares
-
-    value: dict[str, Any] = {
-        "file": finding.file.name,
-        "verdict": finding.verdict,
-        "reason": finding.reason,
-    }
-    if finding.caption and finding.measured and finding.total_variation is not None:
-        codes = [color.code for color in finding.caption.colors]
-        value["captioned"] = name_shares(finding.caption.shares, codes)
-        value["measured"] = name_shares(finding.measured.shares, codes)
-        value["intervals"] = name_intervals(finding.measured, codes)
-        value["groups"] = name_groups(finding.measured, codes)
-        value["total_variation"] = round(finding.total_variation, 5)
-    return value
+    try:
+        with show_progress("Measuring", options.json) as progress, closing(iter(audit)) as findings:
+            phrases = [color.phrase for color in palette.colors]
+            table = tables.AuditTable(progress.console, options.folder, phrases)
+            progress.expect(len(audit))
+            if not options.json:
+                table.begin()
+            for finding in findings:
+                if options.json:
+                    print_json_line(audit_report.write_finding(finding, options.folder))
+                else:
+                    table.add(finding)
+                tally.add(finding)
+                progress.advance()
+    except KeyboardInterrupt:
+        sum_up()
+        raise
+    sum_up()
+    if tally.broken == len(audit):
+        raise OSError(f"{options.folder}: none of its photographs could be read")
 
 
 def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     """Measure colours on photographs, and write them as a palette."""
-    from plitka.cli import tables
+    from plitka.cli import calibration_report
     from plitka.measure import palette_calibration
+    from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Sampled
 
     out = options.out or settings.palette_file or palette.OWN_FILE
-    rows = palette_calibration.calibrate(options.folder, _load_palette(settings))
-    palette_calibration.write_palette(rows, out)
-    tables.show(tables.tabulate_calibration(rows))
-    print(out)
+    account = calibration_report.Account()
+
+    def sum_up(written: Path | None) -> None:
+        if options.json:
+            print_json_line(calibration_report.write_summary(account, written))
+        else:
+            calibration_report.print_summary(account, written)
+
+    try:
+        with show_progress("Measuring", options.json) as progress:
+
+            def tell(event: Event) -> None:
+                account.add(event)
+                if isinstance(event, ColorFolders):
+                    progress.expect(sum(map(len, event.photographs.values())))
+                elif isinstance(event, Sampled | LeftOut):
+                    progress.advance()
+                    if options.json:
+                        print_json_line(calibration_report.write_event(event, options.folder))
+                    elif line := calibration_report.describe_event(event, options.folder):
+                        progress.console.print(make_printable(line), soft_wrap=True)
+
+            rows = palette_calibration.calibrate(options.folder, _load_palette(settings), tell)
+        palette_calibration.write_palette(rows, out)
+    except (KeyboardInterrupt, PaletteError):
+        if account.folders.photographs:
+            sum_up(None)
+        raise
+    account.rows = [*rows]
+    sum_up(out)
 
 
 def run_palette(options: argparse.Namespace, settings: Settings) -> None:
@@ -220,7 +278,7 @@ def run_palette(options: argparse.Namespace, settings: Settings) -> None:
 
     colors = _load_palette(settings).colors
     if options.json:
-        _print_json([{"code": c.code, "phrase": c.phrase, "hex": c.hex} for c in colors])
+        print_json([{"code": c.code, "phrase": c.phrase, "hex": c.hex} for c in colors])
     else:
         tables.show(tables.tabulate_palette(colors))
 
@@ -257,7 +315,7 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
                 options.model, sdxl, recipe, options.runs, options.fused, source
             )
     if options.json:
-        _print_json(report)
+        print_json(report)
     else:
         tables.show(report)
     if options.chart is not None:
@@ -284,7 +342,7 @@ def run_check(options: argparse.Namespace, settings: Settings) -> None:
     if engine == _RENDER:
         _refuse_weights(options, settings, "the render engine reads none")
     for finding in check.inspect_installation(engine, settings, options.weights):
-        print(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
+        print_line(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
         faults += finding.fault
     if faults:
         raise EngineError(f"A prediction would fail: {faults} to be put right, see above.")
@@ -299,8 +357,8 @@ def run_bake(options: argparse.Namespace, settings: Settings) -> None:
     chosen = tuple(kind for kind in kinds if kind != "none")
     baked = bake.bake(options.folder, settings.sdxl.weights, options.weights, chosen)
     size = sum(size for size, _ in baked.files.values())
-    print(f"{baked.folder}: {len(baked.files)} files, {size / 1e9:.2f} GB")
-    print(f"Load it with PLITKA_BASE={baked.folder}")
+    print_line(f"{baked.folder}: {len(baked.files)} files, {size / 1e9:.2f} GB")
+    print_line(f"Load it with PLITKA_BASE={baked.folder}")
 
 
 def run_design(options: argparse.Namespace, settings: Settings) -> None:
@@ -331,7 +389,3 @@ def _show_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Pictu
     console = Console(stderr=True)
     hidden = not console.is_terminal
     yield from track(pictures, "Drawing", count, console=console, transient=True, disable=hidden)
-
-
-def _print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))

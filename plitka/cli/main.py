@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from plitka.cli.arguments import build_parser
+from plitka.cli.terminal import make_printable, print_error, write_what_fits
 from plitka.color.palette import PaletteError, UnknownColor
 from plitka.errors import EngineError
 from plitka.request.recipe import RecipeError
@@ -22,23 +23,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0, FAILED, BAD_REQUEST, or INTERRUPTED; argparse exits with 2 itself. arguments: default to
     those of the process.
     """
+    try:
+        try:
+            return _run(arguments)
+        finally:  # argparse may have printed, and exit
+            sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run one command. Raises BrokenPipeError where nobody reads on."""
     settings = read_settings()
+    write_what_fits()
     options = build_parser(settings).parse_args(arguments)
     try:
         logs.configure(settings.log, "INFO" if options.verbose else "WARNING")
         options.run(options, settings)
-        sys.stdout.flush()
-    except (RecipeError, UnknownColor) as error:
-        print(error, file=sys.stderr)
+    except RecipeError as error:
+        print_error(str(error))
         return BAD_REQUEST
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UnknownColor as error:
+        print_error(make_printable(str(error)))
+        return BAD_REQUEST
+    except EngineError as error:
+        print_error(str(error))
         return FAILED
-    except (EngineError, PaletteError, logs.LogError) as error:
-        print(error, file=sys.stderr)
+    except (PaletteError, logs.LogError) as error:
+        print_error(make_printable(str(error)))
         return FAILED
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        print(f"{error.filename}: {error.strerror}" if error.filename else error, file=sys.stderr)
+        named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print_error(make_printable(named))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -7,14 +7,16 @@ group, which has their sum, and show their intervals alone.
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from plitka.cli.terminal import make_printable, open_console
 from plitka.color.palette import Color
 from plitka.measure.caption_audit import Finding
 from plitka.measure.shares import Measurement
@@ -22,6 +24,13 @@ from plitka.request.recipe import Recipe
 
 INTERVALS = "In brackets: the percentages between which the true share lies in 9 of 10 cases."
 """Goes under tables of measured shares."""
+
+
+_AUDIT_COLUMNS = ("Photograph", "Captioned", "Measured", "Off by", "Verdict")
+_AUDIT_MARGINS = 9  # columns of a terminal between those
+_NARROW = 80  # columns; a narrower terminal's captions are folded
+_LEAST_CAPTIONED, _MOST_CAPTIONED = 12, 18
+_NAME_OF_REST = 4 / 7  # of the width that figures leave; the verdict has what then remains
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class _Figures:
 def show(*parts: Table | str) -> None:
     """Print tables and lines as wide as the terminal, in colours if the terminal has them."""
     for part in parts:
-        Console(highlight=False, markup=False).print(part)
+        open_console().print(_write(part) if isinstance(part, str) else part)
 
 
 def tabulate_pictures(
@@ -139,28 +148,59 @@ def write_rest(measured: Measurement) -> str:
     return rest + f"{_format_percent(measured.undecided)} undecided or of other colours."
 
 
-def tabulate_audit(findings: Iterable[Finding]) -> Table:
-    """Tabulate each photograph: its caption, its measured shares, and whether the caption lies."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("Photograph", overflow="fold", ratio=4)
-    table.add_column("Captioned", no_wrap=True)
-    table.add_column("Measured", justify="right", no_wrap=True)
-    table.add_column("Off by", justify="right", no_wrap=True)
-    table.add_column("Verdict", overflow="fold", ratio=3)
-    for finding in findings:
+def write_notes(notes: Sequence[str]) -> list[str]:
+    """Write what was done to a picture as it was read, as one line; none where nothing was."""
+    return [f"As it was read: {'; '.join(notes)}."] if notes else []
+
+
+class AuditTable:
+    """A table of photographs that grows while they are audited, so its columns are set before.
+
+    Each row tells a photograph's caption, its measured shares, and whether the caption lies.
+    """
+
+    def __init__(self, console: Console, folder: Path, phrases: Iterable[str]) -> None:
+        """console: to print on. folder: whose photographs they are. phrases: of the palette."""
+        self._console, self._folder = console, folder
+        longest = len("100% ") + max(map(len, phrases))
+        captioned = min(max(longest, len("Captioned")), _MOST_CAPTIONED)
+        if console.width < _NARROW:
+            captioned = min(captioned, _LEAST_CAPTIONED)
+        figures = (captioned, len("100.0% (96-100)"), len("100.0%"))
+        rest = max(console.width - sum(figures) - _AUDIT_MARGINS, 2)
+        name = round(rest * _NAME_OF_REST)
+        self._widths = (name, *figures, rest - name)
+
+    def begin(self) -> None:
+        """Print the headings."""
+        self._console.print("", self._make_table(), sep="\n")
+
+    def add(self, finding: Finding) -> None:
+        """Print the row of one photograph."""
         captioned, measured, off = "", "", ""
         if finding.caption and finding.measured and finding.total_variation is not None:
             parts = list(zip(finding.caption.colors, finding.caption.percent, strict=True))
-            captioned = "\n".join(f"{part:g}% {color.phrase}" for color, part in parts)
+            captioned = "\n".join(make_printable(f"{part:g}% {c.phrase}") for c, part in parts)
             figures = _Figures.take(finding.measured)
             measured = "\n".join(map(figures.write_share, range(len(parts))))
             off = _format_percent(finding.total_variation)
-        table.add_row(finding.file.name, captioned, measured, off, _write_verdict(finding))
-    return table
+        table = self._make_table()
+        table.show_header = False
+        name = _write(str(finding.file.relative_to(self._folder)))
+        table.add_row(name, Text(captioned), measured, off, _write(_write_verdict(finding)))
+        self._console.print(table)
+
+    def _make_table(self) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+        for title, width in zip(_AUDIT_COLUMNS, self._widths, strict=True):
+            right = title in ("Measured", "Off by")
+            justify: Literal["left", "right"] = "right" if right else "left"
+            table.add_column(title, width=width, justify=justify, overflow="fold")
+        return table
 
 
 def _write_verdict(finding: Finding) -> str:
-    """Write a verdict with its reason, and which colours the photograph does not tell apart."""
+    """Write a verdict with its reason, which colours are not told apart, and the notes."""
     reason = finding.reason.split(" Known: ")[0]  # the whole palette, 45 lines high
     parts = [finding.verdict + (f": {reason}" if reason else "")]
     if finding.caption and finding.measured:
@@ -168,7 +208,7 @@ def _write_verdict(finding: Finding) -> str:
         for group in finding.measured.groups:
             names = " + ".join(colors[color].phrase for color in group)
             parts.append(f"{names}, not told apart: {figures.write_sum(group)}")
-    return "; ".join(parts)
+    return "; ".join([*parts, *finding.notes])
 
 
 def tabulate_calibration(rows: Iterable[Mapping[str, str]]) -> Table:
@@ -176,7 +216,8 @@ def tabulate_calibration(rows: Iterable[Mapping[str, str]]) -> Table:
     table = _make_table("Code", "Phrase", "sRGB", "L*")
     for row in rows:
         figures = (row["median_srgb"], row["L_median"])
-        table.add_row(_make_swatch(row["median_srgb"]), row["code"], row["caption"], *figures)
+        names = (_write(row["code"]), _write(row["caption"]))
+        table.add_row(_make_swatch(row["median_srgb"]), *names, *figures)
     return table
 
 
@@ -185,7 +226,8 @@ def tabulate_palette(colors: Iterable[Color]) -> Table:
     table = _make_table("Phrase", "Code", "sRGB", "L*")
     for color in colors:
         code, lightness = color.hex, f"{color.lab[0]:.0f}"
-        table.add_row(_make_swatch(code), color.phrase, color.code, code, lightness)
+        names = (_write(color.phrase), _write(color.code))
+        table.add_row(_make_swatch(code), *names, code, lightness)
     return table
 
 
@@ -223,13 +265,13 @@ def _add_colors(
         for group in groups:
             if cluster.issuperset(group):
                 name = " + ".join(swatches[color][1] for color in group) + ", not told apart"
-                table.add_row("", name, *(column.write_sum(group) for column in columns))
+                table.add_row("", _write(name), *(column.write_sum(group) for column in columns))
         for color in sorted(cluster):
             hex_code, name = swatches[color]
             cells = [column.write_share(color) for column in columns]
             cells += notes[color : color + 1]
             indent = 0 if len(cluster) == 1 else 2
-            table.add_row(_make_swatch(hex_code), Padding(name, (0, 0, 0, indent)), *cells)
+            table.add_row(_make_swatch(hex_code), Padding(_write(name), (0, 0, 0, indent)), *cells)
 
 
 def _cluster_colors(count: int, groups: Iterable[Sequence[int]]) -> list[set[int]]:
@@ -254,6 +296,11 @@ def _make_table(*headers: str) -> Table:
     for header in headers[1:]:
         table.add_column(header, justify="right", no_wrap=True)
     return table
+
+
+def _write(text: str) -> RenderableType:
+    """Write what comes from outside as it is: no markup, no emoji, nothing that moves a cursor."""
+    return Text(make_printable(text))
 
 
 def _make_swatch(hex_code: str) -> Text:

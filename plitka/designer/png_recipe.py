@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 from plitka.color.palette import Palette
 from plitka.designer.errors import Fault
-from plitka.images import MAX_PNG_BYTES, TEXT_KEY
+from plitka.images.png import MAX_PNG_BYTES, TEXT_KEY
 from plitka.request import parsing
 from plitka.request.recipe import Recipe, RecipeError
 

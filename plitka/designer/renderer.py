@@ -1,17 +1,17 @@
 """Draws the page's tiles with the render engine; layouts and lighting are cached."""
 
-import io
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from plitka import images, pipeline
+from plitka import pipeline
 from plitka.designer.shown_shares import ShownShares, read_shares
 from plitka.engines.base import Drawn, DrawRequest
 from plitka.engines.procedural import RenderEngine
+from plitka.images.jpeg import encode_jpeg
+from plitka.images.png import encode_png
 from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
 from plitka.runtime.lru_cache import LruCache
@@ -62,7 +62,7 @@ class Renderer:
         engine = _CachingEngine(self._render, check_cancelled)
         picture = pipeline.make_one(kind, recipe, engine, self._lay(recipe, check_cancelled))
         check_cancelled()
-        png = images.encode_png(picture.image, picture.record)
+        png = encode_png(picture.image, picture.record)
         trim_heap()  # for drafts as well, which come often and leave little each
         return png, read_shares(picture.record)
 
@@ -96,16 +96,6 @@ class _CachingEngine(RenderEngine):
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
         image = self._render(request.layout, request.size, self._check_cancelled)
         return Drawn(image, steps=0)
-
-
-def encode_jpeg(image: NDArray[np.uint8], quality: int) -> bytes:
-    """Encode (height, width, 3) RGB, 0 to 255, as JPEG, colour at full resolution.
-
-    quality: 0 to 100.
-    """
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "JPEG", quality=quality, subsampling=0)
-    return file.getvalue()
 
 
 def _make_and_trim(make: Callable[..., T], *arguments: object) -> T:

@@ -27,13 +27,14 @@ from starlette.staticfiles import StaticFiles
 from plitka import __version__
 from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import Palette
-from plitka.designer import gallery, png_recipe, renderer, room_view, snippets
+from plitka.designer import gallery, png_recipe, room_view, snippets
 from plitka.designer.backends.base import Backend, Event, Progress
 from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
 from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
-from plitka.images import MAX_PNG_BYTES
+from plitka.images.jpeg import encode_jpeg
+from plitka.images.png import MAX_PNG_BYTES
 from plitka.request import parsing
 from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
@@ -235,7 +236,7 @@ def _encode_room(png: bytes, recipe: Recipe) -> bytes:
     """Draw the room with the tile in a PNG file on its floor, as JPEG."""
     image = png_recipe.read_pixels(png)
     room = room_view.render_room(image, recipe.angle, recipe.seed)
-    return renderer.encode_jpeg(room, _ROOM_QUALITY)
+    return encode_jpeg(room, _ROOM_QUALITY)
 
 
 async def _stream_lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:

@@ -22,6 +22,7 @@ from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
 from plitka.measure.classification import NO_COLOR
 from plitka.measure.shares import (
     Measurement,
+    check_size,
     measure,
     scale_for_measuring,
     segment_and_classify,
@@ -43,10 +44,6 @@ _GOOD, _GOOD_PART = 0.016, 0.1
 _MENDED = 0.5
 
 
-SMALLEST_SIDE = 64
-"""Pixels a side of a picture that can be matched: some granules have to be seen."""
-
-
 @dataclass(frozen=True, eq=False)
 class Matched:
     """A matched picture.
@@ -64,13 +61,13 @@ def match(image: Image, layout: Layout) -> Matched:
     """Give a picture the shares and colours of a layout.
 
     image: (size, size, 3) sRGB, 0 to 255: any picture, of a tile or not; it is left as it is.
-    Raises ValueError for a picture that is not square, not RGB, or smaller than SMALLEST_SIDE.
+    Raises ValueError for a picture that is not square or not RGB, and TooSmall for one that cannot
+    be measured.
     """
     size = image.shape[0]
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
-    if size < SMALLEST_SIDE:
-        raise ValueError(f"the picture must have {SMALLEST_SIDE} pixels a side; it has {size}")
+    check_size(image)
     classified = segment_and_classify(scale_for_measuring(image), layout.colors)
     before = summarize(classified, layout.colors)
     analysis = analyze(image, layout, classified, before)

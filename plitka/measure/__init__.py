@@ -1,4 +1,4 @@
 """Measure: which colours a picture of a tile shows, and on which share of its area.
 
-Imports: color, images, plitka.arrays.
+Imports: color, images, runtime, plitka.arrays.
 """

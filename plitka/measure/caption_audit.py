@@ -1,21 +1,24 @@
 """Caption audit: compares the shares in photographs' captions with those measured on them.
 
-For makers who train a LoRA of their own. A caption is the text file beside a photograph
-(`tile.txt`: "60% red, 40% blue", as in prompts), or else the photograph's name
-(`REDp60_BLUEp40.jpg`, `RED.jpg`).
+For makers who train a LoRA of their own. `captions` tells what a caption is.
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 
-from plitka import images
-from plitka.color.mix import MAX_COLORS, adds_up_to
 from plitka.color.palette import Color, Palette, UnknownColor
-from plitka.images import SUFFIXES
+from plitka.images.photograph import Photograph
+from plitka.measure import photograph_folder
+from plitka.measure.captions import Caption, CaptionError, read_caption
+from plitka.measure.photograph_folder import CaptionedFile, Listing
+from plitka.measure.reading import MEMORY, use_one_thread, use_photograph
 from plitka.measure.shares import Measurement, measure
+from plitka.measure.text_file import TextError
+from plitka.runtime.processes import Death, Work, do_jobs
 
 # Lengths of an interval's half. To be outside of a 90% interval is no proof: one honest share in
 # ten is. Twice as far out, one normal error in a thousand is; the honest photographs reach 1.7, and
@@ -25,36 +28,16 @@ _LEAST = 0.02  # that the half of an interval is taken to be: captions themselve
 _LEAST_OF_SUM = 0.05  # the same of a group's sum, which has no interval of its own
 _OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
 
-_IN_NAME = re.compile(r"([A-Za-z]+?)p(\d+(?:\.\d+)?)")
-_IN_TEXT = re.compile(r"(\d+(?:\.\d+)?)\s*%\s*(?:of\s+)?([A-Za-z][A-Za-z _-]*)")
-
-
-class CaptionError(ValueError):
-    """A caption that names no shares; the message says why."""
-
-
-@dataclass(frozen=True)
-class Caption:
-    """What a photograph is said to show.
-
-    percent: the shares in the order of the colours, each above 0, together 100.
-    """
-
-    colors: tuple[Color, ...]
-    percent: tuple[float, ...]
-
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """The shares as 0 to 1."""
-        return tuple(percent / 100 for percent in self.percent)
-
 
 @dataclass(frozen=True)
 class Finding:
-    """What the audit found of one photograph.
+    """What the audit found of one photograph, or of a folder that cannot be listed.
 
-    caption, measured: None where the caption could not be read. verdict: "true", "lies", or
-    "unread". reason: a phrase that says why, "" where the verdict is "true".
+    caption: None where it could not be read. measured: None where it or the photograph could not
+    be read. verdict: "true", "lies", or "unread". reason: a phrase that says why, "" where the
+    verdict is "true". notes: what was done to the photograph to bring it to sRGB, in phrases.
+    broken: whether it is unread because a file could not be read, not because of what its caption
+    says.
     """
 
     file: Path
@@ -62,6 +45,8 @@ class Finding:
     measured: Measurement | None
     verdict: str
     reason: str
+    notes: tuple[str, ...] = ()
+    broken: bool = False
 
     @property
     def total_variation(self) -> float | None:
@@ -74,39 +59,62 @@ class Finding:
         return self.measured.compare(self.caption.shares)
 
 
-def audit(folder: Path, palette: Palette) -> Iterator[Finding]:
-    """Audit the photographs of a folder, in the order of their names.
+@dataclass(frozen=True)
+class Audit:
+    """An audit that each iteration does anew; it gives each photograph's Finding as it is ready."""
 
-    palette: the colours that captions may name. Raises OSError for a folder or photograph that
-    cannot be read, and images.PictureError for a file that is not a picture.
+    listing: Listing
+    palette: Palette
+
+    def __iter__(self) -> Generator[Finding, None, None]:
+        for file, fault in self.listing.faults.items():
+            yield Finding(file, None, None, "unread", fault, broken=True)
+        work = Work(partial(_audit_photograph, palette=self.palette), use_one_thread, MEMORY)
+        done = do_jobs(work, self.listing.photographs)
+        with closing(done) as results:
+            for photographed, result in results:
+                if isinstance(result, Death):
+                    yield _give_up(photographed, None, result.reason)
+                else:
+                    yield result
+
+    def __len__(self) -> int:
+        return len(self.listing.photographs) + len(self.listing.faults)
+
+
+def audit(folder: Path, palette: Palette, recursive: bool = False) -> Audit:
+    """Audit the photographs of a folder, and of the folders in it where `recursive`.
+
+    palette: the colours that captions may name. What cannot be read is a finding, too. Raises
+    OSError for a folder that cannot be listed.
     """
-    for file in sorted(folder.iterdir()):
-        if file.suffix.lower() in SUFFIXES:
-            yield _audit_photograph(file, palette)
+    return Audit(photograph_folder.list_photographs(folder, recursive), palette)
 
 
-def read_caption(file: Path, palette: Palette) -> Caption:
-    """Read the caption of a photograph: the text file beside it, or else the file's own name.
-
-    The photograph itself need not exist. palette: the colours that captions may name. Raises
-    CaptionError where the caption names no shares, too many colours, or shares that do not add up;
-    UnknownColor for a name that no colour has.
-    """
-    beside = file.with_suffix(".txt")
-    if beside.is_file():
-        return _parse_text(beside.read_text(encoding="utf-8", errors="replace"), palette)
-    return _parse_name(file.stem, palette)
-
-
-def _audit_photograph(file: Path, palette: Palette) -> Finding:
+def _audit_photograph(photographed: CaptionedFile, palette: Palette) -> Finding:
     """Compare one photograph's caption with what is measured on it."""
+    file = photographed.file
     try:
-        caption = read_caption(file, palette)
+        caption = read_caption(file, palette, lambda _: photographed.caption)
     except (CaptionError, UnknownColor) as fault:
         return Finding(file, None, None, "unread", str(fault))
-    measured = measure(images.load(file), caption.colors)
+    except TextError as fault:
+        return _give_up(photographed, None, str(fault))
+    found = use_photograph(file, partial(_judge, file, caption))
+    return found if isinstance(found, Finding) else _give_up(photographed, caption, found.reason)
+
+
+def _judge(file: Path, caption: Caption, loaded: Photograph) -> Finding:
+    """Judge a caption by its photograph."""
+    measured = measure(loaded.pixels, caption.colors)
     reason = _find_lie(caption, measured)
-    return Finding(file, caption, measured, "lies" if reason else "true", reason)
+    verdict = "lies" if reason else "true"
+    return Finding(file, caption, measured, verdict, reason, notes=loaded.notes)
+
+
+def _give_up(photographed: CaptionedFile, caption: Caption | None, reason: str) -> Finding:
+    """Say that a photograph or its caption could not be read."""
+    return Finding(photographed.file, caption, None, "unread", reason, broken=True)
 
 
 def _find_lie(caption: Caption, measured: Measurement) -> str:
@@ -162,59 +170,3 @@ def _write_parts(
     for part in sorted([*_list_apart(measured), *measured.groups]):
         names = " + ".join(colors[color].phrase for color in part)
         yield f"{100 * sum(shares[color] for color in part):g}% {names}"
-
-
-def _parse_name(stem: str, palette: Palette) -> Caption:
-    """Parse a file's name without its suffix: "REDp60_BLUEp40_2" or "RED"."""
-    tokens = [token for token in re.split(r"[_+, ]+", stem) if token]
-    while tokens and re.fullmatch(r"\(?\d+\)?", tokens[-1]):
-        tokens.pop()  # "REDp60_BLUEp40_2": the second photograph of such a tile
-    if len(tokens) == 1 and not _IN_NAME.fullmatch(tokens[0]):
-        return _make_caption([(tokens[0], 100.0)], palette)
-    parts = [_IN_NAME.fullmatch(token) for token in tokens]
-    read = [(part[1], float(part[2])) for part in parts if part]
-    if not read or len(read) < len(parts):
-        raise CaptionError("its name is no caption like REDp60_BLUEp40")
-    return _make_caption(read, palette)
-
-
-def _parse_text(text: str, palette: Palette) -> Caption:
-    """Parse a text like "60% red, 40% blue"."""
-    read = [
-        (_find_known_name(words, palette), float(percent))
-        for percent, words in _IN_TEXT.findall(text)
-    ]
-    if not read:
-        raise CaptionError('its text names no shares like "60% red, 40% blue"')
-    return _make_caption(read, palette)
-
-
-def _find_known_name(words: str, palette: Palette) -> str:
-    """Find the longest colour name that a text begins with: "dark green" in "dark green rubber".
-
-    Returns the whole text where no name is known.
-    """
-    parts = words.split()
-    for count in range(len(parts), 0, -1):
-        name = " ".join(parts[:count])
-        try:
-            palette.find(name)
-        except UnknownColor:
-            continue
-        return name
-    return words.strip()
-
-
-def _make_caption(read: list[tuple[str, float]], palette: Palette) -> Caption:
-    """Check and normalise the (name, percent) pairs of a caption; shares of one colour add up."""
-    shares: dict[Color, float] = {}
-    for name, percent in read:
-        color = palette.find(name)
-        shares[color] = shares.get(color, 0.0) + percent
-    shares = {color: percent for color, percent in shares.items() if percent > 0}
-    total = sum(shares.values())
-    if not adds_up_to(total, 100):
-        raise CaptionError(f"its shares add up to {total:g}%, not to 100%")
-    if len(shares) > MAX_COLORS:
-        raise CaptionError(f"it names {len(shares)} colours; at most {MAX_COLORS} are measured")
-    return Caption(tuple(shares), tuple(100 * part / total for part in shares.values()))

@@ -5,24 +5,42 @@ code is new and its phrase is not simply the code in lower case.
 """
 
 import csv
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
-from plitka import images
 from plitka.arrays import Floats
 from plitka.color import cielab, palette
-from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name
+from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name, quote
 from plitka.color.srgb import format_hex
-from plitka.images import SUFFIXES
+from plitka.images.photograph import Photograph
 from plitka.measure import color_modes, segmentation
+from plitka.measure.photograph_folder import HIDDEN, OTHERS, TEXTS, list_photographs
+from plitka.measure.reading import MEMORY, Unread, use_one_thread, use_photograph
+from plitka.measure.shares import check_size, scale_for_measuring
+from plitka.measure.text_file import TextError, read_text
+from plitka.runtime.processes import Work, do_jobs
 
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 _PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
+_PHRASE_FILE = "phrase.txt"
+_NO_CODE = (
+    "is no colour code; a code has 2 to 16 capital letters and digits and begins with a "
+    "letter, like DKGREEN"
+)
+_NO_PHRASE = 'no phrase; allowed: one to four words in small letters, like "dark green"'
 _LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
 _MOST_PIXELS = 250_000  # of each photograph that are looked at
+_MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
+_LARGE = 1024  # pixels a side, of a photograph whose colours are told apart on a smaller one
 _SECOND_COLOR = 0.1  # of the area, in a mode of its own
 
 
@@ -30,22 +48,85 @@ class CalibrationError(PaletteError):
     """The folder cannot be a palette; the message names the file or folder and what is wrong."""
 
 
-def calibrate(folder: Path, known: Palette) -> list[dict[str, str]]:
+@dataclass(frozen=True)
+class Sampled:
+    """A photograph that counts for its colour. notes: what was done to bring it to sRGB."""
+
+    file: Path
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A photograph, or a whole colour's folder, that does not count. reason: why, as a phrase."""
+
+    file: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A colour that all its photographs are done of. row: of a palette file."""
+
+    row: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ColorFolders:
+    """What lies in a folder of colours' folders.
+
+    photographs: of each colour's folder, in the order of their names; folders without any are
+    missing. left_out: folders that cannot be listed. passed_over: how many of each kind.
+    """
+
+    photographs: Mapping[Path, tuple[Path, ...]]
+    left_out: tuple[LeftOut, ...]
+    passed_over: Mapping[str, int]
+
+    @property
+    def count(self) -> int:
+        """How many photographs there are."""
+        return sum(map(len, self.photographs.values()))
+
+
+Event: TypeAlias = ColorFolders | Sampled | LeftOut | Measured
+"""What `calibrate` tells of: first what there is, then what became of it."""
+
+
+def calibrate(
+    folder: Path, known: Palette, tell: Callable[[Event], None] = lambda event: None
+) -> list[dict[str, str]]:
     """Measure the colours of a folder: one palette row for each folder of photographs in it.
 
-    known: the palette so far, whose phrases and names count. The rows are those of a palette file,
-    see palette.COLUMNS. Raises CalibrationError for a folder that cannot be a palette,
-    images.PictureError for a file that is not a picture, and OSError for what cannot be read.
+    A colour is measured on those of its photographs that can be measured. The rows are those of a
+    palette file, see palette.COLUMNS, in the order of the codes. known: the palette so far, whose
+    phrases and names count. tell: is told of each photograph as it is ready. Raises
+    CalibrationError where nothing can be measured, and OSError for a folder that cannot be listed.
     """
-    kinds = sorted(kind for kind in folder.iterdir() if kind.is_dir() and _list_photographs(kind))
-    if not kinds:
-        raise CalibrationError(
-            f"{folder}: no photographs found; they belong in folders named after colour codes, "
-            f"{folder / 'DKGREEN' / '1.jpg'}"
-        )
-    phrases = {kind.name: _read_phrase(kind, known) for kind in kinds}
-    _check_phrases(phrases, known)
-    return [_measure_row(kind, phrases[kind.name]) for kind in kinds]
+    folders = _list_folders(folder)
+    tell(folders)
+    reasons: list[LeftOut] = []
+
+    def leave_out(one: LeftOut) -> None:
+        reasons.append(one)
+        tell(one)
+
+    for one in folders.left_out:
+        leave_out(one)
+    phrases = dict(_read_phrases(folders.photographs, known, leave_out))
+    for one in _part_clashes(phrases, known):
+        leave_out(one)
+    rows: dict[Path, dict[str, str]] = {}
+    for kind, samples in _sample_colors(folders, phrases, tell, leave_out):
+        rows[kind] = _make_row(kind.name, phrases[kind], samples)
+        tell(Measured(rows[kind]))
+    measured = {kind: phrases[kind] for kind in phrases if kind in rows}
+    for one in _part_clashes(measured, known):  # with phrases of colours that are left out now
+        leave_out(one)
+    if not measured:
+        (first, *_) = reasons
+        raise CalibrationError(f"no colour could be measured; {first.file}: {first.reason}")
+    return [rows[kind] for kind in measured]
 
 
 def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
@@ -65,55 +146,163 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     fresh.replace(file)
 
 
-def _list_photographs(kind: Path) -> list[Path]:
-    """List a folder's photographs by name."""
-    return sorted(file for file in kind.iterdir() if file.suffix.lower() in SUFFIXES)
+def _list_folders(folder: Path) -> ColorFolders:
+    """List a folder of colours' folders; links to folders count as folders here.
 
-
-def _read_phrase(kind: Path, known: Palette) -> str:
-    """Read the phrase of a colour's folder: from its phrase.txt, the palette, or its own name."""
-    if not _CODE.fullmatch(kind.name):
+    Raises CalibrationError where it holds no photographs, OSError where it cannot be listed.
+    """
+    photographs: dict[Path, tuple[Path, ...]] = {}
+    left_out: list[LeftOut] = []
+    passed: Counter[str] = Counter()
+    for kind in sorted(folder.iterdir()):
+        if kind.name.startswith("."):
+            passed[HIDDEN] += 1
+        elif not os.path.isdir(kind):  # noqa: PTH112 - never raises
+            passed[OTHERS] += 1
+        else:
+            try:
+                listing = list_photographs(kind)
+            except OSError as fault:
+                left_out.append(LeftOut(kind, f"cannot be listed ({fault.strerror or fault})"))
+                continue
+            passed.update(listing.passed_over)
+            passed[TEXTS] -= os.path.lexists(kind / _PHRASE_FILE)  # which is read
+            if listing.photographs:
+                photographs[kind] = tuple(one.file for one in listing.photographs)
+    if not photographs and not left_out:
         raise CalibrationError(
-            f"{kind}: {kind.name!r} is no colour code; a code has 2 to 16 capital letters and "
-            "digits and begins with a letter, like DKGREEN"
+            f"{folder}: no photographs found; they belong in folders named after colour codes, "
+            f"{folder / 'DKGREEN' / '1.jpg'}"
         )
-    file = kind / "phrase.txt"
-    if file.is_file():
-        phrase = file.read_text(encoding="utf-8").strip()
-        if not _PHRASE.fullmatch(phrase):
-            raise CalibrationError(
-                f"{file}: {phrase!r} is no phrase; allowed: one to four words in small letters, "
-                'like "dark green"'
-            )
-        return phrase
-    for color in known.colors:
-        if color.code == kind.name:
-            return color.phrase
-    return kind.name.lower()
+    return ColorFolders(photographs, tuple(left_out), {what: n for what, n in passed.items() if n})
 
 
-def _check_phrases(phrases: Mapping[str, str], known: Palette) -> None:
-    """Raise CalibrationError where a phrase or code would name two colours."""
+def _read_phrases(
+    kinds: Iterable[Path], known: Palette, leave_out: Callable[[LeftOut], None]
+) -> Iterator[tuple[Path, str]]:
+    """Read the phrase of each colour's folder: from its phrase.txt, the palette, or its name."""
+    built_in = {color.code: color.phrase for color in known.colors}
+    for kind in kinds:
+        file = kind / _PHRASE_FILE
+        if not _CODE.fullmatch(kind.name):
+            leave_out(LeftOut(kind, f"{kind.name!r} {_NO_CODE}"))
+        elif not os.path.lexists(file):
+            yield kind, built_in.get(kind.name, kind.name.lower())
+        else:
+            try:
+                phrase = read_text(file).strip()
+            except TextError as fault:
+                leave_out(LeftOut(kind, f"its {_PHRASE_FILE} {fault}"))
+                continue
+            if _PHRASE.fullmatch(phrase):
+                yield kind, phrase
+            else:
+                leave_out(LeftOut(kind, f"its {_PHRASE_FILE}: {quote(phrase)} is {_NO_PHRASE}"))
+
+
+def _part_clashes(phrases: dict[Path, str], known: Palette) -> Iterator[LeftOut]:
+    """Take out of the phrases those folders whose phrase or code would name two colours."""
+    while (clash := _find_clash(phrases, known)) is not None:
+        yield clash  # and what it gave way to may be free now
+        del phrases[clash.file]
+
+
+def _find_clash(phrases: Mapping[Path, str], known: Palette) -> LeftOut | None:
+    """Find the first folder whose phrase or code names a colour already."""
+    measured = {kind.name for kind in phrases}
     names = {normalize_name(color.code): color.code for color in known.colors}
     names |= {
         normalize_name(color.phrase): color.code
         for color in known.colors
-        if color.code not in phrases
+        if color.code not in measured
     }
-    for code, phrase in phrases.items():
-        for name in (code, phrase):
-            owner = names.setdefault(normalize_name(name), code)
-            if owner != code:
-                raise CalibrationError(
-                    f'{code}: "{name}" names the colour {owner} already; give it another in '
-                    f"{code}/phrase.txt"
+    for kind, phrase in phrases.items():
+        for name in (kind.name, phrase):
+            owner = names.setdefault(normalize_name(name), kind.name)
+            if owner != kind.name:
+                return LeftOut(
+                    kind,
+                    f'"{name}" names the colour {owner} already; give it another in '
+                    f"{kind.name}/{_PHRASE_FILE}",
                 )
+    return None
 
 
-def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
-    """Measure one colour on all photographs of its folder."""
-    files = _list_photographs(kind)
-    lab = np.concatenate([_sample_pixels(file) for file in files])
+def _sample_colors(
+    folders: ColorFolders,
+    kinds: Collection[Path],
+    tell: Callable[[Sampled], None],
+    leave_out: Callable[[LeftOut], None],
+) -> Iterator[tuple[Path, dict[Path, Floats]]]:
+    """Sample the photographs of colours; gives each colour's as soon as all of them are there.
+
+    Gives a dictionary of photographs and (n, 3) L*a*b*, and nothing for a colour without any.
+    """
+    jobs = [
+        _Job(file, min(_MOST_PIXELS, _MOST_OF_A_COLOR // len(folders.photographs[kind]) + 1))
+        for kind in kinds
+        for file in folders.photographs[kind]
+    ]
+    samples: dict[Path, dict[Path, Floats]] = {kind: {} for kind in kinds}
+    left = Counter(job.file.parent for job in jobs)
+    done = do_jobs(Work(_sample_photograph, use_one_thread, MEMORY), jobs)
+    with closing(done) as results:
+        for job, result in results:
+            kind = job.file.parent
+            if isinstance(result, _Sample):
+                samples[kind][job.file] = result.lab
+                tell(Sampled(job.file, result.notes))
+            else:
+                leave_out(LeftOut(job.file, result.reason))
+            left[kind] -= 1
+            if not left[kind] and (complete := samples.pop(kind)):
+                yield kind, complete
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A photograph to sample, and how many of its pixels to take at most."""
+
+    file: Path
+    pixels: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Sample:
+    """Pixels of a photograph: (n, 3) L*a*b*. notes: what was done to bring it to sRGB."""
+
+    lab: Floats
+    notes: tuple[str, ...]
+
+
+def _sample_photograph(job: _Job) -> _Sample | Unread:
+    """Sample a photograph's pixels evenly."""
+    return use_photograph(job.file, partial(_sample_pixels, job.pixels))
+
+
+def _sample_pixels(most: int, loaded: Photograph) -> _Sample | Unread:
+    """Sample at most about so many pixels, evenly.
+
+    Gives Unread for a photograph that has too few pixels or shows more than one colour; raises
+    TooSmall for one that is too narrow.
+    """
+    image = loaded.pixels
+    height, width = image.shape[:2]
+    if height * width < _LEAST_PIXELS:
+        return Unread(f"{width}x{height} pixels are too few; at least {_LEAST_PIXELS:,} are needed")
+    check_size(image)
+    small = scale_for_measuring(image) if max(height, width) > _LARGE else image
+    segments = segmentation.segment(small, cielab.rgb_to_lab(small))
+    modes = color_modes.find_modes(segments, color_modes.COARSE)
+    if (modes.weight[modes.valley < color_modes.DEEP] > _SECOND_COLOR).sum() > 1:
+        return Unread("shows more than one colour")
+    sample = image.reshape(-1, 3)[:: max(height * width // most, 1)]
+    return _Sample(cielab.rgb_to_lab(sample[None])[0], loaded.notes)
+
+
+def _make_row(code: str, phrase: str, samples: Mapping[Path, Floats]) -> dict[str, str]:
+    """Make the palette row of a colour of the samples of its photographs."""
+    lab = np.concatenate([samples[file] for file in sorted(samples)])
     red, green, blue = (
         np.rint(255 * cielab.encode_srgb(np.median(cielab.lab_to_linear(lab), axis=0)))
         .astype(int)
@@ -129,9 +318,9 @@ def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
         "L_p75": p75,
         "L_p95": p95,
     }
-    count = len(files)
+    count = len(samples)
     return {
-        "code": kind.name,
+        "code": code,
         "caption": phrase,
         "median_srgb": format_hex((red, green, blue)),
         **{column: f"{figure:.1f}" for column, figure in figures.items()},
@@ -139,22 +328,3 @@ def _measure_row(kind: Path, phrase: str) -> dict[str, str]:
         "b_std": f"{lab[:, 2].std():.2f}",
         "measured_from": f"{count} photograph{'s' if count > 1 else ''} of a tile of this colour",
     }
-
-
-def _sample_pixels(file: Path) -> Floats:
-    """Sample a photograph's pixels evenly. Returns (n, 3) L*a*b*.
-
-    Raises CalibrationError for a photograph that is too small or shows more than one colour.
-    """
-    image = images.load(file)
-    count = image.shape[0] * image.shape[1]
-    if count < _LEAST_PIXELS:
-        raise CalibrationError(
-            f"{file}: {image.shape[1]}x{image.shape[0]} pixels are too few; at least "
-            f"{_LEAST_PIXELS:,} are needed"
-        )
-    lab = cielab.rgb_to_lab(image)
-    modes = color_modes.find_modes(segmentation.segment(image, lab), color_modes.COARSE)
-    if (modes.weight[modes.valley < color_modes.DEEP] > _SECOND_COLOR).sum() > 1:
-        raise CalibrationError(f"{file}: shows more than one colour")
-    return lab.reshape(-1, 3)[:: max(count // _MOST_PIXELS, 1)]

@@ -14,9 +14,17 @@ from plitka.measure.intervals import Certainty, judge_shares
 from plitka.measure.mixture import fit_mixture
 from plitka.measure.segmentation import Segments, measure_insides, segment
 
+SMALLEST_SIDE = 128
+"""Pixels a side of a picture that can be measured. Of 12 renders that were made smaller, the total
+variation is 0.04 at 128 and the intervals hold; at 96 they no longer do, and at 64 it is 0.2."""
+
 _SIDE = 768  # pixels, of the longer side; much smaller and larger pictures are measured at this
-_SMALLEST_SIDE = 640  # pixels, likewise; no smaller picture is measured at its own size
+_LEAST_SIDE = 640  # pixels, likewise; no smaller picture is measured at its own size
 _SAMPLE = 4  # every so many pixels of rows and columns make the medians
+
+
+class TooSmall(ValueError):
+    """A picture that shows too few granules, or too small ones; the message says what is needed."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,29 @@ def measure(image: Image, colors: Sequence[Color]) -> Measurement:
     """Measure the shares of `colors` on a picture of a tile.
 
     image: (h, w, 3) sRGB, 0 to 255; of any size, but the tile's granules are taken to have the
-    same share of the picture's side as those of a layout.
+    same share of the picture's side as those of a layout. Raises TooSmall for one of less than
+    SMALLEST_SIDE pixels a side.
     """
+    check_size(image)
     return summarize(segment_and_classify(scale_for_measuring(image), colors), colors)
+
+
+def check_size(image: Image) -> None:
+    """Raise TooSmall for a picture, (h, w, 3), that cannot be measured.
+
+    It needs SMALLEST_SIDE pixels a side, and no fewer at the size at which it is measured.
+    """
+    height, width = image.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise TooSmall(
+            f"{width}x{height} pixels are too small to measure; at least {SMALLEST_SIDE} pixels "
+            "a side are needed"
+        )
+    if max(height, width) * SMALLEST_SIDE > min(height, width) * _SIDE:
+        raise TooSmall(
+            f"{width}x{height} pixels are too narrow to measure; at most {_SIDE // SMALLEST_SIDE} "
+            "times as long as wide is read"
+        )
 
 
 def scale_for_measuring(image: Image) -> Image:
@@ -97,7 +125,7 @@ def scale_for_measuring(image: Image) -> Image:
     pixels, else scaled to 768.
     """
     height, width = image.shape[:2]
-    if _SMALLEST_SIDE <= max(height, width) <= _SIDE:
+    if _LEAST_SIDE <= max(height, width) <= _SIDE:
         return image
     scale = _SIDE / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))

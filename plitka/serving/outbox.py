@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from plitka.images import PictureError
+from plitka.images.errors import PictureError
 
 _MIN_FREE = 64 * 2**20  # bytes on the disk; the folders that are kept have 30 MB at most
 _MAX_FOLDERS = 4  # folders of past predictions that may still be read by an upload

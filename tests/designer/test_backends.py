@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plitka import images
 from plitka.designer.backends import select
 from plitka.designer.backends.base import Backend, Event, Progress, Shot
 from plitka.designer.backends.select import SettingError
 from plitka.designer.errors import Fault
+from plitka.images.png import encode_png
 from plitka.request.recipe import Recipe
 from plitka.settings import Settings
 from tests.support.recipes import parse
@@ -66,9 +66,7 @@ def prediction(status: str, outputs: int = 0, **more: object) -> dict[str, Any]:
 
 
 def uri(kind: str) -> str:
-    content = images.encode_png(
-        np.zeros((8, 8, 3), np.uint8), {"picture": kind, "measured": {"red": 1.0}}
-    )
+    content = encode_png(np.zeros((8, 8, 3), np.uint8), {"picture": kind, "measured": {"red": 1.0}})
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 

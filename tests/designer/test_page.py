@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Route, expect
 
-from plitka import images, pipeline
+from plitka import pipeline
 from plitka.engines.procedural import RenderEngine
+from plitka.images.png import TEXT_KEY, encode_png
 from tests.conftest import OpenHand
 from tests.support.designer import DASH, DRAWN_MS, Hand
 from tests.support.recipes import parse
@@ -24,14 +25,14 @@ GRAY = np.full((8, 8, 3), 128, np.uint8)
 
 def request_in(file: Path) -> dict[str, Any]:
     with Image.open(file) as picture:
-        found: dict[str, Any] = json.loads(picture.info[images.TEXT_KEY])["request"]
+        found: dict[str, Any] = json.loads(picture.info[TEXT_KEY])["request"]
     return found
 
 
 def drawn_by_the_program(request: dict[str, Any]) -> bytes:
     making = pipeline.make(parse(json.dumps(request)), RenderEngine())
     final = next(made for made in making if made.kind == "final")
-    return images.encode_png(final.image, final.record)
+    return encode_png(final.image, final.record)
 
 
 def test_three_colors_are_mixed_while_the_picture_and_its_shares_follow(hand: Hand) -> None:
@@ -314,8 +315,8 @@ def test_wrong_files_are_answered_in_words(hand: Hand) -> None:
         bare.getvalue(): "carries no recipe",
         bare.getvalue()[:40]: "damaged",
         b"\x89PNG\r\n\x1a\n" + b"\0" * 40: "damaged",
-        images.encode_png(GRAY, {"request": {"colors": []}}): "1 to 8 colours",
-        images.encode_png(GRAY, {"request": "of old"}): "cannot be read",
+        encode_png(GRAY, {"request": {"colors": []}}): "1 to 8 colours",
+        encode_png(GRAY, {"request": "of old"}): "cannot be read",
     }
     hand.open(THREE)
     for content, words in wrong.items():

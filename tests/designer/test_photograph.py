@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from plitka import images
+from plitka.images.png import TEXT_KEY
 from tests.conftest import OpenHand, StartServer
 from tests.support.designer import DASH, designer
 from tests.support.replicate_api import replicate_api
@@ -54,7 +54,7 @@ def test_a_photograph_by_a_cog_server_is_streamed_cancelled_and_taken_again(
         expect(rows.first).to_have_text(re.compile(rf"^measured [\d.]+% \(\d+{DASH}\d+%\)$"))
         expect(page.locator("#measured-note")).to_contain_text("measured on the photograph")
         with Image.open(hand.save("Photograph")) as picture:
-            assert json.loads(picture.info[images.TEXT_KEY])["engine"] == "sdxl"
+            assert json.loads(picture.info[TEXT_KEY])["engine"] == "sdxl"
         page.get_by_role("radio", name="Room").check()
         hand.drawn("room")
         hand.add("black")

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from plitka import images, pipeline
+from plitka import pipeline
 from plitka.designer.renderer import Renderer
 from plitka.engines.procedural import RenderEngine
+from plitka.images.png import encode_png
 from plitka.request.recipe import Recipe
 from plitka.tile import layout, render
 from tests.support.recipes import parse
@@ -48,6 +49,6 @@ def test_every_picture_has_the_bytes_that_the_command_line_writes() -> None:
         renderer.make_picture(warm, "final", check_cancelled)
     for made in pipeline.make(wanted, RenderEngine()):
         content, shown = renderer.make_picture(wanted, made.kind, check_cancelled)
-        assert content == images.encode_png(made.image, made.record), made.kind
+        assert content == encode_png(made.image, made.record), made.kind
         assert shown.counted
         assert tuple(shown.shares.values()) == pytest.approx(made.shares, abs=1e-5)

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from plitka import images
 from plitka.color import palette
 from plitka.measure.caption_audit import (
     CaptionError,
@@ -165,10 +164,15 @@ def test_files_that_are_no_photographs_are_passed_over(save: Save, tmp_path: Pat
     assert found == [("BLUEp60_REDp40.png", "lies"), ("REDp60_BLUEp40.png", "true")]
 
 
-def test_a_photograph_that_cannot_be_read_is_an_error_with_its_name(tmp_path: Path) -> None:
-    (tmp_path / "REDp60_BLUEp40.jpg").write_text("no JPEG")
-    with pytest.raises(images.PictureError, match=r"REDp60_BLUEp40\.jpg: not a picture"):
-        list(audit(tmp_path, palette.load()))
+def test_a_photograph_that_cannot_be_read_is_told_beside_the_others(
+    save: Save, tmp_path: Path
+) -> None:
+    (tmp_path / "BLUEp40_REDp60.jpg").write_text("no JPEG")
+    save("REDp60_BLUEp40.png")
+    broken, whole = audit(tmp_path, palette.load())
+    assert (broken.verdict, broken.measured, broken.broken) == ("unread", None, True)
+    assert "BLUEp40_REDp60.jpg" not in broken.reason
+    assert (whole.verdict, whole.broken) == ("true", False)
 
 
 def test_a_caption_is_read_without_its_photograph(tmp_path: Path) -> None:

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from plitka import images
 from plitka.color import cielab, palette
+from plitka.images import png
 from plitka.measure import palette_calibration
-from plitka.measure.palette_calibration import CalibrationError, calibrate
+from plitka.measure.palette_calibration import (
+    CalibrationError,
+    Event,
+    LeftOut,
+    Sampled,
+    calibrate,
+)
 from plitka.settings import Settings
 from plitka.tile import render
 from plitka.tile.layout import lay
@@ -35,7 +41,7 @@ def photograph(tmp_path: Path) -> Photograph:
         folder = tmp_path / code
         folder.mkdir(exist_ok=True)
         file = folder / f"{number}.png"
-        images.save(render.render_picture(lay(asked(shown, 20, number)), size), file, {})
+        png.save(render.render_picture(lay(asked(shown, 20, number)), size), file, {})
         if phrase is not None:
             (folder / "phrase.txt").write_text(phrase, encoding="utf-8")
         return file
@@ -156,13 +162,32 @@ def test_a_folder_without_photographs_says_where_they_belong(tmp_path: Path) -> 
     [{"red": 50, "blue": 50}, {"black": 50, "white": 50}, {"red": 80, "blue": 20}],
     ids=lambda shown: "+".join(f"{name}{share}" for name, share in shown.items()),
 )
-def test_a_photograph_of_two_colors_is_refused(
+def test_a_photograph_of_two_colors_is_left_out_and_told(
     photograph: Photograph, tmp_path: Path, shown: dict[str, float]
 ) -> None:
     photograph("RED", {"red": 100})
-    photograph("RED", shown, number=2, size=512)
-    with pytest.raises(CalibrationError, match=r"RED/2\.png: shows more than one colour"):
-        calibrate(tmp_path, palette.load())
+    alone = calibrate(tmp_path, palette.load())
+    file = photograph("RED", shown, number=2, size=512)
+    told: list[Event] = []
+    assert calibrate(tmp_path, palette.load(), told.append) == alone
+    assert LeftOut(file, "shows more than one colour") in told
+
+
+def test_colors_of_photographs_that_are_done_in_any_order_are_the_same(
+    photograph: Photograph, tmp_path: Path
+) -> None:
+    for number in range(1, 4):
+        photograph("RED", {"red": 100}, size=256, number=number)
+        photograph("BLUE", {"blue": 100}, size=256, number=number)
+    told: list[Event] = []
+    rows = calibrate(tmp_path, palette.load(), told.append)
+    assert [row["code"] for row in rows] == ["BLUE", "RED"]
+    assert [type(event) for event in told].count(Sampled) == 6
+    for code, row in zip(("BLUE", "RED"), rows, strict=True):
+        (tmp_path / "alone").mkdir(exist_ok=True)
+        (tmp_path / code).rename(tmp_path / "alone" / code)  # three are done one after another
+        assert calibrate(tmp_path / "alone", palette.load()) == [row]
+        (tmp_path / "alone" / code).rename(tmp_path / code)
 
 
 def test_a_photograph_of_too_few_pixels_is_refused(photograph: Photograph, tmp_path: Path) -> None:
@@ -198,10 +223,34 @@ def test_a_phrase_that_a_prompt_cannot_hold_is_refused(
         ("SAND2", "rose", '"rose" names the colour ROSE already'),
     ],
 )
-def test_a_phrase_of_another_color_is_refused(
+def test_a_phrase_of_another_color_is_left_out_and_told(
     photograph: Photograph, tmp_path: Path, code: str, phrase: str, message: str
 ) -> None:
     photograph("ROSE", {"pink": 100}, size=128)
     photograph(code, {"sand": 100}, phrase, size=128)
-    with pytest.raises(CalibrationError, match=message):
-        calibrate(tmp_path, palette.load())
+    told: list[Event] = []
+    assert [row["code"] for row in calibrate(tmp_path, palette.load(), told.append)] == ["ROSE"]
+    (left_out,) = (event for event in told if isinstance(event, LeftOut))
+    assert left_out.file == tmp_path / code
+    assert message in left_out.reason
+
+
+def test_a_phrase_whose_owner_could_not_be_measured_anew_is_still_taken(
+    photograph: Photograph, tmp_path: Path
+) -> None:
+    photograph("CRIMSON", {"red": 100}, "red", size=128)
+    photograph("OCHRE", {"sand": 100}, size=128)
+    photograph("RED", {"terracotta": 100}, "brick", size=128).write_bytes(b"")
+    rows = calibrate(tmp_path, palette.load())
+    assert [row["code"] for row in rows] == ["OCHRE"]
+    palette_calibration.write_palette(rows, tmp_path / "ours.csv")
+    assert palette.load(tmp_path / "ours.csv").find("red").code == "RED"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-8"])
+def test_a_phrase_is_read_as_editors_save_it(
+    photograph: Photograph, tmp_path: Path, encoding: str
+) -> None:
+    photograph("OCHRE", {"sand": 100}, size=128)
+    (tmp_path / "OCHRE" / "phrase.txt").write_text("warm ochre\r\n", encoding)
+    assert [row["caption"] for row in calibrate(tmp_path, palette.load())] == ["warm ochre"]

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from plitka import images
 from plitka.color import palette
+from plitka.images import photograph
 from plitka.measure.shares import Measurement, measure, total_variation
 from plitka.tile import render
 from plitka.tile.layout import lay
@@ -157,7 +157,7 @@ def test_shares_are_found_on_photographs_under_the_names_of_their_labels() -> No
             if len(codes) == 1:
                 continue
             colors = [COLORS.find(code) for code in codes]
-            shares = measure(images.load(photos / row["file"]), colors).shares
+            shares = measure(photograph.load(photos / row["file"]).pixels, colors).shares
             true = np.array(row["percent_true"].split("+"), float)
             errors[row["file"]] = np.abs(100 * np.array(shares) - true).mean()
     assert len(errors) > 20

@@ -9,9 +9,9 @@ from typing import Literal, Protocol, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
-from plitka import images
 from plitka.designer.errors import Fault
 from plitka.designer.shown_shares import ShownShares, read_shares
+from plitka.images.png import TEXT_KEY
 from plitka.request.plan import DRAWN_SIZES, PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
 
@@ -69,7 +69,7 @@ def parse_shot(content: bytes, index: int) -> Shot:
     """
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            text = picture.info.get(images.TEXT_KEY)
+            text = picture.info.get(TEXT_KEY)
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         raise Fault("photograph_strange", status=502) from None
     try:

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 import httpx
 
 from plitka.designer.errors import Fault
-from plitka.images import MAX_PNG_BYTES
+from plitka.images.png import MAX_PNG_BYTES
 
 _CONNECT_SECONDS = 10.0
 _READ_SECONDS = 300.0  # without a byte; while a model is loaded, nothing comes

@@ -5,13 +5,14 @@ import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from plitka import images, pipeline
+from plitka import pipeline
 from plitka.designer.backends.base import Event, Progress, Shot
 from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.shown_shares import read_shares
 from plitka.engines import registry
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
+from plitka.images.png import encode_png
 from plitka.request.plan import PictureKind, count_steps
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime.background import Cancelled
@@ -114,7 +115,7 @@ class _Run:
         for picture in pipeline.make(self._recipe, self._engine, self._overlap, at_step):
             if self._cancelled.is_set():
                 return
-            png = images.encode_png(picture.image, picture.record)
+            png = encode_png(picture.image, picture.record)
             self._send(Shot(picture.kind, png, read_shares(picture.record)))
 
     def _send(self, event: Event) -> None:

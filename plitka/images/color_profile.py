@@ -1,0 +1,134 @@
+"""Brings pictures to sRGB by the ICC profile of their colours, with littleCMS.
+
+The intent is relative colorimetric and without black point compensation: a colour stays what it
+was measured to be, and what lies outside of sRGB is clipped.
+"""
+
+import io
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from plitka.images import code_points
+from plitka.images.errors import Unreadable
+
+MAX_BYTES = 16 * 2**20
+"""Of a profile. Those of presses have 3 MB."""
+
+_HEADER = 132  # bytes, with the count of tags
+_MAX_TAGS = 100
+_CLASSES = {
+    b"scnr": "",
+    b"mntr": "",
+    b"prtr": "",
+    b"spac": "",
+    b"link": "links two devices",
+    b"abst": "is abstract",
+    b"nmcl": "names single colours",
+}
+# Modes of pictures -> the colour spaces of the profiles that can be theirs.
+_SPACES = {
+    "L": (b"GRAY", b"RGB "),
+    "RGB": (b"RGB ",),
+    "CMYK": (b"CMYK",),
+    "LAB": (b"Lab ",),
+}
+_WRITTEN = {"L": "gray", "RGB": "RGB", "CMYK": "CMYK", "LAB": "L*a*b*"}
+
+_INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+_SAME = 1  # levels of 255; a profile that moves no colour farther is sRGB
+_NAME_LENGTH = 60  # characters
+
+
+@dataclass(frozen=True, eq=False)
+class Converted:
+    """A picture in sRGB. name: of the profile that it was converted by, "" where it was sRGB."""
+
+    picture: Image.Image
+    name: str
+
+
+def convert(picture: Image.Image, profile: bytes | None) -> Converted:
+    """Convert a picture of mode L, RGB, CMYK or LAB to sRGB, mode RGB.
+
+    profile: of its colours; where there is none, gray and RGB are taken for sRGB. Raises Unreadable
+    for a profile that is damaged or not for such pictures, and for CMYK without one.
+    """
+    if profile is None:
+        if picture.mode == "CMYK":
+            raise Unreadable("is CMYK without a colour profile; save it in sRGB")
+        if picture.mode != "LAB":
+            return Converted(picture.convert("RGB"), "")
+        opened, name = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "L*a*b*"
+    else:
+        space = _check_header(profile, picture.mode)
+        if space == b"RGB ":
+            picture = picture.convert("RGB")
+        opened, name = _open(profile)
+    transform = _build_transform(opened, picture.mode)
+    if picture.mode in ("L", "RGB") and _is_identity(transform, picture.mode):
+        return Converted(picture.convert("RGB"), "")
+    return Converted(_apply(transform, picture), name)
+
+
+def _check_header(profile: bytes, mode: str) -> bytes:
+    """Check that a profile is whole and for pictures of a mode. Returns its colour space."""
+    if len(profile) > MAX_BYTES:
+        raise Unreadable(f"its colour profile has more than {MAX_BYTES:,} bytes")
+    size = int.from_bytes(profile[:4], "big")
+    if len(profile) < _HEADER or profile[36:40] != b"acsp" or size > len(profile):
+        raise Unreadable("its colour profile is damaged")
+    wrong = _CLASSES.get(profile[12:16], "is of a kind that is not known here")
+    if wrong and mode != "LAB":  # whose own profile is called abstract
+        raise Unreadable(f"its colour profile {wrong}; save it in sRGB")
+    space = profile[16:20]
+    if space not in _SPACES[mode]:
+        raise Unreadable(f"its colour profile is not one for {_WRITTEN[mode]}; save it in sRGB")
+    count = int.from_bytes(profile[128:132], "big")
+    if count > _MAX_TAGS or _HEADER + 12 * count > size:
+        raise Unreadable("its colour profile is damaged")
+    for signature, start, length in struct.iter_unpack(">4sII", profile[132 : 132 + 12 * count]):
+        if start + length > size:
+            raise Unreadable("its colour profile is damaged")
+        if signature == b"cicp" and length >= 12:
+            code_points.refuse_high_range(profile[start + 9])
+    return space
+
+
+def _open(profile: bytes) -> tuple[ImageCms.ImageCmsProfile, str]:
+    """Open a profile, and read its name so that it can be printed."""
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = ImageCms.getProfileDescription(opened)
+    except (OSError, ImageCms.PyCMSError, ValueError, TypeError):
+        raise Unreadable("its colour profile is damaged") from None
+    printable = "".join(letter if letter.isprintable() else " " for letter in name)
+    return opened, " ".join(printable.split())[:_NAME_LENGTH] or "a colour profile"
+
+
+def _build_transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.ImageCmsTransform:
+    try:
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(profile, srgb, mode, "RGB", _INTENT)
+    except (OSError, ImageCms.PyCMSError, ValueError):
+        raise Unreadable("its colour profile is damaged") from None
+
+
+def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether a transform of gray or RGB leaves all colours where they are."""
+    levels = np.arange(0, 256, 1 if mode == "L" else 15, dtype=np.uint8)
+    grid = levels[None]
+    if mode == "RGB":
+        grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
+    moved = np.asarray(_apply(transform, Image.fromarray(grid)), np.int16)
+    moved -= grid[..., None] if mode == "L" else grid
+    return bool(np.abs(moved).max() <= _SAME)
+
+
+def _apply(transform: ImageCms.ImageCmsTransform, picture: Image.Image) -> Image.Image:
+    try:
+        return transform.apply(picture)
+    except (OSError, ValueError):
+        raise Unreadable("its colour profile is damaged") from None

@@ -1,0 +1,249 @@
+"""The content of a picture file -> its pixels as they are stored, and what is said of them."""
+
+import io
+import os
+import re
+import struct
+import sys
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from pillow_heif import open_heif
+
+from plitka.images import color_statements, png_chunks
+from plitka.images.errors import Unreadable
+from plitka.images.exif import Exif, read_exif
+from plitka.images.formats import Format
+
+MAX_PIXELS = 64_000_000
+"""Of a photograph. More is a mistake or an attack."""
+
+# All that Pillow and its decoders have been seen to raise of damaged content.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    LookupError,
+    EOFError,
+    RuntimeError,
+    AssertionError,
+    SystemError,
+    struct.error,
+    zlib.error,
+)
+
+_SEVERAL = "the first of several pictures"
+_UPRIGHT = "turned upright"
+
+# Tags of TIFF.
+_SUBFILE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
+_WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
+_STDERR = 2
+_HUSHING = threading.Lock()  # one at a time, or the second would restore what the first set
+_LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A picture as its file has it.
+
+    picture: loaded, of 8 bits a channel unless its mode says otherwise; to be turned as exif says.
+    profile: the ICC profile of its colours; None where nothing is said of them.
+    notes: what was done to it, in phrases.
+    """
+
+    picture: Image.Image
+    exif: Exif
+    profile: bytes | None
+    notes: tuple[str, ...]
+
+
+def decode(content: bytes, kind: Format) -> Decoded:
+    """Decode the first picture of a file.
+
+    Raises Unreadable for content that is cut off, damaged, of more than MAX_PIXELS, of high dynamic
+    range, or of pixels that are not read.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        decoded = _DECODERS.get(kind, _decode_other)(content, kind)
+    if kind == "TIFF":
+        _check_tags([str(warning.message) for warning in caught])
+    return decoded
+
+
+def _decode_png(content: bytes, kind: Format) -> Decoded:
+    parts = png_chunks.take_apart(content)
+    header = parts.header
+    _check_size(header.width, header.height)
+    if parts.keyed and header.bits == 16:
+        raise Unreadable("has a transparent colour in 16 bits a channel, which is not read")
+    exif = Exif()
+    if b"eXIf" in parts.colors:
+        with _refuse_damage(kind):
+            tags = Image.Exif()
+            tags.load(parts.colors[b"eXIf"])
+            exif = read_exif(tags)
+    profile = color_statements.read_png(parts.colors)
+    picture = _load(lambda: Image.open(io.BytesIO(parts.picture), formats=["PNG"]), kind)
+    return Decoded(picture, exif, profile, _note(16 if header.bits == 16 else 8, parts.animated))
+
+
+def _decode_heic(content: bytes, kind: Format) -> Decoded:
+    """Decode HEIC. It turns the picture by itself, and its EXIF no longer counts for that."""
+    with _refuse_damage(kind):
+        # Not registered with Pillow: what others open stays as it was.
+        pictures = open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
+        primary = pictures[pictures.primary_index]
+    profile = color_statements.read_heif(primary.info.get("icc_profile"), content)
+    _check_size(*primary.size)
+    picture = _load(primary.to_pillow, kind)
+    with _refuse_damage(kind):
+        exif = replace(read_exif(picture.getexif()), orientation=1)
+    depth = primary.info["bit_depth"]
+    notes = _note(depth if isinstance(depth, int) else 8, len(pictures) > 1)
+    return Decoded(picture, exif, profile, notes)
+
+
+def _decode_tiff(content: bytes, kind: Format) -> Decoded:
+    """Decode TIFF. Pillow turns the picture while it loads."""
+    with _refuse_damage(kind):
+        picture = Image.open(io.BytesIO(content), formats=["TIFF"])
+        if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+            raise Unreadable("is damaged")
+        exif = read_exif(picture.getexif())
+        tags = dict(picture.tag_v2)
+        bits = tags.get(_BITS, (1,))
+        depth = max(bits) if isinstance(bits, tuple) else int(bits)
+        several = bool(picture.is_animated)
+    _check_raw(tags)
+    notes = _note(depth, several)
+    if exif.orientation != 1:
+        notes += (_UPRIGHT,)
+    profile = color_statements.read_tiff(tags)
+    with _hush_libtiff():
+        loaded = _load(lambda: picture, kind)
+    if loaded.mode.startswith("I;16"):
+        loaded = _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
+    return Decoded(loaded, replace(exif, orientation=1), profile, notes)
+
+
+def _decode_other(content: bytes, kind: Format) -> Decoded:
+    """Decode JPEG, WebP, BMP and AVIF."""
+    with _refuse_damage(kind):
+        picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
+        exif = read_exif(picture.getexif())
+        several = bool(getattr(picture, "is_animated", False))
+    if kind == "JPEG":
+        profile = color_statements.read_jpeg(picture)
+    elif kind == "BMP":
+        profile = color_statements.read_bmp(content)
+    elif kind == "AVIF":
+        profile = color_statements.read_heif(picture.info.get("icc_profile"), content)
+    else:
+        profile = picture.info.get("icc_profile")
+    loaded = _load(lambda: picture, kind)
+    if kind == "BMP" and loaded.mode == "RGBA" and loaded.getchannel("A").getextrema() == (0, 0):
+        loaded = loaded.convert("RGB")  # many programs leave this byte unused
+    return Decoded(loaded, exif, profile, _note(8, several))
+
+
+_DECODERS: dict[Format, Callable[[bytes, Format], Decoded]] = {
+    "PNG": _decode_png,
+    "HEIC": _decode_heic,
+    "TIFF": _decode_tiff,
+}
+
+
+def _load(open_picture: Callable[[], Image.Image], kind: Format) -> Image.Image:
+    """Decode the pixels, of which there must not be too many."""
+    with _refuse_damage(kind):
+        picture = open_picture()
+        _check_size(*picture.size)
+        picture.load()
+        if picture.mode.startswith("I;16") and kind != "TIFF":
+            return _reduce_gray(picture, 16, inverted=False)
+    _check_size(*picture.size)  # HEIC tells the true size only now
+    return picture
+
+
+@contextmanager
+def _refuse_damage(kind: Format) -> Iterator[None]:
+    """Turn what a decoder raises into Unreadable."""
+    try:
+        yield
+    except Image.DecompressionBombError:
+        raise Unreadable(f"has too many pixels; at most {MAX_PIXELS:,} are read") from None
+    except MemoryError:
+        raise Unreadable("needs more memory than there is") from None
+    except UnidentifiedImageError:
+        raise Unreadable(f"is {kind} that is damaged, cut off or of a rare kind") from None
+    except _DECODER_ERRORS:
+        raise Unreadable(f"is cut off or damaged ({kind})") from None
+
+
+@contextmanager
+def _hush_libtiff() -> Iterator[None]:
+    """Keep libtiff from writing about damage to standard error by itself, past Python."""
+    with _HUSHING, Path(os.devnull).open("wb") as nowhere:
+        sys.stderr.flush()
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # it is closed: nothing can be written
+            yield
+            return
+        try:
+            os.dup2(nowhere.fileno(), _STDERR)
+            yield
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise Unreadable(f"{width}x{height} pixels; at most {MAX_PIXELS:,} are read")
+    if width < 1 or height < 1:
+        raise Unreadable("is damaged: it has no pixels")
+
+
+def _check_raw(tags: dict[int, object]) -> None:
+    """Raise Unreadable for a camera's raw file, whose first picture is but a thumbnail."""
+    subfile, colors = tags.get(_SUBFILE), tags.get(_PHOTOMETRIC)
+    if _DNG_VERSION in tags or colors in (_COLOR_FILTER_ARRAY, _LINEAR_RAW):
+        raise Unreadable("is a camera's raw file; develop it first")
+    if isinstance(subfile, int) and subfile & 1:
+        raise Unreadable("begins with a thumbnail, as raw files of cameras do; develop it first")
+
+
+def _check_tags(warned: list[str]) -> None:
+    """Raise Unreadable where Pillow passed over tags that say what the pixels are."""
+    for message in warned:
+        lost = _LOST_TAG.search(message)
+        if "offset too large" in message or ("but only got" in message and not lost):
+            raise Unreadable("is cut off or damaged (TIFF)")
+        if lost and int(lost[1]) in color_statements.TIFF_TAGS:
+            raise Unreadable("is damaged: what it says of its colours cannot be read")
+
+
+def _reduce_gray(picture: Image.Image, bits: int, inverted: bool) -> Image.Image:
+    """Round gray of 9 to 16 bits to 8. inverted: 0 is white."""
+    top = 2**bits - 1
+    gray = np.minimum(np.asarray(picture).astype(np.uint32), top)
+    gray = (gray * 255 + top // 2) // top
+    return Image.fromarray((255 - gray if inverted else gray).astype(np.uint8))
+
+
+def _note(bits: int, several: bool) -> tuple[str, ...]:
+    notes = (f"{bits} bits a channel rounded to 8",) if bits in range(9, 17) else ()
+    return notes + ((_SEVERAL,) if several else ())

@@ -1,0 +1,55 @@
+"""PNG files with the record of how they were made in a text chunk."""
+
+import io
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from plitka import __version__
+from plitka.images.errors import PictureError
+
+TEXT_KEY = "plitka"
+"""Keyword of the PNG text chunk that holds the record, as JSON."""
+
+MAX_PNG_BYTES = 32 * 2**20
+"""Of a PNG that comes from elsewhere. One of 1024x1024 pixels has 3 MB at most."""
+
+_PERCEPTUAL = b"\0"  # rendering intent of the pictures' sRGB
+_COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
+
+
+def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
+    """Write a PNG file, whole or not at all.
+
+    image: (height, width, 3) RGB, 0 to 255. record: goes into the text chunk, as JSON. Raises
+    PictureError if it cannot be written; then no part of it is left.
+    """
+    part = path.with_suffix(".part")
+    try:
+        part.write_bytes(encode_png(image, record))
+        part.replace(path)
+    except OSError as error:
+        raise PictureError(
+            f"{path}: cannot be written ({error.strerror or error}); see that its folder is there,"
+            " may be written to, and has room for a few megabytes"
+        ) from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def encode_png(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:
+    """Encode the content of the PNG file that `save` writes, which says that it is sRGB."""
+    text = PngImagePlugin.PngInfo()
+    text.add(b"sRGB", _PERCEPTUAL)
+    text.add_itxt(TEXT_KEY, json.dumps(record, ensure_ascii=False))
+    text.add_text("Software", f"Plitka {__version__}")
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", pnginfo=text, compress_level=_COMPRESSION)
+    return file.getvalue()

@@ -1,0 +1,226 @@
+"""Captions: which shares a photograph is said to show.
+
+A caption is the text file beside a photograph (`tile.txt`: "60% red, 40% blue", as in prompts), or
+else the photograph's name (`REDp60_BLUEp40.jpg`, `RED.jpg`).
+"""
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from plitka.color.mix import MAX_COLORS, adds_up_to
+from plitka.color.palette import Color, Palette, normalize_name, quote
+from plitka.measure.text_file import TextError, read_text
+
+CAPTION_SUFFIX = ".txt"
+
+# The signs of a text that count. Each character is in one of them at most, and none is tried twice,
+# so that reading takes a time proportional to the length. A number takes in what makes it none that
+# is a share: a minus, an exponent, the other end of a range. Nobody is accused by half a number.
+_SIGN = re.compile(
+    r"(?P<number>(?<![^\W_])[-\u2212\u2013]?\.?\d++"
+    r"(?:[.,]\d++|e[-+]?\d++|[-\u2212\u2013/\u2044]\d++)*+)"
+    r"|(?P<percent>%)"
+    r"|(?P<word>[^\W\d_][^\W_]*+)"
+    r"|(?P<end>[,;.|/+&\r\n\v\f\x1c-\x1e\x85\u2028\u2029\u3001\u3002]|\Z)",
+    re.IGNORECASE,
+)
+_SHARE = re.compile(r"\d++(?:[.,]\d++)?+|\.\d++")
+_FILLER = "of"  # "60% of red granules"
+_SHOWN = 24  # characters before a sign of percent, of a text that is refused
+
+# Full-width letters, digits and signs, as East Asian keyboards write them, are the plain ones.
+_PLAIN = {0xFF01 + place: 0x21 + place for place in range(94)} | dict.fromkeys(
+    map(ord, "\u066a\ufe6a"), "%"
+)
+
+_IN_NAME = re.compile(r"([A-Za-z][A-Za-z0-9]*?)p(\d+(?:[.,]\d+)?)")
+_BETWEEN_NAMES = re.compile(r"[\s_+]+|,(?!\d)|(?<!\d),")
+_COUNTER = re.compile(r"\(?\d+\)?")
+
+
+class CaptionError(ValueError):
+    """A caption that names no shares; the message says why."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a photograph is said to show.
+
+    percent: the shares in the order of the colours, each above 0, together 100.
+    """
+
+    colors: tuple[Color, ...]
+    percent: tuple[float, ...]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares as 0 to 1."""
+        return tuple(percent / 100 for percent in self.percent)
+
+
+def find_caption_file(photograph: Path) -> Path | None:
+    """Find the text file beside a photograph, None where there is none; see `pair_captions`."""
+    if os.path.lexists(exact := photograph.with_suffix(CAPTION_SUFFIX)):
+        return exact
+    try:
+        return pair_captions([photograph], photograph.parent.iterdir())[photograph]
+    except FileNotFoundError:
+        return None
+
+
+def read_caption(
+    photograph: Path,
+    palette: Palette,
+    find: Callable[[Path], Path | None] = find_caption_file,
+) -> Caption:
+    """Read the caption of a photograph: the text file beside it, or else the file's own name.
+
+    The photograph itself need not exist. palette: the colours that captions may name. find: finds
+    the text file. Raises CaptionError where the caption names no shares, too many colours, or
+    shares that do not add up; UnknownColor for a name that no colour has; TextError for a text file
+    that cannot be read.
+    """
+    beside = find(photograph)
+    if beside is None:
+        return _parse_name(_compose(photograph.stem), palette)
+    try:
+        text = read_text(beside)
+    except TextError as fault:
+        raise TextError(f"its caption {beside.name} {fault}") from None
+    return _parse_text(text, palette)
+
+
+def pair_captions(photographs: Iterable[Path], files: Iterable[Path]) -> dict[Path, Path | None]:
+    """Pair photographs with the text files beside them, all of one folder.
+
+    A text file is named like its photograph; its suffix may be in capitals, and its letters may be
+    made up of other characters, as they are after a journey through a Mac. The one that is named
+    most alike is taken. files: all that lie in the folder.
+    """
+    texts = sorted(file for file in files if file.suffix.lower() == CAPTION_SUFFIX)
+    exact = {text.stem: text for text in texts}  # of "a.TXT" and "a.txt", the latter
+    alike = {_compose(text.stem): text for text in texts}
+    return {p: exact.get(p.stem) or alike.get(_compose(p.stem)) for p in photographs}
+
+
+def _compose(name: str) -> str:
+    """Compose the letters of a name in the one way that Unicode calls normal."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _parse_name(stem: str, palette: Palette) -> Caption:
+    """Parse a file's name without its suffix: "REDp60_BLUEp40_2" or "RED"."""
+    tokens = [token for token in _BETWEEN_NAMES.split(stem) if token]
+    while tokens and _COUNTER.fullmatch(tokens[-1]):
+        tokens.pop()  # "REDp60_BLUEp40_2": the second photograph of such a tile
+    if len(tokens) == 1 and not _IN_NAME.fullmatch(tokens[0]):
+        return _make_caption([(tokens[0], 100.0)], palette)
+    parts = [_IN_NAME.fullmatch(token) for token in tokens]
+    read = [(part[1], _read_number(part[2])) for part in parts if part]
+    if not read or len(read) < len(parts):
+        raise CaptionError("its name is no caption like REDp60_BLUEp40")
+    return _make_caption(read, palette)
+
+
+def _parse_text(text: str, palette: Palette) -> Caption:
+    """Parse a text like "60% red, 40% blue" or "red 60%, blue 40%"."""
+    names = _list_names(palette)
+    read = [
+        (_find_known_name(words, names, from_end), percent)
+        for part in _split_parts(_compose(text).translate(_PLAIN))
+        for words, percent, from_end in _pair_words(part)
+    ]
+    if not read:
+        raise CaptionError('its text names no shares like "60% red, 40% blue"')
+    return _make_caption(read, palette)
+
+
+def _split_parts(text: str) -> Iterator[list[str | float]]:
+    """Split a text at its commas and the like into parts: words, and percentages as numbers.
+
+    Raises CaptionError for a sign of percent that stands after no share.
+    """
+    part: list[str | float] = []
+    number: re.Match[str] | None = None  # that stands right before
+    for sign in _SIGN.finditer(text):
+        kind = sign.lastgroup
+        if kind == "percent":
+            if number is None or text[number.end() : sign.start()].strip():
+                shown = text[max(sign.start() - _SHOWN, 0) : sign.end()]
+                raise CaptionError(f"{quote(shown.strip())} is no share")
+            if not _SHARE.fullmatch(number[0]):
+                raise CaptionError(f"{quote(number[0] + '%')} is no share")
+            part[-1] = _read_number(number[0])
+        elif kind == "end":
+            yield part
+            part = []
+        else:
+            part.append(sign[0])
+        number = sign if kind == "number" else None
+
+
+def _pair_words(part: list[str | float]) -> Iterator[tuple[list[str], float, bool]]:
+    """Pair each percentage of a part with the words after it, or else each with those before it.
+
+    Gives the words, the percentage, and whether the colour is named at the end of the words.
+    Raises CaptionError where one of them has no words, whichever way one reads.
+    """
+    percents = [sign for sign in part if isinstance(sign, float)]
+    runs: list[list[str]] = [[]]  # before the first percentage, and after each
+    for sign in part:
+        if isinstance(sign, float):
+            runs.append([])
+        else:
+            runs[-1].append(sign)
+    before, after = runs[:-1], runs[1:]
+    if all(after):
+        yield from ((words, percent, False) for words, percent in zip(after, percents, strict=True))
+    elif all(before):
+        yield from ((words, percent, True) for words, percent in zip(before, percents, strict=True))
+    else:
+        bare = percents[next(place for place, words in enumerate(after) if not words)]
+        raise CaptionError(f"its text names no colour beside {bare:g}%")
+
+
+def _read_number(written: str) -> float:
+    return float(written.replace(",", "."))
+
+
+def _list_names(palette: Palette) -> dict[str, int]:
+    """List the names of all colours, normalised, each with its number of words."""
+    names = (name for color in palette.colors for name in (color.code, color.phrase))
+    return {name: len(name.split()) for name in map(normalize_name, names)}
+
+
+def _find_known_name(words: list[str], names: dict[str, int], from_end: bool) -> str:
+    """Find the longest colour name at one end of a text: "dark green" in "dark green rubber".
+
+    names: see `_list_names`. from_end: look at the end of the words, not at their beginning.
+    Returns all words where no name is known.
+    """
+    if not from_end and words[0].lower() == _FILLER:
+        words = words[1:] or words
+    for count in range(min(max(names.values()), len(words)), 0, -1):
+        name = " ".join(words[-count:] if from_end else words[:count])
+        if normalize_name(name) in names:
+            return name
+    return " ".join(words)
+
+
+def _make_caption(read: list[tuple[str, float]], palette: Palette) -> Caption:
+    """Check and normalise the (name, percent) pairs of a caption; shares of one colour add up."""
+    shares: dict[Color, float] = {}
+    for name, percent in read:
+        color = palette.find(name)
+        shares[color] = shares.get(color, 0.0) + percent
+    shares = {color: percent for color, percent in shares.items() if percent > 0}
+    total = sum(shares.values())
+    if not adds_up_to(total, 100):
+        raise CaptionError(f"its shares add up to {total:g}%, not to 100%")
+    if len(shares) > MAX_COLORS:
+        raise CaptionError(f"it names {len(shares)} colours; at most {MAX_COLORS} are measured")
+    return Caption(tuple(shares), tuple(100 * part / total for part in shares.values()))

@@ -1,0 +1,48 @@
+"""Reading photographs of which some cannot be read, in worker processes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import cv2
+
+from plitka.images import photograph, regular_file
+from plitka.images.errors import PictureError
+from plitka.images.photograph import Photograph
+from plitka.measure.shares import TooSmall
+
+Result = TypeVar("Result")
+
+MEMORY = 2**30
+"""Bytes that a process may take with one photograph, of the largest that are read."""
+
+_LITTLE_MEMORY = "there is too little memory to read it"
+
+
+@dataclass(frozen=True)
+class Unread:
+    """In place of what a photograph shows: why it could not be read, as a phrase."""
+
+    reason: str
+
+
+def use_photograph(file: Path, use: Callable[[Photograph], Result]) -> Result | Unread:
+    """Read a photograph and use it; gives Unread where either cannot be done."""
+    try:
+        return use(photograph.load(file))
+    except PictureError as fault:
+        return Unread(str(fault).removeprefix(f"{regular_file.write_name(file)}: "))
+    except TooSmall as fault:
+        return Unread(str(fault))
+    except MemoryError:
+        return Unread(_LITTLE_MEMORY)
+    except cv2.error as fault:
+        if fault.code != cv2.Error.StsNoMem:
+            raise
+        return Unread(_LITTLE_MEMORY)
+
+
+def use_one_thread() -> None:
+    """Let OpenCV compute in one thread: there is a process for each processor already."""
+    cv2.setNumThreads(1)
