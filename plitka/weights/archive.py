@@ -5,6 +5,7 @@ of weights and their notes are unpacked, under their own relative paths so that 
 file stays beside it, up to a number of files and of bytes.
 """
 
+import errno
 import lzma
 import struct
 import tarfile
@@ -43,6 +44,7 @@ _DAMAGED = (
     OverflowError,
     struct.error,
 )
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _KEPT = (*WEIGHTS_SUFFIXES, ".json")
 
 
@@ -70,9 +72,26 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
     elif _is_single(path):
         yield read_single_package(path, title)
     else:
-        with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
-            passed_over = _unpack(path, title, Path(name))
-            yield find_package(_refuse_model(list_folder(Path(name), title, passed_over)))
+        with _open_temporary_folder(title) as folder:
+            passed_over = _unpack(path, title, folder)
+            yield find_package(_refuse_model(list_folder(folder, title, passed_over)))
+
+
+@contextmanager
+def _open_temporary_folder(title: str) -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="plitka-weights-")
+    except OSError as error:
+        raise _explain_no_room(title, error) from None
+    with folder as name:
+        yield Path(name)
+
+
+def _explain_no_room(title: str, error: OSError) -> WeightsError:
+    return WeightsError(
+        f"{title}: there is no place to unpack it ({error.strerror or error}); make room in the"
+        " folder for temporary files, or name another with TMPDIR"
+    )
 
 
 def _refuse_model(folder: Folder) -> Folder:
@@ -114,6 +133,8 @@ def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
             f"{title}: no such file or folder; give weights that are there"
         ) from None
     except (*_DAMAGED, OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise _explain_no_room(title, error) from None
         # An OSError's own text has the path of the temporary folder.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None

@@ -9,8 +9,9 @@ from pathlib import Path
 from plitka.color import palette
 from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import UnknownColor
-from plitka.measure import caption_audit
-from plitka.measure.caption_audit import Caption, CaptionError
+from plitka.measure import captions
+from plitka.measure.captions import Caption, CaptionError
+from plitka.measure.text_file import TextError
 from tests.fuzz.target import Target, is_sentence, open_workplace, refuse_warnings
 
 _PALETTE = palette.load()
@@ -33,12 +34,15 @@ def check(content: bytes) -> bool:
 
 def _read(file: Path) -> bool:
     try:
-        caption = caption_audit.read_caption(file, _PALETTE)
-    except (CaptionError, UnknownColor) as refusal:
+        caption = captions.read_caption(file, _PALETTE)
+    except (CaptionError, UnknownColor, TextError) as refusal:
         said = str(refusal)
     else:
         _check_caption(caption)
         return True
+    said = said.replace(
+        file.with_suffix(".txt").name, ""
+    )  # names are made plain where they are shown
     assert is_sentence(said), said
     return False
 

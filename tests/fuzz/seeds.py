@@ -11,12 +11,15 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pillow_heif
 from PIL import Image, PngImagePlugin
 from safetensors.numpy import save
 
-from plitka import images
+from plitka.images import png
+from plitka.images.matrix_profile import ADOBE_RGB, write_profile
 from tests.support.recipes import TILE
 
 _FULL = {
@@ -62,12 +65,12 @@ def make_pngs() -> Mapping[str, bytes]:
     image = np.zeros((128, 128, 3), np.uint8)
     image[::16] = 200
     record = {"request": json.loads(TILE), "engine": "render"}
-    tile = images.encode_png(image, record)
+    tile = png.encode_png(image, record)
     text = PngImagePlugin.PngInfo()
-    text.add_text(images.TEXT_KEY, json.dumps(record), zip=True)
+    text.add_text(png.TEXT_KEY, json.dumps(record), zip=True)
     out: dict[str, bytes] = {
         "sound": tile,
-        "sound-full": images.encode_png(image, {"request": _FULL}),
+        "sound-full": png.encode_png(image, {"request": _FULL}),
     }
     for mode in ("1", "L", "LA", "P", "RGBA", "I;16"):
         file = io.BytesIO()
@@ -187,6 +190,43 @@ def _pack_zip(files: Mapping[str, bytes], method: int) -> bytes:
     return out.getvalue()
 
 
+def make_photographs() -> Mapping[str, bytes]:
+    rng = np.random.default_rng(1)
+    picture = Image.fromarray(rng.integers(0, 255, (8, 16, 3), np.uint8))
+    gray = picture.convert("L")
+    deep = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    profile = write_profile(ADOBE_RGB)
+    upside = Image.Exif()
+    upside[0x0112] = 6
+    made: dict[str, tuple[Image.Image, str, dict[str, Any]]] = {
+        "sound.png": (picture, "PNG", {"icc_profile": profile}),
+        "sound-palette.png": (picture.quantize(8), "PNG", {"transparency": 3}),
+        "sound-alpha.png": (picture.convert("RGBA"), "PNG", {}),
+        "sound-deep.png": (deep, "PNG", {}),
+        "sound.jpg": (picture, "JPEG", {"exif": upside, "icc_profile": profile}),
+        "sound-gray.jpg": (gray, "JPEG", {"progressive": True}),
+        "strange-cmyk.jpg": (picture.convert("CMYK"), "JPEG", {}),
+        "sound.webp": (picture, "WEBP", {"icc_profile": profile}),
+        "sound-alpha.webp": (picture.convert("RGBA"), "WEBP", {"lossless": True}),
+        "sound.tif": (picture, "TIFF", {"exif": upside, "compression": "tiff_deflate"}),
+        "sound-lzw.tif": (gray, "TIFF", {"compression": "tiff_lzw"}),
+        "sound-deep.tif": (deep, "TIFF", {}),
+        "sound.bmp": (picture, "BMP", {}),
+        "sound.avif": (picture, "AVIF", {"icc_profile": profile}),
+        "strange.gif": (gray, "GIF", {}),
+    }
+    out: dict[str, bytes] = {}
+    for name, (source, kind, options) in made.items():
+        file = io.BytesIO()
+        source.save(file, kind, **options)
+        out[name] = file.getvalue()
+    file = io.BytesIO()
+    heif = pillow_heif.from_pillow(picture.resize((64, 64)))
+    heif.save(file, icc_profile=profile)
+    out["sound.heic"] = file.getvalue()
+    return {**out, "cut.jpg": out["sound.jpg"][:-40], "strange.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n"}
+
+
 def make_captions() -> Mapping[str, bytes]:
     text = b"tile\0"
     return {
@@ -198,8 +238,8 @@ def make_captions() -> Mapping[str, bytes]:
         "sound-mark": text + b"\xef\xbb\xbf100% light grey",
         "sum": text + b"60% red, 60% blue",
         "unknown": text + "60% красный, 40% blue".encode("cp1251"),
-        "wide": text + "60% red, 40% blue".encode("utf-16"),
-        "comma": text + b"59,5% red, 40,5% blue",
+        "sound-wide": text + "60% red, 40% blue".encode("utf-16"),
+        "sound-comma": text + b"59,5% red, 40,5% blue",
         "nothing": text,
     }
 
@@ -210,6 +250,7 @@ SEEDS = {
     "safetensors_header": make_weights,
     "weights_archive": make_archives,
     "captions": make_captions,
+    "photographs": make_photographs,
 }
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.fuzz import (
     captions,
+    photographs,
     png_recipe,
     request_text,
     safetensors_header,
@@ -16,7 +17,14 @@ _FOLDER = Path(__file__).parent
 
 TARGETS: Mapping[str, Target] = {
     module.TARGET.name: module.TARGET
-    for module in (request_text, png_recipe, safetensors_header, weights_archive, captions)
+    for module in (
+        request_text,
+        png_recipe,
+        safetensors_header,
+        weights_archive,
+        captions,
+        photographs,
+    )
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from plitka.images.errors import PictureError
 from plitka.serving import outbox
 from plitka.serving.outbox import Outbox
 from tests.conftest import StartServer
@@ -349,15 +350,38 @@ def test_what_a_killed_server_left_is_removed_by_the_next(
     assert not left.exists()
 
 
-def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
+def test_empty_folders_of_cogs_server_go_a_minute_after_they_were_seen_whatever_their_dates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "COGS_FOLDERS", tmp_path)
-    for name in ("old", "full", "young"):
+    def make_folder(name: str, dated: float) -> None:
         for inner in ("inputs", "outputs"):
             (tmp_path / name / inner).mkdir(parents=True)
+        os.utime(tmp_path / name, (dated, dated))  # the clock may have been set since
+
+    def left() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    monkeypatch.setattr(outbox, "COGS_FOLDERS", tmp_path)
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    folders = Outbox()
+    for name, dated in (("past", 0), ("future", 4e9), ("full", 0)):
+        make_folder(name, dated)
     (tmp_path / "full" / "outputs" / "output.json").write_text("{}")
-    for name in ("old", "full"):
-        os.utime(tmp_path / name, (0, 0))
-    Outbox().open_folder()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "young"]
+    folders.open_folder()
+    assert left() == ["full", "future", "past"]
+    now += 30
+    make_folder("young", 0)
+    folders.open_folder()
+    now += 31
+    folders.open_folder()
+    assert left() == ["full", "young"]
+
+
+def test_health_tells_that_cog_cannot_make_its_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "coglet").write_bytes(b"")
+    monkeypatch.setattr(outbox, "COGS_FOLDERS", tmp_path / "coglet" / "predictions")
+    with pytest.raises(PictureError, match=r"coglet/predictions: cannot be written to \("):
+        Outbox().check()

@@ -1,6 +1,7 @@
 """`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
 
 import gzip
+import resource
 import tarfile
 import tempfile
 import zipfile
@@ -241,6 +242,22 @@ def test_more_headers_than_an_entry_has_are_refused_unread(
         path.write_bytes(gzip.compress(first + headers + bytes(10240)))
         said = refusal(path)
         assert "a header that is too long" in said or "neither a folder nor a .tar" in said
+
+
+@ARCHIVERS
+def test_a_full_temporary_folder_is_told_from_a_damaged_archive(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(tmp_path / "weights", {"lora.safetensors": bytes(100_000)})
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, most))  # what a full disk is to a write
+    try:
+        said = refusal(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert "no place to unpack it (File too large); make room" in said
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    assert "no place to unpack it (" in refusal(path)
 
 
 @ARCHIVERS
