@@ -24,6 +24,7 @@ from tests.support.small_sdxl import SmallSdxl
 
 ROOT = Path(__file__).resolve().parents[2]
 FAULTY = Path(__file__).with_name("faulty_predictor.py")
+KILLED = Path(__file__).with_name("killed_predictor.py")
 
 
 def make(out: Path) -> subprocess.CompletedProcess[str]:
@@ -319,6 +320,29 @@ def test_a_worker_killed_at_work_fails_its_prediction_and_shows_in_health(
     assert (last.data["status"], last.data["error"]) == ("failed", "Worker crashed")
     assert unhealthy(server)
     assert server.request(TILE).status_code == 409
+
+
+def test_a_worker_killed_while_it_writes_leaves_no_picture_and_nothing_for_the_next_server(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    temporary, order = tmp_path / "temporary", tmp_path / "order"
+    for folder in (temporary, tmp_path / "server"):
+        folder.mkdir()
+    env = {"PLITKA_ENGINE": "render", "TMPDIR": str(temporary), "KILL": str(order)}
+    with cog_server(tmp_path / "server", env, stub=KILLED) as server:
+        before = succeeds(server)
+        whole = set(temporary.rglob("*.png"))
+        order.touch()
+        with server.stream(TILE) as events:
+            outcome = list(events)[-1].data
+        assert (outcome["status"], outcome["error"]) == ("failed", "Worker crashed")
+        assert not outcome.get("output")
+        assert set(temporary.rglob("*.png")) == whole
+        assert len(list(temporary.rglob("*.part"))) == 1
+        assert unhealthy(server)
+    again = start_server(PLITKA_ENGINE="render", TMPDIR=str(temporary))
+    assert not list(temporary.rglob("*.p*"))
+    assert succeeds(again) == before
 
 
 @pytest.mark.parametrize("busy", [False, True])
