@@ -4,15 +4,18 @@
 
 Starts the gateway with Cog's server behind it, sends generated requests, one after the other, and
 checks every response. Schemathesis makes valid and invalid ones from the OpenAPI schema that the
-server serves; hypothesis makes recipes, broken recipes and hostile fields. Exits with 1 if one
-response was not as it has to be.
+server serves; hypothesis makes recipes, broken recipes, hostile fields and webhooks, and requests
+that no client would send, which go through a socket of their own. Exits with 1 if one response was
+not as it has to be.
 """
 
 import argparse
+import gzip
 import json
 import re
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,13 +27,15 @@ import hypothesis
 import schemathesis
 from hypothesis import strategies as st
 
+from tests.support.raw_http import exchange
 from tests.support.recipes import TILE
 from tests.support.request_strategies import requests as recipes
 from tests.support.server import CogServer, cog_server
 
-Throw = tuple[str, str, bytes, dict[str, str]]  # method, path, content, headers
+# method, path, content, headers; or the whole request as it goes out
+Throw = tuple[str, str, bytes, dict[str, str]] | bytes
 
-ANSWERS = {200, 400, 404, 405, 409, 413, 422}
+ANSWERS = {200, 400, 404, 405, 409, 413, 415, 417, 422, 505}
 _CODE = re.compile(r'Traceback|File "|site-packages|\.py\b')
 _WARM_UP = 0.4  # of all requests, before memory is taken: tiles of every kind must have been made
 _MAX_GROWTH = 0.05  # growth that is allowed after that: what the allocator keeps differs by tile
@@ -105,7 +110,7 @@ def _throw_all(
         start = time.monotonic()
         try:
             answer = _send(server, throw)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError, ValueError) as error:
             tally.faults.append(f"{name}: {throw!r:.500} -> {error!r}")
             return
         tally.slowest = max(tally.slowest, time.monotonic() - start)
@@ -118,12 +123,20 @@ def _throw_all(
 
 
 def _send(server: CogServer, throw: Throw) -> httpx.Response:
-    method, path, content, headers = throw
-    answer = server.client.request(method, path, content=content, headers=headers)
+    answer = _send_once(server, throw)
     if answer.status_code == 409:  # it answers a moment before it takes the next one
         server.settle()
-        answer = server.client.request(method, path, content=content, headers=headers)
+        answer = _send_once(server, throw)
     return answer
+
+
+def _send_once(server: CogServer, throw: Throw) -> httpx.Response:
+    """Send a request. Raises httpx.HTTPError, OSError, or ValueError for what is no response."""
+    if isinstance(throw, bytes):
+        answer = exchange(server.client.base_url, throw)
+        return httpx.Response(answer.status, content=answer.content)
+    method, path, content, headers = throw
+    return server.client.request(method, path, content=content, headers=headers)
 
 
 def judge(answer: httpx.Response) -> tuple[str, str]:
@@ -229,6 +242,79 @@ def _broken(draw: st.DrawFn) -> bytes:
     return bytes(body)
 
 
+_WEBHOOKS = st.builds(
+    lambda parts: "".join(parts),
+    st.lists(
+        st.sampled_from(
+            [
+                *(
+                    "http://",
+                    "https://",
+                    "HTTP:",
+                    "//",
+                    "/",
+                    "\\",
+                    "@",
+                    "#",
+                    "?",
+                    ":",
+                    ".",
+                    " ",
+                    "\t",
+                ),
+                *("127.0.0.1", "127.0.0.2", "169.254.169.254", "localhost", "0x7f.1", "2130706433"),
+                *(
+                    "[::1]",
+                    "[::ffff:7f00:1]",
+                    "user:pw@",
+                    ":80",
+                    ":99999",
+                    "%2e%2e",
+                    "%00",
+                    "\u3002",
+                ),
+                *("\uff0f", "\u00ad", "\0", "\r\n", "..", "xn--", "a" * 300),
+            ]
+        ),
+        max_size=8,
+    ),
+)
+
+
+@st.composite
+def _raw(draw: st.DrawFn) -> bytes:
+    """A request in which line, headers and coding of the body are odd, and nothing is missing."""
+    body = _prediction(draw(st.sampled_from(["{}", TILE[:40], "", "\ud800"])))
+    coding = draw(st.sampled_from(["identity", "gzip", "deflate", "br", "zstd", "gzip, gzip", "x"]))
+    if coding == "gzip" and draw(st.booleans()):
+        body = gzip.compress(body)
+    if coding == "deflate" and draw(st.booleans()):
+        body = zlib.compress(body)
+    body = body[: draw(st.sampled_from([None, len(body) // 2]))]
+    line = " ".join(
+        (
+            draw(st.sampled_from(["POST"] * 4 + ["PUT", "OPTIONS", "TRACE", "CONNECT", "P@ST"])),
+            draw(
+                st.sampled_from(["/predictions"] * 5 + ["/predictions/a", "/live", "*", "http://["])
+                | st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=9)
+            ),
+            draw(st.sampled_from(["HTTP/1.1"] * 6 + ["HTTP/1.0", "HTTP/2.0", "HTTP/x", ""])),
+        )
+    )
+    odd = st.sampled_from(
+        [
+            *("Expect: tea", "Host: other", "no colon", "A : b", "A: b\0c", ": x", " folded"),
+            *("Content-Length: 1", "Content-Length: x", "Transfer-Encoding: chunked"),
+            *("Transfer-Encoding: gzip", "Upgrade: h2c", "A: " + "b" * 9000, "traceparent: \xff"),
+            *("Prefer: respond-sync", "Accept: */*;q=x", "Content-Type: text/plain"),
+        ]
+    )
+    headers = draw(st.lists(odd, max_size=3))
+    lines = [line, "Host: gate", "Connection: close", f"Content-Encoding: {coding}", *headers]
+    head = "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""])
+    return head.encode("latin-1") + body
+
+
 _OUR_STRATEGIES: dict[str, st.SearchStrategy[Throw]] = {
     "recipes": recipes.map(lambda body: _post(_prediction(json.dumps(body)))),
     "no recipes": st.text(max_size=200).map(lambda text: _post(_prediction(text))),
@@ -238,6 +324,8 @@ _OUR_STRATEGIES: dict[str, st.SearchStrategy[Throw]] = {
     "hostile fields": _FIELDS.map(
         lambda fields: _post(json.dumps({"input": {"params_json": "{}"}, **fields}).encode())
     ),
+    "hostile webhooks": _WEBHOOKS.map(lambda text: _post(_prediction("{}", webhook=text))),
+    "raw requests": _raw(),
     "other paths": st.tuples(
         st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]),
         st.sampled_from(["/shutdown", "/trainings", "/predictions/..%2F..%2Fx", "/%00", "/x"]),

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from plitka.engines.sdxl import loading
 from plitka.engines.sdxl.options import SdxlSettings
+from plitka.images import png
 from plitka.request.plan import DRAWN_SIZES, Plan
 
 _NAMES = ("preview", "final")
@@ -46,7 +48,7 @@ class Baseline:
                 generator=torch.Generator("cpu").manual_seed(plan.recipe.seed),
                 cross_attention_kwargs=self.attention,
             ).images[0]
-            image.save(folder / f"{name}.png")
+            png.save(np.asarray(image), folder / f"{name}.png", {})
             seconds[name] = time.perf_counter() - start
         return seconds
 

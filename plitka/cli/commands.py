@@ -219,11 +219,11 @@ def run_audit(options: argparse.Namespace, settings: Settings) -> None:
             if not options.json:
                 table.begin()
             for finding in findings:
+                tally.add(finding)
                 if options.json:
                     print_json_line(audit_report.write_finding(finding, options.folder))
                 else:
                     table.add(finding)
-                tally.add(finding)
                 progress.advance()
     except KeyboardInterrupt:
         sum_up()

@@ -54,7 +54,8 @@ def print_json(value: object) -> None:
 
 def print_json_line(value: object) -> None:
     """Print JSON on one line of standard output, at once."""
-    print(_write_json(value, indent=None), flush=True)
+    sys.stdout.write(_write_json(value, indent=None) + "\n")  # all of it, even if interrupted
+    sys.stdout.flush()
 
 
 def _write_json(value: object, indent: int | None) -> str:

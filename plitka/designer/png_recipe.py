@@ -1,20 +1,21 @@
 """A PNG file that is dropped on the page -> the recipe in its text chunk, and its pixels."""
 
-import io
 import json
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from plitka.color.palette import Palette
 from plitka.designer.errors import Fault
-from plitka.images.png import MAX_PNG_BYTES, TEXT_KEY
+from plitka.images import photograph, png_chunks
+from plitka.images.decoding import MAX_PIXELS
+from plitka.images.errors import Unreadable
+from plitka.images.png import MAX_PNG_BYTES, read_record
+from plitka.measure.shares import SMALLEST_SIDE
 from plitka.request import parsing
 from plitka.request.recipe import Recipe, RecipeError
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MIN_SIZE, _MAX_SIZE = 128, 4096  # pixels a side
+_MAX_SIZE = 4096  # pixels a side
 
 
 def read_recipe(content: bytes, palette: Palette) -> Recipe:
@@ -24,33 +25,32 @@ def read_recipe(content: bytes, palette: Palette) -> Recipe:
     """
     if len(content) > MAX_PNG_BYTES:
         raise Fault("picture_large", status=413, megabytes=MAX_PNG_BYTES // 2**20)
+    if not content.startswith(png_chunks.SIGNATURE):
+        raise Fault("picture_no_png")
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            text = picture.info.get(TEXT_KEY)
-    except UnidentifiedImageError:
-        is_png = content.startswith(_SIGNATURE)
-        raise Fault("picture_broken" if is_png else "picture_no_png") from None
-    except Image.DecompressionBombError:
-        raise Fault("picture_many_pixels") from None
-    except (OSError, SyntaxError, ValueError):  # a chunk cut off, or text beyond Pillow's limits
-        raise Fault("picture_broken") from None
-    if not isinstance(text, str):
+        header = png_chunks.read_header(content)
+        text = read_record(content)
+    except Unreadable as why:
+        raise Fault("picture_broken", str(why)) from None
+    if header.width * header.height > MAX_PIXELS:
+        raise Fault("picture_many_pixels")
+    if text is None:
         raise Fault("picture_without_recipe")
     return _parse_record(text, palette)
 
 
 def read_pixels(content: bytes) -> NDArray[np.uint8]:
-    """Decode a PNG file whose recipe has been read: (size, size, 3) RGB, 0 to 255.
+    """Decode a PNG file whose recipe has been read: (size, size, 3) sRGB, 0 to 255.
 
-    Raises Fault if it is damaged, not square, or not of _MIN_SIZE to _MAX_SIZE pixels a side.
+    Raises Fault if it is damaged, not square, or not of SMALLEST_SIDE to _MAX_SIZE pixels a side.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            if picture.width != picture.height or not _MIN_SIZE <= picture.width <= _MAX_SIZE:
-                raise Fault("picture_no_tile", size=f"{picture.width}x{picture.height}")
-            return np.asarray(picture.convert("RGB"))
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
-        raise Fault("picture_broken") from None
+        header = png_chunks.read_header(content)
+        if header.width != header.height or not SMALLEST_SIDE <= header.width <= _MAX_SIZE:
+            raise Fault("picture_no_tile", size=f"{header.width}x{header.height}")
+        return photograph.read(content).pixels
+    except Unreadable as why:
+        raise Fault("picture_broken", str(why)) from None
 
 
 def _parse_record(text: str, palette: Palette) -> Recipe:
@@ -64,5 +64,7 @@ def _parse_record(text: str, palette: Palette) -> Recipe:
         raise Fault("picture_recipe_broken")
     try:
         return parsing.parse(json.dumps(request), palette)
+    except RecursionError:
+        raise Fault("picture_recipe_broken") from None
     except RecipeError as error:
         raise Fault("picture_recipe_refused", str(error), status=422) from None

@@ -38,6 +38,7 @@ _SPACES = {
 _WRITTEN = {"L": "gray", "RGB": "RGB", "CMYK": "CMYK", "LAB": "L*a*b*"}
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+_MIDDLE = 128
 _SAME = 1  # levels of 255; a profile that moves no colour farther is sRGB
 _NAME_LENGTH = 60  # characters
 
@@ -68,8 +69,10 @@ def convert(picture: Image.Image, profile: bytes | None) -> Converted:
             picture = picture.convert("RGB")
         opened, name = _open(profile)
     transform = _build_transform(opened, picture.mode)
-    if picture.mode in ("L", "RGB") and _is_identity(transform, picture.mode):
-        return Converted(picture.convert("RGB"), "")
+    if picture.mode in ("L", "RGB"):
+        farthest = _find_farthest(transform, picture.mode)
+        if farthest <= _SAME:
+            return Converted(picture.convert("RGB"), "")
     return Converted(_apply(transform, picture), name)
 
 
@@ -116,15 +119,19 @@ def _build_transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.I
         raise Unreadable("its colour profile is damaged") from None
 
 
-def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether a transform of gray or RGB leaves all colours where they are."""
+def _find_farthest(transform: ImageCms.ImageCmsTransform, mode: str) -> int:
+    """Find how many levels a transform of gray or RGB moves a colour at most.
+
+    Raises Unreadable where it makes black bright or white dark, as no colour space does.
+    """
     levels = np.arange(0, 256, 1 if mode == "L" else 15, dtype=np.uint8)
     grid = levels[None]
     if mode == "RGB":
         grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
     moved = np.asarray(_apply(transform, Image.fromarray(grid)), np.int16)
-    moved -= grid[..., None] if mode == "L" else grid
-    return bool(np.abs(moved).max() <= _SAME)
+    if moved[0, 0].max() > _MIDDLE or moved[0, -1].min() < _MIDDLE:
+        raise Unreadable("its colour profile is damaged")
+    return int(np.abs(moved - (grid[..., None] if mode == "L" else grid)).max())
 
 
 def _apply(transform: ImageCms.ImageCmsTransform, picture: Image.Image) -> Image.Image:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 from PIL import Image
 
-from plitka.images import code_points, heif_boxes, png_chunks
+from plitka.images import code_points, png_chunks
 from plitka.images.color_profile import MAX_BYTES
 from plitka.images.errors import Unreadable
+from plitka.images.heif_boxes import Stated
 from plitka.images.matrix_profile import SRGB, SRGB_CURVE, Curve, Space, write_profile
 
 _ICC_TAG, _TRANSFER, _WHITE, _PRIMARIES = 34675, 301, 318, 319
@@ -77,9 +78,9 @@ def _name_space(
     return Space(f"RGB with {name}", red, green, blue, white, curve)
 
 
-def read_heif(profile: object, content: bytes) -> bytes | None:
+def read_heif(profile: object, stated: Stated) -> bytes | None:
     """Read a profile of HEIC or AVIF, or the code points that stand in the place of one."""
-    codes = heif_boxes.read_nclx(content)
+    codes = stated.codes
     if codes is not None:
         code_points.refuse_high_range(codes[1])
     if profile:

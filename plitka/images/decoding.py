@@ -1,10 +1,10 @@
 """The content of a picture file -> its pixels as they are stored, and what is said of them."""
 
 import io
+import logging
 import os
 import re
 import struct
-import sys
 import threading
 import warnings
 import zlib
@@ -21,9 +21,17 @@ from plitka.images import color_statements, png_chunks
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
+from plitka.images.heif_boxes import Stated, read_boxes
+from plitka.images.jpeg_scans import check_scans
 
 MAX_PIXELS = 64_000_000
 """Of a photograph. More is a mistake or an attack."""
+
+UPRIGHT = "turned upright"
+"""The note of that."""
+
+# It reports damage as an error of the program, on top of raising one.
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 
 # All that Pillow and its decoders have been seen to raise of damaged content.
 _DECODER_ERRORS = (
@@ -42,14 +50,14 @@ _DECODER_ERRORS = (
     zlib.error,
 )
 
-_SEVERAL = "the first of several pictures"
-_UPRIGHT = "turned upright"
+_FIRST, _MAIN = "the first of several pictures", "the main one of several pictures"
 
 # Tags of TIFF.
 _SUBFILE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
 _WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
 _STDERR = 2
-_HUSHING = threading.Lock()  # one at a time, or the second would restore what the first set
+# What is set for the whole program meanwhile, the second would restore as the first has set it.
+_ONE_AT_A_TIME = threading.Lock()
 _LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
 
 
@@ -74,7 +82,7 @@ def decode(content: bytes, kind: Format) -> Decoded:
     Raises Unreadable for content that is cut off, damaged, of more than MAX_PIXELS, of high dynamic
     range, or of pixels that are not read.
     """
-    with warnings.catch_warnings(record=True) as caught:
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         decoded = _DECODERS.get(kind, _decode_other)(content, kind)
     if kind == "TIFF":
@@ -96,7 +104,7 @@ def _decode_png(content: bytes, kind: Format) -> Decoded:
             exif = read_exif(tags)
     profile = color_statements.read_png(parts.colors)
     picture = _load(lambda: Image.open(io.BytesIO(parts.picture), formats=["PNG"]), kind)
-    return Decoded(picture, exif, profile, _note(16 if header.bits == 16 else 8, parts.animated))
+    return Decoded(picture, exif, profile, _note(header.bits, _FIRST if parts.animated else ""))
 
 
 def _decode_heic(content: bytes, kind: Format) -> Decoded:
@@ -105,13 +113,13 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
         # Not registered with Pillow: what others open stays as it was.
         pictures = open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
         primary = pictures[pictures.primary_index]
-    profile = color_statements.read_heif(primary.info.get("icc_profile"), content)
+    stated = read_boxes(content)
+    profile = color_statements.read_heif(primary.info.get("icc_profile"), stated)
     _check_size(*primary.size)
     picture = _load(primary.to_pillow, kind)
     with _refuse_damage(kind):
         exif = replace(read_exif(picture.getexif()), orientation=1)
-    depth = primary.info["bit_depth"]
-    notes = _note(depth if isinstance(depth, int) else 8, len(pictures) > 1)
+    notes = _note(stated.bits, _MAIN if len(pictures) > 1 else "")
     return Decoded(picture, exif, profile, notes)
 
 
@@ -127,9 +135,9 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
         depth = max(bits) if isinstance(bits, tuple) else int(bits)
         several = bool(picture.is_animated)
     _check_raw(tags)
-    notes = _note(depth, several)
+    notes = _note(depth, _FIRST if several else "")
     if exif.orientation != 1:
-        notes += (_UPRIGHT,)
+        notes += (UPRIGHT,)
     profile = color_statements.read_tiff(tags)
     with _hush_libtiff():
         loaded = _load(lambda: picture, kind)
@@ -140,22 +148,25 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
 
 def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
+    if kind == "JPEG":
+        check_scans(content)
     with _refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
         exif = read_exif(picture.getexif())
         several = bool(getattr(picture, "is_animated", False))
+    stated = read_boxes(content) if kind == "AVIF" else Stated()
     if kind == "JPEG":
         profile = color_statements.read_jpeg(picture)
     elif kind == "BMP":
         profile = color_statements.read_bmp(content)
     elif kind == "AVIF":
-        profile = color_statements.read_heif(picture.info.get("icc_profile"), content)
+        profile = color_statements.read_heif(picture.info.get("icc_profile"), stated)
     else:
         profile = picture.info.get("icc_profile")
     loaded = _load(lambda: picture, kind)
     if kind == "BMP" and loaded.mode == "RGBA" and loaded.getchannel("A").getextrema() == (0, 0):
         loaded = loaded.convert("RGB")  # many programs leave this byte unused
-    return Decoded(loaded, exif, profile, _note(8, several))
+    return Decoded(loaded, exif, profile, _note(stated.bits, _FIRST if several else ""))
 
 
 _DECODERS: dict[Format, Callable[[bytes, Format], Decoded]] = {
@@ -195,8 +206,7 @@ def _refuse_damage(kind: Format) -> Iterator[None]:
 @contextmanager
 def _hush_libtiff() -> Iterator[None]:
     """Keep libtiff from writing about damage to standard error by itself, past Python."""
-    with _HUSHING, Path(os.devnull).open("wb") as nowhere:
-        sys.stderr.flush()
+    with Path(os.devnull).open("wb") as nowhere:
         try:
             kept = os.dup(_STDERR)
         except OSError:  # it is closed: nothing can be written
@@ -244,6 +254,6 @@ def _reduce_gray(picture: Image.Image, bits: int, inverted: bool) -> Image.Image
     return Image.fromarray((255 - gray if inverted else gray).astype(np.uint8))
 
 
-def _note(bits: int, several: bool) -> tuple[str, ...]:
+def _note(bits: int, which: str) -> tuple[str, ...]:
     notes = (f"{bits} bits a channel rounded to 8",) if bits in range(9, 17) else ()
-    return notes + ((_SEVERAL,) if several else ())
+    return notes + ((which,) if which else ())

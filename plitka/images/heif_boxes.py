@@ -1,10 +1,11 @@
 """The boxes of a HEIF file (AVIF, HEIC): what it says of the colours of its picture.
 
 Decoders hand out the profile, if there is one, but not always the code points that stand in its
-place: Pillow's of AVIF has none.
+place, nor how many bits a channel has: Pillow's of AVIF has neither.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from plitka.images.errors import Unreadable
 
@@ -13,37 +14,53 @@ _HEADER = 8  # bytes: size and type
 _PRIMARY, _PROPERTIES = b"pitm", b"iprp"
 
 
-def read_nclx(content: bytes) -> tuple[int, int] | None:
-    """Read the code points of primaries and transfer of the primary picture.
+@dataclass(frozen=True)
+class Stated:
+    """What is said of the primary picture.
 
-    Returns None where the file has none. Raises Unreadable where its boxes are damaged.
+    codes: the code points of primaries and transfer; None where there are none. bits: of a channel.
     """
-    for kind, meta in _walk(content, 0, len(content)):
+
+    codes: tuple[int, int] | None = None
+    bits: int = 8
+
+
+def read_boxes(content: bytes) -> Stated:
+    """Read what the file says of its primary picture. Raises Unreadable where boxes are damaged."""
+    for kind, meta in _walk(content):
         if kind == b"meta":
-            return _read_meta(meta[4:])
-    return None
+            return _read_properties(_list_properties(meta[4:]))
+    return Stated()
 
 
-def _read_meta(meta: bytes) -> tuple[int, int] | None:
+def _read_properties(properties: list[tuple[bytes, bytes]]) -> Stated:
+    codes, bits = None, 8
+    for kind, data in properties:
+        if kind == b"colr" and data[:4] == b"nclx" and len(data) >= 8:
+            codes = int.from_bytes(data[4:6], "big"), int.from_bytes(data[6:8], "big")
+        if kind == b"pixi" and len(data) > 5:
+            bits = max(data[5:])
+    return Stated(codes, bits)
+
+
+def _list_properties(meta: bytes) -> list[tuple[bytes, bytes]]:
+    """List the properties of the primary picture."""
     boxes: dict[bytes, bytes] = {}
-    for kind, data in _walk(meta, 0, len(meta)):
+    for kind, data in _walk(meta):
         boxes.setdefault(kind, data)
     if _PRIMARY not in boxes or _PROPERTIES not in boxes:
-        return None
+        return []
     primary = boxes[_PRIMARY]
     item = int.from_bytes(primary[4 : 8 if primary[:1] == b"\1" else 6], "big")
-    properties = list(_walk(boxes[_PROPERTIES], 0, len(boxes[_PROPERTIES])))
-    container = next((data for kind, data in properties if kind == b"ipco"), b"")
-    listed = list(_walk(container, 0, len(container)))
-    for kind, data in properties:
-        if kind == b"ipma":
-            for index in _find_associations(data, item):
-                if 1 <= index <= len(listed) and listed[index - 1][0] == b"colr":
-                    color = listed[index - 1][1]
-                    if color[:4] == b"nclx" and len(color) >= 8:
-                        codes = color[4:8]
-                        return int.from_bytes(codes[:2], "big"), int.from_bytes(codes[2:], "big")
-    return None
+    parts = list(_walk(boxes[_PROPERTIES]))
+    listed = list(_walk(next((data for kind, data in parts if kind == b"ipco"), b"")))
+    return [
+        listed[index - 1]
+        for kind, data in parts
+        if kind == b"ipma"
+        for index in _find_associations(data, item)
+        if 1 <= index <= len(listed)
+    ]
 
 
 def _find_associations(data: bytes, item: int) -> Iterator[int]:
@@ -65,8 +82,9 @@ def _find_associations(data: bytes, item: int) -> Iterator[int]:
         at += step * count[0]
 
 
-def _walk(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _walk(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Walk the boxes of one level: type and content of each."""
+    at, end = 0, len(data)
     for _ in range(_MAX_BOXES):
         if at + _HEADER > end:
             return

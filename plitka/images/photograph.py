@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plitka.images import color_profile, exif, regular_file
-from plitka.images.decoding import Decoded, decode
+from plitka.images.decoding import UPRIGHT, Decoded, decode
 from plitka.images.errors import PictureError, Unreadable
 from plitka.images.exif import TURNS
 from plitka.images.formats import identify
@@ -47,13 +47,17 @@ def load(path: Path) -> Photograph:
     PictureError, whatever the file is.
     """
     try:
-        content = regular_file.read_content(path)
-        return _prepare(decode(content, identify(content)))
+        return read(regular_file.read_content(path))
     except Unreadable as why:
         raise PictureError(f"{regular_file.write_name(path)}: {why}") from None
     except MemoryError:
         name = regular_file.write_name(path)
         raise PictureError(f"{name}: needs more memory than there is") from None
+
+
+def read(content: bytes) -> Photograph:
+    """Read the content of a picture file, as `load` does. Raises Unreadable, without a name."""
+    return _prepare(decode(content, identify(content)))
 
 
 def _prepare(decoded: Decoded) -> Photograph:
@@ -76,7 +80,7 @@ def _prepare(decoded: Decoded) -> Photograph:
         notes.append("laid on white where it is transparent")
     if decoded.exif.orientation in TURNS:
         picture = picture.transpose(TURNS[decoded.exif.orientation])
-        notes.append("turned upright")
+        notes.append(UPRIGHT)
     return Photograph(np.asarray(picture), tuple(notes))
 
 

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from plitka import __version__
-from plitka.images.errors import PictureError
+from plitka.images import png_chunks
+from plitka.images.errors import PictureError, Unreadable
+from plitka.images.regular_file import write_name
 
 TEXT_KEY = "plitka"
 """Keyword of the PNG text chunk that holds the record, as JSON."""
@@ -20,8 +22,29 @@ TEXT_KEY = "plitka"
 MAX_PNG_BYTES = 32 * 2**20
 """Of a PNG that comes from elsewhere. One of 1024x1024 pixels has 3 MB at most."""
 
+MAX_RECORD_BYTES = 2**20
+"""Of a picture's record, unpacked. One of eight colours has 10,000."""
+
+_TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PERCEPTUAL = b"\0"  # rendering intent of the pictures' sRGB
 _COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
+
+
+def read_record(content: bytes) -> str | None:
+    """Read the record of a PNG file, as JSON; None where it has none. No pixels are decoded.
+
+    Of several records the last counts. Raises Unreadable for a record that is damaged or of more
+    than MAX_RECORD_BYTES, and where the file is damaged before one was found.
+    """
+    record = None
+    try:
+        for kind, data in png_chunks.walk(content, _TEXTS):
+            if kind in _TEXTS and data.partition(b"\0")[0] == TEXT_KEY.encode():
+                record = png_chunks.read_text(kind, data, MAX_RECORD_BYTES)
+    except Unreadable:
+        if record is None:
+            raise
+    return record
 
 
 def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
@@ -35,9 +58,10 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
         part.write_bytes(encode_png(image, record))
         part.replace(path)
     except OSError as error:
+        name, why = write_name(path), error.strerror or error
         raise PictureError(
-            f"{path}: cannot be written ({error.strerror or error}); see that its folder is there,"
-            " may be written to, and has room for a few megabytes"
+            f"{name}: cannot be written ({why}); see that its folder is there, may be written to,"
+            " and has room for a few megabytes"
         ) from None
     finally:
         with suppress(OSError):

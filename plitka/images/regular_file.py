@@ -71,4 +71,4 @@ def _check_kind(status: os.stat_result) -> None:
     """Raise Unreadable for all but a regular file."""
     if not stat.S_ISREG(status.st_mode):
         kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise Unreadable(f"is {kind}, no file with a picture")
+        raise Unreadable(f"is {kind}, no picture")

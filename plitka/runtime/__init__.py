@@ -1,4 +1,4 @@
-"""What a running process needs: the log, timing, memory, a worker thread, worker processes, a cache.
+"""What a running process needs: log, timing, memory, worker thread and processes, a cache.
 
 Imports: nothing of the project.
 """

@@ -6,13 +6,8 @@ from pathlib import Path
 import pytest
 
 from plitka.color import palette
-from plitka.measure.caption_audit import (
-    CaptionError,
-    Finding,
-    audit,
-    is_believable,
-    read_caption,
-)
+from plitka.measure.caption_audit import Finding, audit, is_believable
+from plitka.measure.captions import CaptionError, read_caption
 from plitka.measure.shares import Measurement
 
 SHARED = os.environ.get("PLITKA_SHARED")

@@ -82,10 +82,15 @@ class CogServer:
         self._wait(lambda now: now != "BUSY", REQUEST_SECONDS)
 
     def _wait(self, is_wanted: Callable[[str], bool], seconds: float) -> None:
+        self.poll(lambda: is_wanted(self.health()["status"]), seconds)
+
+    @staticmethod
+    def poll(happens: Callable[[], bool], seconds: float) -> None:
+        """Wait until something happens."""
         deadline = time.monotonic() + seconds
-        while not is_wanted(now := self.health()["status"]):
+        while not happens():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"the server is still {now} after {seconds} s")
+                raise TimeoutError(f"it has not happened in {seconds} s")
             time.sleep(POLL_SECONDS)
 
     @contextmanager

@@ -1,17 +1,16 @@
 """The protocol of the backends that make photographs, and its values: progress and pictures."""
 
-import io
 import json
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-from PIL import Image, UnidentifiedImageError
-
 from plitka.designer.errors import Fault
 from plitka.designer.shown_shares import ShownShares, read_shares
-from plitka.images.png import TEXT_KEY
+from plitka.images import png_chunks
+from plitka.images.errors import Unreadable
+from plitka.images.png import read_record
 from plitka.request.plan import DRAWN_SIZES, PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
 
@@ -68,13 +67,13 @@ def parse_shot(content: bytes, index: int) -> Shot:
     The kind of picture is in the file's record; `index` only counts where that is missing.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
-            text = picture.info.get(TEXT_KEY)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        png_chunks.read_header(content)
+        text = read_record(content)
+    except Unreadable:
         raise Fault("photograph_strange", status=502) from None
     try:
-        record = json.loads(text) if isinstance(text, str) else {}
-    except ValueError:
+        record = json.loads(text) if text is not None else {}
+    except (ValueError, RecursionError):
         record = {}
     record = record if isinstance(record, dict) else {}
     kind = record.get("picture")

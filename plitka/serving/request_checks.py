@@ -1,0 +1,120 @@
+"""What a request for a prediction may hold, before Cog sees it."""
+
+import json
+import re
+import secrets
+import zlib
+from collections.abc import Collection
+from typing import Any, NoReturn, TypeAlias
+
+from plitka.serving.answers import Refusal
+from plitka.serving.webhook_address import ALLOWED_ADDRESS, AddressError, check_webhook
+
+Json: TypeAlias = dict[str, Any]
+
+MAX_BODY = 512 * 1024  # bytes; a request of 64 KB, each of its bytes escaped, has 400
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_ID_ALLOWED = "1 to 128 letters, digits, dots, hyphens and underscores, a letter or digit first"
+_KNOWN = ("id", "input", "context", "webhook", "webhook_events_filter")  # all that Cog reads
+_EVENTS = ("start", "output", "logs", "completed")
+_GZIP, _ZLIB = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
+_WINDOWS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
+
+
+def decode_content(content: bytes, encoding: str) -> bytes:
+    """Decode a body by its Content-Encoding, to MAX_BODY bytes at most. Raises Refusal."""
+    name = encoding.strip().lower()
+    if name in ("", "identity"):
+        return content
+    if name not in _WINDOWS:
+        message = f"got {name[:40]!r}; allowed: gzip, deflate, identity"
+        raise Refusal(415, ("header", "Content-Encoding"), message)
+    decoder = zlib.decompressobj(_WINDOWS[name])
+    try:
+        decoded = decoder.decompress(content, MAX_BODY + 1)
+    except zlib.error:
+        raise Refusal(400, ("body",), f"damaged: it cannot be decoded as {name}") from None
+    if len(decoded) > MAX_BODY:
+        raise refuse_size()
+    if not decoder.eof or decoder.unused_data:
+        raise Refusal(400, ("body",), f"not one whole {name} stream: it is cut, or bytes follow it")
+    return decoded
+
+
+def refuse_size() -> Refusal:
+    """Make the refusal of a body that is too large."""
+    return Refusal(413, ("body",), f"too large; allowed: up to {MAX_BODY} bytes")
+
+
+def check_request(content: bytes, identifier: str | None, webhook_hosts: Collection[str]) -> Json:
+    """Check a request for a prediction; returns its body, with an id, and the id in its context.
+
+    The body has the fields that Cog knows and no others, and a webhook in its normal form.
+
+    identifier: the id in the address of a PUT. webhook_hosts: in their normal form. Raises Refusal.
+    """
+    received = _parse_object(content)
+    if "output_file_prefix" in received:
+        message = "not taken; start the gate with --upload-url to have pictures uploaded"
+        raise Refusal(422, ("body", "output_file_prefix"), message)
+    body = {name: received[name] for name in _KNOWN if received.get(name) is not None}
+    chosen = body.get("id")
+    if identifier is not None:
+        if chosen is not None and chosen != identifier:
+            raise Refusal(422, ("body", "id"), "another id than the one in the address")
+        chosen = identifier
+    body["id"] = check_identifier(chosen)
+    if not isinstance(body.get("input", {}), dict):
+        raise Refusal(422, ("body", "input"), 'allowed: an object like {"params_json": "…"}')
+    if "webhook" in body:
+        body["webhook"] = _check_webhook(body["webhook"], webhook_hosts)
+    if "webhook_events_filter" in body:
+        _check_events(body["webhook_events_filter"])
+    context = body.get("context") or {}
+    if not isinstance(context, dict) or not all(isinstance(v, str) for v in context.values()):
+        raise Refusal(422, ("body", "context"), "allowed: an object of texts")
+    body["context"] = {**context, "prediction_id": body["id"]}
+    return body
+
+
+def check_identifier(value: object) -> str:
+    """Return the id of a prediction, a new one for None. Raises Refusal."""
+    if value is None:
+        return f"tile_{secrets.token_hex(8)}"
+    if isinstance(value, str) and _ID.fullmatch(value):
+        return value
+    raise Refusal(422, ("body", "id"), f"allowed: {_ID_ALLOWED}")
+
+
+def _parse_object(content: bytes) -> Json:
+    """Parse a JSON object. Raises Refusal."""
+    try:
+        body = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as fault:
+        reason = "nested too deeply" if isinstance(fault, RecursionError) else str(fault)
+        raise Refusal(400, ("body",), f"not JSON: {reason}") from None
+    if not isinstance(body, dict):
+        raise Refusal(422, ("body",), 'allowed: an object like {"input": {"params_json": "…"}}')
+    return body
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _check_webhook(value: object, hosts: Collection[str]) -> str:
+    """Return a webhook in its normal form. Raises Refusal."""
+    try:
+        if not isinstance(value, str):
+            raise AddressError(ALLOWED_ADDRESS)
+        return check_webhook(value, hosts)
+    except AddressError as fault:
+        raise Refusal(422, ("body", "webhook"), str(fault)) from None
+
+
+def _check_events(value: object) -> None:
+    """Raise Refusal for what is no list of events."""
+    if not isinstance(value, list) or not all(isinstance(v, str) and v in _EVENTS for v in value):
+        message = f"allowed: a list of {', '.join(_EVENTS)}"
+        raise Refusal(422, ("body", "webhook_events_filter"), message)

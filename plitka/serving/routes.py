@@ -1,0 +1,299 @@
+"""The gate's routes: what is passed on to Cog's server, and what comes back."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import aiohttp
+from aiohttp import web
+
+from plitka.serving import cogs_folders, probes
+from plitka.serving.answers import Refusal
+from plitka.serving.request_checks import (
+    MAX_BODY,
+    check_identifier,
+    check_request,
+    decode_content,
+    refuse_size,
+)
+from plitka.serving.webhook_relay import WebhookRelay
+
+BODY_SECONDS = 60.0  # in which a request's body has to arrive
+ANSWER_SECONDS = 6.0  # in which Cog has to answer what is no prediction; probes wait no longer
+STALL_SECONDS = 600.0
+
+_THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
+_GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
+_REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
+_RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
+_JSON, _EVENTS = "application/json", "text/event-stream"
+_GONE = "Cog's server ended before its answer was whole; ask again once /ready answers 200"
+_STATUSES = {
+    "STARTING": "the engine is being loaded",
+    "UNREACHABLE": f"Cog's server does not answer, or not within {ANSWER_SECONDS:.0f} seconds",
+    "SETUP_FAILED": "the engine could not be loaded; setup.logs of /health-check says why",
+    "UNHEALTHY": "the worker has died, or user_healthcheck_error of /health-check says why",
+}
+
+Answer = TypeVar("Answer")
+
+
+@dataclass
+class Gateway:
+    """Passes requests on to Cog's server at `address`.
+
+    pid: of Cog's server, 0 before it is started. webhook_hosts: that requests may name in
+    `webhook`, in their normal form. relay: the way of webhooks. stalled_after: seconds that a
+    prediction may make no progress.
+    """
+
+    address: str
+    webhook_hosts: Collection[str] = ()
+    relay: WebhookRelay = field(default_factory=WebhookRelay)
+    stalled_after: float = STALL_SECONDS
+    pid: int = 0
+    _running: set[str] = field(default_factory=set)  # ids whose response is still under way
+    _latest: str | None = None  # the last id passed on, which may run without a connection
+    _passed: int = 0  # events of predictions: begun, ended, and pieces of their responses
+    _checks: int = 0  # health checks that Cog was asked for
+
+    def make_app(self) -> web.Application:
+        """Make the server, with all its routes."""
+        self._progress = probes.Progress(self.stalled_after)
+        app = web.Application(client_max_size=MAX_BODY)
+        app.cleanup_ctx.append(self._connect)
+        app.on_shutdown.append(self._end_predictions)
+        app.add_routes(
+            [
+                web.get("/", self._pass_on),
+                web.get("/openapi.json", self._pass_on),
+                web.get("/health-check", self._pass_on),
+                web.get("/live", self._answer_live),
+                web.get("/ready", self._answer_ready),
+                web.post("/predictions", self._predict),
+                web.put("/predictions/{id}", self._predict),
+                web.post("/predictions/{id}/cancel", self._cancel),
+            ]
+        )
+        return app
+
+    async def _connect(self, app: web.Application) -> AsyncIterator[None]:
+        """Keep the client session for as long as the server runs."""
+        timeout = aiohttp.ClientTimeout(total=None, connect=ANSWER_SECONDS)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+            self._session = session
+            yield
+
+    # Predictions
+
+    async def _predict(self, request: web.Request) -> web.StreamResponse:
+        content = decode_content(
+            await _read_content(request), request.headers.get("Content-Encoding", "")
+        )
+        body = check_request(content, request.match_info.get("id"), self.webhook_hosts)
+        if "webhook" in body:
+            body["webhook"] = self.relay.wrap(body["webhook"])
+        identifier = str(body["id"])
+        await _in_thread(cogs_folders.make_folders, identifier)
+        self._latest = identifier
+        self._running.add(identifier)
+        self._passed += 1
+        try:
+            return await self._stream(request, identifier, json.dumps(body).encode())
+        finally:
+            self._passed += 1
+            self._running.discard(identifier)
+
+    async def _stream(
+        self, request: web.Request, identifier: str, body: bytes
+    ) -> web.StreamResponse:
+        """Pass a prediction on, and its response back while it comes."""
+        headers = {
+            name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers
+        }
+        try:
+            received = await self._session.request(
+                request.method,
+                f"{self.address}{request.path}",
+                data=body,
+                headers={**headers, "Content-Type": _JSON},
+            )
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _refuse_for(error) from None
+        async with received:
+            if received.content_type not in (_JSON, _EVENTS):
+                raise await _refuse_answer(received)
+            response = web.StreamResponse(status=received.status, headers=_keep_headers(received))
+            await response.prepare(request)
+            async for piece in self._read_pieces(received, identifier):
+                await response.write(piece)
+            await response.write_eof()
+            return response
+
+    async def _read_pieces(
+        self, received: aiohttp.ClientResponse, identifier: str
+    ) -> AsyncIterator[bytes]:
+        """Read a response; of a stream of events whole ones, the last of them `completed`.
+
+        Raises ConnectionResetError for another response that is cut: so is the client's.
+        """
+        is_stream = received.content_type == _EVENTS
+        rest = bytearray()
+        is_complete = False
+        try:
+            async for chunk in received.content.iter_any():
+                if not is_stream:
+                    self._passed += 1
+                    yield chunk
+                    continue
+                # Only the new bytes and the one before them can hold the end of an event.
+                begin = max(len(rest) - 1, 0)
+                rest += chunk
+                end = rest.rfind(b"\n\n", begin) + 2
+                if end > 1:
+                    piece = bytes(rest[:end])
+                    del rest[:end]
+                    is_complete = is_complete or b"event: completed\n" in piece
+                    self._passed += not piece.startswith(b":")  # Cog's `: keep-alive` is none
+                    yield piece
+        except aiohttp.ClientError:
+            if not is_stream:
+                raise ConnectionResetError(_GONE) from None
+        if is_stream and not is_complete:
+            ended = {"id": identifier, "status": "failed", "error": _GONE}
+            yield f"event: completed\ndata: {json.dumps(ended)}\n\n".encode()
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        identifier = check_identifier(request.match_info["id"])
+        status, content, headers = await self._ask("POST", f"/predictions/{identifier}/cancel")
+        if status == 404:
+            raise Refusal(404, ("path", "prediction_id"), "no prediction of this id is running")
+        return web.Response(status=status, body=content, headers=headers)
+
+    # What is answered at once
+
+    async def _pass_on(self, request: web.Request) -> web.Response:
+        status, content, headers = await self._ask("GET", request.path)
+        return web.Response(status=status, body=content, headers=headers)
+
+    async def _ask(self, method: str, path: str) -> tuple[int, bytes, dict[str, str]]:
+        """Ask Cog; returns status, content and headers of its answer. Raises Refusal."""
+        self._checks += path == "/health-check"
+        try:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                self._session.request(method, f"{self.address}{path}") as received,
+            ):
+                if received.content_type != _JSON and received.status != 404:
+                    raise await _refuse_answer(received)
+                return received.status, await received.read(), _keep_headers(received)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _refuse_for(error) from None
+
+    async def _answer_live(self, request: web.Request) -> web.Response:
+        """Answer a liveness probe: 503 if only a restart would help."""
+        status, fault = await self._examine()
+        return _answer_probe(status, status not in probes.DEAD, fault)
+
+    async def _answer_ready(self, request: web.Request) -> web.Response:
+        """Answer a readiness probe: 200 if a prediction would be accepted, now or after another."""
+        status, fault = await self._examine()
+        return _answer_probe(status, status in probes.READY, fault)
+
+    async def _examine(self) -> tuple[str, Refusal | None]:
+        """Find the status in Cog's health check, and what keeps it from going on."""
+        status, work = await asyncio.gather(self._fetch_status(), self._measure())
+        if isinstance(work, Refusal):
+            return status, work
+        stall = self._progress.find_stall(status == "BUSY", work)
+        if stall is None:
+            return status, None
+        message = f"busy for {stall:.0f} s without progress; the worker hangs, and a restart helps"
+        return status, Refusal(503, ("server",), message)
+
+    async def _fetch_status(self) -> str:
+        """Fetch the status in Cog's health check; UNREACHABLE if the server does not answer."""
+        try:
+            return str(json.loads((await self._ask("GET", "/health-check"))[1])["status"])
+        except (Refusal, ValueError, KeyError, TypeError):
+            return "UNREACHABLE"
+
+    async def _measure(self) -> probes.Work | Refusal:
+        """Try the disk, and measure what Cog's processes have done; returns what is wrong."""
+        try:
+            await _in_thread(cogs_folders.check_disk)
+            return await _in_thread(probes.measure_work, self.pid, self._passed, self._checks)
+        except Refusal as fault:
+            return fault
+
+    async def _end_predictions(self, app: web.Application) -> None:
+        """At SIGTERM: give running predictions _GRACE_SECONDS, then cancel them."""
+        deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
+        while self._running and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.05)
+        latest = {self._latest} if self._latest else set()
+        cancels = [f"/predictions/{identifier}/cancel" for identifier in self._running | latest]
+        asked = await asyncio.gather(
+            *(self._ask("POST", path) for path in cancels), return_exceptions=True
+        )
+        for fault in asked:
+            if isinstance(fault, BaseException) and not isinstance(fault, Refusal):
+                raise fault
+
+
+async def _read_content(request: web.Request) -> bytes:
+    """Read a request's body as it was sent. Raises Refusal."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        message = f"did not arrive within {BODY_SECONDS:.0f} seconds"
+        raise Refusal(408, ("body",), message) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise refuse_size() from None
+    except (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
+        raise Refusal(400, ("body",), "cut, or not coded as its headers say") from None
+
+
+async def _in_thread(function: Callable[..., Answer], *arguments: Any) -> Answer:
+    """Run what waits for the system beside the event loop. Raises Refusal if it takes too long."""
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(function, *arguments), _THREAD_SECONDS)
+    except TimeoutError:
+        message = f"{cogs_folders.COGS_FOLDERS}: its disk does not answer"
+        raise Refusal(503, ("server",), message) from None
+
+
+def _refuse_for(error: Exception) -> Refusal:
+    """Say why Cog has given no answer."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return Refusal(503, ("server",), "Cog's server is not there (yet)")
+    if isinstance(error, TimeoutError):
+        message = f"Cog's server does not answer within {ANSWER_SECONDS:.0f} seconds"
+        return Refusal(504, ("server",), message)
+    return Refusal(502, ("server",), _GONE)
+
+
+async def _refuse_answer(received: aiohttp.ClientResponse) -> Refusal:
+    """Put what Cog says in plain text into its form of JSON."""
+    if received.status < 400:
+        return Refusal(502, ("server",), f"Cog's server answers {received.content_type}, no JSON")
+    try:
+        return Refusal(received.status, ("body",), await received.text(errors="replace"))
+    except aiohttp.ClientError as error:
+        return _refuse_for(error)
+
+
+def _keep_headers(received: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name: received.headers[name] for name in _RESPONSE_HEADERS if name in received.headers}
+
+
+def _answer_probe(status: str, is_well: bool, fault: Refusal | None) -> web.Response:
+    if is_well and fault is None:
+        return web.json_response({"status": status})
+    message = _STATUSES.get(status, "see /health-check")
+    refusal = fault or Refusal(503, ("server",), message)
+    return web.json_response({"status": status, **refusal.body}, status=503)

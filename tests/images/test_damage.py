@@ -1,0 +1,144 @@
+"""Whatever is done to a picture file, it is read or refused in words: nothing else is raised."""
+
+import warnings
+from functools import cache
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from plitka.images import photograph
+from plitka.images.errors import PictureError, Unreadable
+from plitka.images.photograph import Photograph
+from tests.support.picture_files import SEEDS, chunk, encode, insert_chunk, mend_checksums
+
+_EDGES = [b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\1", b"\1\0\0\0"]
+
+
+@cache
+def seed(name: str) -> bytes:
+    return SEEDS[name]()
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    name = draw(st.sampled_from(sorted(SEEDS)))
+    content = bytearray(seed(name))
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.integers(0, max(len(content) - 1, 0)))
+        near = draw(st.integers(0, min(max(len(content) - 1, 0), 200)))
+        match draw(st.sampled_from(["cut", "flip", "edge", "put", "take"])):
+            case "cut":
+                del content[place:]
+            case "flip" if content:
+                content[near] ^= 1 << draw(st.integers(0, 7))
+            case "edge":
+                content[near : near + 4] = draw(st.sampled_from(_EDGES))
+            case "put":
+                content[place:place] = draw(st.binary(min_size=1, max_size=64))
+            case "take":
+                del content[place : place + draw(st.integers(1, 64))]
+    whole = bytes(content)
+    return mend_checksums(whole) if name.endswith("png") and draw(st.booleans()) else whole
+
+
+def read_or_refuse(content: bytes) -> Photograph | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            read = photograph.read(content)
+        except Unreadable:
+            return None
+    assert read.pixels.dtype == np.uint8
+    assert read.pixels.shape[2:] == (3,)
+    return read
+
+
+@settings(
+    max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(content=damaged())
+def test_damage_is_read_or_refused(content: bytes) -> None:
+    read_or_refuse(content)
+
+
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_a_file_that_is_cut_off_is_refused(name: str) -> None:
+    whole = seed(name)
+    first = len(whole) if name not in ("mpo", "pages.tif") else len(whole) // 2
+    for length in range(0, first * 9 // 10, max(len(whole) // 40, 1)):
+        assert read_or_refuse(whole[:length]) is None, length
+
+
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt", b"pHYs", b"acTL", b"fcTL", b"tIME"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", b"k\0", b"k\0\0\0\0\0", b"\xff" * 26, b"k\0x" * 700_000], ids=len
+)
+def test_a_chunk_that_is_not_of_the_picture_does_no_harm(kind: bytes, data: bytes) -> None:
+    read = read_or_refuse(insert_chunk(encode("PNG"), kind, data))
+    assert read is not None
+    assert (read.pixels[0, 0] == (200, 100, 50)).all()
+
+
+@pytest.mark.parametrize("kind", [b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tRNS", b"eXIf"])
+@pytest.mark.parametrize("data", [b"", b"\0", b"\xff\xff"])
+def test_a_chunk_of_the_picture_that_is_cut_is_refused(kind: bytes, data: bytes) -> None:
+    if kind + data not in (b"sRGB\0", b"eXIf"):  # which are whole
+        assert read_or_refuse(insert_chunk(encode("PNG"), kind, data)) is None
+
+
+def test_a_header_that_is_cut_or_wide_is_refused() -> None:
+    png = encode("PNG")
+    start, rest = png[:8], png[33:]
+    wide = b"\x7f\xff\xff\xff" * 2 + b"\x08\2\0\0\0"
+    for header in (b"", bytes(8), bytes(13), wide):
+        assert read_or_refuse(start + chunk(b"IHDR", header) + rest) is None
+
+
+def test_too_many_pixels_are_refused_without_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "large.png"
+    for width, height in ((9000, 8000), (10_000, 10_000), (60_000, 60_000)):
+        size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+        png = encode("PNG")
+        header = chunk(b"IHDR", size + png[24:29])
+        file.write_bytes(png[:8] + header + png[33:])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(PictureError, match=f"large.png: {width}x{height} pixels"):
+                photograph.load(file)
+
+
+def test_libtiff_does_not_write_past_python(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = seed("lzw.tif")
+    file = tmp_path / "broken.tif"
+    file.write_bytes(whole[:60] + bytes(40) + whole[100:])
+    with pytest.raises(PictureError, match=r"broken\.tif: is cut off or damaged"):
+        photograph.load(file)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded() -> None:
+    whole = encode("JPEG", progressive=True)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    assert read_or_refuse(whole[:-2] + 20 * last + whole[-2:]) is not None
+    with pytest.raises(Unreadable, match="more than 100 scans"):
+        photograph.read(whole[:-2] + 1000 * last + whole[-2:])
+
+
+@pytest.mark.parametrize("piece", [b"\xff\xe0\0\2", b"junk", b"\xff", b"\xff\x01", b"\xff\0"])
+def test_what_would_keep_the_decoder_busy_is_refused(piece: bytes) -> None:
+    jpeg = encode("JPEG")
+    start, rest = jpeg[:20], jpeg[20:]
+    assert read_or_refuse(start + b"junk" + rest) is not None
+    with pytest.raises(Unreadable, match="is damaged: "):
+        photograph.read(start + piece * 100_000 + rest)
+
+
+def test_a_png_of_a_million_chunks_is_refused() -> None:
+    png = encode("PNG")
+    with pytest.raises(Unreadable, match="too many chunks"):
+        photograph.read(png[:33] + chunk(b"prIv", b"") * 200_000 + png[33:])

@@ -1,0 +1,46 @@
+"""Pictures that Plitka writes say that they are sRGB, and are the same to the byte each time."""
+
+import io
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from plitka.images import photograph, png
+from plitka.images.jpeg import encode_jpeg
+from plitka.images.png import encode_png
+
+NOISE = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+
+
+def test_a_png_says_that_it_is_srgb_before_its_pixels(tmp_path: Path) -> None:
+    png.save(NOISE, tmp_path / "x.png", {"seed": 7})
+    content = (tmp_path / "x.png").read_bytes()
+    assert content == encode_png(NOISE, {"seed": 7})
+    assert content.index(b"\0\0\0\1sRGB\0") < content.index(b"IDAT")
+    read = photograph.load(tmp_path / "x.png")
+    assert np.array_equal(read.pixels, NOISE)
+    assert read.notes == ()
+
+
+def test_a_jpeg_has_the_profile_of_srgb_and_no_date() -> None:
+    content = encode_jpeg(NOISE, 90)
+    with Image.open(io.BytesIO(content)) as picture:
+        profile = picture.info["icc_profile"]
+        assert len(profile) < 1000
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        moved = ImageCms.profileToProfile(picture, opened, ImageCms.createProfile("sRGB"))
+        assert moved is not None
+        difference = np.asarray(moved).astype(int) - np.asarray(picture)
+    assert np.abs(difference).max() <= 1
+    assert ImageCms.getProfileDescription(opened).strip() == "sRGB"
+    read = photograph.read(content)
+    assert read.notes == ()
+    year = time.strftime("%Y").encode()
+    assert year not in content
+
+
+def test_equal_pictures_are_equal_files() -> None:
+    assert encode_jpeg(NOISE, 90) == encode_jpeg(NOISE.copy(), 90)
+    assert encode_png(NOISE, {"a": 1}) == encode_png(NOISE.copy(), {"a": 1})

@@ -1,0 +1,314 @@
+"""A server that cannot go on says so: folders, hanging workers, a stopped Cog, and the start."""
+
+import re
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+from plitka.serving import cogs_folders
+from plitka.serving.answers import Refusal
+from plitka.serving.outbox import COGS_FOLDERS
+from plitka.serving.probes import Progress, Work
+from tests.serving.stalling_predictor import COMPUTE, HANG
+from tests.support.recipes import TILE
+from tests.support.server import CogServer, cog_server
+
+ROOT = Path(__file__).resolve().parents[2]
+STALLING = Path(__file__).with_name("stalling_predictor.py")
+PROBES = ("/live", "/ready")
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[CogServer]:
+    """A gate before a predictor that hangs or computes for ever when it is asked to."""
+    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "1")
+    with cog_server(tmp_path, env, gate=True, stub=STALLING, arguments=arguments) as running:
+        yield running
+
+
+def place(answer: httpx.Response) -> list[str]:
+    found: list[str] = answer.json()["detail"][0]["loc"]
+    return found
+
+
+def wait_until(happens: Callable[[], bool], seconds: float = 60) -> None:
+    """Poll; fails if it has not happened after some time."""
+    CogServer.poll(happens, seconds)
+
+
+def test_the_gate_and_the_worker_know_the_same_folders_of_cog() -> None:
+    assert cogs_folders.COGS_FOLDERS == COGS_FOLDERS
+
+
+@pytest.fixture
+def blocked() -> Iterator[str]:
+    """The id of a prediction whose folder Cog cannot make: a file is in its place."""
+    file = COGS_FOLDERS / "blocked"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"")
+    yield file.name
+    file.unlink()
+
+
+def test_a_prediction_whose_folder_cannot_be_made_is_refused_before_cog_sees_it(
+    gate: CogServer, blocked: str
+) -> None:
+    body = {"input": {"params_json": TILE}}
+    answer = gate.client.put(f"/predictions/{blocked}", json=body)
+    assert (answer.status_code, place(answer)) == (503, ["server"])
+    assert f"{COGS_FOLDERS / blocked}" in answer.text
+    assert gate.health()["status"] == "READY"
+    assert gate.predict(TILE).json()["status"] == "succeeded"
+
+
+def test_probes_and_predictions_are_503_while_no_file_can_be_written_where_cog_will(
+    gate: CogServer,
+) -> None:
+    gate.process.rlimit(psutil.RLIMIT_FSIZE, (1, -1))  # no file of the gate's may grow
+    for path in PROBES:
+        answer = gate.client.get(path)
+        assert (answer.status_code, place(answer)) == (503, ["server"])
+        assert "cannot be written to (File too large)" in answer.text
+    answer = gate.request(TILE)
+    assert (answer.status_code, place(answer)) == (503, ["server"])
+    gate.process.rlimit(psutil.RLIMIT_FSIZE, (-1, -1))
+    assert [gate.client.get(path).status_code for path in PROBES] == [200, 200]
+    assert gate.predict(TILE).json()["status"] == "succeeded"
+
+
+def test_a_folder_is_made_and_what_is_tried_in_it_is_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "coglet" / "predictions"
+    cogs_folders.check_disk(folder)
+    assert list(folder.iterdir()) == []
+    for spoiled in (tmp_path / "coglet", folder, folder / "x"):
+        spoiled.parent.mkdir(exist_ok=True)
+        if spoiled.is_dir():
+            for inner in (folder, spoiled):
+                if inner.is_dir():
+                    inner.rmdir()
+        spoiled.write_bytes(b"")
+        with pytest.raises(Refusal, match="cannot be written to"):
+            cogs_folders.check_disk(folder / "x" if spoiled.name == "x" else folder)
+        spoiled.unlink()
+
+
+# A busy server that gets nothing done
+
+
+def live(gate: CogServer) -> httpx.Response:
+    return gate.client.get("/live")
+
+
+def test_a_worker_that_hangs_is_not_live_and_one_that_computes_is(gate: CogServer) -> None:
+    with ThreadPoolExecutor() as pool:
+        computing = pool.submit(gate.request, COMPUTE)
+        gate.wait_for("BUSY")
+        before = gate.worker().cpu_times().user
+        # Far more than the limit of one second, of which each is work.
+        try:
+            while gate.worker().cpu_times().user < before + 4:
+                assert live(gate).json() == {"status": "BUSY"}
+        finally:
+            gate.worker().kill()
+        assert computing.result().json()["status"] == "failed"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_a_worker_that_hangs_is_not_live_although_the_connection_is_kept(
+    gate: CogServer, accept: str
+) -> None:
+    def ask() -> int:
+        body = {"input": {"params_json": HANG}}
+        headers = {"Accept": accept}
+        return gate.client.post("/predictions", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(ask)
+        gate.wait_for("BUSY")
+        try:
+            wait_until(lambda: live(gate).status_code == 503)
+            answer = live(gate)
+            assert (answer.json()["status"], place(answer)) == ("BUSY", ["server"])
+            assert "without progress" in answer.text
+            assert gate.client.get("/ready").status_code == 503
+        finally:
+            gate.worker().kill()  # else the connection lasts for ever
+        assert asked.result() == 200
+
+
+def test_a_slot_that_cog_keeps_taken_after_its_answer_is_not_live(
+    gate: CogServer, blocked: str
+) -> None:
+    listening = re.search(r"Starting coglet server on ([\d.]+:\d+)", gate.log.read_text())
+    assert listening is not None
+    # Past the gate, as if the folder had been spoiled a moment after the gate looked.
+    url = f"http://{listening[1]}/predictions/{blocked}"
+    assert httpx.put(url, json={"input": {"params_json": TILE}}).json()["status"] == "failed"
+    assert gate.health()["status"] == "BUSY"
+    wait_until(lambda: live(gate).status_code == 503)
+    assert "without progress" in live(gate).text
+
+
+def test_progress_is_work_or_events_and_not_the_cost_of_probes() -> None:
+    def stall(works: list[Work], busy: bool = True) -> float | None:
+        progress = Progress(limit=600)
+        return [progress.find_stall(busy, work) for work in works][-1]
+
+    def run(step: float, cpu: float = 0, written: int = 0, passed: int = 0) -> list[Work]:
+        """2,000 seconds with a health check at each step; cpu and written are used at each."""
+        steps = range(int(2000 / step))
+        return [Work(step * n, passed * n, n, cpu * n, written * n) for n in steps]
+
+    assert stall(run(10)) == 1990
+    assert stall(run(10, cpu=0.01, written=6000)) == 1990, "probes as Kubernetes sends them"
+    assert stall(run(0.05, cpu=0.0015, written=6000)) is not None, "20 probes a second"
+    assert stall(run(0.05, cpu=0.05)) is None, "one core at work"
+    assert stall(run(10, cpu=0.5)) is None, "5% of a core"
+    assert stall(run(10, written=500_000)) is None, "a slow download"
+    assert stall(run(10, passed=1)) is None, "events of a stream"
+    assert stall(run(10), busy=False) is None
+    assert stall(run(10)[:61]) is None, "just the limit"
+    assert stall([Work(0, 0, 0, 50, 9_000), Work(601, 0, 1, 1, 0)]) == 601, "a process has ended"
+
+
+# A server that does not answer
+
+
+def test_while_cog_is_stopped_all_is_answered_in_time_and_afterwards_it_goes_on(
+    gate: CogServer,
+) -> None:
+    manifest = next(iter(yaml.safe_load_all((ROOT / "deploy" / "plitka.yaml").read_text())))
+    (container,) = manifest["spec"]["template"]["spec"]["containers"]
+    limits = [
+        container[probe]["timeoutSeconds"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    ]
+    asked = [("GET", path) for path in (*PROBES, "/health-check", "/", "/openapi.json")]
+    asked.append(("POST", "/predictions/x/cancel"))
+    (cog,) = gate.process.children()
+    cog.suspend()
+    try:
+        with ThreadPoolExecutor(len(asked)) as pool:
+            answers = list(pool.map(lambda a: gate.client.request(*a, timeout=min(limits)), asked))
+    finally:
+        cog.resume()
+    assert [answer.status_code for answer in answers] == [503, 503, 504, 504, 504, 504]
+    assert all(place(answer) == ["server"] for answer in answers)
+    assert [answer.json()["status"] for answer in answers[:2]] == ["UNREACHABLE"] * 2
+    assert gate.client.get("/live").status_code == 200
+    assert gate.predict(TILE).json()["status"] == "succeeded"
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process runs; not one that is only waited for."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_sigterm_ends_all_although_cog_is_stopped(gate: CogServer) -> None:
+    family = gate.family()
+    (cog,) = gate.process.children()
+    cog.suspend()
+    gate.process.terminate()
+    assert gate.process.wait(60) == 0
+    wait_until(lambda: not any(is_alive(process) for process in family))
+
+
+# The start
+
+
+def start(*arguments: str, files: int | None = None, **env: str) -> tuple[int, str]:
+    """Start the gate, which cannot; returns its status and what it says."""
+    limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
+    run = subprocess.run(
+        [sys.executable, "-m", "plitka.serving.gateway", *arguments],
+        cwd=ROOT,
+        env={"PATH": str(Path(sys.executable).parent), **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        preexec_fn=limit,
+    )
+    assert "Traceback" not in run.stderr
+    return run.returncode, run.stderr
+
+
+@pytest.mark.parametrize("files", [20, 64, 128, 255])
+def test_too_few_files_end_the_start_with_a_sentence(files: int) -> None:
+    status, said = start("--port", "0", files=files)
+    assert status == 1
+    assert f"a process may open {files} files here" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_low_limit_of_files_is_raised_where_that_is_allowed(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        with cog_server(
+            tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, arguments=("--port", "0")
+        ) as running:
+            assert running.process.rlimit(psutil.RLIMIT_NOFILE)[0] == min(hard, 4096)
+            assert running.worker().rlimit(psutil.RLIMIT_NOFILE)[0] == min(hard, 4096)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_port_that_is_taken_ends_the_start_with_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        status, said = start("--port", str(port))
+    assert status == 1
+    assert f"127.0.0.1:{port}: cannot listen there" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1", "no.such.host.invalid", "a..b", "300.1.1.1", "[::1]"]
+)
+def test_a_host_that_cannot_be_listened_on_ends_the_start_with_a_sentence(host: str) -> None:
+    status, said = start("--port", "0", "--host", host)
+    assert status == 1
+    assert f"{host}:0: cannot listen there" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--port", "65536"),
+        ("--port", "x"),
+        ("--port", "9" * 5000),
+        ("--port", "\u0663"),
+        ("--stalled-after", "0"),
+        ("--stalled-after", "nan"),
+        ("--stalled-after", "soon"),
+        ("--webhook-host", "http://hooks.example.com/"),
+        ("--webhook-host", "hooks.example.com:443"),
+    ],
+)
+def test_an_argument_that_is_not_allowed_is_told_what_is(arguments: tuple[str, str]) -> None:
+    status, said = start(*arguments)
+    assert status == 2
+    assert "allowed: " in said or "name the host alone" in said
+
+
+def test_cogs_server_that_ends_at_its_start_ends_the_gate_with_its_reason() -> None:
+    status, said = start("--port", "0")
+    assert status == 1
+    assert "COG_PREDICT_TYPE_STUB environment variable is not set" in said
+    assert said.splitlines()[-1].startswith("Cog's server ended with status 1; ")
