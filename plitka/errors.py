@@ -12,7 +12,16 @@ class WeightsError(EngineError):
     """A file that is missing or is not what it should be; the message says what to do."""
 
 
+_LONGEST_LINE = 300  # characters
+
+
 def extract_first_line(error: BaseException) -> str:
-    """The first line of a library's error, its type's name where it says nothing."""
+    """The first line of a library's error, its type's name where it says nothing.
+
+    Libraries quote what they read as it is: what cannot be printed becomes "?", and much is cut.
+    """
     lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    line = "".join(letter if letter.isprintable() else "?" for letter in lines[0])
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…"

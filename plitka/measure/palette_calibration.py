@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from plitka.color import cielab, palette
 from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name, quote
 from plitka.color.srgb import format_hex
 from plitka.images.photograph import Photograph
+from plitka.images.regular_file import write_name
 from plitka.measure import color_modes, segmentation
 from plitka.measure.photograph_folder import HIDDEN, OTHERS, TEXTS, list_photographs
 from plitka.measure.reading import MEMORY, Unread, use_one_thread, use_photograph
@@ -132,7 +133,7 @@ def calibrate(
 def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     """Write rows to a palette file; rows of other codes that are there already stay.
 
-    Raises PaletteError where the file is no text, and OSError where it cannot be written.
+    Raises PaletteError where the file is no text, or cannot be written; it then stays as it was.
     """
     old = palette.read_rows(file) if file.exists() else []
     codes = {row["code"] for row in rows}
@@ -145,8 +146,14 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
             table.writeheader()
             table.writerows(merged)
         fresh.replace(file)
+    except OSError as fault:
+        raise PaletteError(
+            f"{write_name(file)}: cannot be written ({fault.strerror or fault}); see that its"
+            " folder is there, may be written to, and has room"
+        ) from None
     finally:  # where it could not be written
-        fresh.unlink(missing_ok=True)
+        with suppress(OSError):
+            fresh.unlink()
 
 
 def _list_folders(folder: Path) -> ColorFolders:

@@ -16,9 +16,10 @@ from plitka.images.errors import PictureError
 _MIN_FREE = 64 * 2**20  # bytes on the disk; the folders that are kept have 30 MB at most
 _MAX_FOLDERS = 4  # folders of past predictions that may still be read by an upload
 _ROOT = re.compile(r"plitka-(\d+)-")
-# Cog's server makes two empty folders for each prediction, and never removes them.
 COGS_FOLDERS = Path("/tmp/coglet/predictions")
-_COGS_SECONDS = 60.0  # of age: a younger folder may be in the making
+"""Where Cog's server makes two empty folders for each prediction, and never removes them. Where it
+cannot make them, it fails the prediction and stays busy for good."""
+_COGS_SECONDS = 60.0  # since a folder was first seen: a younger one may be in the making
 
 
 class Outbox:
@@ -33,32 +34,38 @@ class Outbox:
         _remove_orphans()
         self._root = Path(tempfile.mkdtemp(prefix=f"plitka-{os.getpid()}-"))
         self._folders: list[Path] = []
+        self._cogs: dict[Path, float] = {}  # Cog's folders, and when each was first seen
 
     def open_folder(self) -> "Folder":
         """Open a folder for a new prediction, and remove the oldest beyond _MAX_FOLDERS."""
         while len(self._folders) >= _MAX_FOLDERS:
             shutil.rmtree(self._folders.pop(0), ignore_errors=True)
-        _remove_empty_folders(COGS_FOLDERS)
+        self._remove_cogs_folders()
         folder = Folder(self._root, secrets.token_hex(6))
         self._folders.append(folder.path)
         return folder
 
     def check(self) -> None:
-        """Raise PictureError if no more pictures can be written, or the disk is nearly full."""
-        try:
-            self._root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._root) as file:
-                file.write(bytes(4096))
-            free = shutil.disk_usage(self._root).free
-        except OSError as error:
-            raise PictureError(
-                f"{self._root}: cannot be written to ({error.strerror or error})"
-            ) from None
-        if free < _MIN_FREE:
-            raise PictureError(
-                f"{self._root}: {free >> 20} MiB of its disk are free, and {_MIN_FREE >> 20} are"
-                " needed; free some of it"
-            )
+        """Raise PictureError where no more pictures can be written, or a disk is nearly full.
+
+        That is where they are written, and where Cog makes its folders.
+        """
+        for folder in (self._root, COGS_FOLDERS):
+            _check_folder(folder)
+
+    def _remove_cogs_folders(self) -> None:
+        """Remove Cog's folders that were first seen _COGS_SECONDS ago and hold no file.
+
+        Their dates do not count: the system's clock may have been set since.
+        """
+        now = time.monotonic()
+        seen: dict[Path, float] = {}
+        with suppress(OSError):
+            for folder in COGS_FOLDERS.iterdir():
+                first = self._cogs.get(folder, now)
+                if now - first < _COGS_SECONDS or not _remove_empty(folder):
+                    seen[folder] = first
+        self._cogs = seen
 
 
 class Folder:
@@ -84,16 +91,34 @@ class Folder:
         return self.path / f"{kind}-{self.mark}.png"
 
 
-def _remove_empty_folders(root: Path) -> None:
-    """Remove the folders in `root` that are older than _COGS_SECONDS and hold no file."""
-    old = time.time() - _COGS_SECONDS
-    with suppress(OSError):
-        for folder in root.iterdir():
-            with suppress(OSError):
-                if folder.stat().st_mtime < old:
-                    for inner in folder.iterdir():
-                        inner.rmdir()
-                    folder.rmdir()
+def _check_folder(folder: Path) -> None:
+    """Raise PictureError where no file can be written in a folder, or its disk is nearly full."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise PictureError(
+            f"{folder}: cannot be written to ({error.strerror or error}); each prediction makes"
+            " files there, so see whose the folder is and that its disk has room"
+        ) from None
+    if free < _MIN_FREE:
+        raise PictureError(
+            f"{folder}: {free >> 20} MiB of its disk are free, and {_MIN_FREE >> 20} are needed;"
+            " free some of it"
+        )
+
+
+def _remove_empty(folder: Path) -> bool:
+    """Remove a folder and the folders in it; whether they held no file."""
+    try:
+        for inner in folder.iterdir():
+            inner.rmdir()
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _remove_orphans() -> None:

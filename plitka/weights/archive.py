@@ -5,7 +5,9 @@ of weights and their notes are unpacked, under their own relative paths so that 
 file stays beside it, up to a number of files and of bytes.
 """
 
+import errno
 import lzma
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -22,9 +24,12 @@ from plitka.weights.content import find_kind
 from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
 from plitka.weights.places import Folder, is_hidden, list_folder
+from plitka.weights.tar import open_tar
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
+_MOST_ENTRIES = 4 * MAX_FILES  # files and folders
+_MOST_DEPTH = 32  # folders in each other
 _CHUNK = 2**20
 _DAMAGED = (
     tarfile.TarError,
@@ -33,7 +38,13 @@ _DAMAGED = (
     lzma.LZMAError,
     EOFError,
     ValueError,
+    # Python's reader of zips looks for what is not there in some that are damaged.
+    IndexError,
+    KeyError,
+    OverflowError,
+    struct.error,
 )
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _KEPT = (*WEIGHTS_SUFFIXES, ".json")
 
 
@@ -61,9 +72,26 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
     elif _is_single(path):
         yield read_single_package(path, title)
     else:
-        with tempfile.TemporaryDirectory(prefix="plitka-weights-") as name:
-            passed_over = _unpack(path, title, Path(name))
-            yield find_package(_refuse_model(list_folder(Path(name), title, passed_over)))
+        with _open_temporary_folder(title) as folder:
+            passed_over = _unpack(path, title, folder)
+            yield find_package(_refuse_model(list_folder(folder, title, passed_over)))
+
+
+@contextmanager
+def _open_temporary_folder(title: str) -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="plitka-weights-")
+    except OSError as error:
+        raise _explain_no_room(title, error) from None
+    with folder as name:
+        yield Path(name)
+
+
+def _explain_no_room(title: str, error: OSError) -> WeightsError:
+    return WeightsError(
+        f"{title}: there is no place to unpack it ({error.strerror or error}); make room in the"
+        " folder for temporary files, or name another with TMPDIR"
+    )
 
 
 def _refuse_model(folder: Folder) -> Folder:
@@ -105,6 +133,8 @@ def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
             f"{title}: no such file or folder; give weights that are there"
         ) from None
     except (*_DAMAGED, OSError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise _explain_no_room(title, error) from None
         # An OSError's own text has the path of the temporary folder.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None
@@ -125,7 +155,7 @@ def _unpack_zip(path: Path, title: str, folder: Path) -> tuple[str, ...]:
 
 
 def _unpack_tar(path: Path, title: str, folder: Path) -> tuple[str, ...]:
-    with tarfile.open(path) as archive:
+    with open_tar(path) as archive:
         quota = _Quota(title)
         for entry in archive:
             plain = entry.isreg() or entry.isdir()
@@ -149,6 +179,7 @@ class _Quota:
     def __init__(self, title: str) -> None:
         self.passed_over: tuple[str, ...] = ()
         self._title = title
+        self._entries = 0
         self._files = 0
         self._claimed = 0  # bytes, as the archive says
         self._written = 0  # bytes
@@ -166,14 +197,23 @@ class _Quota:
                 f"{self._title}: {name!r} in it has unprintable characters; pack it again with"
                 " plain names"
             )
+        if len(parts) > _MOST_DEPTH:
+            raise WeightsError(
+                f"{self._title}: has {len(parts) - 1} folders in each other; pack it again with the"
+                " files in one"
+            )
+        if size < 0:
+            raise tarfile.ReadError("an entry of a negative size")
         if not plain:
             raise WeightsError(
                 f"{self._title}: {name!r} in it is a link or a device; nothing was loaded, pack the"
                 " files themselves"
             )
+        self._entries += 1
         self._files += not is_folder
         self._claimed += size
-        if self._files > MAX_FILES or self._claimed > MAX_BYTES:
+        too_many = self._files > MAX_FILES or self._entries > _MOST_ENTRIES
+        if too_many or self._claimed > MAX_BYTES:
             raise self._too_large_error()
 
     def keeps(self, name: str, is_folder: bool) -> bool:
@@ -199,11 +239,16 @@ class _Quota:
                 file.write(chunk)
 
     def read_to_end(self, stream: Any) -> None:
-        """Read what is left of a stream: a compressed one has its checksum at the end."""
+        """Read what is left of a stream, which is zeros: a compressed one ends with its checksum.
+
+        Raises tarfile.ReadError for anything else: the end was in the middle of what is there.
+        """
         while chunk := stream.read(_CHUNK):
             self._written += len(chunk)
             if self._written > MAX_BYTES:
                 raise self._too_large_error()
+            if chunk.strip(b"\0"):
+                raise tarfile.ReadError("an end, and more after it")
 
     def _too_large_error(self) -> WeightsError:
         return WeightsError(

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from plitka.weights.tar import open_tar
+
 Kind: TypeAlias = Literal["safetensors", "zip", "tar"]
 
 SUFFIXES: Mapping[Kind, tuple[str, ...]] = {
@@ -44,11 +46,16 @@ def find_kind(path: Path) -> Kind | None:
     if is_pickle(start):
         return None
     try:
-        if tarfile.is_tarfile(path):
+        with open_tar(path):
             return "tar"
     except (EOFError, ValueError, zlib.error, lzma.LZMAError):
         return None  # a compressed one that is damaged
-    return "zip" if zipfile.is_zipfile(path) else None
+    except tarfile.TarError:
+        pass  # none, but it may be a zip
+    try:
+        return "zip" if zipfile.is_zipfile(path) else None
+    except zipfile.BadZipFile:  # it says of itself that it is one of several
+        return None
 
 
 def is_pickle(start: bytes) -> bool:

@@ -27,6 +27,8 @@ WEIGHTS_SUFFIXES = (".safetensors", ".pti")
 
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
+_LONGEST_NAME = 1000  # characters of a tensor's name; trainers' longest have about 150
+
 
 @dataclass(frozen=True)
 class Header:
@@ -72,12 +74,27 @@ def read_header(path: Path, remedy: str, title: str | None = None) -> Header:
             slices = {name: tensors.get_slice(name) for name in names}
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             dtypes = {name: part.get_dtype() for name, part in slices.items()}
-            return Header(path, title, shapes, dtypes, tensors.metadata() or {})
+            metadata = tensors.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f"{title}: not a safetensors file, or a truncated or damaged one"
             f" ({extract_first_line(error)}); copy or download it again in that form"
         ) from None
+    refuse_odd_names(title, shapes)
+    return Header(path, title, shapes, dtypes, metadata)
+
+
+def refuse_odd_names(title: str, names: Iterable[str]) -> None:
+    """Raise WeightsError for names of tensors that cannot stand in a sentence; no trainer's are so.
+
+    title: what the sentence calls the file.
+    """
+    for name in names:
+        if not name.isprintable() or len(name) > _LONGEST_NAME:
+            raise WeightsError(
+                f"{title}: a tensor in it is named {name[:60]!r}, which is unprintable or longer"
+                f" than {_LONGEST_NAME} characters; download it again, or take another file"
+            )
 
 
 def _refuse_what_else_it_is(title: str, start: bytes) -> None:

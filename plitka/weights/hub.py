@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from plitka.errors import WeightsError, extract_first_line
-from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES, Header
+from plitka.weights.header import (
+    PICKLE_SUFFIXES,
+    WEIGHTS_SUFFIXES,
+    Header,
+    refuse_odd_names,
+)
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
@@ -129,6 +134,7 @@ def read_remote_header(repository: str, file: str, setting: str) -> Header:
         header = parse_safetensors_file_metadata(repository, file)
     except (OSError, httpx2.HTTPError, SafetensorsParsingError) as error:
         raise _explain_unread(repository, file, setting, error) from error
+    refuse_odd_names(f"{repository}/{file}", header.tensors)
     return Header(
         path=Path(file),
         title=f"{repository}/{file}",

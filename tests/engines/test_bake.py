@@ -1,6 +1,7 @@
 """Baked snapshots: the same tiles, nothing left to do at the start, and no doubt about damage."""
 
 import json
+import resource
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,31 @@ def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
     for angle in (45, 90):  # whose ControlNets were in single precision before they were baked
         one, other = (drawn(side, angle).astype(int) for side in (before, after))
         assert np.abs(one - other).max() <= 1
+
+
+def test_every_user_may_read_a_snapshot(baked: Path) -> None:
+    for path in (baked, *baked.rglob("*")):
+        assert path.stat().st_mode & 0o044 == 0o044, path
+
+
+def test_a_disk_that_takes_no_more_ends_baking_with_one_sentence_and_leaves_nothing(
+    unbaked: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _set(monkeypatch, unbaked)
+    capsys.readouterr()
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, most))  # no file may grow larger
+    try:
+        assert main.main(["bake", str(tmp_path / "snapshot")]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"{tmp_path / 'snapshot'}: cannot be written (")
+    assert "File too large" in last
+    assert not list(tmp_path.iterdir())
 
 
 def test_loading_a_snapshot_fuses_and_embeds_nothing(

@@ -254,3 +254,18 @@ def test_a_phrase_is_read_as_editors_save_it(
     photograph("OCHRE", {"sand": 100}, size=128)
     (tmp_path / "OCHRE" / "phrase.txt").write_text("warm ochre\r\n", encoding)
     assert [row["caption"] for row in calibrate(tmp_path, palette.load())] == ["warm ochre"]
+
+
+def test_a_palette_that_cannot_be_written_stays_as_it_was(
+    photograph: Photograph, tmp_path: Path
+) -> None:
+    photograph("RED", {"red": 100})
+    rows = calibrate(tmp_path, palette.load())
+    written = tmp_path / "ours.csv"
+    palette_calibration.write_palette(rows, written)
+    before = written.read_bytes()
+    (tmp_path / "ours.new").symlink_to("/dev/full")  # what writing to a full disk is
+    with pytest.raises(palette.PaletteError, match=r"ours\.csv: cannot be written \(No space left"):
+        palette_calibration.write_palette(rows, written)
+    assert written.read_bytes() == before
+    assert not (tmp_path / "ours.new").is_symlink()

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from plitka.images.errors import PictureError
 from plitka.serving import outbox
 from plitka.serving.outbox import Outbox
 from tests.conftest import StartServer
@@ -23,6 +24,7 @@ from tests.support.small_sdxl import SmallSdxl
 
 ROOT = Path(__file__).resolve().parents[2]
 FAULTY = Path(__file__).with_name("faulty_predictor.py")
+KILLED = Path(__file__).with_name("killed_predictor.py")
 
 
 def make(out: Path) -> subprocess.CompletedProcess[str]:
@@ -320,6 +322,29 @@ def test_a_worker_killed_at_work_fails_its_prediction_and_shows_in_health(
     assert server.request(TILE).status_code == 409
 
 
+def test_a_worker_killed_while_it_writes_leaves_no_picture_and_nothing_for_the_next_server(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    temporary, order = tmp_path / "temporary", tmp_path / "order"
+    for folder in (temporary, tmp_path / "server"):
+        folder.mkdir()
+    env = {"PLITKA_ENGINE": "render", "TMPDIR": str(temporary), "KILL": str(order)}
+    with cog_server(tmp_path / "server", env, stub=KILLED) as server:
+        before = succeeds(server)
+        whole = set(temporary.rglob("*.png"))
+        order.touch()
+        with server.stream(TILE) as events:
+            outcome = list(events)[-1].data
+        assert (outcome["status"], outcome["error"]) == ("failed", "Worker crashed")
+        assert not outcome.get("output")
+        assert set(temporary.rglob("*.png")) == whole
+        assert len(list(temporary.rglob("*.part"))) == 1
+        assert unhealthy(server)
+    again = start_server(PLITKA_ENGINE="render", TMPDIR=str(temporary))
+    assert not list(temporary.rglob("*.p*"))
+    assert succeeds(again) == before
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_sigterm_is_a_clean_exit_and_ends_the_worker(start_server: StartServer, busy: bool) -> None:
     server = start_server(PLITKA_ENGINE="render")
@@ -349,15 +374,38 @@ def test_what_a_killed_server_left_is_removed_by_the_next(
     assert not left.exists()
 
 
-def test_old_empty_folders_of_cogs_server_go_and_all_others_stay(
+def test_empty_folders_of_cogs_server_go_a_minute_after_they_were_seen_whatever_their_dates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "COGS_FOLDERS", tmp_path)
-    for name in ("old", "full", "young"):
+    def make_folder(name: str, dated: float) -> None:
         for inner in ("inputs", "outputs"):
             (tmp_path / name / inner).mkdir(parents=True)
+        os.utime(tmp_path / name, (dated, dated))  # the clock may have been set since
+
+    def left() -> list[str]:
+        return sorted(path.name for path in tmp_path.iterdir())
+
+    monkeypatch.setattr(outbox, "COGS_FOLDERS", tmp_path)
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    folders = Outbox()
+    for name, dated in (("past", 0), ("future", 4e9), ("full", 0)):
+        make_folder(name, dated)
     (tmp_path / "full" / "outputs" / "output.json").write_text("{}")
-    for name in ("old", "full"):
-        os.utime(tmp_path / name, (0, 0))
-    Outbox().open_folder()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "young"]
+    folders.open_folder()
+    assert left() == ["full", "future", "past"]
+    now += 30
+    make_folder("young", 0)
+    folders.open_folder()
+    now += 31
+    folders.open_folder()
+    assert left() == ["full", "young"]
+
+
+def test_health_tells_that_cog_cannot_make_its_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "coglet").write_bytes(b"")
+    monkeypatch.setattr(outbox, "COGS_FOLDERS", tmp_path / "coglet" / "predictions")
+    with pytest.raises(PictureError, match=r"coglet/predictions: cannot be written to \("):
+        Outbox().check()

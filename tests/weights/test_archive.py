@@ -1,6 +1,7 @@
 """`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
 
 import gzip
+import resource
 import tarfile
 import tempfile
 import zipfile
@@ -208,6 +209,68 @@ def test_an_archive_that_was_damaged_on_its_way_is_refused(tmp_path: Path) -> No
     whole = gzip.compress(as_tar(tmp_path / "c", {"lora.safetensors": noise}).read_bytes())
     compressed.write_bytes(whole[:9000] + b"\xff" * 3000 + whole[12000:])
     assert "cannot be unpacked" in refusal(compressed)
+
+
+def test_a_tar_whose_second_entry_is_damaged_is_refused_whole(tmp_path: Path) -> None:
+    whole = as_tar(tmp_path / "a", {"lora.safetensors": WHOLE_LORA, "b.pti": EMBEDDINGS})
+    content = whole.read_bytes()
+    second = content.index(b"b.pti")
+    for damaged in (
+        content[:second] + b"\xff" + content[second + 1 :],
+        content[:second] + bytes(512) + content[second + 512 :],  # which is how a tar ends
+        content[: second + 300],
+    ):
+        for packed in (damaged, gzip.compress(damaged)):
+            whole.write_bytes(packed)
+            assert "cannot be unpacked" in refusal(whole)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize("place", ["first", "second"])
+def test_more_headers_than_an_entry_has_are_refused_unread(
+    kind: bytes, place: str, tmp_path: Path
+) -> None:
+    entry = tarfile.TarInfo("lora.safetensors")
+    entry.size = len(WHOLE_LORA)
+    block = entry.tobuf() + WHOLE_LORA + bytes(-len(WHOLE_LORA) % 512)
+    first = b"" if place == "first" else block
+    entry.type, entry.size = kind, 0
+    many = entry.tobuf() * 2000
+    entry.size = 2**24
+    for headers in (many, entry.tobuf() + b"1" * 2**24):
+        path = tmp_path / "weights.tar.gz"
+        path.write_bytes(gzip.compress(first + headers + bytes(10240)))
+        said = refusal(path)
+        assert "a header that is too long" in said or "neither a folder nor a .tar" in said
+
+
+@ARCHIVERS
+def test_a_full_temporary_folder_is_told_from_a_damaged_archive(
+    pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(tmp_path / "weights", {"lora.safetensors": bytes(100_000)})
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, most))  # what a full disk is to a write
+    try:
+        said = refusal(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert "no place to unpack it (File too large); make room" in said
+    monkeypatch.setattr(tempfile, "tempdir", "/proc")
+    assert "no place to unpack it (" in refusal(path)
+
+
+@ARCHIVERS
+def test_folders_without_number_or_end_are_refused(pack: Pack, tmp_path: Path) -> None:
+    deep = "a/" * 700 + "lora.safetensors"
+    assert "700 folders in each other" in refusal(pack(tmp_path / "deep", {deep: WHOLE_LORA}))
+    path = tmp_path / "many.tar"
+    with tarfile.open(path, "w") as packed:
+        for number in range(5000):
+            entry = tarfile.TarInfo(f"{number}")
+            entry.type = tarfile.DIRTYPE
+            packed.addfile(entry)
+    assert "holds more than 1,000 files" in refusal(path)
 
 
 @ARCHIVERS

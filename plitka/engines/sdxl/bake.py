@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+from safetensors import SafetensorError
 
 from plitka import __version__
 from plitka.engines.sdxl import device, loading
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.memory_plan import compute_model_needs
-from plitka.errors import WeightsError
+from plitka.errors import WeightsError, extract_first_line
 from plitka.request.controlnet import ControlNetKind
 from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages
@@ -103,15 +104,29 @@ def _write_snapshot(
             _copy_turbo(weights.turbo, part / snapshot.TURBO)
         with stages("hash"):
             snapshot.write_manifest(part, _list_manifest_values(weights, controlnets))
-        part.chmod(0o755)
+        _let_all_read(part)
         part.replace(folder)  # an empty folder may be there, and is replaced
-    except OSError as error:
-        raise WeightsError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    except (OSError, SafetensorError) as error:  # the latter for want of room, too
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise WeightsError(
+            f"{folder}: cannot be written ({reason or extract_first_line(error)}); see that it may"
+            " be written to and that its disk has room"
+        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
     baked = snapshot.read_snapshot(folder)
     assert baked is not None
     return baked
+
+
+def _let_all_read(folder: Path) -> None:
+    """Let every user read a folder: the one who bakes is seldom the one who serves.
+
+    safetensors writes files for their owner alone.
+    """
+    folder.chmod(0o755)
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _write_models(folder: Path, pipe: Any) -> None:
