@@ -1,5 +1,6 @@
 """Repositories of the Hugging Face hub: which of their files are needed, cached or missing."""
 
+import errno
 import glob
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,10 @@ from plitka.weights.header import (
 )
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_OF_THE_CACHE = frozenset(  # what goes wrong with the folder that is written to
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+    | {errno.ENOENT, errno.ENOTDIR}
+)
 
 Wanted: TypeAlias = Mapping[str, str]
 """Folder in a repository -> stem of the weights in it; "" takes the folder's config alone."""
@@ -112,14 +117,18 @@ def find_source(text: str, setting: str, wanted: Wanted) -> Path | Remote:
 def fetch_remote(remote: Remote, setting: str) -> Path:
     """Fetch what is missing, with progress bars, and return the folder that holds all of it."""
     import httpx2  # what huggingface_hub speaks through, and some of its errors are
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     allowed = [glob.escape(name) for name in remote.files]
     try:
         return Path(snapshot_download(remote.repository, allow_patterns=allowed))
     except (OSError, httpx2.HTTPError) as error:
+        reason, remedy = extract_first_line(error), "try again"
+        if isinstance(error, OSError) and error.errno in _OF_THE_CACHE:
+            reason = error.strerror or reason
+            remedy = f"make room in {constants.HF_HUB_CACHE}, or name another folder with HF_HOME"
         raise WeightsError(
-            f"{remote.repository}: could not be fetched ({error}); try again, or set {setting} to"
+            f"{remote.repository}: could not be fetched ({reason}); {remedy}, or set {setting} to"
             " a folder"
         ) from error
 
