@@ -117,19 +117,27 @@ def find_source(text: str, setting: str, wanted: Wanted) -> Path | Remote:
 def fetch_remote(remote: Remote, setting: str) -> Path:
     """Fetch what is missing, with progress bars, and return the folder that holds all of it."""
     import httpx2  # what huggingface_hub speaks through, and some of its errors are
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
 
     allowed = [glob.escape(name) for name in remote.files]
     try:
         return Path(snapshot_download(remote.repository, allow_patterns=allowed))
     except (OSError, httpx2.HTTPError) as error:
-        reason, remedy = extract_first_line(error), "try again"
-        if isinstance(error, OSError) and error.errno in _OF_THE_CACHE:
-            reason = error.strerror or reason
-            remedy = f"make room in {constants.HF_HUB_CACHE}, or name another folder with HF_HOME"
+        _refuse_cache(remote.repository, error)
         raise WeightsError(
-            f"{remote.repository}: could not be fetched ({reason}); {remedy}, or set {setting} to"
-            " a folder"
+            f"{remote.repository}: could not be fetched ({extract_first_line(error)}); try again,"
+            f" or set {setting} to a folder"
+        ) from error
+
+
+def _refuse_cache(repository: str, error: Exception) -> None:
+    """Raise WeightsError where an error is not the hub's but of the folder it is written to."""
+    from huggingface_hub import constants
+
+    if isinstance(error, OSError) and error.errno in _OF_THE_CACHE:
+        raise WeightsError(
+            f"{repository}: cannot be kept in {constants.HF_HUB_CACHE} ({error.strerror}); make"
+            " room there, or name another folder with HF_HOME"
         ) from error
 
 
@@ -180,14 +188,15 @@ def _explain_unread(repository: str, file: str, setting: str, error: Exception) 
 def list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
     """List a repository's files: name -> (bytes, whether it is cached).
 
-    None where the hub does not answer.
+    None where the hub does not answer. Raises WeightsError for a cache that cannot be used.
     """
     import httpx2
     from huggingface_hub import snapshot_download
 
     try:
         files = snapshot_download(repository, dry_run=True)
-    except (OSError, httpx2.HTTPError):
+    except (OSError, httpx2.HTTPError) as error:
+        _refuse_cache(repository, error)
         return None
     return {file.filename: (file.file_size or 0, file.is_cached) for file in files}
 
