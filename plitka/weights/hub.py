@@ -1,5 +1,6 @@
 """Repositories of the Hugging Face hub: which of their files are needed, cached or missing."""
 
+import errno
 import glob
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,10 @@ from plitka.weights.header import (
 )
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_OF_THE_CACHE = frozenset(  # what goes wrong with the folder that is written to
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+    | {errno.ENOENT, errno.ENOTDIR}
+)
 
 Wanted: TypeAlias = Mapping[str, str]
 """Folder in a repository -> stem of the weights in it; "" takes the folder's config alone."""
@@ -118,9 +123,21 @@ def fetch_remote(remote: Remote, setting: str) -> Path:
     try:
         return Path(snapshot_download(remote.repository, allow_patterns=allowed))
     except (OSError, httpx2.HTTPError) as error:
+        _refuse_cache(remote.repository, error)
         raise WeightsError(
-            f"{remote.repository}: could not be fetched ({error}); try again, or set {setting} to"
-            " a folder"
+            f"{remote.repository}: could not be fetched ({extract_first_line(error)}); try again,"
+            f" or set {setting} to a folder"
+        ) from error
+
+
+def _refuse_cache(repository: str, error: Exception) -> None:
+    """Raise WeightsError where an error is not the hub's but of the folder it is written to."""
+    from huggingface_hub import constants
+
+    if isinstance(error, OSError) and error.errno in _OF_THE_CACHE:
+        raise WeightsError(
+            f"{repository}: cannot be kept in {constants.HF_HUB_CACHE} ({error.strerror}); make"
+            " room there, or name another folder with HF_HOME"
         ) from error
 
 
@@ -171,14 +188,15 @@ def _explain_unread(repository: str, file: str, setting: str, error: Exception) 
 def list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
     """List a repository's files: name -> (bytes, whether it is cached).
 
-    None where the hub does not answer.
+    None where the hub does not answer. Raises WeightsError for a cache that cannot be used.
     """
     import httpx2
     from huggingface_hub import snapshot_download
 
     try:
         files = snapshot_download(repository, dry_run=True)
-    except (OSError, httpx2.HTTPError):
+    except (OSError, httpx2.HTTPError) as error:
+        _refuse_cache(repository, error)
         return None
     return {file.filename: (file.file_size or 0, file.is_cached) for file in files}
 

@@ -228,3 +228,16 @@ def test_a_repository_of_another_kind_is_told_by_check_before_it_is_fetched(
     (fault,) = (line for line in run.stdout.splitlines() if sentence in line)
     assert fault.startswith("FAULT")
     assert repository in fault
+
+
+def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(
+    small_sdxl: SmallSdxl, repositories: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"no folder")
+    make = ["-m", "plitka", "make", "--color", "red=100", "--out", str(tmp_path / "tile")]
+    for cache in (tmp_path / "file", Path("/proc/cache")):
+        with hub(repositories) as published:
+            run = python(make, small_sdxl, cache, published.address, CONTROLNET_SOFTEDGE="none")
+        assert run.returncode == 1
+        assert f"cannot be kept in {cache} (" in run.stderr
+        assert "name another folder with HF_HOME" in run.stderr

@@ -56,7 +56,7 @@ def _specks(size: int, seed: int) -> Image:
 
 def _tile(size: int, seed: int) -> Image:
     names = {_NAMES[seed % len(_NAMES)]: 60.0, _NAMES[(seed + 3) % len(_NAMES)]: 40.0}
-    return render.render_picture(lay(asked(names, seed % 180, seed)), size)
+    return render.render_picture(lay(asked(names, seed % 180, seed)), max(size, 128))[:size, :size]
 
 
 _KINDS = (_noise, _flat, _extreme, _gradient, _checkers, _halves, _specks, _tile)
