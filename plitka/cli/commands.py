@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from plitka import __version__
 from plitka.cli.request_arguments import read_colors, read_request
 from plitka.cli.terminal import (
-    make_printable,
     print_json,
     print_json_line,
     print_line,
@@ -27,6 +26,7 @@ from plitka.color import palette
 from plitka.color.palette import Palette, PaletteError
 from plitka.engines import registry
 from plitka.errors import EngineError
+from plitka.printable import make_printable
 from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.prompt import DEFAULT_SUBJECT, DEFAULT_TRIGGER, Subject
@@ -121,14 +121,13 @@ def _load_photograph(file: Path) -> "Photograph":
     """Load a picture that is large enough to measure. Raises PictureError."""
     from plitka.images import photograph
     from plitka.images.errors import PictureError
-    from plitka.images.regular_file import write_name
     from plitka.measure.shares import TooSmall, check_size
 
     loaded = photograph.load(file)
     try:
         check_size(loaded.pixels)
     except TooSmall as why:
-        raise PictureError(f"{write_name(file)}: {why}") from None
+        raise PictureError(f"{make_printable(str(file))}: {why}") from None
     return loaded
 
 

@@ -17,10 +17,11 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from plitka.cli.terminal import make_printable, open_console
+from plitka.cli.terminal import open_console
 from plitka.color.palette import Color
 from plitka.measure.caption_audit import Finding
 from plitka.measure.shares import Measurement
+from plitka.printable import make_printable
 from plitka.request.recipe import Recipe
 
 INTERVALS = "In brackets: the percentages between which the true share lies in 9 of 10 cases."

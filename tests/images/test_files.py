@@ -28,11 +28,11 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> N
     (tmp_path / "link.jpg").symlink_to("pipe.jpg")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket.jpg"))
-        assert refusal(tmp_path / "socket.jpg").endswith("socket.jpg: is a socket, no picture")
-    assert refusal(tmp_path / "pipe.jpg").endswith("pipe.jpg: is a pipe, no picture")
-    assert refusal(tmp_path / "link.jpg").endswith("link.jpg: is a pipe, no picture")
-    assert refusal(tmp_path / "WHITE.jpg").endswith("WHITE.jpg: is a folder, no picture")
-    assert refusal(Path("/dev/zero")) == "/dev/zero: is a device, no picture"
+        assert refusal(tmp_path / "socket.jpg").endswith("socket.jpg: is a socket, not a file")
+    assert refusal(tmp_path / "pipe.jpg").endswith("pipe.jpg: is a pipe, not a file")
+    assert refusal(tmp_path / "link.jpg").endswith("link.jpg: is a pipe, not a file")
+    assert refusal(tmp_path / "WHITE.jpg").endswith("WHITE.jpg: is a folder, not a file")
+    assert refusal(Path("/dev/zero")) == "/dev/zero: is a device, not a file"
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
