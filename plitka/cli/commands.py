@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plitka import __version__
+from plitka import __version__, whole_file
 from plitka.cli.request_arguments import read_colors, read_request
 from plitka.cli.terminal import (
     print_json,
@@ -56,6 +56,8 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
         _refuse_weights(options, settings, "the render engine reads none")
     engine = registry.load_engine(name, lambda: settings.sdxl, options.weights)
     options.out.mkdir(parents=True, exist_ok=True)
+    for kind in PICTURE_SIZES:
+        whole_file.check_target(options.out / f"{kind}.png")
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
     pictures: Iterator[Picture] = pipeline.make(recipe, engine, settings.options.overlap)
@@ -161,6 +163,7 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
+    whole_file.check_target(options.out)
     layout = lay(recipe)
     loaded = _load_photograph(options.image)
     matched = match(_crop_square(loaded.pixels), layout)
@@ -237,6 +240,7 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Sampled
 
     out = options.out or settings.palette_file or palette.OWN_FILE
+    whole_file.check_target(out)
     account = calibration_report.Account()
 
     def sum_up(written: Path | None) -> None:

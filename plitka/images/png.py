@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from plitka import __version__
+from plitka import __version__, whole_file
 from plitka.images import png_chunks
 from plitka.images.errors import PictureError, Unreadable
-from plitka.printable import make_printable
 
 TEXT_KEY = "plitka"
 """Keyword of the PNG text chunk that holds the record, as JSON."""
@@ -51,21 +49,12 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
     """Write a PNG file, whole or not at all.
 
     image: (height, width, 3) RGB, 0 to 255. record: goes into the text chunk, as JSON. Raises
-    PictureError if it cannot be written; then no part of it is left.
+    PictureError if it cannot be written; then all is as it was.
     """
-    part = path.with_suffix(".part")
     try:
-        part.write_bytes(encode_png(image, record))
-        part.replace(path)
-    except OSError as error:
-        name, why = make_printable(str(path)), error.strerror or error
-        raise PictureError(
-            f"{name}: cannot be written ({why}); see that its folder is there, may be written to,"
-            " and has room for a few megabytes"
-        ) from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
+        whole_file.write(path, encode_png(image, record))
+    except whole_file.Unwritable as why:
+        raise PictureError(str(why)) from None
 
 
 def encode_png(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:

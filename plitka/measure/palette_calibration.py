@@ -5,11 +5,12 @@ code is new and its phrase is not simply the code in lower case.
 """
 
 import csv
+import io
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from plitka import whole_file
 from plitka.arrays import Floats
 from plitka.color import cielab, palette
 from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name, quote
@@ -27,7 +29,6 @@ from plitka.measure.photograph_folder import HIDDEN, OTHERS, TEXTS, list_photogr
 from plitka.measure.reading import MEMORY, Unread, use_one_thread, use_photograph
 from plitka.measure.shares import check_size, scale_for_measuring
 from plitka.measure.text_file import TextError, read_text
-from plitka.printable import make_printable
 from plitka.runtime.processes import Work, do_jobs
 
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
@@ -135,25 +136,24 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
 
     Raises PaletteError where the file is no text, or cannot be written; it then stays as it was.
     """
+    try:
+        whole_file.check_target(file)  # a pipe would be waited for as it is read
+        whole_file.write(file, _merge_rows(rows, file).encode())
+    except whole_file.Unwritable as why:
+        raise PaletteError(str(why)) from None
+
+
+def _merge_rows(rows: Sequence[Mapping[str, str]], file: Path) -> str:
+    """Merge rows into those of a palette file, if it is there, as the text of the new one."""
     old = palette.read_rows(file) if file.exists() else []
     codes = {row["code"] for row in rows}
     merged = [*(row for row in old if row["code"] not in codes), *rows]
-    fresh = file.with_suffix(".new")
-    try:
-        with fresh.open("w", encoding="utf-8", newline="") as out:
-            out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
-            table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
-            table.writeheader()
-            table.writerows(merged)
-        fresh.replace(file)
-    except OSError as fault:
-        raise PaletteError(
-            f"{make_printable(str(file))}: cannot be written ({fault.strerror or fault}); see that"
-            " its folder is there, may be written to, and has room"
-        ) from None
-    finally:  # where it could not be written
-        with suppress(OSError):
-            fresh.unlink()
+    out = io.StringIO()
+    out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
+    table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    table.writeheader()
+    table.writerows(merged)
+    return out.getvalue()
 
 
 def _list_folders(folder: Path) -> ColorFolders:

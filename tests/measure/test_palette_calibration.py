@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -264,8 +265,12 @@ def test_a_palette_that_cannot_be_written_stays_as_it_was(
     written = tmp_path / "ours.csv"
     palette_calibration.write_palette(rows, written)
     before = written.read_bytes()
-    (tmp_path / "ours.new").symlink_to("/dev/full")  # what writing to a full disk is
-    with pytest.raises(palette.PaletteError, match=r"ours\.csv: cannot be written \(No space left"):
-        palette_calibration.write_palette(rows, written)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # in the middle, as a full disk
+    try:
+        with pytest.raises(palette.PaletteError, match=r"ours\.csv: cannot be written \(File too"):
+            palette_calibration.write_palette(rows, written)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert written.read_bytes() == before
-    assert not (tmp_path / "ours.new").is_symlink()
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["ours.csv"]
