@@ -64,11 +64,16 @@ _COSTS = {"seconds", "peak_memory_mb", "memory", "process_mb", "available_mb"}
 
 @dataclass(frozen=True)
 class _Run:
-    """One command. name: for the report. environment: variables on top of the caller's."""
+    """One command.
+
+    name: for the report. environment: variables on top of the caller's. any_order: whether the
+    lines that it prints may come in any order.
+    """
 
     name: str
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
+    any_order: bool = False
 
 
 def _list_runs(photos: Path | None, model: dict[str, str] | None) -> Iterator[_Run]:
@@ -123,7 +128,7 @@ def _list_runs(photos: Path | None, model: dict[str, str] | None) -> Iterator[_R
             f"measure {number}",
             ("measure", str(photo), "--colors", "red,blue,black,white", "--json"),
         )
-    yield _Run("audit", ("audit", str(photos), "--json"))
+    yield _Run("audit", ("audit", str(photos), "--json"), any_order=True)
 
 
 def _execute(run: _Run, checkout: Path, folder: Path) -> dict[str, object]:
@@ -138,6 +143,8 @@ def _execute(run: _Run, checkout: Path, folder: Path) -> dict[str, object]:
     files = {f.relative_to(work).as_posix(): f.read_bytes() for f in work.rglob("*") if f.is_file()}
     texts = (text.replace(str(checkout), "CHECKOUT") for text in (process.stdout, process.stderr))
     output, errors = map(_remove_costs, texts)
+    if run.any_order:
+        output = "\n".join(sorted(output.splitlines()))
     return {"exit code": process.returncode, "output": output, "errors": errors, **files}
 
 

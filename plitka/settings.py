@@ -109,7 +109,7 @@ class Settings:
             backend=self.variables.get(PHOTOGRAPHER, "").strip() or "sdxl",
             token=self.variables.get(PHOTOGRAPHER_TOKEN, "").strip() or None,
             replicate_token=self.variables.get(REPLICATE_TOKEN, "").strip(),
-            replicate_address=self.variables.get(REPLICATE_ADDRESS) or None,
+            replicate_address=self.variables.get(REPLICATE_ADDRESS, "").strip() or None,
         )
 
     @property
@@ -262,9 +262,14 @@ VARIABLES = (
         "`sdxl`, address, or `replicate:OWNER/DEPLOYMENT`",
         "sdxl",
         "Who makes the designer's photographs: this process, a Cog server, or a deployment on "
-        "Replicate.",
+        "Replicate. An address has scheme, host, port and path, and perhaps a user.",
     ),
-    Variable(PHOTOGRAPHER_TOKEN, "token", "none", "Bearer token for that Cog server."),
+    Variable(
+        PHOTOGRAPHER_TOKEN,
+        "token",
+        "none",
+        "Bearer token for that Cog server; not beside a user in its address.",
+    ),
     Variable(REPLICATE_TOKEN, "token", "none", "Replicate's API token, for such a deployment."),
     Variable(
         REPLICATE_ADDRESS,
@@ -303,9 +308,10 @@ that is not there. This page is written by `python -m plitka.settings`.
 |---|---|---|---|"""
 
 _FOOT = """\
-Values of variables whose names end in TOKEN, SECRET, PASSWORD, API_KEY or CREDENTIALS never reach
-the log. `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are read by the hub's own client, `TMPDIR` by
-Python: it says where the pictures of predictions are kept until they are read."""
+Values of variables whose names end in TOKEN, SECRET, PASSWORD, PASSPHRASE, CREDENTIALS, or in KEY
+after API, ACCESS, SECRET or PRIVATE, never reach the log if they have 6 characters or more; nor do
+passwords in addresses. `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are read by the hub's own client,
+`TMPDIR` by Python: it says where the pictures of predictions are kept until they are read."""
 
 
 if __name__ == "__main__":

@@ -34,9 +34,10 @@ ARROWS = {
     "request": {"color"},
     "weights": {"runtime", "errors"},
     "color": {"arrays"},
-    "images": set(),
+    "images": {"printable"},
     "runtime": set(),
     "errors": set(),
+    "printable": set(),
     "arrays": set(),
 }
 HEAVY = {"torch", "diffusers", "transformers", "accelerate", "peft", "safetensors.torch"}

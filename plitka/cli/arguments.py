@@ -7,8 +7,8 @@ from typing import NoReturn, TypeAlias
 
 from plitka import __version__
 from plitka.cli import commands
-from plitka.cli.terminal import make_printable
 from plitka.engines import registry
+from plitka.printable import make_printable
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
 

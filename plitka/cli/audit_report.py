@@ -8,7 +8,7 @@ from typing import Any
 from plitka.cli import tables
 from plitka.cli.terminal import print_line
 from plitka.measure.caption_audit import Finding
-from plitka.measure.description import name_groups, name_intervals, name_shares, tell_notes
+from plitka.measure.description import name_groups, name_intervals, name_shares
 from plitka.measure.photograph_folder import FOLDERS, HIDDEN, LINKS, OTHERS, TEXTS
 
 _VERDICTS = ("true", "lies", "unread")
@@ -56,7 +56,8 @@ def write_finding(finding: Finding, folder: Path) -> dict[str, Any]:
         value["intervals"] = name_intervals(finding.measured, codes)
         value["groups"] = name_groups(finding.measured, codes)
         value["total_variation"] = round(finding.total_variation, 5)
-    return value | tell_notes(finding.notes)
+        value["notes"] = finding.notes
+    return value
 
 
 def write_summary(tally: Tally, total: int, passed_over: Mapping[str, int]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import Any
 from plitka.cli import tables
 from plitka.cli.audit_report import write_passed_over
 from plitka.cli.terminal import print_line
-from plitka.measure.description import tell_notes
 from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Measured, Sampled
 
 
@@ -38,7 +37,7 @@ def write_event(event: Sampled | LeftOut, folder: Path) -> dict[str, Any]:
     """
     name = str(event.file.relative_to(folder))
     if isinstance(event, Sampled):
-        return {"file": name, "verdict": "measured", "reason": "", **tell_notes(event.notes)}
+        return {"file": name, "verdict": "measured", "reason": "", "notes": event.notes}
     return {"file": name, "verdict": "left out", "reason": event.reason}
 
 

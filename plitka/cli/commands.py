@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from plitka import __version__
 from plitka.cli.request_arguments import read_colors, read_request
 from plitka.cli.terminal import (
-    make_printable,
     print_json,
     print_json_line,
     print_line,
@@ -27,6 +26,7 @@ from plitka.color import palette
 from plitka.color.palette import Palette, PaletteError
 from plitka.engines import registry
 from plitka.errors import EngineError
+from plitka.printable import make_printable
 from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.prompt import DEFAULT_SUBJECT, DEFAULT_TRIGGER, Subject
@@ -103,7 +103,6 @@ def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     """Measure the shares of colours on a picture, and print them."""
     from plitka.cli import tables
-    from plitka.measure.description import tell_notes
     from plitka.measure.shares import measure
 
     colors, requested = read_colors(options.colors, _load_palette(settings))
@@ -111,7 +110,7 @@ def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     measured = measure(loaded.pixels, list(colors.values()))
     if options.json:
         value = _measurement_as_json(measured, list(colors), requested)
-        print_json({**value, **tell_notes(loaded.notes)})
+        print_json({**value, "notes": loaded.notes})
         return
     table = tables.tabulate_measurement(colors, measured, requested)
     tables.show(table, tables.INTERVALS, tables.write_rest(measured))
@@ -122,14 +121,13 @@ def _load_photograph(file: Path) -> "Photograph":
     """Load a picture that is large enough to measure. Raises PictureError."""
     from plitka.images import photograph
     from plitka.images.errors import PictureError
-    from plitka.images.regular_file import write_name
     from plitka.measure.shares import TooSmall, check_size
 
     loaded = photograph.load(file)
     try:
         check_size(loaded.pixels)
     except TooSmall as why:
-        raise PictureError(f"{write_name(file)}: {why}") from None
+        raise PictureError(f"{make_printable(str(file))}: {why}") from None
     return loaded
 
 
@@ -159,7 +157,6 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import tables
     from plitka.images import png
     from plitka.matching.match import match
-    from plitka.measure.description import tell_notes
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
@@ -176,7 +173,7 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     record = {"version": __version__, "request": recipe.request(), **measured}
     png.save(matched.image, options.out, record)
     if options.json:
-        told = {"picture": str(options.out), "seed": recipe.seed, **tell_notes(loaded.notes)}
+        told = {"picture": str(options.out), "seed": recipe.seed, "notes": loaded.notes}
         print_json({**told, **measured})
         return
     tables.show(tables.tabulate_match(recipe, before, after), tables.INTERVALS)

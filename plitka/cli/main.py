@@ -5,9 +5,10 @@ import sys
 from collections.abc import Sequence
 
 from plitka.cli.arguments import build_parser
-from plitka.cli.terminal import make_printable, print_error, write_what_fits
+from plitka.cli.terminal import print_error, write_what_fits
 from plitka.color.palette import PaletteError, UnknownColor
 from plitka.errors import EngineError
+from plitka.printable import make_printable
 from plitka.request.recipe import RecipeError
 from plitka.runtime import logs
 from plitka.settings import read_settings

@@ -8,18 +8,20 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich import box
 from rich.console import Console, RenderableType
 from rich.padding import Padding
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from plitka.cli.terminal import make_printable, open_console
+from plitka.cli.terminal import open_console
 from plitka.color.palette import Color
 from plitka.measure.caption_audit import Finding
 from plitka.measure.shares import Measurement
+from plitka.printable import make_printable
 from plitka.request.recipe import Recipe
 
 INTERVALS = "In brackets: the percentages between which the true share lies in 9 of 10 cases."
@@ -27,7 +29,7 @@ INTERVALS = "In brackets: the percentages between which the true share lies in 9
 
 
 _AUDIT_COLUMNS = ("Photograph", "Captioned", "Measured", "Off by", "Verdict")
-_AUDIT_MARGINS = 9  # columns of a terminal between those
+_AUDIT_MARGINS = 10  # columns of a terminal between those
 _NARROW = 80  # columns; a narrower terminal's captions are folded
 _LEAST_CAPTIONED, _MOST_CAPTIONED = 12, 18
 _NAME_OF_REST = 4 / 7  # of the width that figures leave; the verdict has what then remains
@@ -173,7 +175,10 @@ class AuditTable:
 
     def begin(self) -> None:
         """Print the headings."""
-        self._console.print("", self._make_table(), sep="\n")
+        self._console.print()
+        self._print_row(Text(title, style="bold") for title in _AUDIT_COLUMNS)
+        line = "-" if self._console.options.ascii_only else "─"
+        self._console.print(Rule(style="", characters=line))
 
     def add(self, finding: Finding) -> None:
         """Print the row of one photograph."""
@@ -184,19 +189,17 @@ class AuditTable:
             figures = _Figures.take(finding.measured)
             measured = "\n".join(map(figures.write_share, range(len(parts))))
             off = _format_percent(finding.total_variation)
-        table = self._make_table()
-        table.show_header = False
         name = _write(str(finding.file.relative_to(self._folder)))
-        table.add_row(name, Text(captioned), measured, off, _write(_write_verdict(finding)))
-        self._console.print(table)
+        verdict = _write(_write_verdict(finding))
+        self._print_row([name, Text(captioned), Text(measured), Text(off), verdict])
 
-    def _make_table(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    def _print_row(self, cells: Iterable[RenderableType]) -> None:
+        table = Table.grid(padding=(0, 2, 0, 0))
         for title, width in zip(_AUDIT_COLUMNS, self._widths, strict=True):
             right = title in ("Measured", "Off by")
-            justify: Literal["left", "right"] = "right" if right else "left"
-            table.add_column(title, width=width, justify=justify, overflow="fold")
-        return table
+            table.add_column(width=width, justify="right" if right else "left", overflow="fold")
+        table.add_row(*cells)
+        self._console.print(table)
 
 
 def _write_verdict(finding: Finding) -> str:

@@ -12,22 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from plitka.printable import make_printable
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-_FIRST_BYTE, _LAST_BYTE = 0xDC80, 0xDCFF  # as which Python has the bytes of names that are no UTF-8
-
-
-def make_printable(text: str) -> str:
-    """Write everything on one line that a terminal can show, and the rest of it as escapes."""
-    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
-
-
-def _escape(letter: str) -> str:
-    code = ord(letter)
-    if _FIRST_BYTE <= code <= _LAST_BYTE:
-        return f"\\x{code - 0xDC00:02x}"
-    return letter.encode("unicode_escape").decode("ascii")
 
 
 def write_what_fits() -> None:

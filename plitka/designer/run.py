@@ -29,9 +29,12 @@ def run(settings: Settings, weights: Path | str | None, port: int, show: bool) -
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         config = uvicorn.Config(
             server.make_app(backend, colors),
+            http="h11",
             lifespan="off",
             ws="none",
+            log_config=None,  # by our own log, which hides secrets
             log_level="warning",
+            proxy_headers=False,  # whoever can send them is no proxy
             server_header=False,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )

@@ -15,14 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, create_memory_object_stream, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from plitka import __version__
 from plitka.color.mix import MAX_COLORS
@@ -43,6 +43,7 @@ from plitka.runtime.background import Cancelled
 PAGE = Path(__file__).parent / "page"
 
 _THREADS = 3  # that draw at once; OpenCV spreads each picture over all processors
+_LINES_AHEAD = 4  # of a photograph, of up to 43 MB each, that wait for a page that reads slowly
 _ROOM_QUALITY = 92
 _CACHE_FOR_A_DAY = {"Cache-Control": "max-age=86400"}
 _REVALIDATE = {"Cache-Control": "no-cache"}  # asked for each time, sent when changed
@@ -51,13 +52,13 @@ log = logging.getLogger("plitka")
 T = TypeVar("T")
 
 
-def make_app(backend: Backend, palette: Palette) -> Starlette:
+def make_app(backend: Backend, palette: Palette) -> ASGIApp:
     """Make the server, as an ASGI application.
 
     backend: makes the photographs. palette: the named colours.
     """
     handlers = _Handlers(backend, palette)
-    return Starlette(
+    pages = Starlette(
         routes=[
             Route("/", _send_page),
             Route("/start", handlers.send_start),
@@ -70,7 +71,6 @@ def make_app(backend: Backend, palette: Palette) -> Starlette:
             Route("/photograph", handlers.photograph, methods=["POST"]),
             Mount("/page", _PageFiles(directory=PAGE)),
         ],
-        middleware=[Middleware(OwnPagesOnly)],
         exception_handlers={
             Fault: _answer_fault,
             RecipeError: _answer_recipe_error,
@@ -80,6 +80,8 @@ def make_app(backend: Backend, palette: Palette) -> Starlette:
             Exception: _answer_unexpected,
         },
     )
+    pages.router.redirect_slashes = False
+    return OwnPagesOnly(pages)
 
 
 class _PageFiles(StaticFiles):
@@ -172,7 +174,7 @@ class _Handlers:
         """The room as JPEG, its floor laid with the tile of a recipe or of a photograph's PNG."""
         if request.headers.get("content-type") == "image/png":
             png = await read_body(request, MAX_PNG_BYTES)
-            recipe = png_recipe.read_recipe(png, self._palette)
+            recipe = draw_seed(png_recipe.read_recipe(png, self._palette))
             jpeg = await self._run_in_thread(request, lambda _: _encode_room(png, recipe))
         else:
             recipe = await self._parse_body(request)
@@ -245,24 +247,26 @@ async def _stream_lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:
     The backend works in a task of its own: it has to tell its server that it cancels, and the
     response to a page that has gone may not wait for anything any more.
     """
-    lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+    told, lines = create_memory_object_stream[bytes](_LINES_AHEAD)
 
     async def write_events() -> None:
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    lines.put_nowait(_encode_line(_event_as_json(event)))
-        except Fault as fault:
-            log.warning("photograph: %s", fault)
-            lines.put_nowait(_encode_line(fault.as_json()))
+        async with told:
+            try:
+                async with aclosing(events):
+                    async for event in events:
+                        await told.send(_encode_line(_event_as_json(event)))
+            except Fault as fault:
+                log.warning("photograph: %s", " ".join(str(fault).split()))
+                await told.send(_encode_line(fault.as_json()))
 
     task = asyncio.create_task(write_events())
     _TASKS.add(task)
     task.add_done_callback(_TASKS.discard)
-    task.add_done_callback(lambda _: lines.put_nowait(None))
     try:
-        while (line := await lines.get()) is not None:
-            yield line
+        async with lines:
+            async for line in lines:
+                yield line
+        await asyncio.wait([task])
         if (error := task.exception()) is not None:
             log.error("photograph", exc_info=error)
             yield _encode_line(Fault("server_broken", type(error).__name__).as_json())
@@ -300,7 +304,9 @@ async def _answer_recipe_error(request: Request, error: Exception) -> Response:
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return await _answer_fault(request, Fault("no_such_page", status=error.status_code))
+    response = await _answer_fault(request, Fault("no_such_page", status=error.status_code))
+    response.headers.update(error.headers or {})  # Allow, of a method that is not
+    return response
 
 
 async def _answer_nobody(_request: Request, _error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Recipe -> texts to paste that make the same tile elsewhere: JSON, commands, a Python script."""
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -40,7 +41,7 @@ def write_snippets(recipe: Recipe, palette: Palette) -> dict[str, str]:
     The recipe's seed must be drawn already, so that all make the same tile.
     """
     request = write_request(recipe, palette)
-    params_json = json.dumps(request, ensure_ascii=False)
+    params_json = _dump(request)
     tile = {"params_json": params_json}
     return {
         "params_json": params_json,
@@ -92,7 +93,22 @@ def _shorten(number: float) -> float | int:
 
 
 def _quote_body(body: dict[str, object]) -> str:
-    return shlex.quote(json.dumps(body, ensure_ascii=False))
+    return shlex.quote(_dump(body))
+
+
+def _dump(value: dict[str, object]) -> str:
+    """Write JSON whose characters can all be seen.
+
+    A terminal takes others for keys: the delete character, when pasted, would take away the
+    quotation mark before it, and what follows would run.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return re.sub(r"[^ -~]", _escape_unseen, text)
+
+
+def _escape_unseen(match: re.Match[str]) -> str:
+    char = match[0]
+    return char if char.isprintable() else json.dumps(char)[1:-1]
 
 
 def _write_literal(request: dict[str, object]) -> str:

@@ -85,8 +85,11 @@ def decode(content: bytes, kind: Format) -> Decoded:
     with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         decoded = _DECODERS.get(kind, _decode_other)(content, kind)
+    warned = [str(warning.message) for warning in caught]
     if kind == "TIFF":
-        _check_tags([str(warning.message) for warning in caught])
+        _check_tags(warned)
+    elif any(map(_tells_of_a_cut, warned)):
+        decoded = replace(decoded, exif=replace(decoded.exif, damaged=True))
     return decoded
 
 
@@ -98,10 +101,7 @@ def _decode_png(content: bytes, kind: Format) -> Decoded:
         raise Unreadable("has a transparent colour in 16 bits a channel, which is not read")
     exif = Exif()
     if b"eXIf" in parts.colors:
-        with _refuse_damage(kind):
-            tags = Image.Exif()
-            tags.load(parts.colors[b"eXIf"])
-            exif = read_exif(tags)
+        exif = _read_exif(lambda: _parse_exif(parts.colors[b"eXIf"]))
     profile = color_statements.read_png(parts.colors)
     picture = _load(lambda: Image.open(io.BytesIO(parts.picture), formats=["PNG"]), kind)
     return Decoded(picture, exif, profile, _note(header.bits, _FIRST if parts.animated else ""))
@@ -117,8 +117,7 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
     profile = color_statements.read_heif(primary.info.get("icc_profile"), stated)
     _check_size(*primary.size)
     picture = _load(primary.to_pillow, kind)
-    with _refuse_damage(kind):
-        exif = replace(read_exif(picture.getexif()), orientation=1)
+    exif = replace(_read_exif(lambda: _take_exif(picture)), orientation=1)
     notes = _note(stated.bits, _MAIN if len(pictures) > 1 else "")
     return Decoded(picture, exif, profile, notes)
 
@@ -129,7 +128,7 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
         picture = Image.open(io.BytesIO(content), formats=["TIFF"])
         if not isinstance(picture, TiffImagePlugin.TiffImageFile):
             raise Unreadable("is damaged")
-        exif = read_exif(picture.getexif())
+        exif = _read_exif(picture.getexif)
         tags = dict(picture.tag_v2)
         bits = tags.get(_BITS, (1,))
         depth = max(bits) if isinstance(bits, tuple) else int(bits)
@@ -152,7 +151,7 @@ def _decode_other(content: bytes, kind: Format) -> Decoded:
         check_scans(content)
     with _refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
-        exif = read_exif(picture.getexif())
+        exif = _read_exif(lambda: _take_exif(picture))
         several = bool(getattr(picture, "is_animated", False))
     stated = read_boxes(content) if kind == "AVIF" else Stated()
     if kind == "JPEG":
@@ -240,10 +239,37 @@ def _check_tags(warned: list[str]) -> None:
     """Raise Unreadable where Pillow passed over tags that say what the pixels are."""
     for message in warned:
         lost = _LOST_TAG.search(message)
-        if "offset too large" in message or ("but only got" in message and not lost):
+        if "offset too large" in message or _tells_of_a_cut(message):
             raise Unreadable("is cut off or damaged (TIFF)")
         if lost and int(lost[1]) in color_statements.TIFF_TAGS:
             raise Unreadable("is damaged: what it says of its colours cannot be read")
+
+
+def _tells_of_a_cut(message: str) -> bool:
+    """Whether a warning of Pillow's says that tags were cut off, and not only the data of one."""
+    return "but only got" in message and not _LOST_TAG.search(message)
+
+
+def _parse_exif(data: bytes) -> Image.Exif:
+    tags = Image.Exif()
+    tags.load(data)
+    return tags
+
+
+def _take_exif(picture: Image.Image) -> Image.Exif:
+    """Take the EXIF of an opened picture, parsed anew: Pillow hides what it could not parse."""
+    data = picture.info.get("exif")
+    if isinstance(data, bytes):
+        _parse_exif(data)
+    return picture.getexif()
+
+
+def _read_exif(take: Callable[[], Image.Exif]) -> Exif:
+    """Read the EXIF, which is no reason to refuse a picture."""
+    try:
+        return read_exif(take())
+    except _DECODER_ERRORS:
+        return Exif(damaged=True)
 
 
 def _reduce_gray(picture: Image.Image, bits: int, inverted: bool) -> Image.Image:

@@ -24,11 +24,15 @@ TURNS = {
 
 @dataclass(frozen=True)
 class Exif:
-    """orientation: 1 to 8. color_space, index: None and "" where they are not told."""
+    """orientation: 1 to 8. color_space, index: None and "" where they are not told.
+
+    damaged: it could not be read, or not all of it.
+    """
 
     orientation: int = _UPRIGHT
     color_space: int | None = None
     index: str = ""
+    damaged: bool = False
 
 
 def read_exif(exif: Image.Exif) -> Exif:

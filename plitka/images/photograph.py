@@ -13,6 +13,7 @@ from plitka.images.errors import PictureError, Unreadable
 from plitka.images.exif import TURNS
 from plitka.images.formats import identify
 from plitka.images.matrix_profile import write_profile
+from plitka.printable import make_printable
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".webp", ".tif", ".tiff", ".bmp"}
@@ -21,6 +22,7 @@ SUFFIXES = frozenset(
 """Of files that are taken for photographs, in small letters."""
 
 _OPAQUE = 255
+_MAX_BYTES = 512 * 2**20  # 64 million pixels of 16 bits in red, green and blue have 384 MB
 _NOT_READ = {
     "F": "has floating-point pixels, whose white is not said",
     "I": "has pixels of 32 bits or with a sign",
@@ -47,22 +49,26 @@ def load(path: Path) -> Photograph:
     PictureError, whatever the file is.
     """
     try:
-        return read(regular_file.read_content(path))
+        return read(regular_file.read_content(path, _MAX_BYTES))
     except Unreadable as why:
-        raise PictureError(f"{regular_file.write_name(path)}: {why}") from None
+        raise PictureError(f"{make_printable(str(path))}: {why}") from None
     except MemoryError:
-        name = regular_file.write_name(path)
+        name = make_printable(str(path))
         raise PictureError(f"{name}: needs more memory than there is") from None
 
 
 def read(content: bytes) -> Photograph:
     """Read the content of a picture file, as `load` does. Raises Unreadable, without a name."""
+    if not content:
+        raise Unreadable("is empty")
     return _prepare(decode(content, identify(content)))
 
 
 def _prepare(decoded: Decoded) -> Photograph:
     """Bring a decoded picture to sRGB, opaque and upright."""
     notes = list(decoded.notes)
+    if decoded.exif.damaged:
+        notes.append("its EXIF is damaged and was not followed")
     picture, alpha = _part_alpha(decoded.picture)
     profile = decoded.profile
     if profile is None and picture.mode in ("L", "RGB"):

@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 from plitka import __version__
 from plitka.images import png_chunks
 from plitka.images.errors import PictureError, Unreadable
-from plitka.images.regular_file import write_name
+from plitka.printable import make_printable
 
 TEXT_KEY = "plitka"
 """Keyword of the PNG text chunk that holds the record, as JSON."""
@@ -58,7 +58,7 @@ def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> Non
         part.write_bytes(encode_png(image, record))
         part.replace(path)
     except OSError as error:
-        name, why = write_name(path), error.strerror or error
+        name, why = make_printable(str(path)), error.strerror or error
         raise PictureError(
             f"{name}: cannot be written ({why}); see that its folder is there, may be written to,"
             " and has room for a few megabytes"

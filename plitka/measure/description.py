@@ -26,8 +26,3 @@ def name_groups(measured: Measurement, names: Sequence[str]) -> list[list[str]]:
 def round_interval(interval: tuple[float, float]) -> list[float]:
     """Round an interval of shares to the digits of a share."""
     return [round(end, _DIGITS) for end in interval]
-
-
-def tell_notes(notes: Sequence[str]) -> dict[str, list[str]]:
-    """Tell what was done to a picture as it was read: {"notes": […]}, or {} where nothing was."""
-    return {"notes": list(notes)} if notes else {}

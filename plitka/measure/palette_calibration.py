@@ -22,12 +22,12 @@ from plitka.color import cielab, palette
 from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name, quote
 from plitka.color.srgb import format_hex
 from plitka.images.photograph import Photograph
-from plitka.images.regular_file import write_name
 from plitka.measure import color_modes, segmentation
 from plitka.measure.photograph_folder import HIDDEN, OTHERS, TEXTS, list_photographs
 from plitka.measure.reading import MEMORY, Unread, use_one_thread, use_photograph
 from plitka.measure.shares import check_size, scale_for_measuring
 from plitka.measure.text_file import TextError, read_text
+from plitka.printable import make_printable
 from plitka.runtime.processes import Work, do_jobs
 
 _CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
@@ -147,12 +147,13 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
             table.writerows(merged)
         fresh.replace(file)
     except OSError as fault:
+        raise PaletteError(
+            f"{make_printable(str(file))}: cannot be written ({fault.strerror or fault}); see that"
+            " its folder is there, may be written to, and has room"
+        ) from None
+    finally:  # where it could not be written
         with suppress(OSError):
             fresh.unlink()
-        raise PaletteError(
-            f"{write_name(file)}: cannot be written ({fault.strerror or fault}); see that its"
-            " folder is there, may be written to, and has room"
-        ) from None
 
 
 def _list_folders(folder: Path) -> ColorFolders:

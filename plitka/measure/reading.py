@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import cv2
 
-from plitka.images import photograph, regular_file
+from plitka.images import photograph
 from plitka.images.errors import PictureError
 from plitka.images.photograph import Photograph
 from plitka.measure.shares import TooSmall
+from plitka.printable import make_printable
 
 Result = TypeVar("Result")
 
@@ -33,7 +34,7 @@ def use_photograph(file: Path, use: Callable[[Photograph], Result]) -> Result | 
     try:
         return use(photograph.load(file))
     except PictureError as fault:
-        return Unread(str(fault).removeprefix(f"{regular_file.write_name(file)}: "))
+        return Unread(str(fault).removeprefix(f"{make_printable(str(file))}: "))
     except TooSmall as fault:
         return Unread(str(fault))
     except MemoryError:

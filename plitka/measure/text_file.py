@@ -1,9 +1,10 @@
 """Small text files as people's editors write them: UTF-8, UTF-16 or Windows-1251."""
 
 import codecs
-import os
-import stat
 from pathlib import Path
+
+from plitka.images import regular_file
+from plitka.images.errors import Unreadable
 
 MOST_BYTES = 65_536
 """Of a text file beside photographs; a caption has some hundred."""
@@ -15,11 +16,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_KINDS = (
-    (stat.S_ISDIR, "is a folder"),
-    (stat.S_ISFIFO, "is a pipe"),
-    (stat.S_ISSOCK, "is a socket"),
-)
 
 
 class TextError(ValueError):
@@ -29,9 +25,9 @@ class TextError(ValueError):
 def read_text(file: Path) -> str:
     """Read a text file whose encoding nobody has told. Raises TextError, and nothing else."""
     try:
-        return decode_text(_read_bytes(file))
-    except OSError as fault:
-        raise TextError(f"cannot be read ({fault.strerror or fault})") from None
+        return decode_text(regular_file.read_content(file, MOST_BYTES))
+    except Unreadable as fault:
+        raise TextError(str(fault)) from None
 
 
 def decode_text(content: bytes) -> str:
@@ -56,22 +52,3 @@ def _decode(content: bytes, encodings: tuple[str, ...]) -> str:
         except UnicodeDecodeError:
             continue
     raise TextError("is no text in UTF-8, UTF-16 or Windows-1251")
-
-
-def _read_bytes(file: Path) -> bytes:
-    """Read a regular file of at most MOST_BYTES. Raises OSError, and TextError for another."""
-    _expect_regular(file.stat().st_mode)  # a socket cannot be opened, so its kind is asked first
-    # Without O_NONBLOCK a pipe that has meanwhile taken the file's place would be waited for.
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
-        _expect_regular(os.fstat(opened.fileno()).st_mode)
-        content = opened.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise TextError(f"has more than the {MOST_BYTES:,} bytes that are read")
-    return content
-
-
-def _expect_regular(mode: int) -> None:
-    """Raise TextError for the mode of what is no regular file."""
-    if not stat.S_ISREG(mode):
-        kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "is a device")
-        raise TextError(f"{kind}, not a file")

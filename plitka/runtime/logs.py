@@ -5,6 +5,7 @@ all.
 """
 
 import contextvars
+import json
 import logging
 import re
 import time
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
+from plitka.runtime import redaction
+from plitka.runtime.redaction import Redact
 from plitka.runtime.timing import log
 
 if TYPE_CHECKING:
@@ -29,15 +32,6 @@ PREDICTION: contextvars.ContextVar[str | None] = contextvars.ContextVar("predict
 """The id of the prediction that is made, for the lines that are written meanwhile."""
 
 _ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
-_HIDDEN = "[hidden]"
-_SECRET_NAMES = re.compile(r"(TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIALS?)$", re.IGNORECASE)
-_SECRETS = re.compile(
-    r"\b(?:hf|r8)_[A-Za-z0-9]{8,}"  # of Hugging Face, of Replicate
-    r"|(?<=Bearer )[\w.~+/=-]+"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user and password of an address
-    r"|(?<=[?&])[\w-]*(?:token|signature|secret|key)[\w-]*=[^&\s\"')]+",
-    re.IGNORECASE,
-)
 _SHORTEST = 6  # characters of a secret; a shorter one would hide ordinary words
 
 
@@ -88,11 +82,10 @@ def set_prediction(prediction: object, otherwise: str) -> None:
     PREDICTION.set(str(prediction) if is_id else otherwise)
 
 
-def hide_secrets(text: str, known: tuple[str, ...] = ()) -> str:
-    """The text with `known` secrets, and what has the form of one, hidden."""
-    for secret in known:
-        text = text.replace(secret, _HIDDEN)
-    return _SECRETS.sub(_HIDDEN, text)
+def make_redactor(secrets: tuple[str, ...] = ()) -> Redact:
+    """Make the function that hides these secrets in a text, and what has the form of one."""
+    hide_known = redaction.make_redactor(secrets)
+    return lambda text: redaction.hide_forms(hide_known(text))
 
 
 def _read_choice(env: Mapping[str, str], name: str, options: tuple[str, ...]) -> str:
@@ -115,10 +108,10 @@ class _Handler(_Stream):
 class _Text(logging.Formatter):
     def __init__(self, secrets: tuple[str, ...]) -> None:
         super().__init__("%(message)s")
-        self._secrets = secrets
+        self._redact = make_redactor(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        return hide_secrets(super().format(record), self._secrets)
+        return self._redact(super().format(record))
 
 
 class _Json(JsonFormatter):
@@ -130,13 +123,18 @@ class _Json(JsonFormatter):
         )
         self.default_time_format, self.default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
         self.converter = time.gmtime
-        self._secrets = secrets
+        self._redact = make_redactor(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        return hide_secrets(super().format(record), self._secrets)
+        # Value by value: a secret that ends at a quotation mark would take JSON's own with it.
+        fields = json.loads(super().format(record))
+        return json.dumps(redaction.redact_value(fields, self._redact), ensure_ascii=False)
 
 
 def _list_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets that the environment holds."""
-    named = (value for name, value in env.items() if _SECRET_NAMES.search(name))
-    return tuple(value for value in named if len(value) >= _SHORTEST)
+    """The secrets that the environment holds: by the variables' names, and in addresses."""
+    named = (value for name, value in env.items() if redaction.has_secret_name(name))
+    passwords = (word for value in env.values() for word in redaction.find_passwords(value))
+    # As it is, and as those who read it strip it: a file's last line break comes along with it.
+    known = {form for secret in (*named, *passwords) for form in (secret, secret.strip())}
+    return tuple(secret for secret in sorted(known) if len(secret) >= _SHORTEST)

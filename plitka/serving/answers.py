@@ -127,7 +127,12 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no HTTP, and an exception that nobody expected; the log has that whole."""
+        """Answer what is no HTTP, and an exception that nobody expected; the log has that whole.
+
+        Raises ConnectionError if there is nobody to answer, or an answer has begun: it is cut.
+        """
+        if isinstance(exc, ConnectionError):
+            raise exc
         if status >= 500:
             _log.error("%s %s: no answer", request.method, request.path, exc_info=exc)
             refusal = Refusal(status, ("server",), "a fault of this server; its log has the cause")

@@ -1,12 +1,12 @@
-"""The folders that Cog makes for each prediction, made before it does.
+"""The folders that Cog makes for each prediction, tried before it does.
 
 Where Cog cannot make them, the prediction fails and its place stays taken for good, while Cog's
 health check goes on to say BUSY.
 """
 
+import os
 import secrets
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from plitka.serving.answers import Refusal
@@ -17,24 +17,23 @@ _MIN_DISK_BYTES = 64 * 2**20  # three pictures have 8 MB at most
 
 
 def check_disk(folder: Path = COGS_FOLDERS) -> None:
-    """Raise Refusal if no file can be written where Cog will, or its disk is nearly full.
+    """Raise Refusal if Cog could make no folder with a file in it, or its disk is nearly full.
 
-    The folder is made as Cog makes it, and stays.
+    The folder is made if it is not there, as Cog does; what is tried in it is removed.
     """
-    file = folder / f".probe-{secrets.token_hex(8)}"
+    trial = folder / f".trial-{secrets.token_hex(8)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(bytes(4096))
-        file.unlink()
-        free = shutil.disk_usage(folder).free
+        trial.mkdir(parents=True)
+        (trial / "file").write_bytes(bytes(4096))
+        free = shutil.disk_usage(trial).free
     except OSError as error:
-        with suppress(OSError):
-            file.unlink()
         message = (
             f"{folder}: cannot be written to ({error.strerror or error}); Cog makes a folder there"
             " for each prediction, so the user of this server has to own it"
         )
         raise Refusal(503, ("server",), message) from None
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
     if free < _MIN_DISK_BYTES:
         message = (
             f"{folder}: {free >> 20} MiB of its disk are free, and {_MIN_DISK_BYTES >> 20} are"
@@ -43,10 +42,11 @@ def check_disk(folder: Path = COGS_FOLDERS) -> None:
         raise Refusal(503, ("server",), message)
 
 
-def make_folders(identifier: str) -> None:
-    """Make the folders of one prediction, as Cog will, and see that they take a file.
-
-    Raises Refusal.
-    """
-    for name in ("inputs", "outputs"):
-        check_disk(COGS_FOLDERS / identifier / name)
+def check_prediction(identifier: str) -> None:
+    """Raise Refusal if Cog could not make the folders of a prediction. Leaves none of a new one."""
+    folder = COGS_FOLDERS / identifier
+    if os.path.lexists(folder):
+        for name in ("inputs", "outputs"):
+            check_disk(folder / name)
+    else:
+        check_disk()

@@ -51,7 +51,7 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
     runner = web.AppRunner(
         gateway.make_app(), handler_cancellation=True, shutdown_timeout=_EXIT_SECONDS
     )
-    webhooks = web.AppRunner(relay.make_app())
+    webhooks = web.AppRunner(relay.make_app(), handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await webhooks.setup()
     listener = cog = None

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -58,6 +59,10 @@ class Gateway:
     _latest: str | None = None  # the last id passed on, which may run without a connection
     _passed: int = 0  # events of predictions: begun, ended, and pieces of their responses
     _checks: int = 0  # health checks that Cog was asked for
+    _measuring: "asyncio.Task[probes.Work | Refusal] | None" = None
+    _prober: Executor = field(
+        default_factory=lambda: ThreadPoolExecutor(1)
+    )  # predictions have another
 
     def make_app(self) -> web.Application:
         """Make the server, with all its routes."""
@@ -97,7 +102,7 @@ class Gateway:
         if "webhook" in body:
             body["webhook"] = self.relay.wrap(body["webhook"])
         identifier = str(body["id"])
-        await _in_thread(cogs_folders.make_folders, identifier)
+        await _in_thread(None, cogs_folders.check_prediction, identifier)
         self._latest = identifier
         self._running.add(identifier)
         self._passed += 1
@@ -222,10 +227,21 @@ class Gateway:
             return "UNREACHABLE"
 
     async def _measure(self) -> probes.Work | Refusal:
-        """Try the disk, and measure what Cog's processes have done; returns what is wrong."""
+        """Try the disk, and measure what Cog's processes have done; returns what is wrong.
+
+        Probes that come meanwhile share it, so that a flood of them does not slow it down.
+        """
+        if self._measuring is None or self._measuring.done():
+            self._measuring = asyncio.create_task(self._measure_once())
+        return await asyncio.shield(self._measuring)
+
+    async def _measure_once(self) -> probes.Work | Refusal:
+        def measure() -> probes.Work:
+            cogs_folders.check_disk()
+            return probes.measure_work(self.pid, self._passed, self._checks)
+
         try:
-            await _in_thread(cogs_folders.check_disk)
-            return await _in_thread(probes.measure_work, self.pid, self._passed, self._checks)
+            return await _in_thread(self._prober, measure)
         except Refusal as fault:
             return fault
 
@@ -258,10 +274,13 @@ async def _read_content(request: web.Request) -> bytes:
         raise Refusal(400, ("body",), "cut, or not coded as its headers say") from None
 
 
-async def _in_thread(function: Callable[..., Answer], *arguments: Any) -> Answer:
+async def _in_thread(
+    executor: Executor | None, function: Callable[..., Answer], *arguments: Any
+) -> Answer:
     """Run what waits for the system beside the event loop. Raises Refusal if it takes too long."""
+    running = asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
     try:
-        return await asyncio.wait_for(asyncio.to_thread(function, *arguments), _THREAD_SECONDS)
+        return await asyncio.wait_for(running, _THREAD_SECONDS)
     except TimeoutError:
         message = f"{cogs_folders.COGS_FOLDERS}: its disk does not answer"
         raise Refusal(503, ("server",), message) from None

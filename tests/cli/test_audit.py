@@ -22,6 +22,7 @@ from tests.support.command_line import (
 )
 from tests.support.odd_files import FAULTS, bind_socket
 
+ORIENTATION = 274  # tag of EXIF
 MANY = 16  # photographs: seconds of work
 
 
@@ -91,7 +92,10 @@ def test_all_faults_at_once_cost_themselves_alone(many: Path, red_and_blue: Path
         (bind_socket, "is a socket"),
         (lambda file: file.symlink_to("nowhere"), "cannot be read (No such file"),
         (lambda file: file.symlink_to("/dev/zero"), "is a device"),
-        (lambda file: file.write_bytes(b"\0" * 100_000), "has more than the 65,536 bytes"),
+        (
+            lambda file: file.write_bytes(b"\0" * 100_000),
+            "has 100,000 bytes; at most 65,536 are read",
+        ),
         (lambda file: file.write_bytes(b"60% red \x98"), "is no text"),
     ],
     ids=["folder", "pipe", "socket", "dangling link", "device", "huge", "no text"],
@@ -334,3 +338,16 @@ def test_a_picture_that_memory_does_not_suffice_for_is_unread(folder: Path) -> N
     told, summary = read_lines(done.stdout)
     assert "memory" in told["BLACK.png"]["reason"]
     assert (summary["true"], summary["unread"]) == (1, 1)
+
+
+def test_what_was_done_to_a_photograph_is_told(
+    folder: Path, red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = 3
+    with Image.open(red_and_blue) as picture:
+        picture.save(folder / "REDp60_BLUEp40_2.png", exif=exif)
+    told, _ = read_lines(audited(capsys, folder, "--json")[1].encode())
+    assert told["REDp60_BLUEp40_2.png"]["notes"] == ["turned upright"]
+    assert told["REDp60_BLUEp40.png"]["notes"] == []
+    assert "true; turned" in audited(capsys, folder)[1]

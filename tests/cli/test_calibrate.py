@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from plitka.cli.main import main
 from plitka.color import palette
@@ -184,3 +185,17 @@ def test_names_are_told_as_they_are_and_garble_nothing(folder: Path, env: dict[s
     told, summary = read_lines(done.stdout)
     assert {os.fsencode(name).removeprefix(b"OCHRE/") for name in told} >= set(NAMES)
     assert os.fsencode(summary["palette"]) == os.fsencode(ours)
+
+
+def test_what_was_done_to_a_photograph_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exif = Image.Exif()
+    exif[274] = 3  # orientation
+    with Image.open(folder / "OCHRE" / "1.png") as picture:
+        picture.save(folder / "OCHRE" / "2.png", exif=exif)
+    told, _ = read_lines(calibrated(capsys, folder, "--json")[1].encode())
+    assert [line["notes"] for line in told.values()] == [[], ["turned upright"]]
+    lines = calibrated(capsys, folder)[1].splitlines()
+    assert "OCHRE/2.png: turned upright" in lines
+    assert not any(line.startswith("OCHRE/1.png") for line in lines)

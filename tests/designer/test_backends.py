@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from plitka.designer.backends import select
+from plitka.designer.backends.address import SettingError
 from plitka.designer.backends.base import Backend, Event, Progress, Shot
-from plitka.designer.backends.select import SettingError
 from plitka.designer.errors import Fault
 from plitka.images.png import encode_png
 from plitka.request.recipe import Recipe

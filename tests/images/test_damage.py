@@ -82,10 +82,10 @@ def test_a_chunk_that_is_not_of_the_picture_does_no_harm(kind: bytes, data: byte
     assert (read.pixels[0, 0] == (200, 100, 50)).all()
 
 
-@pytest.mark.parametrize("kind", [b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tRNS", b"eXIf"])
+@pytest.mark.parametrize("kind", [b"iCCP", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"tRNS"])
 @pytest.mark.parametrize("data", [b"", b"\0", b"\xff\xff"])
 def test_a_chunk_of_the_picture_that_is_cut_is_refused(kind: bytes, data: bytes) -> None:
-    if kind + data not in (b"sRGB\0", b"eXIf"):  # which are whole
+    if kind + data != b"sRGB\0":  # which is whole
         assert read_or_refuse(insert_chunk(encode("PNG"), kind, data)) is None
 
 

@@ -28,19 +28,19 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> N
     (tmp_path / "link.jpg").symlink_to("pipe.jpg")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket.jpg"))
-        assert refusal(tmp_path / "socket.jpg").endswith("socket.jpg: is a socket, no picture")
-    assert refusal(tmp_path / "pipe.jpg").endswith("pipe.jpg: is a pipe, no picture")
-    assert refusal(tmp_path / "link.jpg").endswith("link.jpg: is a pipe, no picture")
-    assert refusal(tmp_path / "WHITE.jpg").endswith("WHITE.jpg: is a folder, no picture")
-    assert refusal(Path("/dev/zero")) == "/dev/zero: is a device, no picture"
+        assert refusal(tmp_path / "socket.jpg").endswith("socket.jpg: is a socket, not a file")
+    assert refusal(tmp_path / "pipe.jpg").endswith("pipe.jpg: is a pipe, not a file")
+    assert refusal(tmp_path / "link.jpg").endswith("link.jpg: is a pipe, not a file")
+    assert refusal(tmp_path / "WHITE.jpg").endswith("WHITE.jpg: is a folder, not a file")
+    assert refusal(Path("/dev/zero")) == "/dev/zero: is a device, not a file"
 
 
 def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "round.jpg").symlink_to("round.jpg")
     (tmp_path / "dangling.jpg").symlink_to("nowhere.jpg")
     (tmp_path / "empty.jpg").touch()
-    assert "round.jpg: Too many levels of symbolic links" in refusal(tmp_path / "round.jpg")
-    assert "dangling.jpg: No such file" in refusal(tmp_path / "dangling.jpg")
+    assert "round.jpg: cannot be read (Too many levels of symbolic links" in refusal(tmp_path / "round.jpg")
+    assert "dangling.jpg: cannot be read (No such file" in refusal(tmp_path / "dangling.jpg")
     assert "empty.jpg: is empty" in refusal(tmp_path / "empty.jpg")
     assert "File name too long" in refusal(tmp_path / ("x" * 300 + ".jpg"))
     assert "Not a directory" in refusal(tmp_path / "empty.jpg" / "x.jpg")

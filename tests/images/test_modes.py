@@ -41,6 +41,16 @@ def test_a_tiff_is_turned_whatever_its_compression(orientation: int, compression
     assert read.notes == ("turned upright",)
 
 
+@pytest.mark.parametrize(
+    "tags", [b"Exif\0\0no TIFF", exif(6)[:20], b"Exif\0\0II*\0\xff\xff\xff\xff"]
+)
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
+def test_damaged_exif_is_told_of(format: str, tags: bytes) -> None:
+    read = photograph.read(encode(format, exif=tags))
+    assert np.abs(read.pixels[0, 0].astype(int) - (200, 100, 50)).max() <= 2
+    assert any(note.startswith("its EXIF is damaged") for note in read.notes)
+
+
 def test_an_orientation_that_is_none_is_upright() -> None:
     for orientation in (0, 9, 77):
         assert photograph.read(encode("JPEG", exif=exif(orientation))).notes == ()

@@ -5,6 +5,8 @@ import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from plitka.color import palette
 from plitka.color.palette import Color, Palette, UnknownColor
@@ -156,8 +158,8 @@ def test_russian_words_are_told_in_russian(tmp_path: Path, encoding: str) -> Non
         (b"60% red \x98", "is no text in UTF-8, UTF-16 or Windows-1251"),
         (b"\xff\xfe6", "is no text"),
         (b"\x00\xd8\x00", "is no text"),
-        (b"60% red, 40% blue" + b" " * MOST_BYTES, "has more than the 65,536 bytes"),
-        (b"\0" * (MOST_BYTES + 1), "has more than the 65,536 bytes"),
+        (b"60% red, 40% blue" + b" " * MOST_BYTES, "has 65,553 bytes; at most 65,536 are read"),
+        (b"\0" * (MOST_BYTES + 1), "has 65,537 bytes; at most 65,536 are read"),
     ],
 )
 def test_a_caption_that_is_no_small_text_is_named(
@@ -255,3 +257,30 @@ def test_of_several_texts_that_are_named_alike_the_likest_counts(tmp_path: Path)
     (tmp_path / "tile.TXT").write_text("10% red, 90% blue")
     (tmp_path / "tile.txt").write_text("60% red, 40% blue")
     assert read_caption(tmp_path / "tile.jpg", BUILT_IN).percent == (60, 40)
+
+
+SIGNS = st.sampled_from(
+    [*("60", "59,5", "-5", "%", ",", " ", "red", "blue", "of", "\n", ".", "-", "\u00a0", "(")]
+)
+
+
+@settings(deadline=None)
+@given(text=st.lists(SIGNS, max_size=30).map("".join) | st.text(max_size=60))
+def test_any_text_is_a_caption_or_said_to_be_none(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    try:
+        shares = read(folder, text.encode("utf-8", "surrogatepass"))
+    except (CaptionError, UnknownColor, TextError):
+        return
+    assert sum(shares.values()) == pytest.approx(100, abs=0.01)
+
+
+@settings(deadline=None)
+@given(content=st.binary(max_size=60))
+def test_any_bytes_are_a_caption_or_said_to_be_none(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    with pytest.raises((CaptionError, UnknownColor, TextError)):
+        read(tmp_path_factory.getbasetemp(), content)

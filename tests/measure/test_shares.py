@@ -51,7 +51,7 @@ def test_a_wrong_picture_measures_wrong() -> None:
 
 
 def test_a_black_picture_has_no_granules_to_measure() -> None:
-    dark = np.zeros((64, 64, 3), np.uint8)
+    dark = np.zeros((128, 128, 3), np.uint8)
     measured = measure(dark, [COLORS.find("red"), COLORS.find("blue")])
     assert measured == Measurement((0.0, 0.0), ((0.0, 0.0), (0.0, 0.0)), (), (None, None), 1.0, 0.0)
 

@@ -352,7 +352,7 @@ def test_an_exception_that_nobody_expected_is_told_to_the_log_alone(
     def fail(identifier: str) -> None:
         raise AssertionError("a secret of the program")
 
-    monkeypatch.setattr(cogs_folders, "make_folders", fail)
+    monkeypatch.setattr(cogs_folders, "check_prediction", fail)
 
     async def ask() -> httpx.Response:
         async with gate_before(b"") as client:

@@ -101,6 +101,13 @@ def test_a_folder_is_made_and_what_is_tried_in_it_is_removed(tmp_path: Path) -> 
         spoiled.unlink()
 
 
+def test_requests_that_cog_does_not_take_leave_no_folders(gate: CogServer) -> None:
+    for number in range(5):
+        body = {"input": {"params_json": 5}}
+        assert gate.client.put(f"/predictions/none-{number}", json=body).status_code == 422
+    assert list(COGS_FOLDERS.glob("none-*")) == []
+
+
 # A busy server that gets nothing done
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -387,6 +388,21 @@ def test_a_call_that_fails_is_made_again_with_all_that_cog_says(gate: CogServer)
     assert last["User-Agent"].startswith("coglet/")
     assert last["Content-Type"] == "application/json"
     assert last["traceparent"] == headers["traceparent"]
+
+
+def test_sigterm_ends_the_gate_although_a_webhook_does_not_answer(tmp_path: Path) -> None:
+    arguments = ("--port", "0", "--webhook-host", "127.0.0.1")
+    env = {"PLITKA_ENGINE": "render"}
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        cog_server(tmp_path, env, gate=True, arguments=arguments) as server,
+    ):
+        ask(server, "silent", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        called, _ = silent.accept()
+        with called:
+            assert called.recv(5) == b"POST "
+            server.process.terminate()
+            assert server.process.wait(20) == 0
 
 
 def test_nobody_can_have_the_gate_call_an_address_by_the_port_of_its_own(gate: CogServer) -> None:

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from plitka.designer.errors import Fault
 from plitka.designer.shown_shares import ShownShares, read_shares
@@ -18,7 +18,12 @@ Stage: TypeAlias = Literal["starting", "waiting", "loading", "preview", "final"]
 _KINDS: tuple[PictureKind, ...] = tuple(PICTURE_SIZES)  # in the order of the outputs
 _PREVIEW_SIZE, _FINAL_SIZE = DRAWN_SIZES
 # A progress bar of tqdm in the log of a prediction: "512x512:  40%|████      | 14/35 [00:03<…".
-_PROGRESS_BAR = re.compile(rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: .*?\b(\d+)/(\d+) \[")
+_SIZE = re.compile(rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: ")
+_COUNT = re.compile(r"\b([0-9]{1,5})/([0-9]{1,5}) \[")
+_MAX_BARS = 8  # the last ones, that are looked through for one of a picture
+_LONGEST_BAR = 200  # characters from the size to the count
+MAX_OUTPUTS = len(_KINDS)
+_MAX_SIDE = 4096  # pixels of a picture that a browser is given to decode
 LOG_TAIL = 4000  # characters at the end of a log in which the last progress bar is searched
 
 
@@ -67,28 +72,37 @@ def parse_shot(content: bytes, index: int) -> Shot:
     The kind of picture is in the file's record; `index` only counts where that is missing.
     """
     try:
-        png_chunks.read_header(content)
+        header = png_chunks.read_header(content)
         text = read_record(content)
     except Unreadable:
         raise Fault("photograph_strange", status=502) from None
-    try:
-        record = json.loads(text) if text is not None else {}
-    except (ValueError, RecursionError):
-        record = {}
-    record = record if isinstance(record, dict) else {}
+    if index >= MAX_OUTPUTS or max(header.width, header.height) > _MAX_SIDE:
+        raise Fault("photograph_strange", status=502)
+    record = _parse_record(text) if text is not None else {}
     kind = record.get("picture")
     if kind not in _KINDS:
-        kind = _KINDS[min(index, len(_KINDS) - 1)]
+        kind = _KINDS[index]
     return Shot(kind, content, read_shares(record))
+
+
+def _parse_record(text: str) -> Mapping[str, Any]:
+    """Parse a picture's record; empty where it is none."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        record = {}
+    return record if isinstance(record, dict) else {}
 
 
 def parse_progress(log: str) -> Progress | None:
     """Parse the last progress bar in a prediction's log; None where there is none."""
-    bars = _PROGRESS_BAR.findall(log[-LOG_TAIL:])
-    if not bars:
-        return None
-    size, step, steps = bars[-1]
-    return Progress("preview" if int(size) == _PREVIEW_SIZE else "final", int(step), int(steps))
+    tail = log[-LOG_TAIL:]
+    for count in reversed(list(_COUNT.finditer(tail))[-_MAX_BARS:]):
+        sizes = _SIZE.findall(tail, max(count.start() - _LONGEST_BAR, 0), count.start())
+        if sizes:
+            stage: Stage = "preview" if int(sizes[-1]) == _PREVIEW_SIZE else "final"
+            return Progress(stage, int(count[1]), int(count[2]))
+    return None
 
 
 def extract_message(error: str) -> str:

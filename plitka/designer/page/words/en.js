@@ -179,6 +179,7 @@ export default {
   f_picture_recipe_broken: "The recipe in this PNG cannot be read.",
   f_picture_recipe_refused: "The recipe in this PNG is not one that can be drawn.",
   f_picture_no_tile: "The picture is {size}; a tile’s is square, of 128 to 4096 pixels.",
+  f_body_slow: "The designer received the file too slowly. Try again.",
   f_picture_one: "One picture at a time, please.",
   f_engine: "The photograph cannot be taken in this program.",
   f_token_refused: "{where} refused the token. Set the right one in the environment, then start the designer again.",
