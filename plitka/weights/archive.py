@@ -23,6 +23,7 @@ from plitka.weights.address import describe_address, is_address
 from plitka.weights.content import find_kind
 from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
+from plitka.weights.home import expand_home
 from plitka.weights.places import Folder, is_hidden, list_folder
 from plitka.weights.tar import open_tar
 
@@ -66,7 +67,7 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
                 f"weights: {title} is an address; download it, and give the folder, .tar or .zip"
             )
         path = fetch_weights_file(text, cache)
-    path = Path(path).expanduser()
+    path = expand_home(path)
     if path.is_dir():
         yield find_package(_refuse_model(list_folder(path)))
     elif _is_single(path):

@@ -158,8 +158,8 @@ def test_russian_words_are_told_in_russian(tmp_path: Path, encoding: str) -> Non
         (b"60% red \x98", "is no text in UTF-8, UTF-16 or Windows-1251"),
         (b"\xff\xfe6", "is no text"),
         (b"\x00\xd8\x00", "is no text"),
-        (b"60% red, 40% blue" + b" " * MOST_BYTES, "at most 65,536 are read"),
-        (b"\0" * (MOST_BYTES + 1), "at most 65,536 are read"),
+        (b"60% red, 40% blue" + b" " * MOST_BYTES, "has 65,553 bytes; at most 65,536 are read"),
+        (b"\0" * (MOST_BYTES + 1), "has 65,537 bytes; at most 65,536 are read"),
     ],
 )
 def test_a_caption_that_is_no_small_text_is_named(

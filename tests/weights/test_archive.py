@@ -62,6 +62,17 @@ def test_what_was_unpacked_is_gone_afterwards(pack: Pack, tmp_path: Path) -> Non
     assert not kept.exists()
 
 
+def test_the_home_of_nobody_is_a_path_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no such file or folder" in refusal("~no such user/weights.tar")
+    for name in ("BASE", "LORA", "VAE"):
+        monkeypatch.setenv(f"PLITKA_{name}", "~no such user/file")
+    main(["check"])
+    said = capsys.readouterr().out
+    assert said.count("~no such user/file: no such file or folder") == 3
+
+
 @PACKERS
 def test_the_engine_takes_both_in_place_of_its_settings(
     pack: Pack, load_sdxl: LoadSdxl, tmp_path: Path
