@@ -1,9 +1,10 @@
 """The commands' arguments, with help and examples: one function for each command."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from plitka import __version__
 from plitka.cli import commands
@@ -11,6 +12,9 @@ from plitka.engines import registry
 from plitka.printable import make_printable
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -22,6 +26,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(make_printable(message))
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """Write a message, or raise: argparse itself passes over what cannot be written."""
+        (file or sys.stderr).write(message)
 
 
 def build_parser(settings: Settings) -> argparse.ArgumentParser:
