@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import re
 import struct
 import threading
@@ -11,18 +10,17 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from pillow_heif import open_heif
 
-from plitka.images import color_statements, png_chunks
+from plitka.images import color_statements, damage, native_stderr, png_chunks
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
 from plitka.images.heif_boxes import Stated, read_boxes
-from plitka.images.jpeg_scans import check_scans
+from plitka.images.jpeg_scans import take_picture
 
 MAX_PIXELS = 64_000_000
 """Of a photograph. More is a mistake or an attack."""
@@ -55,7 +53,6 @@ _FIRST, _MAIN = "the first of several pictures", "the main one of several pictur
 # Tags of TIFF.
 _SUBFILE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
 _WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
-_STDERR = 2
 # What is set for the whole program meanwhile, the second would restore as the first has set it.
 _ONE_AT_A_TIME = threading.Lock()
 _LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
@@ -117,6 +114,7 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
     profile = color_statements.read_heif(primary.info.get("icc_profile"), stated)
     _check_size(*primary.size)
     picture = _load(primary.to_pillow, kind)
+    damage.check_heif(content, kind)
     exif = replace(_read_exif(lambda: _take_exif(picture)), orientation=1)
     notes = _note(stated.bits, _MAIN if len(pictures) > 1 else "")
     return Decoded(picture, exif, profile, notes)
@@ -138,8 +136,11 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
     if exif.orientation != 1:
         notes += (UPRIGHT,)
     profile = color_statements.read_tiff(tags)
-    with _hush_libtiff():
+    with native_stderr.hush():
         loaded = _load(lambda: picture, kind)
+        with _refuse_damage(kind):
+            damage.check_tiff(content, tags)
+    notes += damage.note_zeros(content, kind)
     if loaded.mode.startswith("I;16"):
         loaded = _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
     return Decoded(loaded, replace(exif, orientation=1), profile, notes)
@@ -148,7 +149,7 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
 def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
     if kind == "JPEG":
-        check_scans(content)
+        take_picture(content)  # which refuses what would keep the decoder busy
     with _refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
         exif = _read_exif(lambda: _take_exif(picture))
@@ -163,9 +164,14 @@ def _decode_other(content: bytes, kind: Format) -> Decoded:
     else:
         profile = picture.info.get("icc_profile")
     loaded = _load(lambda: picture, kind)
+    if kind == "JPEG":
+        damage.check_jpeg(content)
+    elif kind == "AVIF":
+        damage.check_heif(content, kind)
     if kind == "BMP" and loaded.mode == "RGBA" and loaded.getchannel("A").getextrema() == (0, 0):
         loaded = loaded.convert("RGB")  # many programs leave this byte unused
-    return Decoded(loaded, exif, profile, _note(stated.bits, _FIRST if several else ""))
+    notes = _note(stated.bits, _FIRST if several else "") + damage.note_zeros(content, kind)
+    return Decoded(loaded, exif, profile, notes)
 
 
 _DECODERS: dict[Format, Callable[[bytes, Format], Decoded]] = {
@@ -200,23 +206,6 @@ def _refuse_damage(kind: Format) -> Iterator[None]:
         raise Unreadable(f"is {kind} that is damaged, cut off or of a rare kind") from None
     except _DECODER_ERRORS:
         raise Unreadable(f"is cut off or damaged ({kind})") from None
-
-
-@contextmanager
-def _hush_libtiff() -> Iterator[None]:
-    """Keep libtiff from writing about damage to standard error by itself, past Python."""
-    with Path(os.devnull).open("wb") as nowhere:
-        try:
-            kept = os.dup(_STDERR)
-        except OSError:  # it is closed: nothing can be written
-            yield
-            return
-        try:
-            os.dup2(nowhere.fileno(), _STDERR)
-            yield
-        finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
 
 
 def _check_size(width: int, height: int) -> None:

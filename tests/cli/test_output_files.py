@@ -122,7 +122,7 @@ def test_what_is_no_file_is_refused_by_name_before_the_work_and_stays(
     assert {path: path.lstat().st_ino for path in tmp_path.iterdir()} == before
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "/", "./", "a" * 256, "no/folder"])
+@pytest.mark.parametrize("name", [".", "..", "/", "./", "a" * 256, "no/folder"])
 def test_a_name_that_no_file_can_have_is_refused_in_a_sentence_before_the_work(
     write: Write,
     name: str,
@@ -147,3 +147,31 @@ def test_make_refuses_the_place_of_one_picture_before_it_draws_any(
     assert told == ""
     assert err == f"{tmp_path}/colormap.png: is a pipe, not a file; name a file to write\n"
     assert [path.name for path in tmp_path.iterdir()] == ["colormap.png"]
+
+
+EMPTY = [
+    ("make", "--engine", "render", *SAND, "--out", ""),
+    ("match", "", *SAND, "--out", "x.png"),
+    ("match", "x.png", *SAND, "--out", ""),
+    ("audit", ""),
+    ("calibrate", ""),
+    ("calibrate", "refs", "--out", ""),
+    ("measure", "", "--colors", "sand"),
+    ("bake", ""),
+    ("bench", "--chart", ""),
+]
+
+
+@pytest.mark.parametrize("arguments", EMPTY, ids=" ".join)
+def test_a_path_that_is_empty_is_no_name_of_this_folder(
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(": names nothing; . is the folder where you are\n")
+    assert not list(tmp_path.iterdir())
