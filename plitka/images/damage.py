@@ -31,7 +31,9 @@ _MOST_UNPACKED = 2**30  # bytes; 64 million pixels of 16 bits in four channels h
 _BROKEN = re.compile(rb"Premature end of JPEG|Corrupt JPEG data: (?:(\d+) extraneous)?")
 
 # Tags of TIFF, and compressions in them.
-_COMPRESSION, _TABLES = 259, 347
+_WIDTH, _HEIGHT, _COMPRESSION, _CHANNELS, _ROWS, _PLANES = 256, 257, 259, 277, 278, 284
+_TILE_WIDTH, _TILE_HEIGHT, _TABLES = 322, 323, 347
+_APART = 2  # a plane for each channel
 _PLACES = ((273, 279), (324, 325))  # of strips, of tiles: offsets and lengths
 _LZW, _JPEG, _DEFLATE, _PACKED = 5, 7, (8, 32946), 32773
 _LOST_OF_TIFF = "is damaged: a part of its picture is lost (TIFF)"
@@ -70,6 +72,7 @@ def check_tiff(content: bytes, tags: Mapping[int, Any]) -> None:
 
     What tags of strange types make of this is raised, too.
     """
+    _check_count(tags)
     compression = tags.get(_COMPRESSION)
     budget = _MOST_UNPACKED
     for piece in _list_pieces(content, tags):
@@ -81,6 +84,21 @@ def check_tiff(content: bytes, tags: Mapping[int, Any]) -> None:
             budget -= _check_jpeg_piece(piece, tags.get(_TABLES, b""))
         if budget < 0:
             raise Unreadable("is damaged: its strips or tiles hold more than its pixels (TIFF)")
+
+
+def _check_count(tags: Mapping[int, Any]) -> None:
+    """Raise Unreadable where there are fewer strips or tiles than cover the picture."""
+    width, height = tags[_WIDTH], tags[_HEIGHT]
+    planes = tags.get(_CHANNELS, 1) if tags.get(_PLANES) == _APART else 1
+    if _TILE_WIDTH in tags:
+        across, down = -(-width // tags[_TILE_WIDTH]), -(-height // tags[_TILE_HEIGHT])
+    else:
+        across, down = 1, -(-height // min(tags.get(_ROWS, height), height))
+    given = max(
+        min(len(tags.get(offsets, ())), len(tags.get(lengths, ()))) for offsets, lengths in _PLACES
+    )
+    if given < across * down * planes:
+        raise Unreadable(_LOST_OF_TIFF)
 
 
 def _list_pieces(content: bytes, tags: Mapping[int, Any]) -> Iterator[bytes]:

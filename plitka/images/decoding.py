@@ -28,6 +28,9 @@ MAX_PIXELS = 64_000_000
 UPRIGHT = "turned upright"
 """The note of that."""
 
+SIGNED = "has pixels of 32 bits or with a sign"
+"""Why such are not read."""
+
 # It reports damage as an error of the program, on top of raising one.
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 
@@ -51,7 +54,8 @@ _DECODER_ERRORS = (
 _FIRST, _MAIN = "the first of several pictures", "the main one of several pictures"
 
 # Tags of TIFF.
-_SUBFILE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
+_SUBFILE, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _DNG_VERSION = 254, 258, 262, 339, 50706
+_SIGNED = 2
 _WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
 # What is set for the whole program meanwhile, the second would restore as the first has set it.
 _ONE_AT_A_TIME = threading.Lock()
@@ -64,13 +68,14 @@ class Decoded:
 
     picture: loaded, of 8 bits a channel unless its mode says otherwise; to be turned as exif says.
     profile: the ICC profile of its colours; None where nothing is said of them.
-    notes: what was done to it, in phrases.
+    notes: what was done to it, in phrases. bits: of a channel in the file, of which 8 are left.
     """
 
     picture: Image.Image
     exif: Exif
     profile: bytes | None
     notes: tuple[str, ...]
+    bits: int = 8
 
 
 def decode(content: bytes, kind: Format) -> Decoded:
@@ -101,7 +106,8 @@ def _decode_png(content: bytes, kind: Format) -> Decoded:
         exif = _read_exif(lambda: _parse_exif(parts.colors[b"eXIf"]))
     profile = color_statements.read_png(parts.colors)
     picture = _load(lambda: Image.open(io.BytesIO(parts.picture), formats=["PNG"]), kind)
-    return Decoded(picture, exif, profile, _note(header.bits, _FIRST if parts.animated else ""))
+    notes = _note(header.bits, _FIRST if parts.animated else "")
+    return Decoded(picture, exif, profile, notes, header.bits)
 
 
 def _decode_heic(content: bytes, kind: Format) -> Decoded:
@@ -117,7 +123,7 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
     damage.check_heif(content, kind)
     exif = replace(_read_exif(lambda: _take_exif(picture)), orientation=1)
     notes = _note(stated.bits, _MAIN if len(pictures) > 1 else "")
-    return Decoded(picture, exif, profile, notes)
+    return Decoded(picture, exif, profile, notes, stated.bits)
 
 
 def _decode_tiff(content: bytes, kind: Format) -> Decoded:
@@ -131,6 +137,8 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
         bits = tags.get(_BITS, (1,))
         depth = max(bits) if isinstance(bits, tuple) else int(bits)
         several = bool(picture.is_animated)
+        if _SIGNED in np.ravel(tags.get(_SAMPLE_FORMAT, 1)):
+            raise Unreadable(f"{SIGNED}; save it with 8 or 16 bits a channel")
     _check_raw(tags)
     notes = _note(depth, _FIRST if several else "")
     if exif.orientation != 1:
@@ -143,7 +151,7 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
     notes += damage.note_zeros(content, kind)
     if loaded.mode.startswith("I;16"):
         loaded = _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
-    return Decoded(loaded, replace(exif, orientation=1), profile, notes)
+    return Decoded(loaded, replace(exif, orientation=1), profile, notes, depth)
 
 
 def _decode_other(content: bytes, kind: Format) -> Decoded:
@@ -171,7 +179,7 @@ def _decode_other(content: bytes, kind: Format) -> Decoded:
     if kind == "BMP" and loaded.mode == "RGBA" and loaded.getchannel("A").getextrema() == (0, 0):
         loaded = loaded.convert("RGB")  # many programs leave this byte unused
     notes = _note(stated.bits, _FIRST if several else "") + damage.note_zeros(content, kind)
-    return Decoded(loaded, exif, profile, notes)
+    return Decoded(loaded, exif, profile, notes, stated.bits)
 
 
 _DECODERS: dict[Format, Callable[[bytes, Format], Decoded]] = {
