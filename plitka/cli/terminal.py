@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_LEAST_WIDTH, _USUAL_WIDTH, _MOST_WIDTH = 60, 80, 1000  # columns of a terminal
+
+
 class OutputError(OSError):
     """Standard output cannot be written; the message says why."""
 
@@ -108,10 +111,16 @@ def _speaks_utf8() -> bool:
 
 
 def open_console() -> "Console":
-    """Open standard output for tables: as wide as the terminal, in colours if it has them."""
+    """Open standard output for tables: as wide as the terminal, in colours if it has them.
+
+    A terminal that is narrower than tables can be breaks their lines by itself, and loses nothing.
+    """
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    console = Console(highlight=False, markup=False, emoji=False)
+    told = console.width  # 0 where a terminal does not say
+    console.width = min(max(told, _LEAST_WIDTH), _MOST_WIDTH) if told > 0 else _USUAL_WIDTH
+    return console
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,7 @@ def show_progress(title: str, prints_lines: bool) -> Iterator[Progress]:
     console = open_console()
     together = sys.stdout.isatty()
     shown = sys.stderr.isatty() and not (together and prints_lines)
+    shown = shown and Console(stderr=True).width >= _LEAST_WIDTH  # else its line would be broken
     with progress.Progress(
         progress.TextColumn(title),
         progress.BarColumn(),
