@@ -166,7 +166,10 @@ def test_a_palette_is_read_as_editors_write_it(tmp_path: Path, content: str) -> 
         (change("median_srgb", "#00ff00"), "are different colours"),
         *((change("median_srgb", bad), "median_srgb") for bad in ("#12", "#123", "red", "")),
         (change("caption", "\u043a\u0440\u0430\u0441\u043d\u044b\u0439"), "is no phrase"),
-        *((change("caption", bad), "is no phrase") for bad in ("\x1b[31mred", "r\0d", "Red", "", "a" * 99)),
+        *(
+            (change("caption", bad), "is no phrase")
+            for bad in ("\x1b[31mred", "r\0d", "", "a" * 99)
+        ),
         *((change("code", bad), "a code is") for bad in ("ochre", "", "O", "A B", "\x1bRED")),
         (change("caption", "blue"), "names both"),
     ],
