@@ -386,8 +386,9 @@ def _load_palette(settings: Settings) -> Palette:
 
 def _show_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:
     """Pass pictures on, with a progress bar on standard error where that is a terminal."""
-    from rich.console import Console
     from rich.progress import track
+
+    from plitka.cli.console import Console
 
     console = Console(stderr=True)
     hidden = not console.is_terminal

@@ -17,7 +17,8 @@ from plitka.printable import make_printable
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-    from rich.console import Console
+
+    from plitka.cli.console import Console
 
 
 _LEAST_WIDTH, _USUAL_WIDTH, _MOST_WIDTH = 60, 80, 1000  # columns of a terminal
@@ -115,7 +116,7 @@ def open_console() -> "Console":
 
     A terminal that is narrower than tables can be breaks their lines by itself, and loses nothing.
     """
-    from rich.console import Console
+    from plitka.cli.console import Console
 
     console = Console(highlight=False, markup=False, emoji=False)
     told = console.width  # 0 where a terminal does not say
@@ -144,7 +145,8 @@ def show_progress(title: str, prints_lines: bool) -> Iterator[Progress]:
     beside which no bar can stand on the same terminal.
     """
     from rich import progress
-    from rich.console import Console
+
+    from plitka.cli.console import Console
 
     console = open_console()
     together = sys.stdout.isatty()

@@ -138,7 +138,6 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
 
     Raises PaletteError where the file is no text, or cannot be written; it then stays as it was.
     """
-<<<<<<< HEAD
     try:
         whole_file.check_target(file)  # a pipe would be waited for as it is read
         whole_file.write(file, _merge_rows(rows, file).encode())
@@ -148,10 +147,7 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
 
 def _merge_rows(rows: Sequence[Mapping[str, str]], file: Path) -> str:
     """Merge rows into those of a palette file, if it is there, as the text of the new one."""
-    old = palette.read_rows(file) if file.exists() else []
-=======
     old = palette.read_rows(file) if palette.has_content(file) else []
->>>>>>> main
     codes = {row["code"] for row in rows}
     merged = [*(row for row in old if row["code"] not in codes), *rows]
     out = io.StringIO()
