@@ -59,7 +59,8 @@ class _Broken(Exception):
 def find_cache(env: Mapping[str, str]) -> Path:
     """The folder that weights are kept in: plitka/weights in the user's folder of caches.
 
-    A user without a home, as a container may run by, has it in the folder for temporary files.
+    A user without a home, as a container may run by, has it in the folder for temporary files,
+    where cache_entry refuses what another user may have put there.
     """
     named, home = Path(env.get("XDG_CACHE_HOME", "")), Path(env.get("HOME", ""))
     if named.is_absolute():
