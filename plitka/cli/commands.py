@@ -259,7 +259,9 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
                     elif line := calibration_report.describe_event(event, options.folder):
                         progress.console.print(make_printable(line), soft_wrap=True)
 
-            rows = palette_calibration.calibrate(options.folder, _load_palette(settings), tell)
+            own = settings.palette_file  # which may be written for the first time
+            known = palette.load(own if own and palette.has_content(own) else None)
+            rows = palette_calibration.calibrate(options.folder, known, tell)
         palette_calibration.write_palette(rows, out)
     except (KeyboardInterrupt, PaletteError):
         if account.folders.photographs:

@@ -6,7 +6,6 @@ code is new and its phrase is not simply the code in lower case.
 
 import csv
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -19,7 +18,17 @@ import numpy as np
 
 from plitka.arrays import Floats
 from plitka.color import cielab, palette
-from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name, quote
+from plitka.color.palette import (
+    CODE,
+    CODE_ALLOWED,
+    COLUMNS,
+    PHRASE,
+    PHRASE_ALLOWED,
+    Palette,
+    PaletteError,
+    normalize_name,
+    quote,
+)
 from plitka.color.srgb import format_hex
 from plitka.images.photograph import Photograph
 from plitka.measure import color_modes, segmentation
@@ -30,14 +39,7 @@ from plitka.measure.text_file import TextError, read_text
 from plitka.printable import make_printable
 from plitka.runtime.processes import Work, do_jobs
 
-_CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
-_PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
 _PHRASE_FILE = "phrase.txt"
-_NO_CODE = (
-    "is no colour code; a code has 2 to 16 capital letters and digits and begins with a "
-    "letter, like DKGREEN"
-)
-_NO_PHRASE = 'no phrase; allowed: one to four words in small letters, like "dark green"'
 _LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
 _MOST_PIXELS = 250_000  # of each photograph that are looked at
 _MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
@@ -135,7 +137,7 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
 
     Raises PaletteError where the file is no text, or cannot be written; it then stays as it was.
     """
-    old = palette.read_rows(file) if file.exists() else []
+    old = palette.read_rows(file) if palette.has_content(file) else []
     codes = {row["code"] for row in rows}
     merged = [*(row for row in old if row["code"] not in codes), *rows]
     fresh = file.with_suffix(".new")
@@ -194,8 +196,8 @@ def _read_phrases(
     built_in = {color.code: color.phrase for color in known.colors}
     for kind in kinds:
         file = kind / _PHRASE_FILE
-        if not _CODE.fullmatch(kind.name):
-            leave_out(LeftOut(kind, f"{kind.name!r} {_NO_CODE}"))
+        if not CODE.fullmatch(kind.name):
+            leave_out(LeftOut(kind, f"{kind.name!r} is no colour code; allowed: {CODE_ALLOWED}"))
         elif not os.path.lexists(file):
             yield kind, built_in.get(kind.name, kind.name.lower())
         else:
@@ -204,10 +206,14 @@ def _read_phrases(
             except TextError as fault:
                 leave_out(LeftOut(kind, f"its {_PHRASE_FILE} {fault}"))
                 continue
-            if _PHRASE.fullmatch(phrase):
+            if PHRASE.fullmatch(phrase):
                 yield kind, phrase
             else:
-                leave_out(LeftOut(kind, f"its {_PHRASE_FILE}: {quote(phrase)} is {_NO_PHRASE}"))
+                leave_out(
+                    LeftOut(
+                        kind, f"its {_PHRASE_FILE}: {quote(phrase)} is no phrase; {PHRASE_ALLOWED}"
+                    )
+                )
 
 
 def _part_clashes(phrases: dict[Path, str], known: Palette) -> Iterator[LeftOut]:

@@ -560,3 +560,19 @@ def test_audit_does_not_print_the_palette_for_a_name_that_it_cannot_read(
     assert status == 0
     assert "holiday.png" in out
     assert out.count("\n") < 20
+
+
+def test_an_interrupt_while_modules_are_imported_ends_quietly() -> None:
+    program = """
+import runpy, sys
+
+class Interrupt:
+    def find_spec(name, path=None, target=None):
+        if name == "plitka.cli.arguments":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt)
+runpy.run_module("plitka", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"")

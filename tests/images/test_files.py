@@ -39,7 +39,7 @@ def test_what_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "round.jpg").symlink_to("round.jpg")
     (tmp_path / "dangling.jpg").symlink_to("nowhere.jpg")
     (tmp_path / "empty.jpg").touch()
-    assert "round.jpg: cannot be read (Too many levels of symbolic links" in refusal(tmp_path / "round.jpg")
+    assert "round.jpg: cannot be read (Too many levels" in refusal(tmp_path / "round.jpg")
     assert "dangling.jpg: cannot be read (No such file" in refusal(tmp_path / "dangling.jpg")
     assert "empty.jpg: is empty" in refusal(tmp_path / "empty.jpg")
     assert "File name too long" in refusal(tmp_path / ("x" * 300 + ".jpg"))
