@@ -2,8 +2,10 @@
 
 import gzip
 import resource
+import struct
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -120,6 +122,49 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 def test_too_many_files_are_refused(pack: Pack, tmp_path: Path) -> None:
     files = {f"{number}.txt": b"" for number in range(archive.MAX_FILES + 1)}
     assert "holds more than 1,000 files or 4 GiB" in refusal(pack(tmp_path / "weights", files))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [zipfile.ZipInfo("a"), zipfile.ZipInfo("a/"), zipfile.ZipInfo("a" * 60_000)],
+    ids=["files", "folders", "long names"],
+)
+def test_the_directory_of_a_zip_is_refused_before_it_is_in_memory(
+    entry: zipfile.ZipInfo, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(entry, b"")
+        directory = packed.start_dir
+    content = path.read_bytes()
+    end = content.index(b"PK\5\6")
+    described = content[directory:end]
+    count = 8 * 2**20 // len(described)
+    sizes = (count, count, count * len(described), directory)
+    path.write_bytes(
+        content[:directory]
+        + described * count
+        + struct.pack("<4sQHHLLQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, *sizes)
+        + struct.pack("<4sLQL", b"PK\6\7", 0, directory + count * len(described), 1)
+        + struct.pack("<4sHHHHLLH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1, 2**32 - 1, 0)
+    )
+    tracemalloc.start()
+    try:
+        assert "holds more than 1,000 files" in refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("comment", [b"", b"made by a packer" * 4000])
+def test_a_zip_with_all_the_files_it_may_have_is_read(comment: bytes, tmp_path: Path) -> None:
+    path = as_zip(tmp_path / "weights", BOTH)
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.comment = comment
+        for index in range(1000 - len(BOTH)):
+            packed.writestr(f"{'samples' * 30}/{'a' * 200}{index}.png", b"")
+    with archive.open_package(path) as package:
+        assert package.lora is not None
 
 
 def test_a_file_that_says_it_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
