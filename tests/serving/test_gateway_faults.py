@@ -152,6 +152,49 @@ def test_a_worker_that_hangs_is_not_live_although_the_connection_is_kept(
         assert asked.result() == 200
 
 
+def ask_again(gate: CogServer) -> None:
+    gate.client.put("/predictions/hanging", json={"input": {"params_json": HANG}})
+
+
+def listen_again(gate: CogServer) -> None:
+    body, headers = {"input": {"params_json": HANG}}, {"Accept": "text/event-stream"}
+    with gate.client.stream("PUT", "/predictions/hanging", json=body, headers=headers) as events:
+        next(events.iter_lines())
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda gate: gate.request(TILE), id="refused for want of a slot"),
+        pytest.param(lambda gate: gate.request(5), id="refused for its input"),
+        pytest.param(lambda gate: gate.request(TILE, id="/"), id="refused by the gate"),
+        pytest.param(ask_again, id="the same again"),
+        pytest.param(listen_again, id="the same again as a stream"),
+        pytest.param(lambda gate: gate.client.post("/predictions/x/cancel"), id="cancel another"),
+        pytest.param(lambda gate: gate.client.get("/openapi.json"), id="schema"),
+        pytest.param(lambda gate: gate.client.get("/health-check"), id="health check"),
+    ],
+)
+def test_a_worker_that_hangs_is_not_live_although_clients_go_on_asking(
+    tmp_path: Path, ask: Callable[[CogServer], object]
+) -> None:
+    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "2")
+
+    def ask_much_and_look() -> bool:
+        for _ in range(10):
+            ask(gate)
+        return live(gate).status_code == 503
+
+    with cog_server(tmp_path, env, gate=True, stub=STALLING, arguments=arguments) as gate:
+        begin = {"input": {"params_json": HANG}}
+        headers = {"Prefer": "respond-async"}
+        gate.client.put("/predictions/hanging", json=begin, headers=headers)
+        gate.wait_for("BUSY")
+        wait_until(ask_much_and_look, 30)
+        assert "without progress" in live(gate).text
+        gate.worker().kill()
+
+
 def test_a_slot_that_cog_keeps_taken_after_its_answer_is_not_live(
     gate: CogServer, blocked: str
 ) -> None:
@@ -170,10 +213,10 @@ def test_progress_is_work_or_events_and_not_the_cost_of_probes() -> None:
         progress = Progress(limit=600)
         return [progress.find_stall(busy, work) for work in works][-1]
 
-    def run(step: float, cpu: float = 0, written: int = 0, passed: int = 0) -> list[Work]:
+    def run(step: float, cpu: float = 0, written: int = 0, events: int = 0) -> list[Work]:
         """2,000 seconds with a health check at each step; cpu and written are used at each."""
         steps = range(int(2000 / step))
-        return [Work(step * n, passed * n, n, cpu * n, written * n) for n in steps]
+        return [Work(step * n, events * n, n, cpu * n, written * n) for n in steps]
 
     assert stall(run(10)) == 1990
     assert stall(run(10, cpu=0.01, written=6000)) == 1990, "probes as Kubernetes sends them"
@@ -181,7 +224,7 @@ def test_progress_is_work_or_events_and_not_the_cost_of_probes() -> None:
     assert stall(run(0.05, cpu=0.05)) is None, "one core at work"
     assert stall(run(10, cpu=0.5)) is None, "5% of a core"
     assert stall(run(10, written=500_000)) is None, "a slow download"
-    assert stall(run(10, passed=1)) is None, "events of a stream"
+    assert stall(run(10, events=1)) is None, "events of a stream"
     assert stall(run(10), busy=False) is None
     assert stall(run(10)[:61]) is None, "just the limit"
     assert stall([Work(0, 0, 0, 50, 9_000), Work(601, 0, 1, 1, 0)]) == 601, "a process has ended"
