@@ -4,6 +4,7 @@ import gzip
 import resource
 import tarfile
 import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -128,6 +129,30 @@ def test_a_bomb_that_lies_about_its_size_is_stopped(
     path.write_bytes(path.read_bytes().replace(size, (2**20).to_bytes(4, "little")))
     with pytest.raises(WeightsError, match=r"holds more than|cannot be unpacked"):
         archive.open_package(path).__enter__()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_that_lies_about_its_size_takes_no_memory(method: int, tmp_path: Path) -> None:
+    path, size = tmp_path / "weights.zip", 128 * 2**20
+    with zipfile.ZipFile(path, "w", method) as packed:
+        packed.writestr("lora.safetensors", bytes(size))
+    lie = path.read_bytes().replace(size.to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    path.write_bytes(lie)
+    tracemalloc.start()
+    try:
+        refusal(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 32 * 2**20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_is_stored_or_deflated_or_told_to_be(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w", method) as packed:
+        packed.writestr("lora.safetensors", WHOLE_LORA)
+    assert f"(method {method} of zips); pack it again with deflate" in refusal(path)
 
 
 @pytest.mark.parametrize(
