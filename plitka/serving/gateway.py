@@ -19,9 +19,10 @@ from aiohttp import web
 from plitka.serving import cog_process
 from plitka.serving.answers import Connection, answer_errors
 from plitka.serving.cog_process import StartError
+from plitka.serving.proxies import bypass_proxies, read_proxies
 from plitka.serving.routes import STALL_SECONDS, Gateway
 from plitka.serving.webhook_address import AddressError, parse_allowed_host
-from plitka.serving.webhook_relay import WebhookRelay, bypass_proxies
+from plitka.serving.webhook_relay import WebhookRelay
 from plitka.settings import Settings, read_settings
 
 ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
@@ -44,7 +45,7 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     port = cog_process.find_free_port()
-    relay = WebhookRelay()
+    relay = WebhookRelay(read_proxies(settings.variables))
     gateway = Gateway(
         f"http://127.0.0.1:{port}", frozenset(options.webhook_host), relay, options.stalled_after
     )
@@ -59,10 +60,12 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         listener = await listen(runner, options.host, options.port)
         await web.TCPSite(webhooks, "127.0.0.1", 0).start()
         relay.address = "http://{}:{}".format(*webhooks.addresses[0][:2])
+        host, bound = listener.sockets[0].getsockname()[:2]
+        ports = {named.getsockname()[1] for named in listener.sockets}
+        relay.own_ports = frozenset({*ports, port, webhooks.addresses[0][1]})
         variables = {**ONE_HEAP, **bypass_proxies(settings.variables)}
         cog = await cog_process.start_cog(port, options.upload_url, variables)
         gateway.pid = cog.pid
-        host, bound = listener.sockets[0].getsockname()[:2]
         print(f"The gate listens on http://{host}:{bound}", flush=True)
         await asyncio.wait(
             [asyncio.create_task(cog.wait()), asyncio.create_task(stopped.wait())],
