@@ -11,8 +11,10 @@ the prediction's id into its context, for the log.
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
+from contextlib import suppress
 
 from aiohttp import web
 
@@ -36,13 +38,13 @@ _EXIT_SECONDS = 5.0  # that responses have to end after SIGTERM
 async def serve(options: argparse.Namespace, settings: Settings) -> int:
     """Run Cog's server and the gateway until one of them ends.
 
-    Returns the exit status: 0 after SIGTERM or SIGINT, 1 if Cog's server ended by itself. Raises
-    StartError.
+    Returns the exit status: 0 after SIGTERM, SIGINT or SIGHUP, 1 if Cog's server ended by itself.
+    Raises StartError.
     """
     cog_process.raise_file_limit()
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     port = cog_process.find_free_port()
     relay = WebhookRelay(read_proxies(settings.variables))
@@ -66,13 +68,14 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         variables = {**ONE_HEAP, **bypass_proxies(settings.variables)}
         cog = await cog_process.start_cog(port, options.upload_url, variables)
         gateway.pid = cog.pid
-        print(f"The gate listens on http://{host}:{bound}", flush=True)
+        _say(f"The gate listens on http://{host}:{bound}")
         await asyncio.wait(
             [asyncio.create_task(cog.wait()), asyncio.create_task(stopped.wait())],
             return_when=asyncio.FIRST_COMPLETED,
         )
         if not stopped.is_set():
-            print(cog_process.say_end(cog), file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(cog_process.say_end(cog), file=sys.stderr, flush=True)
         return 0 if stopped.is_set() else 1
     finally:
         if listener is not None:
@@ -95,6 +98,12 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{host}:{port}: cannot listen there ({reason}); --host and --port say where"
         raise StartError(message) from None
+
+
+def _say(text: str) -> None:
+    """Write a line to standard output, which nobody may read: that is no reason to end."""
+    with suppress(OSError):
+        os.write(1, f"{text}\n".encode())
 
 
 def _read_port(text: str) -> int:
@@ -124,6 +133,7 @@ def _read_seconds(text: str) -> float:
 
 def main() -> int:
     """Run the gateway with the arguments and settings of the process."""
+    cog_process.open_streams()
     settings = read_settings()
     parser = argparse.ArgumentParser(
         prog="python -m plitka.serving.gateway",

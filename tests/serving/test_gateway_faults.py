@@ -1,12 +1,15 @@
 """A server that cannot go on says so: folders, hanging workers, a stopped Cog, and the start."""
 
+import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -14,10 +17,11 @@ import psutil
 import pytest
 import yaml
 
-from plitka.serving import cogs_folders
+from plitka.serving import cog_process, cogs_folders
 from plitka.serving.answers import Refusal
 from plitka.serving.outbox import COGS_FOLDERS
 from plitka.serving.probes import Progress, Work
+from script import openapi_schema
 from tests.serving.stalling_predictor import COMPUTE, HANG
 from tests.support.recipes import TILE
 from tests.support.server import CogServer, cog_server
@@ -275,6 +279,21 @@ def test_sigterm_ends_all_although_cog_is_stopped(gate: CogServer) -> None:
     wait_until(lambda: not any(is_alive(process) for process in family))
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("params_json", [TILE, HANG])
+def test_nothing_outlives_the_gate(gate: CogServer, number: int, params_json: str) -> None:
+    family = gate.family()
+    body = {"input": {"params_json": params_json}}
+    gate.client.post("/predictions", json=body, headers={"Prefer": "respond-async"})
+    gate.process.send_signal(number)
+    try:
+        wait_until(lambda: not any(is_alive(process) for process in family))
+    finally:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 # The start
 
 
@@ -314,6 +333,40 @@ def test_a_low_limit_of_files_is_raised_where_that_is_allowed(tmp_path: Path) ->
             assert running.worker().rlimit(psutil.RLIMIT_NOFILE)[0] == min(hard, 4096)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("streams", [">/dev/full", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_server_whose_output_goes_nowhere_serves_all_the_same(
+    tmp_path: Path, streams: str
+) -> None:
+    openapi_schema.write(tmp_path / ".cog" / "openapi_schema.json", openapi_schema.PREDICTOR)
+    port = cog_process.find_free_port()
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PLITKA_ENGINE": "render",
+        "COG_PREDICT_TYPE_STUB": f"{openapi_schema.PREDICTOR}:Predictor",
+    }
+    command = f"exec {sys.executable} -m plitka.serving.gateway --port {port} {streams}"
+    running = psutil.Popen(command, shell=True, cwd=tmp_path, env=env, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+
+    def is_ready() -> bool:
+        try:
+            return httpx.get(f"{url}/ready").status_code == 200
+        except httpx.TransportError:
+            assert running.poll() is None
+            return False
+
+    try:
+        wait_until(is_ready)
+        body = {"input": {"params_json": TILE}}
+        answer = httpx.post(f"{url}/predictions", json=body, timeout=60)
+        assert answer.json()["status"] == "succeeded"
+    finally:
+        running.terminate()
+        assert running.wait(60) == 0
 
 
 def test_a_port_that_is_taken_ends_the_start_with_a_sentence() -> None:
