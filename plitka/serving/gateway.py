@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import sys
 from contextlib import suppress
 
@@ -21,6 +22,7 @@ from aiohttp import web
 from plitka.serving import cog_process
 from plitka.serving.answers import Connection, answer_errors
 from plitka.serving.cog_process import StartError
+from plitka.serving.connections import Connections, measure_capacity
 from plitka.serving.proxies import bypass_proxies, read_proxies
 from plitka.serving.routes import STALL_SECONDS, Gateway
 from plitka.serving.webhook_address import AddressError, parse_allowed_host
@@ -32,6 +34,7 @@ ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
 library. Of a heap of its own for each, up to 64 MiB stay allocated, trimmed or not. cog.yaml has
 the same."""
 
+_QUEUE = 1024  # connections that wait to be taken
 _EXIT_SECONDS = 5.0  # that responses have to end after SIGTERM
 
 
@@ -92,8 +95,17 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
     assert server is not None
     server.request_handler = answer_errors(server.request_handler)
     loop = asyncio.get_running_loop()
+    capacity = measure_capacity()
+    connections = Connections(capacity.clients)
     try:
-        return await loop.create_server(lambda: Connection(server, loop=loop), host, port)
+        listener = await loop.create_server(
+            lambda: Connection(server, connections, loop=loop), host, port, backlog=capacity.burst
+        )
+        for opened in listener.sockets:
+            # The event loop's backlog is both the burst that it takes and the system's queue.
+            with socket.socket(fileno=os.dup(opened.fileno())) as same:
+                same.listen(_QUEUE)
+        return listener
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{host}:{port}: cannot listen there ({reason}); --host and --port say where"

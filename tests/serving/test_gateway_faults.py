@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -23,6 +23,7 @@ from plitka.serving.outbox import COGS_FOLDERS
 from plitka.serving.probes import Progress, Work
 from script import openapi_schema
 from tests.serving.stalling_predictor import COMPUTE, HANG
+from tests.support.raw_http import open_socket
 from tests.support.recipes import TILE
 from tests.support.server import CogServer, cog_server
 
@@ -367,6 +368,35 @@ def test_a_server_whose_output_goes_nowhere_serves_all_the_same(
     finally:
         running.terminate()
         assert running.wait(60) == 0
+
+
+WAITING = {
+    "silent": b"",
+    "in the middle of a head": b"GET /live HTTP/1.1\r\nHost: ",
+    "in the middle of a body": b"POST /predictions HTTP/1.1\r\nHost: \r\nContent-Length: 9\r\n\r\n",
+    "between requests": b"GET /health-check HTTP/1.1\r\nHost: a\r\n\r\n",
+    "not reading": b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 20,
+}
+
+
+@pytest.mark.parametrize("sent", WAITING.values(), ids=WAITING)
+def test_clients_that_keep_their_connections_shut_nobody_out(tmp_path: Path, sent: bytes) -> None:
+    with (
+        ExitStack() as clients,
+        cog_server(
+            tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, files=256, arguments=("--port", "0")
+        ) as running,
+    ):
+        for _ in range(400):
+            client = clients.enter_context(open_socket(running.client.base_url))
+            with suppress(ConnectionError):  # the gate has closed it already
+                client.sendall(sent)
+        for path in PROBES:
+            with httpx.Client(base_url=running.client.base_url) as another:
+                assert another.get(path).status_code == 200
+        assert running.predict(TILE).json()["status"] == "succeeded"
+        assert running.process.num_fds() < 256
+        assert "Traceback" not in running.log.read_text()
 
 
 def test_a_port_that_is_taken_ends_the_start_with_a_sentence() -> None:
