@@ -15,15 +15,17 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 from aiohttp import web
 
+from plitka.runtime import logs
 from plitka.serving import cog_process
 from plitka.serving.answers import Connection, answer_errors
 from plitka.serving.cog_process import StartError
 from plitka.serving.connections import Connections, measure_capacity
-from plitka.serving.proxies import bypass_proxies, read_proxies
+from plitka.serving.proxies import Proxies, ProxyError, bypass_proxies, read_proxies
 from plitka.serving.routes import STALL_SECONDS, Gateway
 from plitka.serving.webhook_address import AddressError, parse_allowed_host
 from plitka.serving.webhook_relay import WebhookRelay
@@ -50,7 +52,7 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     port = cog_process.find_free_port()
-    relay = WebhookRelay(read_proxies(settings.variables))
+    relay = WebhookRelay(_read_proxies(options.webhook_host, settings))
     gateway = Gateway(
         f"http://127.0.0.1:{port}", frozenset(options.webhook_host), relay, options.stalled_after
     )
@@ -118,6 +120,14 @@ def _say(text: str) -> None:
         os.write(1, f"{text}\n".encode())
 
 
+def _read_proxies(webhook_hosts: Sequence[str], settings: Settings) -> Proxies:
+    """Read by which proxies webhooks are called, if any may be. Raises StartError."""
+    try:
+        return read_proxies(settings.variables) if webhook_hosts else Proxies()
+    except ProxyError as fault:
+        raise StartError(str(fault)) from None
+
+
 def _read_port(text: str) -> int:
     """Read a port; 0 takes a free one."""
     if text.isdecimal() and text.isascii() and len(text) < 6 and int(text) < 65536:
@@ -172,9 +182,11 @@ def main() -> int:
         help=f"that a prediction may make no progress before /live says 503; default:"
         f" {STALL_SECONDS:.0f}",
     )
+    options = parser.parse_args()
     try:
-        return asyncio.run(serve(parser.parse_args(), settings))
-    except StartError as error:
+        logs.configure(settings.log)
+        return asyncio.run(serve(options, settings))
+    except (StartError, logs.LogError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -1,6 +1,5 @@
 """The proxies that the environment names: by which webhooks are called, and Cog's server is not."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.request import proxy_bypass_environment
@@ -8,7 +7,9 @@ from urllib.request import proxy_bypass_environment
 from aiohttp import BasicAuth
 from yarl import URL
 
-_log = logging.getLogger(__name__)
+
+class ProxyError(ValueError):
+    """A variable names no proxy that can be used; says what can."""
 
 
 def bypass_proxies(variables: Mapping[str, str]) -> dict[str, str]:
@@ -43,17 +44,16 @@ class Proxies:
 
 
 def read_proxies(variables: Mapping[str, str]) -> Proxies:
-    """Read HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in lower case first; says which cannot be used."""
+    """Read HTTP_PROXY, HTTPS_PROXY and NO_PROXY, in lower case first.
+
+    Raises ProxyError, without the value, which may hold a password.
+    """
     by_scheme = {}
     for scheme in ("http", "https"):
         name = f"{scheme}_proxy"
         value = _read(variables, name)
         if value:
-            proxy = _parse(value)
-            if proxy is None:
-                _log.warning("%s names no http proxy, so none is used", name.upper())
-            else:
-                by_scheme[scheme] = proxy
+            by_scheme[scheme] = _parse(name.upper(), value)
     return Proxies(by_scheme, _read(variables, "no_proxy"))
 
 
@@ -61,13 +61,17 @@ def _read(variables: Mapping[str, str], name: str) -> str:
     return variables.get(name) or variables.get(name.upper()) or ""
 
 
-def _parse(value: str) -> Proxy | None:
-    """Parse `http://user:password@host:port` or `host:port`; None for anything else."""
+def _parse(name: str, value: str) -> Proxy:
+    """Parse `http://user:password@host:port` or `host:port`. Raises ProxyError."""
     try:
         address = URL(value if "://" in value else f"http://{value}")
+        is_sound = address.scheme == "http" and bool(address.host) and address.port != 0
     except ValueError:
-        return None
-    if address.scheme != "http" or not address.host:
-        return None
+        is_sound = False
+    if not is_sound:
+        raise ProxyError(
+            f"{name}: is no http proxy by which webhooks could be called; allowed:"
+            " http://HOST:PORT, before HOST a user and a password, percent-encoded, with @"
+        )
     auth = BasicAuth(address.user, address.password or "") if address.user else None
     return Proxy(address.with_user(None), auth)

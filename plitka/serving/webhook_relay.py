@@ -98,7 +98,7 @@ class WebhookRelay:
                 proxy_auth=proxy and proxy.auth,
             ) as received:
                 status = received.status
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = str(error) or "no answer in time"
             return to_response(Refusal(502, ("webhook",), f"cannot be called: {reason}"))
         if 300 <= status < 400:

@@ -440,6 +440,31 @@ def test_an_argument_that_is_not_allowed_is_told_what_is(arguments: tuple[str, s
     assert "allowed: " in said or "name the host alone" in said
 
 
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://me:veiledpw/x@proxy.example:8080",
+        "http://me:veiledpw@[",
+        "http://me:veiledpw@proxy.example:99999",
+        "socks5://me:veiledpw@proxy.example",
+        "http://",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(name: str, value: str) -> None:
+    status, said = start("--port", "0", "--webhook-host", "hooks.example.com", **{name: value})
+    assert status == 1
+    assert f"{name.upper()}: is no http proxy" in said
+    assert "veiledpw" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_setting_of_the_log_that_is_none_ends_the_start_with_a_sentence() -> None:
+    status, said = start("--port", "0", PLITKA_LOG_FORMAT="xml")
+    assert (status, len(said.splitlines())) == (1, 1)
+    assert "PLITKA_LOG_FORMAT: got 'xml'; allowed: text, json" in said
+
+
 def test_cogs_server_that_ends_at_its_start_ends_the_gate_with_its_reason() -> None:
     status, said = start("--port", "0")
     assert status == 1

@@ -476,6 +476,24 @@ def test_webhooks_are_called_by_the_proxy_that_is_named_with_its_password(tmp_pa
     assert "Authorization" not in proxy.headers[0]
 
 
+def test_the_gates_own_log_is_json_where_that_is_asked_for_and_holds_no_secret(
+    tmp_path: Path,
+) -> None:
+    arguments = ("--port", "0", "--webhook-host", "127.0.0.1")
+    env = {"PLITKA_ENGINE": "render", "PLITKA_LOG_FORMAT": "json", "HOOK_SECRET": "127.0.0.1"}
+    with (
+        listener(statuses=(302,), elsewhere="http://127.0.0.2/") as moved,
+        cog_server(tmp_path, env, gate=True, arguments=arguments) as server,
+    ):
+        ask(server, "moved", f"http://127.0.0.1:{moved.server_port}/")
+        told = "redirects, which is not followed"
+        CogServer.poll(lambda: told in server.log.read_text(), 60)
+        (line,) = [each for each in server.log.read_text().splitlines() if told in each]
+    fields = json.loads(line)
+    assert (fields["level"], fields["logger"]) == ("WARNING", "plitka.serving.webhook_relay")
+    assert fields["message"] == f"a webhook at [hidden]:{moved.server_port} {told}"
+
+
 @pytest.mark.parametrize("events", ["start", ["begin"], [["start"]], [None], {"start": 1}, 5, True])
 def test_events_that_are_none_are_refused(gate: CogServer, events: object) -> None:
     answer = gate.predict(BAD, webhook="http://127.0.0.1/", webhook_events_filter=events)
