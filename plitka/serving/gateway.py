@@ -11,12 +11,14 @@ the prediction's id into its context, for the log.
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from aiohttp import web
 
@@ -89,6 +91,16 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         if cog is not None:
             await cog_process.stop_cog(cog)
         await webhooks.cleanup()  # Cog's last calls go through it
+
+
+async def _serve_and_exit(options: argparse.Namespace, settings: Settings) -> NoReturn:
+    """Serve, and end the process. Raises StartError.
+
+    Python itself would wait for threads, of which one may wait for a disk that does not answer.
+    """
+    status = await serve(options, settings)
+    logging.shutdown()
+    os._exit(status)
 
 
 async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
@@ -185,10 +197,10 @@ def main() -> int:
     options = parser.parse_args()
     try:
         logs.configure(settings.log)
-        return asyncio.run(serve(options, settings))
+        asyncio.run(_serve_and_exit(options, settings))
     except (StartError, logs.LogError) as error:
         print(error, file=sys.stderr)
-        return 1
+    return 1
 
 
 if __name__ == "__main__":

@@ -94,8 +94,8 @@ class WebhookRelay:
                 data=request.content,
                 headers=headers,
                 allow_redirects=False,
-                proxy=proxy and proxy.address,
-                proxy_auth=proxy and proxy.auth,
+                proxy=proxy.address if proxy else None,
+                proxy_auth=proxy.auth if proxy else None,
             ) as received:
                 status = received.status
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -187,17 +187,17 @@ def test_a_worker_that_hangs_is_not_live_although_clients_go_on_asking(
 
     def ask_much_and_look() -> bool:
         for _ in range(10):
-            ask(gate)
-        return live(gate).status_code == 503
+            ask(running)
+        return live(running).status_code == 503
 
-    with cog_server(tmp_path, env, gate=True, stub=STALLING, arguments=arguments) as gate:
+    with cog_server(tmp_path, env, gate=True, stub=STALLING, arguments=arguments) as running:
         begin = {"input": {"params_json": HANG}}
         headers = {"Prefer": "respond-async"}
-        gate.client.put("/predictions/hanging", json=begin, headers=headers)
-        gate.wait_for("BUSY")
+        running.client.put("/predictions/hanging", json=begin, headers=headers)
+        running.wait_for("BUSY")
         wait_until(ask_much_and_look, 30)
-        assert "without progress" in live(gate).text
-        gate.worker().kill()
+        assert "without progress" in live(running).text
+        running.worker().kill()
 
 
 def test_a_slot_that_cog_keeps_taken_after_its_answer_is_not_live(
@@ -278,6 +278,27 @@ def test_sigterm_ends_all_although_cog_is_stopped(gate: CogServer) -> None:
     gate.process.terminate()
     assert gate.process.wait(60) == 0
     wait_until(lambda: not any(is_alive(process) for process in family))
+
+
+HANGING_DISK = """
+import sys, threading
+def hang(event, given):
+    if event == "os.mkdir" and ".trial-" in str(given[0]):
+        threading.Event().wait()
+sys.addaudithook(hang)
+"""
+
+
+def test_sigterm_ends_all_although_the_disk_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGING_DISK)
+    (tmp_path / "server").mkdir()
+    env = {"PLITKA_ENGINE": "render", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    arguments = ("--port", "0")
+    with cog_server(tmp_path / "server", env, gate=True, arguments=arguments) as running:
+        assert "its disk does not answer" in running.client.get("/live").text
+        assert "its disk does not answer" in running.request(TILE).text
+        running.process.terminate()
+        assert running.process.wait(60) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT])
@@ -452,7 +473,9 @@ def test_an_argument_that_is_not_allowed_is_told_what_is(arguments: tuple[str, s
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_told_without_its_password(name: str, value: str) -> None:
-    status, said = start("--port", "0", "--webhook-host", "hooks.example.com", **{name: value})
+    status, said = start(
+        "--port", "0", "--webhook-host", "hooks.example.com", files=None, **{name: value}
+    )
     assert status == 1
     assert f"{name.upper()}: is no http proxy" in said
     assert "veiledpw" not in said

@@ -432,6 +432,10 @@ def list_ports(gate: CogServer) -> set[int]:
     }
 
 
+def wait_for_line(gate: CogServer, text: str) -> None:
+    CogServer.poll(lambda: text in gate.log.read_text(), 60)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"])
 def test_a_webhook_that_leads_back_to_the_server_is_not_called(tmp_path: Path, host: str) -> None:
     arguments = ("--port", "0", "--webhook-host", host)
@@ -442,8 +446,7 @@ def test_a_webhook_that_leads_back_to_the_server_is_not_called(tmp_path: Path, h
         assert len(ports) == 3
         for port in ports:
             ask(server, f"back-{port}", f"http://{host}:{port}/shutdown")
-            told = f":{port} leads back to this server"
-            CogServer.poll(lambda told=told: told in server.log.read_text(), 60)
+            wait_for_line(server, f":{port} leads back to this server")
         assert server.predict(TILE).json()["status"] == "succeeded"
 
 
