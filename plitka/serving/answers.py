@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 from aiohttp import http_exceptions, web
 from aiohttp.http import HttpVersion10, HttpVersion11
 
+from plitka.serving.connections import Connections
+
 Handler: TypeAlias = Callable[[Any], Awaitable[web.StreamResponse]]
 
 HEAD_SECONDS = 20.0  # in which a request's line and headers have to arrive
@@ -75,15 +77,18 @@ class Connection(web.RequestHandler):
     What is no HTTP is refused in JSON, and so is a request whose head does not arrive in time.
     """
 
-    __slots__ = ("_has_begun", "_head_timer", "_request")
+    __slots__ = ("_connections", "_has_begun", "_head_timer", "_request")
 
-    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, manager: web.Server, connections: Connections, *, loop: asyncio.AbstractEventLoop
+    ) -> None:
         super().__init__(
             manager,
             loop=loop,
             auto_decompress=False,
             keepalive_timeout=IDLE_SECONDS,
         )
+        self._connections = connections
         self._head_timer: asyncio.TimerHandle | None = None
         self._has_begun = False  # a byte of the request that is waited for is there
         self._request: web.BaseRequest | None = None  # that is being answered
@@ -92,6 +97,7 @@ class Connection(web.RequestHandler):
         """Start the clock: somebody who connects wants something."""
         super().connection_made(transport)
         self._start_clock()
+        self._connections.admit(self)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, and start the clock if a request begins with them."""
@@ -108,17 +114,30 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the clock with the connection."""
         self._stop_clock()
+        self._connections.remove(self)
         super().connection_lost(exc)
 
     def begin_request(self, request: web.BaseRequest) -> None:
         """Note that a request's head is there."""
         self._request = request
+        self._connections.note(self)
         self._has_begun = False
         self._stop_clock()
 
     def end_request(self) -> None:
         """Note that a request is answered, so that what comes begins another."""
         self._request = None
+        self._connections.note(self)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is the client's turn: to ask, or to send the rest of what it asks."""
+        return self._request is None or not self._request.content.is_eof()
+
+    def abort(self) -> None:
+        """End the connection at once, whatever is still to be sent."""
+        if self.transport is not None:
+            self.transport.abort()
 
     def handle_error(
         self,

@@ -1,17 +1,21 @@
 """Cog's server as a process behind the gate: started, watched, ended with all that it started."""
 
 import asyncio
+import ctypes
+import os
 import resource
+import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import psutil
 
 _EXIT_SECONDS = 5.0  # that Cog's server has to end
 _WANTED_FILES = 4096  # open at once, of which each client takes two
+_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
 _NEEDED_FILES = 256  # with fewer, Cog's server starts and never gets ready
 
 
@@ -34,10 +38,43 @@ def raise_file_limit() -> None:
 
 
 async def start_cog(port: int, upload_url: str | None, variables: Mapping[str, str]) -> Process:
-    """Start Cog's server on a port of 127.0.0.1. variables: its environment."""
+    """Start Cog's server on a port of 127.0.0.1. variables: its environment.
+
+    On Linux it ends with this process, however that ends: else it would go on by itself, and hold
+    the GPU.
+    """
     command = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
     command += ["--upload-url", upload_url] if upload_url else []
-    return await asyncio.create_subprocess_exec(*command, env={**variables, "PORT": str(port)})
+    return await asyncio.create_subprocess_exec(
+        *command, env={**variables, "PORT": str(port)}, preexec_fn=_tie_to_parent()
+    )
+
+
+def open_streams() -> None:
+    """Open /dev/null where standard input, output or error is closed.
+
+    Files that are opened later would take their numbers, and Cog's server would never get ready.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(opened, True)
+
+
+def _tie_to_parent() -> Callable[[], None] | None:
+    """Make what has a child get SIGTERM when its parent dies; None where the system cannot."""
+    if sys.platform != "linux":
+        return None
+    library, parent = ctypes.CDLL(None), os.getpid()
+
+    def tie() -> None:
+        library.prctl(_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != parent:  # it has died already
+            os._exit(1)
+
+    return tie
 
 
 async def stop_cog(cog: Process) -> None:

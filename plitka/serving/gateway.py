@@ -11,17 +11,26 @@ the prediction's id into its context, for the log.
 
 import argparse
 import asyncio
+import logging
+import os
 import signal
+import socket
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from aiohttp import web
 
+from plitka.runtime import logs
 from plitka.serving import cog_process
 from plitka.serving.answers import Connection, answer_errors
 from plitka.serving.cog_process import StartError
+from plitka.serving.connections import Connections, measure_capacity
+from plitka.serving.proxies import Proxies, ProxyError, bypass_proxies, read_proxies
 from plitka.serving.routes import STALL_SECONDS, Gateway
 from plitka.serving.webhook_address import AddressError, parse_allowed_host
-from plitka.serving.webhook_relay import WebhookRelay, bypass_proxies
+from plitka.serving.webhook_relay import WebhookRelay
 from plitka.settings import Settings, read_settings
 
 ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
@@ -29,22 +38,23 @@ ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
 library. Of a heap of its own for each, up to 64 MiB stay allocated, trimmed or not. cog.yaml has
 the same."""
 
+_QUEUE = 1024  # connections that wait to be taken
 _EXIT_SECONDS = 5.0  # that responses have to end after SIGTERM
 
 
 async def serve(options: argparse.Namespace, settings: Settings) -> int:
     """Run Cog's server and the gateway until one of them ends.
 
-    Returns the exit status: 0 after SIGTERM or SIGINT, 1 if Cog's server ended by itself. Raises
-    StartError.
+    Returns the exit status: 0 after SIGTERM, SIGINT or SIGHUP, 1 if Cog's server ended by itself.
+    Raises StartError.
     """
     cog_process.raise_file_limit()
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     port = cog_process.find_free_port()
-    relay = WebhookRelay()
+    relay = WebhookRelay(_read_proxies(options.webhook_host, settings))
     gateway = Gateway(
         f"http://127.0.0.1:{port}", frozenset(options.webhook_host), relay, options.stalled_after
     )
@@ -59,17 +69,20 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         listener = await listen(runner, options.host, options.port)
         await web.TCPSite(webhooks, "127.0.0.1", 0).start()
         relay.address = "http://{}:{}".format(*webhooks.addresses[0][:2])
+        host, bound = listener.sockets[0].getsockname()[:2]
+        ports = {named.getsockname()[1] for named in listener.sockets}
+        relay.own_ports = frozenset({*ports, port, webhooks.addresses[0][1]})
         variables = {**ONE_HEAP, **bypass_proxies(settings.variables)}
         cog = await cog_process.start_cog(port, options.upload_url, variables)
         gateway.pid = cog.pid
-        host, bound = listener.sockets[0].getsockname()[:2]
-        print(f"The gate listens on http://{host}:{bound}", flush=True)
+        _say(f"The gate listens on http://{host}:{bound}")
         await asyncio.wait(
             [asyncio.create_task(cog.wait()), asyncio.create_task(stopped.wait())],
             return_when=asyncio.FIRST_COMPLETED,
         )
         if not stopped.is_set():
-            print(cog_process.say_end(cog), file=sys.stderr, flush=True)
+            with suppress(OSError):
+                print(cog_process.say_end(cog), file=sys.stderr, flush=True)
         return 0 if stopped.is_set() else 1
     finally:
         if listener is not None:
@@ -80,18 +93,51 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         await webhooks.cleanup()  # Cog's last calls go through it
 
 
+async def _serve_and_exit(options: argparse.Namespace, settings: Settings) -> NoReturn:
+    """Serve, and end the process. Raises StartError.
+
+    Python itself would wait for threads, of which one may wait for a disk that does not answer.
+    """
+    status = await serve(options, settings)
+    logging.shutdown()
+    os._exit(status)
+
+
 async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
     """Take connections for a server that is set up. Raises StartError."""
     server = runner.server
     assert server is not None
     server.request_handler = answer_errors(server.request_handler)
     loop = asyncio.get_running_loop()
+    capacity = measure_capacity()
+    connections = Connections(capacity.clients)
     try:
-        return await loop.create_server(lambda: Connection(server, loop=loop), host, port)
+        listener = await loop.create_server(
+            lambda: Connection(server, connections, loop=loop), host, port, backlog=capacity.burst
+        )
+        for opened in listener.sockets:
+            # The event loop's backlog is both the burst that it takes and the system's queue.
+            with socket.socket(fileno=os.dup(opened.fileno())) as same:
+                same.listen(_QUEUE)
+        return listener
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         message = f"{host}:{port}: cannot listen there ({reason}); --host and --port say where"
         raise StartError(message) from None
+
+
+def _say(text: str) -> None:
+    """Write a line to standard output, which nobody may read: that is no reason to end."""
+    with suppress(OSError):
+        os.write(1, f"{text}\n".encode())
+
+
+def _read_proxies(webhook_hosts: Sequence[str], settings: Settings) -> Proxies:
+    """Read by which proxies webhooks are called, if any may be. Raises StartError."""
+    try:
+        return read_proxies(settings.variables) if webhook_hosts else Proxies()
+    except ProxyError as fault:
+        raise StartError(str(fault)) from None
 
 
 def _read_port(text: str) -> int:
@@ -121,6 +167,7 @@ def _read_seconds(text: str) -> float:
 
 def main() -> int:
     """Run the gateway with the arguments and settings of the process."""
+    cog_process.open_streams()
     settings = read_settings()
     parser = argparse.ArgumentParser(
         prog="python -m plitka.serving.gateway",
@@ -147,11 +194,13 @@ def main() -> int:
         help=f"that a prediction may make no progress before /live says 503; default:"
         f" {STALL_SECONDS:.0f}",
     )
+    options = parser.parse_args()
     try:
-        return asyncio.run(serve(parser.parse_args(), settings))
-    except StartError as error:
+        logs.configure(settings.log)
+        asyncio.run(_serve_and_exit(options, settings))
+    except (StartError, logs.LogError) as error:
         print(error, file=sys.stderr)
-        return 1
+    return 1
 
 
 if __name__ == "__main__":

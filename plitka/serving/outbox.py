@@ -6,6 +6,7 @@ import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _ROOT = re.compile(r"plitka-(\d+)-")
 COGS_FOLDERS = Path("/tmp/coglet/predictions")
 """Where Cog's server makes two empty folders for each prediction, and never removes them. Where it
 cannot make them, it fails the prediction and stays busy for good."""
+_COGS_NAMES = ("inputs", "outputs")
 _COGS_SECONDS = 60.0  # since a folder was first seen: a younger one may be in the making
 
 
@@ -48,8 +50,10 @@ class Outbox:
     def check(self) -> None:
         """Raise PictureError where no more pictures can be written, or a disk is nearly full.
 
-        That is where they are written, and where Cog makes its folders.
+        That is where they are written, and where Cog makes its folders. Old ones of Cog's are
+        removed: where no prediction can be made any more, nothing else would do so.
         """
+        self._remove_cogs_folders()
         for folder in (self._root, COGS_FOLDERS):
             _check_folder(folder)
 
@@ -61,7 +65,7 @@ class Outbox:
         now = time.monotonic()
         seen: dict[Path, float] = {}
         with suppress(OSError):
-            for folder in COGS_FOLDERS.iterdir():
+            for folder in _list_own(COGS_FOLDERS):
                 first = self._cogs.get(folder, now)
                 if now - first < _COGS_SECONDS or not _remove_empty(folder):
                     seen[folder] = first
@@ -110,11 +114,21 @@ def _check_folder(folder: Path) -> None:
         )
 
 
+def _list_own(folder: Path) -> Iterator[Path]:
+    """List the folders in a folder that are this user's own, no links: others may write there."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
+                yield Path(entry)
+
+
 def _remove_empty(folder: Path) -> bool:
-    """Remove a folder and the folders in it; whether they held no file."""
+    """Remove a folder of Cog's and the folders that it makes in it; whether they held no file."""
     try:
-        for inner in folder.iterdir():
-            inner.rmdir()
+        for name in _COGS_NAMES:
+            with suppress(FileNotFoundError):
+                (folder / name).rmdir()
         folder.rmdir()
     except OSError:
         return False
@@ -122,11 +136,22 @@ def _remove_empty(folder: Path) -> bool:
 
 
 def _remove_orphans() -> None:
-    """Remove the folders of processes that have ended."""
-    for root in Path(tempfile.gettempdir()).glob("plitka-*-*"):
-        match = _ROOT.match(root.name)
-        if match and not _is_alive(int(match[1])):
-            shutil.rmtree(root, ignore_errors=True)
+    """Remove the folders of processes that have ended, as far as they are as `Folder` made them."""
+    with suppress(OSError):
+        for root in _list_own(Path(tempfile.gettempdir())):
+            match = _ROOT.match(root.name)
+            if match and not _is_alive(int(match[1])):
+                _remove_orphan(root)
+
+
+def _remove_orphan(root: Path) -> None:
+    with suppress(OSError):
+        for folder in _list_own(root):
+            with suppress(OSError):
+                for file in folder.iterdir():
+                    file.unlink()
+                folder.rmdir()
+        root.rmdir()
 
 
 def _is_alive(pid: int) -> bool:

@@ -1,6 +1,8 @@
-"""Probes: whether Cog's server can go on, by what it says and by what it gets done.
+"""Probes: whether Cog's server can go on, by what it says and by what its worker gets done.
 
-A server that hangs says BUSY for ever, so one that is busy has to get on with something.
+A server that hangs says BUSY for ever, so one that is busy has to get on with something. What
+clients ask of it meanwhile is no work: Cog's HTTP server answers that, whose own is not counted,
+and of the worker's what health checks cost is deducted.
 """
 
 import time
@@ -15,25 +17,25 @@ READY = ("READY", "BUSY")
 DEAD = ("UNHEALTHY", "SETUP_FAILED", "DEFUNCT", "UNREACHABLE")
 
 # What a busy server may use without getting anything done. A thread that waits for a GPU spins, and
-# a download writes what it gets: both are far above. A health check was measured at 1.2 ms and
-# 5,900 bytes, of Cog's server and worker together, with the render engine on 2 cores.
+# a download writes what it gets: both are far above. A health check was measured at 0.7 ms and
+# 8,260 bytes of the worker's, with the render engine on 2 cores.
 _IDLE_SHARE = 0.02  # of one core
 _IDLE_RATE = 16 * 2**10  # bytes a second
-_CHECK_SECONDS, _CHECK_BYTES = 0.003, 8 * 2**10  # for each health check
+_CHECK_SECONDS, _CHECK_BYTES = 0.003, 12 * 2**10  # for each health check
 _LEAST_SECONDS, _LEAST_BYTES = 0.05, 64 * 2**10  # processor time is counted in steps of 0.01
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a family of processes has done until now.
+    """What a server's worker has done until now.
 
-    at: seconds of a clock that goes forward only. passed: events of predictions that the gate has
-    seen. checks: health checks that it has asked for. cpu_seconds, written_bytes: of the processes
-    that live.
+    at: seconds of a clock that goes forward only. events: of predictions, that the gate has seen.
+    checks: health checks that it has asked for. cpu_seconds, written_bytes: of the worker and all
+    that it has started, as far as they live.
     """
 
     at: float
-    passed: int
+    events: int
     checks: int
     cpu_seconds: float
     written_bytes: int
@@ -44,21 +46,21 @@ class Work:
         idle_seconds = _LEAST_SECONDS + _IDLE_SHARE * seconds + _CHECK_SECONDS * checks
         idle_bytes = _LEAST_BYTES + _IDLE_RATE * seconds + _CHECK_BYTES * checks
         return (
-            self.passed != earlier.passed
+            self.events != earlier.events
             or self.cpu_seconds - earlier.cpu_seconds > idle_seconds
             or self.written_bytes - earlier.written_bytes > idle_bytes
         )
 
 
-def measure_work(pid: int, passed: int, checks: int) -> Work:
-    """Measure what a process and all that it has started have done."""
+def measure_work(pid: int, events: int, checks: int) -> Work:
+    """Measure what the processes below Cog's server, which is `pid`, have done."""
     cpu_seconds, written = 0.0, 0
-    for process in find_family(pid):
+    for process in find_family(pid)[1:]:
         with suppress(psutil.Error):  # it has ended, or is not ours to look into
             times = process.cpu_times()
             cpu_seconds += times.user + times.system
             written += process.io_counters().write_chars
-    return Work(time.monotonic(), passed, checks, cpu_seconds, written)
+    return Work(time.monotonic(), events, checks, cpu_seconds, written)
 
 
 @dataclass

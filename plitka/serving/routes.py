@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then
 _REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
 _RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
 _JSON, _EVENTS = "application/json", "text/event-stream"
+# Who asks again for a prediction that runs is told of its start each time, be it stuck or not.
+_PROGRESS = re.compile(rb"^event: (?!start$)", re.MULTILINE)
 _GONE = "Cog's server ended before its answer was whole; ask again once /ready answers 200"
 _STATUSES = {
     "STARTING": "the engine is being loaded",
@@ -55,10 +59,10 @@ class Gateway:
     relay: WebhookRelay = field(default_factory=WebhookRelay)
     stalled_after: float = STALL_SECONDS
     pid: int = 0
-    _running: set[str] = field(default_factory=set)  # ids whose response is still under way
-    _latest: str | None = None  # the last id passed on, which may run without a connection
-    _passed: int = 0  # events of predictions: begun, ended, and pieces of their responses
-    _checks: int = 0  # health checks that Cog was asked for
+    _running: Counter[str] = field(default_factory=Counter)  # ids, and their responses under way
+    _latest: str | None = None  # the last id that Cog took to run without a connection
+    _events: int = 0  # of predictions that Cog runs, seen in their responses
+    _checks: int = 0  # requests that cost the worker: health checks, and cancels
     _measuring: "asyncio.Task[probes.Work | Refusal] | None" = None
     _prober: Executor = field(
         default_factory=lambda: ThreadPoolExecutor(1)
@@ -103,14 +107,12 @@ class Gateway:
             body["webhook"] = self.relay.wrap(body["webhook"])
         identifier = str(body["id"])
         await _in_thread(None, cogs_folders.check_prediction, identifier)
-        self._latest = identifier
-        self._running.add(identifier)
-        self._passed += 1
+        self._running[identifier] += 1
         try:
             return await self._stream(request, identifier, json.dumps(body).encode())
         finally:
-            self._passed += 1
-            self._running.discard(identifier)
+            self._running[identifier] -= 1
+            self._running += Counter()  # without those of zero
 
     async def _stream(
         self, request: web.Request, identifier: str, body: bytes
@@ -129,6 +131,8 @@ class Gateway:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _refuse_for(error) from None
         async with received:
+            if received.status == 202:
+                self._latest = identifier
             if received.content_type not in (_JSON, _EVENTS):
                 raise await _refuse_answer(received)
             response = web.StreamResponse(status=received.status, headers=_keep_headers(received))
@@ -151,7 +155,6 @@ class Gateway:
         try:
             async for chunk in received.content.iter_any():
                 if not is_stream:
-                    self._passed += 1
                     yield chunk
                     continue
                 # Only the new bytes and the one before them can hold the end of an event.
@@ -162,11 +165,12 @@ class Gateway:
                     piece = bytes(rest[:end])
                     del rest[:end]
                     is_complete = is_complete or b"event: completed\n" in piece
-                    self._passed += not piece.startswith(b":")  # Cog's `: keep-alive` is none
+                    self._events += len(_PROGRESS.findall(piece))
                     yield piece
         except aiohttp.ClientError:
             if not is_stream:
                 raise ConnectionResetError(_GONE) from None
+        self._events += not is_stream and received.status == 200  # a prediction has ended
         if is_stream and not is_complete:
             ended = {"id": identifier, "status": "failed", "error": _GONE}
             yield f"event: completed\ndata: {json.dumps(ended)}\n\n".encode()
@@ -186,7 +190,7 @@ class Gateway:
 
     async def _ask(self, method: str, path: str) -> tuple[int, bytes, dict[str, str]]:
         """Ask Cog; returns status, content and headers of its answer. Raises Refusal."""
-        self._checks += path == "/health-check"
+        self._checks += path not in ("/", "/openapi.json")
         try:
             async with (
                 asyncio.timeout(ANSWER_SECONDS),
@@ -238,7 +242,7 @@ class Gateway:
     async def _measure_once(self) -> probes.Work | Refusal:
         def measure() -> probes.Work:
             cogs_folders.check_disk()
-            return probes.measure_work(self.pid, self._passed, self._checks)
+            return probes.measure_work(self.pid, self._events, self._checks)
 
         try:
             return await _in_thread(self._prober, measure)
@@ -251,7 +255,9 @@ class Gateway:
         while self._running and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0.05)
         latest = {self._latest} if self._latest else set()
-        cancels = [f"/predictions/{identifier}/cancel" for identifier in self._running | latest]
+        cancels = [
+            f"/predictions/{identifier}/cancel" for identifier in latest.union(self._running)
+        ]
         asked = await asyncio.gather(
             *(self._ask("POST", path) for path in cancels), return_exceptions=True
         )

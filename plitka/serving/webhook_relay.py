@@ -2,7 +2,7 @@
 
 Cog's client follows redirects, to any host, with the whole prediction in hand. So a webhook is
 given to Cog as an address of the gate's own, on a port that only this machine reaches; the real one
-stands in it, signed. What the gate gets there it sends on, once.
+stands in it, signed. What the gate gets there it sends on, once, unless it would come back.
 """
 
 import base64
@@ -10,14 +10,16 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from plitka.serving import own_ports
 from plitka.serving.answers import Refusal, to_response
+from plitka.serving.proxies import Proxies
 
 _CALL_SECONDS = 25.0  # Cog waits for 30
 _HEADERS = (
@@ -31,21 +33,17 @@ _HEADERS = (
 _log = logging.getLogger(__name__)
 
 
-def bypass_proxies(variables: Mapping[str, str]) -> dict[str, str]:
-    """Make the environment in which Cog's client calls this machine itself, through no proxy."""
-    named = variables.get("NO_PROXY") or variables.get("no_proxy")
-    hosts = f"{named},127.0.0.1" if named else "127.0.0.1"
-    return {**variables, "NO_PROXY": hosts, "no_proxy": hosts}
-
-
 @dataclass
 class WebhookRelay:
     """Takes Cog's calls and sends them on to the addresses that are signed in them.
 
-    address: where it listens, once it does.
+    proxies: by which they are called. address: where it listens, once it does. own_ports: of the
+    gate, of Cog's server and of its own, which it does not call.
     """
 
+    proxies: Proxies = field(default_factory=Proxies)
     address: str = ""
+    own_ports: Collection[int] = ()
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def make_app(self) -> web.Application:
@@ -66,31 +64,44 @@ class WebhookRelay:
     async def _connect(self, app: web.Application) -> AsyncIterator[None]:
         """Keep the client session for as long as the server runs."""
         timeout = aiohttp.ClientTimeout(total=_CALL_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        connector = aiohttp.TCPConnector(
+            limit=0, socket_factory=lambda place: own_ports.make_socket(place, self.own_ports)
+        )
+        # Without trust_env: it would send passwords of ~/.netrc to whoever is called.
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             self._session = session
             yield
 
     async def _send_on(self, request: web.Request) -> web.Response:
         """Send a call on; the answer has the status of the webhook's own, and nothing else of it.
 
-        A redirect becomes a 403, which Cog takes as final. No answer becomes a 502, after which Cog
-        tries again.
+        A redirect becomes a 403, which Cog takes as final, and so does an address of this server's
+        own. No answer becomes a 502, after which Cog tries again.
         """
         target = request.match_info["target"]
         signature = request.match_info["signature"]
         if not hmac.compare_digest(self._sign(target).encode(), signature.encode()):
             return to_response(Refusal(404, ("path",), "no webhook of this gate's"))
-        webhook = base64.urlsafe_b64decode(target).decode()
+        webhook = URL(base64.urlsafe_b64decode(target).decode(), encoded=True)
+        if await own_ports.leads_back(webhook.host or "", webhook.port or 0, self.own_ports):
+            _log.warning("a webhook at %s leads back to this server", webhook.authority)
+            return to_response(Refusal(403, ("webhook",), "leads back to this server"))
+        proxy = self.proxies.find(webhook)
         headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
         try:
             async with self._session.post(
-                webhook, data=request.content, headers=headers, allow_redirects=False
+                webhook,
+                data=request.content,
+                headers=headers,
+                allow_redirects=False,
+                proxy=proxy.address if proxy else None,
+                proxy_auth=proxy.auth if proxy else None,
             ) as received:
                 status = received.status
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             reason = str(error) or "no answer in time"
             return to_response(Refusal(502, ("webhook",), f"cannot be called: {reason}"))
         if 300 <= status < 400:
-            _log.warning("a webhook at %s redirects, which is not followed", URL(webhook).authority)
+            _log.warning("a webhook at %s redirects, which is not followed", webhook.authority)
             return to_response(Refusal(403, ("webhook",), "redirects are not followed"))
         return web.Response(status=status)

@@ -1,12 +1,15 @@
 """A server that cannot go on says so: folders, hanging workers, a stopped Cog, and the start."""
 
+import os
 import re
 import resource
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -14,11 +17,13 @@ import psutil
 import pytest
 import yaml
 
-from plitka.serving import cogs_folders
+from plitka.serving import cog_process, cogs_folders
 from plitka.serving.answers import Refusal
 from plitka.serving.outbox import COGS_FOLDERS
 from plitka.serving.probes import Progress, Work
+from script import openapi_schema
 from tests.serving.stalling_predictor import COMPUTE, HANG
+from tests.support.raw_http import open_socket
 from tests.support.recipes import TILE
 from tests.support.server import CogServer, cog_server
 
@@ -152,6 +157,49 @@ def test_a_worker_that_hangs_is_not_live_although_the_connection_is_kept(
         assert asked.result() == 200
 
 
+def ask_again(gate: CogServer) -> None:
+    gate.client.put("/predictions/hanging", json={"input": {"params_json": HANG}})
+
+
+def listen_again(gate: CogServer) -> None:
+    body, headers = {"input": {"params_json": HANG}}, {"Accept": "text/event-stream"}
+    with gate.client.stream("PUT", "/predictions/hanging", json=body, headers=headers) as events:
+        next(events.iter_lines())
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        pytest.param(lambda gate: gate.request(TILE), id="refused for want of a slot"),
+        pytest.param(lambda gate: gate.request(5), id="refused for its input"),
+        pytest.param(lambda gate: gate.request(TILE, id="/"), id="refused by the gate"),
+        pytest.param(ask_again, id="the same again"),
+        pytest.param(listen_again, id="the same again as a stream"),
+        pytest.param(lambda gate: gate.client.post("/predictions/x/cancel"), id="cancel another"),
+        pytest.param(lambda gate: gate.client.get("/openapi.json"), id="schema"),
+        pytest.param(lambda gate: gate.client.get("/health-check"), id="health check"),
+    ],
+)
+def test_a_worker_that_hangs_is_not_live_although_clients_go_on_asking(
+    tmp_path: Path, ask: Callable[[CogServer], object]
+) -> None:
+    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "2")
+
+    def ask_much_and_look() -> bool:
+        for _ in range(10):
+            ask(running)
+        return live(running).status_code == 503
+
+    with cog_server(tmp_path, env, gate=True, stub=STALLING, arguments=arguments) as running:
+        begin = {"input": {"params_json": HANG}}
+        headers = {"Prefer": "respond-async"}
+        running.client.put("/predictions/hanging", json=begin, headers=headers)
+        running.wait_for("BUSY")
+        wait_until(ask_much_and_look, 30)
+        assert "without progress" in live(running).text
+        running.worker().kill()
+
+
 def test_a_slot_that_cog_keeps_taken_after_its_answer_is_not_live(
     gate: CogServer, blocked: str
 ) -> None:
@@ -170,10 +218,10 @@ def test_progress_is_work_or_events_and_not_the_cost_of_probes() -> None:
         progress = Progress(limit=600)
         return [progress.find_stall(busy, work) for work in works][-1]
 
-    def run(step: float, cpu: float = 0, written: int = 0, passed: int = 0) -> list[Work]:
+    def run(step: float, cpu: float = 0, written: int = 0, events: int = 0) -> list[Work]:
         """2,000 seconds with a health check at each step; cpu and written are used at each."""
         steps = range(int(2000 / step))
-        return [Work(step * n, passed * n, n, cpu * n, written * n) for n in steps]
+        return [Work(step * n, events * n, n, cpu * n, written * n) for n in steps]
 
     assert stall(run(10)) == 1990
     assert stall(run(10, cpu=0.01, written=6000)) == 1990, "probes as Kubernetes sends them"
@@ -181,7 +229,7 @@ def test_progress_is_work_or_events_and_not_the_cost_of_probes() -> None:
     assert stall(run(0.05, cpu=0.05)) is None, "one core at work"
     assert stall(run(10, cpu=0.5)) is None, "5% of a core"
     assert stall(run(10, written=500_000)) is None, "a slow download"
-    assert stall(run(10, passed=1)) is None, "events of a stream"
+    assert stall(run(10, events=1)) is None, "events of a stream"
     assert stall(run(10), busy=False) is None
     assert stall(run(10)[:61]) is None, "just the limit"
     assert stall([Work(0, 0, 0, 50, 9_000), Work(601, 0, 1, 1, 0)]) == 601, "a process has ended"
@@ -232,6 +280,42 @@ def test_sigterm_ends_all_although_cog_is_stopped(gate: CogServer) -> None:
     wait_until(lambda: not any(is_alive(process) for process in family))
 
 
+HANGING_DISK = """
+import sys, threading
+def hang(event, given):
+    if event == "os.mkdir" and ".trial-" in str(given[0]):
+        threading.Event().wait()
+sys.addaudithook(hang)
+"""
+
+
+def test_sigterm_ends_all_although_the_disk_does_not_answer(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HANGING_DISK)
+    (tmp_path / "server").mkdir()
+    env = {"PLITKA_ENGINE": "render", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    arguments = ("--port", "0")
+    with cog_server(tmp_path / "server", env, gate=True, arguments=arguments) as running:
+        assert "its disk does not answer" in running.client.get("/live").text
+        assert "its disk does not answer" in running.request(TILE).text
+        running.process.terminate()
+        assert running.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("params_json", [TILE, HANG])
+def test_nothing_outlives_the_gate(gate: CogServer, number: int, params_json: str) -> None:
+    family = gate.family()
+    body = {"input": {"params_json": params_json}}
+    gate.client.post("/predictions", json=body, headers={"Prefer": "respond-async"})
+    gate.process.send_signal(number)
+    try:
+        wait_until(lambda: not any(is_alive(process) for process in family))
+    finally:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 # The start
 
 
@@ -273,6 +357,69 @@ def test_a_low_limit_of_files_is_raised_where_that_is_allowed(tmp_path: Path) ->
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.parametrize("streams", [">/dev/full", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_server_whose_output_goes_nowhere_serves_all_the_same(
+    tmp_path: Path, streams: str
+) -> None:
+    openapi_schema.write(tmp_path / ".cog" / "openapi_schema.json", openapi_schema.PREDICTOR)
+    port = cog_process.find_free_port()
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "PLITKA_ENGINE": "render",
+        "COG_PREDICT_TYPE_STUB": f"{openapi_schema.PREDICTOR}:Predictor",
+    }
+    command = f"exec {sys.executable} -m plitka.serving.gateway --port {port} {streams}"
+    running = psutil.Popen(command, shell=True, cwd=tmp_path, env=env, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+
+    def is_ready() -> bool:
+        try:
+            return httpx.get(f"{url}/ready").status_code == 200
+        except httpx.TransportError:
+            assert running.poll() is None
+            return False
+
+    try:
+        wait_until(is_ready)
+        body = {"input": {"params_json": TILE}}
+        answer = httpx.post(f"{url}/predictions", json=body, timeout=60)
+        assert answer.json()["status"] == "succeeded"
+    finally:
+        running.terminate()
+        assert running.wait(60) == 0
+
+
+WAITING = {
+    "silent": b"",
+    "in the middle of a head": b"GET /live HTTP/1.1\r\nHost: ",
+    "in the middle of a body": b"POST /predictions HTTP/1.1\r\nHost: \r\nContent-Length: 9\r\n\r\n",
+    "between requests": b"GET /health-check HTTP/1.1\r\nHost: a\r\n\r\n",
+    "not reading": b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 20,
+}
+
+
+@pytest.mark.parametrize("sent", WAITING.values(), ids=WAITING)
+def test_clients_that_keep_their_connections_shut_nobody_out(tmp_path: Path, sent: bytes) -> None:
+    with (
+        ExitStack() as clients,
+        cog_server(
+            tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, files=256, arguments=("--port", "0")
+        ) as running,
+    ):
+        for _ in range(400):
+            client = clients.enter_context(open_socket(running.client.base_url))
+            with suppress(ConnectionError):  # the gate has closed it already
+                client.sendall(sent)
+        for path in PROBES:
+            with httpx.Client(base_url=running.client.base_url) as another:
+                assert another.get(path).status_code == 200
+        assert running.predict(TILE).json()["status"] == "succeeded"
+        assert running.process.num_fds() < 256
+        assert "Traceback" not in running.log.read_text()
+
+
 def test_a_port_that_is_taken_ends_the_start_with_a_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -312,6 +459,33 @@ def test_an_argument_that_is_not_allowed_is_told_what_is(arguments: tuple[str, s
     status, said = start(*arguments)
     assert status == 2
     assert "allowed: " in said or "name the host alone" in said
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://me:veiledpw/x@proxy.example:8080",
+        "http://me:veiledpw@[",
+        "http://me:veiledpw@proxy.example:99999",
+        "socks5://me:veiledpw@proxy.example",
+        "http://",
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_told_without_its_password(name: str, value: str) -> None:
+    status, said = start(
+        "--port", "0", "--webhook-host", "hooks.example.com", files=None, **{name: value}
+    )
+    assert status == 1
+    assert f"{name.upper()}: is no http proxy" in said
+    assert "veiledpw" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_setting_of_the_log_that_is_none_ends_the_start_with_a_sentence() -> None:
+    status, said = start("--port", "0", PLITKA_LOG_FORMAT="xml")
+    assert (status, len(said.splitlines())) == (1, 1)
+    assert "PLITKA_LOG_FORMAT: got 'xml'; allowed: text, json" in said
 
 
 def test_cogs_server_that_ends_at_its_start_ends_the_gate_with_its_reason() -> None:

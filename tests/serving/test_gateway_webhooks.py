@@ -25,6 +25,7 @@ from plitka.serving.webhook_address import (
     parse_address,
     parse_allowed_host,
 )
+from tests.support.recipes import TILE
 from tests.support.server import CogServer, cog_server
 
 BAD = json.dumps({"colors": []})
@@ -419,6 +420,81 @@ def test_nobody_can_have_the_gate_call_an_address_by_the_port_of_its_own(gate: C
             answer = httpx.post(url, json={"id": "forged"})
             assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (404, ["path"])
         assert other.called == []
+
+
+def list_ports(gate: CogServer) -> set[int]:
+    """The ports that the gate, its relay and Cog's server listen on."""
+    return {
+        connection.laddr.port
+        for process in gate.family()
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
+def wait_for_line(gate: CogServer, text: str) -> None:
+    CogServer.poll(lambda: text in gate.log.read_text(), 60)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"])
+def test_a_webhook_that_leads_back_to_the_server_is_not_called(tmp_path: Path, host: str) -> None:
+    arguments = ("--port", "0", "--webhook-host", host)
+    with cog_server(
+        tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, arguments=arguments
+    ) as server:
+        ports = list_ports(server)
+        assert len(ports) == 3
+        for port in ports:
+            ask(server, f"back-{port}", f"http://{host}:{port}/shutdown")
+            wait_for_line(server, f":{port} leads back to this server")
+        assert server.predict(TILE).json()["status"] == "succeeded"
+
+
+def test_passwords_for_hosts_do_not_go_to_webhooks(tmp_path: Path) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("default login me password veiled\n")
+    netrc.chmod(0o600)
+    (tmp_path / "server").mkdir()
+    env = {"PLITKA_ENGINE": "render", "HOME": str(tmp_path), "NETRC": str(netrc)}
+    arguments = ("--port", "0", "--webhook-host", "127.0.0.1")
+    with (
+        listener() as allowed,
+        cog_server(tmp_path / "server", env, gate=True, arguments=arguments) as server,
+    ):
+        ask(server, "netrc", f"http://127.0.0.1:{allowed.server_port}/")
+        allowed.wait_for("netrc")
+    assert "Authorization" not in allowed.headers[0]
+
+
+def test_webhooks_are_called_by_the_proxy_that_is_named_with_its_password(tmp_path: Path) -> None:
+    arguments = ("--port", "0", "--webhook-host", "hooks.example.com")
+    with listener() as proxy:
+        named = f"http://me:veiled@127.0.0.1:{proxy.server_port}"
+        env = {"PLITKA_ENGINE": "render", "http_proxy": named, "NO_PROXY": "", "no_proxy": ""}
+        with cog_server(tmp_path, env, gate=True, arguments=arguments) as server:
+            ask(server, "by-proxy", "http://hooks.example.com/")
+            proxy.wait_for("by-proxy")
+    assert proxy.headers[0]["Host"] == "hooks.example.com"
+    assert proxy.headers[0]["Proxy-Authorization"].startswith("Basic ")
+    assert "Authorization" not in proxy.headers[0]
+
+
+def test_the_gates_own_log_is_json_where_that_is_asked_for_and_holds_no_secret(
+    tmp_path: Path,
+) -> None:
+    arguments = ("--port", "0", "--webhook-host", "127.0.0.1")
+    env = {"PLITKA_ENGINE": "render", "PLITKA_LOG_FORMAT": "json", "HOOK_SECRET": "127.0.0.1"}
+    with (
+        listener(statuses=(302,), elsewhere="http://127.0.0.2/") as moved,
+        cog_server(tmp_path, env, gate=True, arguments=arguments) as server,
+    ):
+        ask(server, "moved", f"http://127.0.0.1:{moved.server_port}/")
+        told = "redirects, which is not followed"
+        CogServer.poll(lambda: told in server.log.read_text(), 60)
+        (line,) = [each for each in server.log.read_text().splitlines() if told in each]
+    fields = json.loads(line)
+    assert (fields["level"], fields["logger"]) == ("WARNING", "plitka.serving.webhook_relay")
+    assert fields["message"] == f"a webhook at [hidden]:{moved.server_port} {told}"
 
 
 @pytest.mark.parametrize("events", ["start", ["begin"], [["start"]], [None], {"start": 1}, 5, True])

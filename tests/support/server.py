@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -117,10 +118,12 @@ def cog_server(
     gate: bool = False,
     stub: Path | None = None,
     arguments: Sequence[str] = (),
+    files: int | None = None,
 ) -> Iterator[CogServer]:
     """Serve `predictor` with `env` added to this process's environment; behind the gate if so.
 
-    stub: a file whose Predictor runs in place of the one that the schema is read from.
+    stub: a file whose Predictor runs in place of the one that the schema is read from. files: that
+    each of its processes may open, None for as many as this one.
 
     `folder` is empty and becomes the server's working directory, so nothing is written into the
     checkout. The server is given once setup() has ended, also when it failed: see `health()`.
@@ -147,6 +150,9 @@ def cog_server(
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files)))
+            if files
+            else None,
         )
     try:
         url = _wait_for_setup(process, log, gate)

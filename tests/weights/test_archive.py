@@ -229,6 +229,30 @@ def test_a_bomb_that_lies_about_its_size_is_stopped(
         archive.open_package(path).__enter__()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_that_lies_about_its_size_takes_no_memory(method: int, tmp_path: Path) -> None:
+    path, size = tmp_path / "weights.zip", 128 * 2**20
+    with zipfile.ZipFile(path, "w", method) as packed:
+        packed.writestr("lora.safetensors", bytes(size))
+    lie = path.read_bytes().replace(size.to_bytes(4, "little"), (100).to_bytes(4, "little"))
+    path.write_bytes(lie)
+    tracemalloc.start()
+    try:
+        refusal(path)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 32 * 2**20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_is_stored_or_deflated_or_told_to_be(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w", method) as packed:
+        packed.writestr("lora.safetensors", WHOLE_LORA)
+    assert f"(method {method} of zips); pack it again with deflate" in refusal(path)
+
+
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
