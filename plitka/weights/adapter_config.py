@@ -4,14 +4,14 @@ PEFT writes it as adapter_config.json beside the file; diffusers writes it into 
 set of fields for each component.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from plitka.errors import WeightsError
 from plitka.weights.header import Header
-from plitka.weights.json_text import parse_json
+from plitka.weights.json_text import parse_json, show
+from plitka.weights.patterns import PatternError, fits
 
 CONFIG_FILE = "adapter_config.json"
 _NOTES = "lora_adapter_metadata"
@@ -30,6 +30,7 @@ _UNREAD = (
     "use_qalora",
     "velora_config",
 )
+_MOST_ALPHA = 1e6
 _ALPHA = {"LORA": "lora_alpha", "LOHA": "alpha", "LOKR": "alpha"}
 
 
@@ -75,13 +76,13 @@ class AdapterConfig:
             return None
         said = fields.get("peft_type", method)
         if said != method:
-            raise self._make_error(f"says {said}, and the file is a {method}")
+            raise self._make_error(f"says {show(said)}, and the file is a {method}")
         alpha = self._find(fields, _ALPHA[method], "alpha_pattern", layer)
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float):
-            raise self._make_error(f"says {alpha!r} as {_ALPHA[method]}, not a number")
+        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not _is_sane(alpha):
+            raise self._make_error(f"says {show(alpha)} as {_ALPHA[method]}, not a number")
         rank = self._find(fields, "r", "rank_pattern", layer)
         if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
-            raise self._make_error(f"says {rank!r} as its rank")
+            raise self._make_error(f"says {show(rank)} as its rank")
         return Scale(float(alpha), rank, bool(fields.get("use_rslora")))
 
     def _find(
@@ -90,16 +91,17 @@ class AdapterConfig:
         """The value for one layer: of the first pattern that fits, as in PEFT, else for all."""
         patterns = fields.get(patterns_name) or {}
         if not isinstance(patterns, dict):
-            raise self._make_error(f"has {patterns!r} as {patterns_name}")
+            raise self._make_error(f"has {show(patterns)} as {patterns_name}")
         if patterns and layer is None:
             raise self._make_error(f"has {patterns_name}, and the file's names are not PEFT's")
         for pattern, own in patterns.items():
             try:
-                fits = re.match(rf"(.*\.)?({pattern})$", layer or "")
-            except re.error:
-                raise self._make_error(f"has {pattern!r}, no pattern, in {patterns_name}") from None
-            if fits:
-                return own
+                if fits(rf"(.*\.)?({pattern})", layer or ""):
+                    return own
+            except PatternError:
+                raise self._make_error(
+                    f"has {show(pattern)}, no pattern, in {patterns_name}"
+                ) from None
         return fields.get(name)
 
     def refuse_unread(self) -> None:
@@ -110,7 +112,7 @@ class AdapterConfig:
                 raise self._make_error(f"sets {field}, which is not read")
             if field == "init_lora_weights" and str(value).lower().startswith(_ON_THE_BASE):
                 raise self._make_error(
-                    f"says {value}, which changes the base model's own weights as well"
+                    f"says {show(value)}, which changes the base model's own weights as well"
                 )
 
     def _make_error(self, state: str) -> WeightsError:
@@ -118,6 +120,11 @@ class AdapterConfig:
             f"{self.title}: its configuration {state}; take {CONFIG_FILE} and the file as PEFT"
             " saved them together, converted to a plain LoRA where it is none"
         )
+
+
+def _is_sane(number: float) -> bool:
+    """Whether a number can be an alpha: an integer may be too large for any float."""
+    return abs(number) <= _MOST_ALPHA  # NaN is not, either
 
 
 def find_config(header: Header, beside: Mapping[str, Any] | None) -> AdapterConfig | None:

@@ -10,3 +10,15 @@ def parse_json(text: str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+_LONGEST = 60  # characters of a value that an error shows
+
+
+def show(value: object) -> str:
+    """Write a value of a file for an error: printable, on one line, and short."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of thousands of digits
+        text = "a huge number"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -5,7 +5,6 @@ warns of tensors that find no module.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -21,13 +20,16 @@ from plitka.weights.adapter_methods import BIASES, METHODS
 from plitka.weights.embeddings import is_embedding_tensor
 from plitka.weights.header import FLOATS, Header, Shape, count_parameters, format_shape, list_names
 from plitka.weights.identification import explain_wrong_file, identify
+from plitka.weights.json_text import show
 from plitka.weights.lora import Change, Lora
 from plitka.weights.lora_keys import Key, list_candidates, parse_key
 from plitka.weights.lora_targets import Modules, Target
+from plitka.weights.patterns import PatternError, fits
 from plitka.weights.sdxl_architecture import WIDTHS
 from plitka.weights.settings import LORA, TURBO_LORA
 
 _WANTED = "a LoRA for SDXL"
+_MOST_TERMS = 64  # of the series by which an OFT turns; PEFT takes 5
 _SINGLE: Mapping[str, tuple[str, ...] | None] = {
     "alpha": (*FLOATS, "I16", "I32", "I64"),
     "on_input": None,
@@ -408,8 +410,8 @@ class _Resolver:
             return None
         try:
             if isinstance(said, str):
-                return "inputs" if re.fullmatch(said, layer) else "outputs"
-        except re.error:
+                return "inputs" if fits(said, layer) else "outputs"
+        except PatternError:
             said = None
         if not isinstance(said, list):
             raise self._make_error("its configuration has no list as feedforward_modules")
@@ -434,8 +436,12 @@ class _Resolver:
         if rows == 1 and is_parted and not fields.get("block_share"):
             raise self._make_error(f"{name} has one block, and its configuration says more")
         terms, eps = fields.get("num_cayley_neumann_terms", 5), fields.get("eps", 6e-5)
-        if not isinstance(terms, int) or not isinstance(eps, int | float):
-            raise self._make_error(f"its configuration says {terms!r} terms and eps={eps!r}")
+        if not (isinstance(terms, int) and 0 <= terms <= _MOST_TERMS) or not (
+            isinstance(eps, int | float) and 0 <= eps <= 1
+        ):
+            raise self._make_error(
+                f"its configuration says {show(terms)} terms and eps={show(eps)}"
+            )
         neumann = bool(fields["use_cayley_neumann"])
         eps = eps if fields.get("coft") else None
         return {"neumann": neumann, "terms": terms, "eps": eps, "turns_kernels": False}

@@ -201,7 +201,13 @@ WHOLE = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "use_dora": False}
         ({"r": "4"}, "says '4' as its rank"),
         ({"alpha_pattern": {"(": 4}}, "no pattern, in alpha_pattern"),
         ({"alpha_pattern": [4]}, "as alpha_pattern"),
-        ({"peft_type": "LOHA"}, "says LOHA, and the file is a LORA"),
+        ({"alpha_pattern": {r"(?:[\w.]|[\w.][\w.])+[,;]": 4}}, "no pattern, in alpha_pattern"),
+        ({"rank_pattern": {"a{99999999999999999999}": 4}}, "no pattern, in rank_pattern"),
+        ({"rank_pattern": {"(" * 1500 + ")" * 1500: 4}}, "no pattern, in rank_pattern"),
+        ({"lora_alpha": 10**400}, "000… as lora_alpha, not a number"),
+        ({"lora_alpha": float("nan")}, "says nan as lora_alpha"),
+        ({"peft_type": "\ud800\n" + "x" * 9999}, "xxx…, and the file is a LORA"),
+        ({"peft_type": "LOHA"}, "says 'LOHA', and the file is a LORA"),
         ({"use_dora": True}, "lacks magnitudes, and its configuration says use_dora=True"),
         ({"lora_bias": True}, "lacks a bias, and its configuration says lora_bias=True"),
         ({"init_lora_weights": "pissa_niter_4"}, "changes the base model's own weights"),
@@ -242,7 +248,7 @@ def test_a_configuration_that_is_no_json_object_is_refused(
         load_sdxl(LORA=tmp_path / "a.safetensors")
 
 
-@pytest.mark.parametrize("said", ["(", 4, {"conv1": 1}])
+@pytest.mark.parametrize("said", ["(", r"(?:[\w.]|[\w.][\w.])+[,;]", 4, {"conv1": 1}])
 def test_feedforward_modules_that_are_no_list_are_refused(
     said: Any, load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
