@@ -1,7 +1,7 @@
 """Writes a file whole or not at all, and nothing else beside it.
 
-It is written under a name that nobody has, beside the target, with the permissions that any new file
-gets there, and then renamed. What is a folder, a pipe or a device is never replaced.
+It is written beside the target under a name that nobody has, with the permissions that any new
+file gets there, and then renamed. What is a folder, a pipe or a device is never replaced.
 """
 
 import os
