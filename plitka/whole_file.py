@@ -1,12 +1,13 @@
 """Writes a file whole or not at all, and nothing else beside it.
 
-It is written in a temporary folder of its own beside the target, under the permissions that any new
+It is written beside the target under a name that nobody has, with the permissions that any new
 file gets there, and then renamed. What is a folder, a pipe or a device is never replaced.
 """
 
 import os
+import secrets
 import stat
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from plitka.printable import make_printable
@@ -51,16 +52,18 @@ def _write(path: Path, content: bytes | None) -> None:
     try:
         target = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError of some
         mode = _find_mode(target, name)
-        with tempfile.TemporaryDirectory(
-            prefix=".plitka-", dir=target.parent, ignore_cleanup_errors=True
-        ) as folder:
+        part = target.with_name(f".plitka-{secrets.token_hex(8)}.part")
+        try:
+            with part.open("xb") as file:  # under the permissions that tempfile does not give
+                file.write(content or b"")
             if content is None:
                 return
-            part = Path(folder, "content.part")
-            part.write_bytes(content)
             if mode is not None:
                 part.chmod(mode)
             part.replace(target)
+        finally:
+            with suppress(OSError):
+                part.unlink()
     except Unwritable:
         raise
     except OSError as error:

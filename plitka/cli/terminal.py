@@ -120,7 +120,9 @@ def open_console() -> "Console":
 
     console = Console(highlight=False, markup=False, emoji=False)
     told = console.width  # 0 where a terminal does not say
-    console.width = min(max(told, _LEAST_WIDTH), _MOST_WIDTH) if told > 0 else _USUAL_WIDTH
+    width = min(max(told, _LEAST_WIDTH), _MOST_WIDTH) if told > 0 else _USUAL_WIDTH
+    if width != told:
+        console.width = width
     return console
 
 
