@@ -105,7 +105,8 @@ def enter(container: Mapping[str, Any], folder: Path) -> None:
     root, context = folder / "root", container["securityContext"]
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", root)
     python = {Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix)}
-    for path in (*(Path("/", name) for name in _SYSTEM), *python, ROOT, folder):
+    shown = {*(Path("/", name) for name in _SYSTEM), *python, ROOT, folder}
+    for path in sorted(shown, key=lambda path: len(path.parts)):  # .venv lies in ROOT
         _show(path, root)
     (root / "proc").mkdir()
     _mount("-t", "proc", "proc", root / "proc")

@@ -1,3 +1,8 @@
-from plitka.cli.main import main
+try:
+    from plitka.cli.main import main
 
-raise SystemExit(main())
+    status = main()
+except KeyboardInterrupt:  # while modules are imported; commands catch it themselves
+    status = 130
+
+raise SystemExit(status)

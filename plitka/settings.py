@@ -216,7 +216,8 @@ VARIABLES = (
         CACHE,
         "folder",
         "`~/.cache`",
-        "Weights that an address names are kept in `plitka/weights` in it.",
+        "Weights that an address names are kept in `plitka/weights` in it. Without a home it is "
+        "the folder for temporary files; what other users may have put there is refused.",
     ),
     Variable(
         options.COMPILE,

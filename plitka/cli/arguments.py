@@ -1,9 +1,10 @@
 """The commands' arguments, with help and examples: one function for each command."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from plitka import __version__
 from plitka.cli import commands
@@ -11,6 +12,9 @@ from plitka.engines import registry
 from plitka.printable import make_printable
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 _Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -22,6 +26,17 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         super().error(make_printable(message))
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """Write a message, or raise: argparse itself passes over what cannot be written."""
+        (file or sys.stderr).write(message)
+
+
+def _read_path(written: str) -> Path:
+    """Read a path. An empty one is a variable that is not set, and would name this folder."""
+    if not written:
+        raise argparse.ArgumentTypeError("names nothing; . is the folder where you are")
+    return Path(written)
 
 
 def build_parser(settings: Settings) -> argparse.ArgumentParser:
@@ -62,7 +77,7 @@ def _add_make(subparsers: _Subparsers, settings: Settings) -> None:
     summary = "make a tile's preview, final picture and colormap"
     make = _add_command(subparsers, commands.run_make, summary, _MAKE_EXAMPLES)
     _add_request(make)
-    make.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write")
+    make.add_argument("--out", type=_read_path, required=True, metavar="DIR", help="where to write")
     _add_engine(make)
     _add_weights(make, settings)
     _add_json(make)
@@ -99,7 +114,9 @@ With shares, the total variation from them is told too.
 def _add_measure(subparsers: _Subparsers) -> None:
     summary = "measure the shares of colours on any picture"
     measure = _add_command(subparsers, commands.run_measure, summary, _MEASURE_EXAMPLES)
-    measure.add_argument("image", type=Path, metavar="IMAGE", help="photograph or render of a tile")
+    measure.add_argument(
+        "image", type=_read_path, metavar="IMAGE", help="photograph or render of a tile"
+    )
     measure.add_argument(
         "--colors",
         required=True,
@@ -120,9 +137,9 @@ The picture is cut to a square.
 def _add_match(subparsers: _Subparsers) -> None:
     summary = "give any picture the shares and colours of a recipe"
     match = _add_command(subparsers, commands.run_match, summary, _MATCH_EXAMPLES)
-    match.add_argument("image", type=Path, metavar="IMAGE", help="any picture")
+    match.add_argument("image", type=_read_path, metavar="IMAGE", help="any picture")
     _add_request(match)
-    match.add_argument("--out", type=Path, required=True, metavar="FILE", help="PNG to write")
+    match.add_argument("--out", type=_read_path, required=True, metavar="FILE", help="PNG to write")
     _add_json(match)
 
 
@@ -144,7 +161,9 @@ not be read; with 1 where the folder holds none or not one could be read; with 1
 def _add_audit(subparsers: _Subparsers) -> None:
     summary = "find the photographs whose captions lie"
     audit = _add_command(subparsers, commands.run_audit, summary, _AUDIT_EXAMPLES)
-    audit.add_argument("folder", type=Path, metavar="FOLDER", help="photographs with captions")
+    audit.add_argument(
+        "folder", type=_read_path, metavar="FOLDER", help="photographs with captions"
+    )
     audit.add_argument("--recursive", action="store_true", help="look into the folders in it, too")
     _add_json_lines(audit)
 
@@ -167,8 +186,10 @@ colour could be measured, and with 130 when interrupted: then no palette is writ
 def _add_calibrate(subparsers: _Subparsers) -> None:
     summary = "measure your own colours from photographs"
     calibrate = _add_command(subparsers, commands.run_calibrate, summary, _CALIBRATE_EXAMPLES)
-    calibrate.add_argument("folder", type=Path, metavar="FOLDER", help="one folder for each code")
-    calibrate.add_argument("--out", type=Path, metavar="FILE", help="palette to write")
+    calibrate.add_argument(
+        "folder", type=_read_path, metavar="FOLDER", help="one folder for each code"
+    )
+    calibrate.add_argument("--out", type=_read_path, metavar="FILE", help="palette to write")
     _add_json_lines(calibrate)
 
 
@@ -212,7 +233,10 @@ def _add_bench(subparsers: _Subparsers, settings: Settings) -> None:
     bench.add_argument("--runs", type=_read_pairs, default=3, metavar="N", help="pairs; default: 3")
     bench.add_argument("--dtype", choices=("float16", "bfloat16", "float32"))
     bench.add_argument(
-        "--folder", type=Path, metavar="DIR", help="where random weights are kept for the next time"
+        "--folder",
+        type=_read_path,
+        metavar="DIR",
+        help="where random weights are kept for the next time",
     )
     bench.add_argument(
         "--fused", action="store_true", help="fuse the LoRA of the old procedure, too"
@@ -221,7 +245,9 @@ def _add_bench(subparsers: _Subparsers, settings: Settings) -> None:
         "--count-only", action="store_true", help="count the work exactly, and draw nothing"
     )
     _add_weights(bench, settings)
-    bench.add_argument("--chart", type=Path, metavar="FILE", help="draw one: .svg, .png or .pdf")
+    bench.add_argument(
+        "--chart", type=_read_path, metavar="FILE", help="draw one: .svg, .png or .pdf"
+    )
     _add_json(bench)
 
 
@@ -276,7 +302,9 @@ The settings say what goes in. Half precision; 7 GB, and 2.5 GB more for each Co
 def _add_bake(subparsers: _Subparsers, settings: Settings) -> None:
     summary = "write one snapshot of all weights, ready to load"
     bake = _add_command(subparsers, commands.run_bake, summary, _BAKE_EXAMPLES)
-    bake.add_argument("folder", type=Path, metavar="DIR", help="where to write; new, or empty")
+    bake.add_argument(
+        "folder", type=_read_path, metavar="DIR", help="where to write; new, or empty"
+    )
     bake.add_argument(
         "--controlnets",
         choices=("none", "canny", "softedge", "all"),

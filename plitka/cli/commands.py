@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plitka import __version__
+from plitka import __version__, whole_file
 from plitka.cli.request_arguments import read_colors, read_request
 from plitka.cli.terminal import (
     print_json,
@@ -56,6 +56,8 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
         _refuse_weights(options, settings, "the render engine reads none")
     engine = registry.load_engine(name, lambda: settings.sdxl, options.weights)
     options.out.mkdir(parents=True, exist_ok=True)
+    for kind in PICTURE_SIZES:
+        whole_file.check_target(options.out / f"{kind}.png")
     files: dict[str, str] = {}
     metrics: dict[str, Any] = {}
     pictures: Iterator[Picture] = pipeline.make(recipe, engine, settings.options.overlap)
@@ -161,6 +163,7 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
+    whole_file.check_target(options.out)
     layout = lay(recipe)
     loaded = _load_photograph(options.image)
     matched = match(_crop_square(loaded.pixels), layout)
@@ -237,6 +240,7 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Sampled
 
     out = options.out or settings.palette_file or palette.OWN_FILE
+    whole_file.check_target(out)
     account = calibration_report.Account()
 
     def sum_up(written: Path | None) -> None:
@@ -259,7 +263,9 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
                     elif line := calibration_report.describe_event(event, options.folder):
                         progress.console.print(make_printable(line), soft_wrap=True)
 
-            rows = palette_calibration.calibrate(options.folder, _load_palette(settings), tell)
+            own = settings.palette_file  # which may be written for the first time
+            known = palette.load(own if own and palette.has_content(own) else None)
+            rows = palette_calibration.calibrate(options.folder, known, tell)
         palette_calibration.write_palette(rows, out)
     except (KeyboardInterrupt, PaletteError):
         if account.folders.photographs:
@@ -380,8 +386,9 @@ def _load_palette(settings: Settings) -> Palette:
 
 def _show_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:
     """Pass pictures on, with a progress bar on standard error where that is a terminal."""
-    from rich.console import Console
     from rich.progress import track
+
+    from plitka.cli.console import Console
 
     console = Console(stderr=True)
     hidden = not console.is_terminal

@@ -1,11 +1,10 @@
 """The command line: reads settings and arguments, runs one command, returns its exit status."""
 
-import os
 import sys
 from collections.abc import Sequence
 
 from plitka.cli.arguments import build_parser
-from plitka.cli.terminal import print_error, write_what_fits
+from plitka.cli.terminal import OutputError, discard, prepare_streams, print_error
 from plitka.color.palette import PaletteError, UnknownColor
 from plitka.errors import EngineError
 from plitka.printable import make_printable
@@ -24,20 +23,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0, FAILED, BAD_REQUEST, or INTERRUPTED; argparse exits with 2 itself. arguments: default to
     those of the process.
     """
+    prepare_streams()
     try:
         try:
             return _run(arguments)
         finally:  # argparse may have printed, and exit
             sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout.fileno())
+        return FAILED
+    except OutputError as error:
+        discard(sys.stdout.fileno())
+        print_error(str(error))
         return FAILED
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    """Run one command. Raises BrokenPipeError where nobody reads on."""
+    """Run one command. Raises BrokenPipeError where nobody reads on, OutputError where none can."""
     settings = read_settings()
-    write_what_fits()
     options = build_parser(settings).parse_args(arguments)
     try:
         logs.configure(settings.log, "INFO" if options.verbose else "WARNING")
@@ -54,7 +57,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (PaletteError, logs.LogError) as error:
         print_error(make_printable(str(error)))
         return FAILED
-    except BrokenPipeError:
+    except (BrokenPipeError, OutputError):
         raise
     except OSError as error:
         named = f"{error.filename}: {error.strerror}" if error.filename else str(error)

@@ -6,6 +6,7 @@ All of that is written as escapes: "\\x1b", "\\n", "\\xff".
 
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,14 +16,60 @@ from typing import TYPE_CHECKING
 from plitka.printable import make_printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from _typeshed import ReadableBuffer
+
+    from plitka.cli.console import Console
 
 
-def write_what_fits() -> None:
-    """Let streams write what their encoding does not have as escapes, instead of failing."""
+_LEAST_WIDTH, _USUAL_WIDTH, _MOST_WIDTH = 60, 80, 1000  # columns of a terminal
+
+
+class OutputError(OSError):
+    """Standard output cannot be written; the message says why."""
+
+
+class _Output(io.FileIO):
+    """A file whose faults say that it is standard output."""
+
+    def write(self, content: "ReadableBuffer") -> int:
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            why = error.strerror or error
+            raise OutputError(f"standard output: cannot be written ({why})") from None
+
+
+def prepare_streams() -> None:
+    """Let streams write what their encoding does not have as escapes, and say which one fails.
+
+    What the caller has closed, as those who start daemons do, goes nowhere.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            discard(number)
+            nowhere = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
+            setattr(sys, name, io.TextIOWrapper(nowhere, encoding="utf-8"))
+    if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(1, "w", closefd=False)),
+            encoding=sys.__stdout__.encoding,
+            line_buffering=sys.__stdout__.line_buffering,
+        )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def discard(number: int) -> None:
+    """Let all that is written to a file descriptor from now on go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    if nowhere == number:
+        os.set_inheritable(number, True)
+    else:
+        os.close(nowhere)
 
 
 def print_line(text: object) -> None:
@@ -65,10 +112,16 @@ def _speaks_utf8() -> bool:
 
 
 def open_console() -> "Console":
-    """Open standard output for tables: as wide as the terminal, in colours if it has them."""
-    from rich.console import Console
+    """Open standard output for tables: as wide as the terminal, in colours if it has them.
 
-    return Console(highlight=False, markup=False, emoji=False)
+    A terminal that is narrower than tables can be breaks their lines by itself, and loses nothing.
+    """
+    from plitka.cli.console import Console
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    told = console.width  # 0 where a terminal does not say
+    console.width = min(max(told, _LEAST_WIDTH), _MOST_WIDTH) if told > 0 else _USUAL_WIDTH
+    return console
 
 
 @dataclass(frozen=True)
@@ -92,11 +145,13 @@ def show_progress(title: str, prints_lines: bool) -> Iterator[Progress]:
     beside which no bar can stand on the same terminal.
     """
     from rich import progress
-    from rich.console import Console
+
+    from plitka.cli.console import Console
 
     console = open_console()
     together = sys.stdout.isatty()
     shown = sys.stderr.isatty() and not (together and prints_lines)
+    shown = shown and Console(stderr=True).width >= _LEAST_WIDTH  # else its line would be broken
     with progress.Progress(
         progress.TextColumn(title),
         progress.BarColumn(),

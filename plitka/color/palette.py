@@ -6,9 +6,10 @@ outside the palette is given by its hex, and borrows the statistics of its neare
 
 import csv
 import json
+import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -28,13 +29,23 @@ COLUMNS = (
 )
 """The columns of a palette file; refs/README.md describes them."""
 
+_NEEDED = COLUMNS[:-1]  # what was measured from is for people
+
 PLAIN_NAMES = (
     *("black", "white", "red", "green", "blue", "gray"),
     *("brown", "yellow", "orange", "purple", "pink"),
 )
 """Names that errors list first."""
 
+CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
+CODE_ALLOWED = "2 to 16 capital letters and digits, a letter first, like DKGREEN"
+PHRASE = re.compile(r"[a-z]{1,24}(?:[ -][a-z]{1,24}){0,3}")
+PHRASE_ALLOWED = 'allowed: one to four words in small letters, like "dark green"'
+
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
+_MOST_BYTES = 1 << 20  # of a palette file; the built-in one has 4,000
+_LIGHTNESS, _CHROMA, _STD = (0.0, 100.0), (-128.0, 127.0), (0.0, 64.0)  # bounds of figures
+_MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones differ by up to 0.4
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
 _LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
 
@@ -155,7 +166,10 @@ def _merge_files(paths: tuple[Path, ...]) -> Palette:
     """Merge palette files; of rows with the same code, that of the last file counts."""
     colors: dict[str, Color] = {}
     for path in paths:
-        for row in read_rows(path):
+        rows = read_rows(path)
+        if not rows:
+            raise PaletteError(f"{path}: has no colours")
+        for row in rows:
             color = _parse_row(row, path)
             colors[color.code] = color
     names: dict[str, str] = {}
@@ -167,16 +181,49 @@ def _merge_files(paths: tuple[Path, ...]) -> Palette:
     return Palette(tuple(colors.values()))
 
 
+def has_content(path: Path) -> bool:
+    """Whether there is anything in the place of a palette file that is to be written."""
+    return path.exists() and not (path.is_file() and path.stat().st_size == 0)
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Read the rows of a palette file as text by column; lines that start with "#" are comments.
 
-    Raises OSError where the file cannot be read, PaletteError where it is not UTF-8.
+    Raises OSError where the file cannot be read, PaletteError where it is no table in UTF-8 with
+    all COLUMNS but the last, or a row lacks one.
     """
+    if path.exists() and not path.is_file():
+        raise PaletteError(f"{path}: is no file, but a folder, a pipe or a device")
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        text = content.decode("utf-8-sig")  # with the mark of Excel's "CSV UTF-8" or without
     except UnicodeDecodeError:
         raise PaletteError(f"{path}: is no text file in UTF-8") from None
-    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    lines = ["" if line.startswith("#") else line for line in text.splitlines()]
+    above = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    table = csv.DictReader(lines[above:], strict=True)
+    try:
+        missing = [column for column in _NEEDED if column not in (table.fieldnames or ())]
+        if missing:
+            raise PaletteError(
+                f"{path}: its first line names no column {missing[0]}; it has to be"
+                f" {','.join(COLUMNS)}, with commas between, and figures have points"
+            )
+        return [_check_cells(row, f"{path}, line {above + table.line_num}") for row in table]
+    except csv.Error as fault:
+        line = above + table.line_num
+        raise PaletteError(f"{path}, line {line}: is no row of a table ({fault})") from None
+
+
+def _check_cells(row: Mapping[str | None, str | None], where: str) -> dict[str, str]:
+    """Check that a row has a cell for each column, and no more. Raises PaletteError."""
+    cells = {column: cell for column, cell in row.items() if column and cell is not None}
+    if len(cells) != len(row):
+        raise PaletteError(f"{where}: has more or fewer cells than the first line has columns")
+    return cells
 
 
 def normalize_name(name: str) -> str:
@@ -219,22 +266,49 @@ def _name_foreign_character(name: str) -> str:
     return ""
 
 
-def _parse_row(row: dict[str, str], path: Path) -> Color:
+def _parse_row(row: Mapping[str, str], path: Path) -> Color:
     """Parse a row of a palette file. Raises PaletteError for one that is not a colour."""
-    try:
-        return Color(
-            code=row["code"],
-            phrase=row["caption"],
-            srgb=parse_hex(row["median_srgb"].removeprefix("#")),
-            lab=(float(row["L_median"]), float(row["a_median"]), float(row["b_median"])),
-            lightness=(
-                float(row["L_p5"]),
-                float(row["L_p25"]),
-                float(row["L_median"]),
-                float(row["L_p75"]),
-                float(row["L_p95"]),
-            ),
-            chroma_std=(float(row["a_std"]), float(row["b_std"])),
+    where = f"{path}: row {quote(row['code'])}"
+    if not CODE.fullmatch(row["code"]):
+        raise PaletteError(f"{where}: a code is {CODE_ALLOWED}")
+    if not PHRASE.fullmatch(row["caption"]):
+        raise PaletteError(f"{where}: {quote(row['caption'])} is no phrase; {PHRASE_ALLOWED}")
+    if not _HEX.fullmatch(row["median_srgb"]) or len(row["median_srgb"].strip("#")) != 6:
+        raise PaletteError(
+            f'{where}: median_srgb: {quote(row["median_srgb"])} is no hex, "#rrggbb"'
         )
-    except (KeyError, TypeError, ValueError) as fault:
-        raise PaletteError(f"{path}: row {row.get('code')!r} is not a colour: {fault!r}") from fault
+    srgb = parse_hex(row["median_srgb"].removeprefix("#").lower())
+    low, quarter, middle, upper, high = lightness = (
+        _read_figure(row, "L_p5", where, _LIGHTNESS),
+        _read_figure(row, "L_p25", where, _LIGHTNESS),
+        _read_figure(row, "L_median", where, _LIGHTNESS),
+        _read_figure(row, "L_p75", where, _LIGHTNESS),
+        _read_figure(row, "L_p95", where, _LIGHTNESS),
+    )
+    if not low <= quarter <= middle <= upper <= high:
+        raise PaletteError(f"{where}: L_p5, L_p25, L_median, L_p75 and L_p95 do not rise")
+    lab = (
+        middle,
+        _read_figure(row, "a_median", where, _CHROMA),
+        _read_figure(row, "b_median", where, _CHROMA),
+    )
+    if compute_color_difference(lab, srgb_to_lab(srgb)) > _MAX_MISMATCH:
+        raise PaletteError(f"{where}: median_srgb and the medians of L*a*b* are different colours")
+    spread = (_read_figure(row, "a_std", where, _STD), _read_figure(row, "b_std", where, _STD))
+    return Color(row["code"], row["caption"], srgb, lab, lightness, spread)
+
+
+def _read_figure(
+    row: Mapping[str, str], column: str, where: str, bounds: tuple[float, float]
+) -> float:
+    """Read a figure of a row. Raises PaletteError for none, and for one out of bounds."""
+    low, high = bounds
+    try:
+        figure = float(row[column])
+    except ValueError:
+        figure = math.nan
+    if not low <= figure <= high:
+        raise PaletteError(
+            f"{where}: {column}: got {quote(row[column])}; allowed: {low:g} to {high:g}"
+        )
+    return figure

@@ -5,7 +5,7 @@ import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plitka.designer.errors import Fault
@@ -48,8 +48,12 @@ class OwnPagesOnly:
             await self._app(scope, receive, send)
             return
 
+        started = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
                 headers.setdefault("Cache-Control", "no-store")
@@ -58,9 +62,14 @@ class OwnPagesOnly:
         own = _is_own(Headers(scope=scope), scope["scheme"], scope["method"])
         respond = self._app if own else _REFUSAL
         read = [pair for pair in scope["headers"] if pair[0].lower() not in _UNREAD]
-        await respond({**scope, "headers": read}, receive, send_with_headers)
+        try:
+            await respond({**scope, "headers": read}, receive, send_with_headers)
+        except asyncio.CancelledError:  # the program has been told to end, and waited for this
+            if not started:
+                await _ENDING(scope, receive, send_with_headers)
 
 
+_ENDING = Response(status_code=503)
 _REFUSAL = JSONResponse(Fault("stranger").as_json(), status_code=403)
 
 

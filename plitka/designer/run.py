@@ -1,5 +1,6 @@
 """Runs the designer's server on this machine."""
 
+import signal
 import socket
 import webbrowser
 from pathlib import Path
@@ -30,7 +31,7 @@ def run(settings: Settings, weights: Path | str | None, port: int, show: bool) -
         config = uvicorn.Config(
             server.make_app(backend, colors),
             http="h11",
-            lifespan="off",
+            lifespan="on",
             ws="none",
             log_config=None,  # by our own log, which hides secrets
             log_level="warning",
@@ -43,6 +44,8 @@ def run(settings: Settings, weights: Path | str | None, port: int, show: bool) -
         print(f"Photographs: {where}", flush=True)
         if show:
             webbrowser.open(address)  # the socket listens: the browser waits for the server
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed
+            signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +42,7 @@ from plitka.runtime.background import Cancelled
 
 PAGE = Path(__file__).parent / "page"
 
+_CANCEL_SECONDS = 6.0  # that backends have to cancel when the program is told to end
 _THREADS = 3  # that draw at once; OpenCV spreads each picture over all processors
 _LINES_AHEAD = 4  # of a photograph, of up to 43 MB each, that wait for a page that reads slowly
 _ROOM_QUALITY = 92
@@ -71,6 +72,7 @@ def make_app(backend: Backend, palette: Palette) -> ASGIApp:
             Route("/photograph", handlers.photograph, methods=["POST"]),
             Mount("/page", _PageFiles(directory=PAGE)),
         ],
+        lifespan=_end_photographs,
         exception_handlers={
             Fault: _answer_fault,
             RecipeError: _answer_recipe_error,
@@ -276,6 +278,16 @@ async def _stream_lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:
 
 _TASKS: set[asyncio.Task[None]] = set()
 """Photographs under way: asyncio itself holds only weak references to tasks."""
+
+
+@asynccontextmanager
+async def _end_photographs(_: Starlette) -> AsyncGenerator[None]:
+    """At the end of the server: let photographs under way be cancelled where they are made."""
+    yield
+    for task in _TASKS:
+        task.cancel()
+    if _TASKS:
+        await asyncio.wait(_TASKS, timeout=_CANCEL_SECONDS)
 
 
 def _event_as_json(event: Event) -> Mapping[str, object]:

@@ -1,4 +1,4 @@
 """Image files: PNG with the record of how it was made, and any photograph as sRGB pixels.
 
-Imports: printable.
+Imports: whole_file.
 """

@@ -40,6 +40,8 @@ _WRITTEN = {"L": "gray", "RGB": "RGB", "CMYK": "CMYK", "LAB": "L*a*b*"}
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _MIDDLE = 128
 _SAME = 1  # levels of 255; a profile that moves no colour farther is sRGB
+_BITS = 8
+_DARK, _COARSE = 32, 4  # levels; the first of linear light lie 13 apart, of ProPhoto's gamma 1
 _NAME_LENGTH = 60  # characters
 
 
@@ -51,11 +53,12 @@ class Converted:
     name: str
 
 
-def convert(picture: Image.Image, profile: bytes | None) -> Converted:
+def convert(picture: Image.Image, profile: bytes | None, bits: int = 8) -> Converted:
     """Convert a picture of mode L, RGB, CMYK or LAB to sRGB, mode RGB.
 
-    profile: of its colours; where there is none, gray and RGB are taken for sRGB. Raises Unreadable
-    for a profile that is damaged or not for such pictures, and for CMYK without one.
+    profile: of its colours; where there is none, gray and RGB are taken for sRGB. bits: of
+    a channel, before there were 8. Raises Unreadable for a profile that is damaged or not for such
+    pictures, for CMYK without one, and where the dark shades were lost with the other bits.
     """
     if profile is None:
         if picture.mode == "CMYK":
@@ -73,6 +76,8 @@ def convert(picture: Image.Image, profile: bytes | None) -> Converted:
         farthest = _find_farthest(transform, picture.mode)
         if farthest <= _SAME:
             return Converted(picture.convert("RGB"), "")
+        if bits > _BITS:
+            _refuse_linear(transform, picture.mode, bits)
     return Converted(_apply(transform, picture), name)
 
 
@@ -132,6 +137,17 @@ def _find_farthest(transform: ImageCms.ImageCmsTransform, mode: str) -> int:
     if moved[0, 0].max() > _MIDDLE or moved[0, -1].min() < _MIDDLE:
         raise Unreadable("its colour profile is damaged")
     return int(np.abs(moved - (grid[..., None] if mode == "L" else grid)).max())
+
+
+def _refuse_linear(transform: ImageCms.ImageCmsTransform, mode: str, bits: int) -> None:
+    """Raise Unreadable where dark shades that follow each other in 8 bits lie far apart in sRGB."""
+    ramp = Image.fromarray(np.arange(_DARK, dtype=np.uint8)[None]).convert(mode)
+    shades = np.asarray(_apply(transform, ramp), np.int16)
+    if np.diff(shades, axis=1).max() > _COARSE:
+        raise Unreadable(
+            f"has {bits} bits a channel of nearly linear light, and 8 would lose its dark shades;"
+            " save it in sRGB"
+        )
 
 
 def _apply(transform: ImageCms.ImageCmsTransform, picture: Image.Image) -> Image.Image:

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import os
 import re
 import struct
 import threading
@@ -11,24 +10,26 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from pillow_heif import open_heif
 
-from plitka.images import color_statements, png_chunks
+from plitka.images import color_statements, damage, native_stderr, png_chunks
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
 from plitka.images.heif_boxes import Stated, read_boxes
-from plitka.images.jpeg_scans import check_scans
+from plitka.images.jpeg_scans import take_picture
 
 MAX_PIXELS = 64_000_000
 """Of a photograph. More is a mistake or an attack."""
 
 UPRIGHT = "turned upright"
 """The note of that."""
+
+SIGNED = "has pixels of 32 bits or with a sign"
+"""Why such are not read."""
 
 # It reports damage as an error of the program, on top of raising one.
 logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
@@ -53,9 +54,9 @@ _DECODER_ERRORS = (
 _FIRST, _MAIN = "the first of several pictures", "the main one of several pictures"
 
 # Tags of TIFF.
-_SUBFILE, _BITS, _PHOTOMETRIC, _DNG_VERSION = 254, 258, 262, 50706
+_SUBFILE, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _DNG_VERSION = 254, 258, 262, 339, 50706
+_SIGNED = 2
 _WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
-_STDERR = 2
 # What is set for the whole program meanwhile, the second would restore as the first has set it.
 _ONE_AT_A_TIME = threading.Lock()
 _LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
@@ -67,13 +68,14 @@ class Decoded:
 
     picture: loaded, of 8 bits a channel unless its mode says otherwise; to be turned as exif says.
     profile: the ICC profile of its colours; None where nothing is said of them.
-    notes: what was done to it, in phrases.
+    notes: what was done to it, in phrases. bits: of a channel in the file, of which 8 are left.
     """
 
     picture: Image.Image
     exif: Exif
     profile: bytes | None
     notes: tuple[str, ...]
+    bits: int = 8
 
 
 def decode(content: bytes, kind: Format) -> Decoded:
@@ -104,7 +106,8 @@ def _decode_png(content: bytes, kind: Format) -> Decoded:
         exif = _read_exif(lambda: _parse_exif(parts.colors[b"eXIf"]))
     profile = color_statements.read_png(parts.colors)
     picture = _load(lambda: Image.open(io.BytesIO(parts.picture), formats=["PNG"]), kind)
-    return Decoded(picture, exif, profile, _note(header.bits, _FIRST if parts.animated else ""))
+    notes = _note(header.bits, _FIRST if parts.animated else "")
+    return Decoded(picture, exif, profile, notes, header.bits)
 
 
 def _decode_heic(content: bytes, kind: Format) -> Decoded:
@@ -117,9 +120,10 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
     profile = color_statements.read_heif(primary.info.get("icc_profile"), stated)
     _check_size(*primary.size)
     picture = _load(primary.to_pillow, kind)
+    damage.check_heif(content, kind)
     exif = replace(_read_exif(lambda: _take_exif(picture)), orientation=1)
     notes = _note(stated.bits, _MAIN if len(pictures) > 1 else "")
-    return Decoded(picture, exif, profile, notes)
+    return Decoded(picture, exif, profile, notes, stated.bits)
 
 
 def _decode_tiff(content: bytes, kind: Format) -> Decoded:
@@ -133,22 +137,27 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
         bits = tags.get(_BITS, (1,))
         depth = max(bits) if isinstance(bits, tuple) else int(bits)
         several = bool(picture.is_animated)
+        if _SIGNED in np.ravel(tags.get(_SAMPLE_FORMAT, 1)):
+            raise Unreadable(f"{SIGNED}; save it with 8 or 16 bits a channel")
     _check_raw(tags)
     notes = _note(depth, _FIRST if several else "")
     if exif.orientation != 1:
         notes += (UPRIGHT,)
     profile = color_statements.read_tiff(tags)
-    with _hush_libtiff():
+    with native_stderr.hush():
         loaded = _load(lambda: picture, kind)
+        with _refuse_damage(kind):
+            damage.check_tiff(content, tags)
+    notes += damage.note_zeros(content, kind)
     if loaded.mode.startswith("I;16"):
         loaded = _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
-    return Decoded(loaded, replace(exif, orientation=1), profile, notes)
+    return Decoded(loaded, replace(exif, orientation=1), profile, notes, depth)
 
 
 def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
     if kind == "JPEG":
-        check_scans(content)
+        take_picture(content)  # which refuses what would keep the decoder busy
     with _refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
         exif = _read_exif(lambda: _take_exif(picture))
@@ -163,9 +172,14 @@ def _decode_other(content: bytes, kind: Format) -> Decoded:
     else:
         profile = picture.info.get("icc_profile")
     loaded = _load(lambda: picture, kind)
+    if kind == "JPEG":
+        damage.check_jpeg(content)
+    elif kind == "AVIF":
+        damage.check_heif(content, kind)
     if kind == "BMP" and loaded.mode == "RGBA" and loaded.getchannel("A").getextrema() == (0, 0):
         loaded = loaded.convert("RGB")  # many programs leave this byte unused
-    return Decoded(loaded, exif, profile, _note(stated.bits, _FIRST if several else ""))
+    notes = _note(stated.bits, _FIRST if several else "") + damage.note_zeros(content, kind)
+    return Decoded(loaded, exif, profile, notes, stated.bits)
 
 
 _DECODERS: dict[Format, Callable[[bytes, Format], Decoded]] = {
@@ -200,23 +214,6 @@ def _refuse_damage(kind: Format) -> Iterator[None]:
         raise Unreadable(f"is {kind} that is damaged, cut off or of a rare kind") from None
     except _DECODER_ERRORS:
         raise Unreadable(f"is cut off or damaged ({kind})") from None
-
-
-@contextmanager
-def _hush_libtiff() -> Iterator[None]:
-    """Keep libtiff from writing about damage to standard error by itself, past Python."""
-    with Path(os.devnull).open("wb") as nowhere:
-        try:
-            kept = os.dup(_STDERR)
-        except OSError:  # it is closed: nothing can be written
-            yield
-            return
-        try:
-            os.dup2(nowhere.fileno(), _STDERR)
-            yield
-        finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
 
 
 def _check_size(width: int, height: int) -> None:

@@ -12,6 +12,7 @@ from plitka.images.errors import Unreadable
 _MAX_BOXES = 20_000  # of one level; a phone's photograph has a thousand properties at most
 _HEADER = 8  # bytes: size and type
 _PRIMARY, _PROPERTIES = b"pitm", b"iprp"
+_CODED = (b"hvc1", b"hev1", b"av01")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,58 @@ def read_boxes(content: bytes) -> Stated:
         if kind == b"meta":
             return _read_properties(_list_properties(meta[4:]))
     return Stated()
+
+
+def list_coded(content: bytes) -> list[tuple[int, int]]:
+    """List where the coded pictures of a file lie, as offsets and lengths.
+
+    Raises Unreadable where boxes are damaged.
+    """
+    boxes: dict[bytes, bytes] = {}
+    for kind, meta in _walk(content):
+        if kind == b"meta":
+            for inner, data in _walk(meta[4:]):
+                boxes.setdefault(inner, data)
+    coded = set(_find_coded(boxes.get(b"iinf", b"")))
+    places = _read_locations(boxes.get(b"iloc", b""))
+    return [(start, length) for item, start, length in places if item in coded]
+
+
+def _find_coded(data: bytes) -> Iterator[int]:
+    """Find the items that are coded pictures, in an `iinf` box."""
+    for kind, entry in _walk(data[6 if data[:1] == b"\0" else 8 :]):
+        width = 2 if entry[:1] == b"\2" else 4
+        if kind == b"infe" and entry[6 + width : 10 + width] in _CODED:
+            yield int.from_bytes(entry[4 : 4 + width], "big")
+
+
+def _read_locations(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Read item, offset and length of the extents in an `iloc` box that are offsets in the file."""
+    at = 4
+
+    def take(width: int) -> int:
+        nonlocal at
+        if at + width > len(data):
+            raise Unreadable("is damaged: a box of it is cut off")
+        at += width
+        return int.from_bytes(data[at - width : at], "big")
+
+    if not data:
+        return
+    version, sizes = data[0], take(2)
+    wide = 4 if version == 2 else 2
+    of_offset, of_length, of_base = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    of_index = sizes & 15 if version else 0
+    for _ in range(min(take(wide), _MAX_BOXES)):
+        item = take(wide)
+        in_file = (take(2) & 15 if version else 0) == 0
+        take(2)
+        base = take(of_base)
+        for _ in range(take(2)):
+            take(of_index)
+            start, length = base + take(of_offset), take(of_length)
+            if in_file:
+                yield item, start, length
 
 
 def _read_properties(properties: list[tuple[bytes, bytes]]) -> Stated:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plitka.images import color_profile, exif, regular_file
-from plitka.images.decoding import UPRIGHT, Decoded, decode
+from plitka.images.decoding import SIGNED, UPRIGHT, Decoded, decode
 from plitka.images.errors import PictureError, Unreadable
 from plitka.images.exif import TURNS
 from plitka.images.formats import identify
@@ -25,7 +25,7 @@ _OPAQUE = 255
 _MAX_BYTES = 512 * 2**20  # 64 million pixels of 16 bits in red, green and blue have 384 MB
 _NOT_READ = {
     "F": "has floating-point pixels, whose white is not said",
-    "I": "has pixels of 32 bits or with a sign",
+    "I": SIGNED,
     "HSV": "has pixels in HSV",
 }
 
@@ -76,7 +76,7 @@ def _prepare(decoded: Decoded) -> Photograph:
         profile = write_profile(space) if space else None
         if exif.leaves_open(decoded.exif):
             notes.append("its colour space is not said, taken for sRGB")
-    converted = color_profile.convert(picture, profile)
+    converted = color_profile.convert(picture, profile, decoded.bits)
     picture = converted.picture
     if converted.name:
         notes.append(f"{converted.name} brought to sRGB")

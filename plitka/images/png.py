@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from plitka import __version__
+from plitka import __version__, whole_file
 from plitka.images import png_chunks
 from plitka.images.errors import PictureError, Unreadable
-from plitka.printable import make_printable
 
 TEXT_KEY = "plitka"
 """Keyword of the PNG text chunk that holds the record, as JSON."""
@@ -25,6 +23,7 @@ MAX_PNG_BYTES = 32 * 2**20
 MAX_RECORD_BYTES = 2**20
 """Of a picture's record, unpacked. One of eight colours has 10,000."""
 
+_RECORD_START = TEXT_KEY.encode() + b"\0"
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PERCEPTUAL = b"\0"  # rendering intent of the pictures' sRGB
 _COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
@@ -33,39 +32,31 @@ _COMPRESSION = 3  # of 9: half the time of the default for 2% more bytes
 def read_record(content: bytes) -> str | None:
     """Read the record of a PNG file, as JSON; None where it has none. No pixels are decoded.
 
-    Of several records the last counts. Raises Unreadable for a record that is damaged or of more
-    than MAX_RECORD_BYTES, and where the file is damaged before one was found.
+    Of several records the last counts, and no other is unpacked: a file may have thousands. Raises
+    Unreadable for a record that is damaged or of more than MAX_RECORD_BYTES, and where the file is
+    damaged before one was found.
     """
-    record = None
+    last = None
     try:
         for kind, data in png_chunks.walk(content, _TEXTS):
-            if kind in _TEXTS and data.partition(b"\0")[0] == TEXT_KEY.encode():
-                record = png_chunks.read_text(kind, data, MAX_RECORD_BYTES)
+            if kind in _TEXTS and data.startswith(_RECORD_START):
+                last = (kind, data)
     except Unreadable:
-        if record is None:
+        if last is None:
             raise
-    return record
+    return None if last is None else png_chunks.read_text(*last, MAX_RECORD_BYTES)
 
 
 def save(image: NDArray[np.uint8], path: Path, record: Mapping[str, Any]) -> None:
     """Write a PNG file, whole or not at all.
 
     image: (height, width, 3) RGB, 0 to 255. record: goes into the text chunk, as JSON. Raises
-    PictureError if it cannot be written; then no part of it is left.
+    PictureError if it cannot be written; then all is as it was.
     """
-    part = path.with_suffix(".part")
     try:
-        part.write_bytes(encode_png(image, record))
-        part.replace(path)
-    except OSError as error:
-        name, why = make_printable(str(path)), error.strerror or error
-        raise PictureError(
-            f"{name}: cannot be written ({why}); see that its folder is there, may be written to,"
-            " and has room for a few megabytes"
-        ) from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
+        whole_file.write(path, encode_png(image, record))
+    except whole_file.Unwritable as why:
+        raise PictureError(str(why)) from None
 
 
 def encode_png(image: NDArray[np.uint8], record: Mapping[str, Any]) -> bytes:

@@ -1,18 +1,10 @@
 """A path -> the whole content of a regular file. Pipes, devices and folders are never opened."""
 
 import os
-import stat
 from pathlib import Path
 
 from plitka.images.errors import Unreadable
-
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+from plitka.whole_file import name_kind
 
 
 def read_content(path: Path, most_bytes: int) -> bytes:
@@ -41,6 +33,5 @@ def read_content(path: Path, most_bytes: int) -> bytes:
 
 def _check_kind(status: os.stat_result) -> None:
     """Raise Unreadable for all but a regular file."""
-    if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+    if kind := name_kind(status):
         raise Unreadable(f"is {kind}, not a file")

@@ -29,7 +29,15 @@ _SIGN = re.compile(
     re.IGNORECASE,
 )
 _SHARE = re.compile(r"\d++(?:[.,]\d++)?+|\.\d++")
+# What stands between two numbers of which the second is no share: a range, a bound, a tolerance.
+_BREAK = r"\r\n\v\f\x1c-\x1e\x85\u2028\u2029"
+_DASH = r"~\u223c\u2248\u00b1<>\u2264\u2265\u2026\u2010-\u2015\u2212-"
+_LINK = rf"(?:(?![{_BREAK}])[\s{_DASH}])*+"
+_RANGE = re.compile(rf"\.|{_LINK}(?:\.\.+|to|or|of|and|until)?+{_LINK}", re.IGNORECASE)
+_BOUND = re.compile(r"(?:[\u2264\u2265\u00b1]\s*+|[<>=]=|(?<![\w>])[<>]\s*+|[<>])\Z")
+_LONGEST_BOUND = 8  # characters
 _FILLER = "of"  # "60% of red granules"
+_JOINING = ("and", "or")  # "red or brown"
 _SHOWN = 24  # characters before a sign of percent, of a text that is refused
 
 # Full-width letters, digits and signs, as East Asian keyboards write them, are the plain ones.
@@ -146,6 +154,8 @@ def _split_parts(text: str) -> Iterator[list[str | float]]:
     """
     part: list[str | float] = []
     number: re.Match[str] | None = None  # that stands right before
+    last: re.Match[str] | None = None  # of all before
+    earlier: re.Match[str] | None = None  # the one before that
     for sign in _SIGN.finditer(text):
         kind = sign.lastgroup
         if kind == "percent":
@@ -154,12 +164,21 @@ def _split_parts(text: str) -> Iterator[list[str | float]]:
                 raise CaptionError(f"{quote(shown.strip())} is no share")
             if not _SHARE.fullmatch(number[0]):
                 raise CaptionError(f"{quote(number[0] + '%')} is no share")
+            if earlier and _RANGE.fullmatch(text, earlier.end(), number.start()):
+                shown = text[earlier.start() : sign.end()]
+                raise CaptionError(f"{quote(shown)} is no share")
+            near = max(number.start() - _LONGEST_BOUND, 0)
+            if bound := _BOUND.search(text, near, number.start()):
+                raise CaptionError(f"{quote(text[bound.start() : sign.end()])} is no share")
             part[-1] = _read_number(number[0])
         elif kind == "end":
             yield part
             part = []
         else:
             part.append(sign[0])
+        if kind == "number":
+            earlier = last
+            last = sign
         number = sign if kind == "number" else None
 
 
@@ -200,15 +219,35 @@ def _find_known_name(words: list[str], names: dict[str, int], from_end: bool) ->
     """Find the longest colour name at one end of a text: "dark green" in "dark green rubber".
 
     names: see `_list_names`. from_end: look at the end of the words, not at their beginning.
-    Returns all words where no name is known.
+    Returns all words where no name is known. Raises CaptionError where a second one is beside it.
     """
     if not from_end and words[0].lower() == _FILLER:
         words = words[1:] or words
     for count in range(min(max(names.values()), len(words)), 0, -1):
-        name = " ".join(words[-count:] if from_end else words[:count])
+        name = _take_words(words, count, from_end)
         if normalize_name(name) in names:
+            _refuse_second_name(words, count, names, from_end)
             return name
     return " ".join(words)
+
+
+def _take_words(words: list[str], count: int, from_end: bool) -> str:
+    return " ".join(words[-count:] if from_end else words[:count])
+
+
+def _refuse_second_name(
+    words: list[str], count: int, names: dict[str, int], from_end: bool
+) -> None:
+    """Raise CaptionError where another colour stands beside the first `count` words' one."""
+    first = _take_words(words, count, from_end)
+    rest = words[:-count] if from_end else words[count:]
+    if rest and rest[-1 if from_end else 0].lower() in _JOINING:
+        rest = rest[:-1] if from_end else rest[1:]
+    for more in range(1, min(max(names.values()), len(rest)) + 1):
+        second = _take_words(rest, more, from_end)
+        if normalize_name(second) in names:
+            pair = (second, first) if from_end else (first, second)
+            raise CaptionError(f"{quote(' '.join(pair))} names two colours for one share")
 
 
 def _make_caption(read: list[tuple[str, float]], palette: Palette) -> Caption:

@@ -5,11 +5,11 @@ code is new and its phrase is not simply the code in lower case.
 """
 
 import csv
+import io
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,20 @@ from typing import TypeAlias
 
 import numpy as np
 
+from plitka import whole_file
 from plitka.arrays import Floats
 from plitka.color import cielab, palette
-from plitka.color.palette import COLUMNS, Palette, PaletteError, normalize_name, quote
+from plitka.color.palette import (
+    CODE,
+    CODE_ALLOWED,
+    COLUMNS,
+    PHRASE,
+    PHRASE_ALLOWED,
+    Palette,
+    PaletteError,
+    normalize_name,
+    quote,
+)
 from plitka.color.srgb import format_hex
 from plitka.images.photograph import Photograph
 from plitka.measure import color_modes, segmentation
@@ -27,17 +38,9 @@ from plitka.measure.photograph_folder import HIDDEN, OTHERS, TEXTS, list_photogr
 from plitka.measure.reading import MEMORY, Unread, use_one_thread, use_photograph
 from plitka.measure.shares import check_size, scale_for_measuring
 from plitka.measure.text_file import TextError, read_text
-from plitka.printable import make_printable
 from plitka.runtime.processes import Work, do_jobs
 
-_CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
-_PHRASE = re.compile(r"[a-z]+(?:[ -][a-z]+){0,3}")
 _PHRASE_FILE = "phrase.txt"
-_NO_CODE = (
-    "is no colour code; a code has 2 to 16 capital letters and digits and begins with a "
-    "letter, like DKGREEN"
-)
-_NO_PHRASE = 'no phrase; allowed: one to four words in small letters, like "dark green"'
 _LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
 _MOST_PIXELS = 250_000  # of each photograph that are looked at
 _MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
@@ -135,25 +138,24 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
 
     Raises PaletteError where the file is no text, or cannot be written; it then stays as it was.
     """
-    old = palette.read_rows(file) if file.exists() else []
+    try:
+        whole_file.check_target(file)  # a pipe would be waited for as it is read
+        whole_file.write(file, _merge_rows(rows, file).encode())
+    except whole_file.Unwritable as why:
+        raise PaletteError(str(why)) from None
+
+
+def _merge_rows(rows: Sequence[Mapping[str, str]], file: Path) -> str:
+    """Merge rows into those of a palette file, if it is there, as the text of the new one."""
+    old = palette.read_rows(file) if palette.has_content(file) else []
     codes = {row["code"] for row in rows}
     merged = [*(row for row in old if row["code"] not in codes), *rows]
-    fresh = file.with_suffix(".new")
-    try:
-        with fresh.open("w", encoding="utf-8", newline="") as out:
-            out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
-            table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
-            table.writeheader()
-            table.writerows(merged)
-        fresh.replace(file)
-    except OSError as fault:
-        raise PaletteError(
-            f"{make_printable(str(file))}: cannot be written ({fault.strerror or fault}); see that"
-            " its folder is there, may be written to, and has room"
-        ) from None
-    finally:  # where it could not be written
-        with suppress(OSError):
-            fresh.unlink()
+    out = io.StringIO()
+    out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
+    table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    table.writeheader()
+    table.writerows(merged)
+    return out.getvalue()
 
 
 def _list_folders(folder: Path) -> ColorFolders:
@@ -194,8 +196,8 @@ def _read_phrases(
     built_in = {color.code: color.phrase for color in known.colors}
     for kind in kinds:
         file = kind / _PHRASE_FILE
-        if not _CODE.fullmatch(kind.name):
-            leave_out(LeftOut(kind, f"{kind.name!r} {_NO_CODE}"))
+        if not CODE.fullmatch(kind.name):
+            leave_out(LeftOut(kind, f"{kind.name!r} is no colour code; allowed: {CODE_ALLOWED}"))
         elif not os.path.lexists(file):
             yield kind, built_in.get(kind.name, kind.name.lower())
         else:
@@ -204,10 +206,14 @@ def _read_phrases(
             except TextError as fault:
                 leave_out(LeftOut(kind, f"its {_PHRASE_FILE} {fault}"))
                 continue
-            if _PHRASE.fullmatch(phrase):
+            if PHRASE.fullmatch(phrase):
                 yield kind, phrase
             else:
-                leave_out(LeftOut(kind, f"its {_PHRASE_FILE}: {quote(phrase)} is {_NO_PHRASE}"))
+                leave_out(
+                    LeftOut(
+                        kind, f"its {_PHRASE_FILE}: {quote(phrase)} is no phrase; {PHRASE_ALLOWED}"
+                    )
+                )
 
 
 def _part_clashes(phrases: dict[Path, str], known: Palette) -> Iterator[LeftOut]:

@@ -23,8 +23,10 @@ from plitka.weights.address import describe_address, is_address
 from plitka.weights.content import find_kind
 from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
+from plitka.weights.home import expand_home
 from plitka.weights.places import Folder, is_hidden, list_folder
 from plitka.weights.tar import open_tar
+from plitka.weights.zip import open_zip
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
@@ -66,7 +68,7 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
                 f"weights: {title} is an address; download it, and give the folder, .tar or .zip"
             )
         path = fetch_weights_file(text, cache)
-    path = Path(path).expanduser()
+    path = expand_home(path)
     if path.is_dir():
         yield find_package(_refuse_model(list_folder(path)))
     elif _is_single(path):
@@ -138,13 +140,18 @@ def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
         # An OSError's own text has the path of the temporary folder.
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None
+    except zipfile.LargeZipFile:
+        raise WeightsError(
+            f"{title}: has so long a list of what is in it that it holds more than {MAX_FILES:,}"
+            " files or names that none needs; pack nothing but the LoRA and the embeddings"
+        ) from None
     except RuntimeError:  # what zipfile raises for want of a password
         raise WeightsError(f"{title}: locked by a password; pack it without one") from None
 
 
 def _unpack_zip(path: Path, title: str, folder: Path) -> tuple[str, ...]:
-    with zipfile.ZipFile(path) as archive:
-        quota = _Quota(title)
+    quota = _Quota(title)
+    with open_zip(path) as archive:
         for entry in archive.infolist():
             kind = entry.external_attr >> 28  # Unix's file type; 0 where the packer wrote none
             quota.admit(entry.filename, entry.file_size, entry.is_dir(), plain=kind in (0, 4, 8))

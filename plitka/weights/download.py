@@ -5,21 +5,17 @@ anywhere that the operator's machine can reach, private networks included: nothi
 against that. What comes is not trusted: only sizes and first bytes are looked at, and the checks of
 packages and weights follow.
 
-The cache has a folder for each address: the file, what the server said of it (state.json), and
-while it is fetched a part that a later attempt goes on with. A lock of the system's keeps two
-processes from fetching the same at once.
+The cache has a folder for each address (cache_entry): the file, what the server said of it
+(state.json), and while it is fetched a part that a later attempt goes on with.
 """
 
 import base64
-import fcntl
 import hashlib
-import json
 import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
@@ -34,6 +30,14 @@ from plitka.weights.address import (
     make_address_error,
     make_key,
     refuse_address,
+)
+from plitka.weights.cache_entry import (
+    State,
+    hold_entry,
+    is_sendable,
+    make_name,
+    read_state,
+    write_state,
 )
 from plitka.weights.https_client import explain_connection, is_untrusted, open_client
 
@@ -52,34 +56,11 @@ class _Broken(Exception):
     """A connection or a server failed in a way that another attempt may mend."""
 
 
-@dataclass(frozen=True)
-class _State:
-    """What a server said of a file. name: in the cache's folder. size: bytes, None if not said."""
-
-    name: str
-    size: int | None
-    etag: str | None
-    modified: str | None
-
-    @property
-    def validator(self) -> str | None:
-        """What proves that the rest of a file belongs to its beginning."""
-        return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
-
-    def is_same(self, other: "_State") -> bool:
-        """Whether both are of the same content, as far as the servers said."""
-        if self.size is not None and other.size is not None and self.size != other.size:
-            return False
-        for mine, theirs in ((self.etag, other.etag), (self.modified, other.modified)):
-            if mine and theirs:
-                return mine.removeprefix("W/") == theirs.removeprefix("W/")
-        return self.size is not None and self.size == other.size
-
-
 def find_cache(env: Mapping[str, str]) -> Path:
     """The folder that weights are kept in: plitka/weights in the user's folder of caches.
 
-    A user without a home, as a container may run by, has it in the folder for temporary files.
+    A user without a home, as a container may run by, has it in the folder for temporary files,
+    where cache_entry refuses what another user may have put there.
     """
     named, home = Path(env.get("XDG_CACHE_HOME", "")), Path(env.get("HOME", ""))
     if named.is_absolute():
@@ -107,8 +88,7 @@ def fetch_weights_file(address: str, cache: Path, limit: int = MAX_BYTES) -> Pat
     start = time.perf_counter()
     with open_client(where) as client:
         try:  # the client's own errors are none of the system's, so those are of the files
-            folder.mkdir(parents=True, exist_ok=True)
-            with _lock(folder, where):
+            with hold_entry(folder, where):
                 path, verdict = _Fetch(client, address, folder, limit).run()
         except OSError as error:
             reason = error.strerror or extract_first_line(error)
@@ -121,18 +101,6 @@ def fetch_weights_file(address: str, cache: Path, limit: int = MAX_BYTES) -> Pat
     size = format_gib(path.stat().st_size)
     log.info("fetch weights: %.2f s, %s, %s, %s", seconds, where, size, verdict, extra=fields)
     return path
-
-
-@contextmanager
-def _lock(folder: Path, where: str) -> Iterator[None]:
-    """Hold the folder for the block; wait for another process that holds it."""
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.info("%s: another process fetches it, waiting", where)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class _Fetch:
@@ -182,12 +150,14 @@ class _Fetch:
             " and try again, or download the file and give its path"
         )
 
-    def _find_kept(self) -> _State | None:
+    def _find_kept(self) -> State | None:
         """What was said of the file that was fetched before, None where there is none."""
-        kept = self._read_state("state.json")
-        return kept if kept and _measure(self._folder / kept.name) == kept.size else None
+        kept = read_state(self._folder / "state.json")
+        if kept is None or kept.size is None:
+            return None
+        return kept if _measure(self._folder / kept.name) == kept.size else None
 
-    def _is_current(self, kept: _State) -> bool:
+    def _is_current(self, kept: State) -> bool:
         """Ask the server, without fetching, whether the file that was fetched before has changed.
 
         Where it does not say, the file is used as it is: signed addresses expire, and many answer
@@ -213,7 +183,7 @@ class _Fetch:
         return True
 
     def _attempt(self) -> tuple[Path, str]:
-        part = self._read_state("part.json")
+        part = read_state(self._folder / "part.json")
         have = _measure(self._part) or 0
         if part is None or part.validator is None or have == 0:
             part, have = None, 0
@@ -231,7 +201,7 @@ class _Fetch:
                 self._part.unlink(missing_ok=True)
                 raise _Broken("the server sent another part than the one asked for")
             said = self._describe_answer(response, offset)
-            self._write_state("part.json", said)
+            write_state(self._folder / "part.json", said)
             self._receive(response, offset, said.size)
             self._check_sum(response.headers, whole=status != 206)
         return self._keep(said), "resumed" if offset else "fetched"
@@ -293,15 +263,14 @@ class _Fetch:
             " address, or download the file and give its path"
         )
 
-    def _describe_answer(self, response: "httpx2.Response", offset: int) -> _State:
+    def _describe_answer(self, response: "httpx2.Response", offset: int) -> State:
         """What the server says of the whole file; refuses one that is too large."""
         length = response.headers.get("Content-Length", "")
         size = offset + int(length) if length.isdecimal() else None
         if size is not None:
             self._refuse_size(size)
-        name = re.sub(r"[^\w.-]", "_", unquote(PurePosixPath(urlsplit(self._address).path).name))
-        return _State(
-            name=name.lstrip(".")[-100:] or "weights",
+        return State(
+            name=make_name(unquote(PurePosixPath(urlsplit(self._address).path).name)),
             size=size,
             etag=_read_text(response.headers, "ETag"),
             modified=_read_text(response.headers, "Last-Modified"),
@@ -364,14 +333,15 @@ class _Fetch:
         hashes = re.findall(r"\bmd5=([\w+/=]+)", headers.get("x-goog-hash", ""))
         if whole and "Content-MD5" in headers:
             hashes.append(headers["Content-MD5"])
-        for expected in hashes:
-            with self._part.open("rb") as file:
-                digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
-            if base64.b64encode(digest.digest()).decode() != expected:
-                self._part.unlink()
-                raise _Broken("what came is damaged, its MD5 is another than the server states")
+        if not hashes:
+            return
+        with self._part.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+        if set(hashes) != {base64.b64encode(digest.digest()).decode()}:
+            self._part.unlink()
+            raise _Broken("what came is damaged, its MD5 is another than the server states")
 
-    def _keep(self, said: _State) -> Path:
+    def _keep(self, said: State) -> Path:
         """Check what came, and let it take the place of what was there before."""
         kind = content.find_kind(self._part)
         if kind is None:
@@ -385,26 +355,15 @@ class _Fetch:
         suffixes = content.SUFFIXES[kind]
         name = said.name if said.name.lower().endswith(suffixes) else said.name + suffixes[0]
         path = self._folder / name
-        before = self._read_state("state.json")
+        before = read_state(self._folder / "state.json")
         size = self._part.stat().st_size
         (self._folder / "state.json").unlink(missing_ok=True)
         self._part.replace(path)
-        self._write_state("state.json", _State(name, size, said.etag, said.modified))
+        write_state(self._folder / "state.json", State(name, size, said.etag, said.modified))
         (self._folder / "part.json").unlink(missing_ok=True)
         if before is not None and before.name != name:
             (self._folder / before.name).unlink(missing_ok=True)
         return path
-
-    def _read_state(self, name: str) -> _State | None:
-        try:
-            return _State(**json.loads((self._folder / name).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
-            return None
-
-    def _write_state(self, name: str, state: _State) -> None:
-        part = self._folder / f"{name}.new"
-        part.write_text(json.dumps(asdict(state)), encoding="utf-8")
-        part.replace(self._folder / name)
 
 
 def _measure(path: Path) -> int | None:
@@ -414,7 +373,7 @@ def _measure(path: Path) -> int | None:
 def _read_text(headers: Mapping[str, str], name: str) -> str | None:
     """A header that can be sent back."""
     text = headers.get(name, "")
-    return text if text and text.isascii() and text.isprintable() else None
+    return text if is_sendable(text) else None
 
 
 def _read_offset(headers: Mapping[str, str]) -> int | None:

@@ -15,6 +15,7 @@ from plitka.weights.header import (
     Header,
     refuse_odd_names,
 )
+from plitka.weights.home import expand_home
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _OF_THE_CACHE = frozenset(  # what goes wrong with the folder that is written to
@@ -51,7 +52,7 @@ class Remote:
 
 def is_repository(text: str) -> bool:
     """Whether a setting names a repository of the hub and not a path on this machine."""
-    return not Path(text).expanduser().exists() and _is_repository_name(text)
+    return not expand_home(text).exists() and _is_repository_name(text)
 
 
 def split_address(text: str) -> tuple[str, str] | None:
@@ -89,7 +90,7 @@ def find_source(text: str, setting: str, wanted: Wanted) -> Path | Remote:
     nor on the hub.
     """
     if not is_repository(text):
-        path = Path(text).expanduser()
+        path = expand_home(text)
         if not path.exists():
             raise WeightsError(
                 f"{path}: no such file or folder, nor the name of a repository; set {setting} to"
@@ -191,7 +192,13 @@ def list_files(repository: str) -> dict[str, tuple[int, bool]] | None:
     None where the hub does not answer. Raises WeightsError for a cache that cannot be used.
     """
     import httpx2
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
+
+    if constants.HF_HUB_CACHE.startswith("~"):
+        raise WeightsError(
+            f"{repository}: cannot be kept, for this user has no home with a cache; name a folder"
+            " for it with HF_HOME"
+        )
 
     try:
         files = snapshot_download(repository, dry_run=True)

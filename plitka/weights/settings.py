@@ -9,6 +9,7 @@ from pathlib import Path
 from plitka.errors import WeightsError
 from plitka.weights.address import describe_address, is_address
 from plitka.weights.download import find_cache
+from plitka.weights.home import expand_home
 
 BASE, VAE = "PLITKA_BASE", "PLITKA_VAE"
 LORA, LORA_SCALE, EMBEDDINGS = "PLITKA_LORA", "PLITKA_LORA_SCALE", "PLITKA_EMBEDDINGS"
@@ -94,7 +95,7 @@ def _read_path(env: Mapping[str, str], name: str, default: Path | None) -> Path 
     if not env.get(name):
         return default
     value = _read_source(env, name, "")
-    return None if value.lower() == "none" else Path(value).expanduser()
+    return None if value.lower() == "none" else expand_home(value)
 
 
 def _read_trigger(env: Mapping[str, str]) -> str | None:

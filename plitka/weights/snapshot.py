@@ -14,6 +14,7 @@ from typing import Any
 
 from plitka.errors import WeightsError
 from plitka.weights.embeddings import MOST_VECTORS
+from plitka.weights.home import expand_home
 from plitka.weights.json_text import parse_json
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
@@ -156,7 +157,7 @@ def _hash_file(file: Path) -> str:
 
 def find_snapshot(settings: WeightsSettings) -> Snapshot | None:
     """Read the snapshot that PLITKA_BASE names, if it is one."""
-    folder = Path(settings.base).expanduser()
+    folder = expand_home(settings.base)
     return read_snapshot(folder) if folder.is_dir() else None
 
 

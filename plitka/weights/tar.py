@@ -5,6 +5,8 @@ would pass for a whole one. What stands before an entry (long names, attributes,
 files) it reads whole, in one call for each header, however much there is of it.
 """
 
+import io
+import lzma
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,8 @@ from tarfile import (  # type: ignore[attr-defined]
     TruncatedHeaderError,
 )
 from typing import IO, Any, Self, cast
+
+from plitka.weights.xz import XzStream
 
 _MOST_HEADER = 2**15  # bytes of one entry's headers, which are 512, and a few thousand at most
 
@@ -52,6 +56,16 @@ class _Tar(TarFile):
     ) -> Self:
         """Open what is no longer compressed: tarfile calls this, whatever the compression was."""
         return cls(name, mode, cast(IO[bytes], _Metered(fileobj)), **kwargs)
+
+    @classmethod
+    def xzopen(  # type: ignore[override]
+        cls, name: None, mode: Any, fileobj: IO[bytes], preset: None = None, **kwargs: Any
+    ) -> Self:
+        """Open what is compressed by xz: tarfile tries this for each file."""
+        try:
+            return cls.taropen(name, mode, io.BufferedReader(XzStream(fileobj)), **kwargs)
+        except (lzma.LZMAError, EOFError):
+            raise ReadError("not an lzma file") from None
 
     def next(self) -> TarInfo | None:
         assert isinstance(self.fileobj, _Metered)

@@ -318,6 +318,7 @@ def test_a_terminal_sees_how_far_it_has_come_and_a_file_does_not(
     assert process.returncode == 0
     assert b"Measuring" in shown
     assert b"1/1" in shown
+    assert b"\x1b[?25l" not in shown  # the cursor: who is killed could not show it again
     assert b"Measuring" not in out
     assert b"\x1b" not in out
     assert b"REDp60_BLUEp40.png" in out

@@ -1,16 +1,21 @@
 """Tables as a terminal of 80 columns shows them."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from plitka import pipeline
 from plitka.cli import tables
+from plitka.cli.main import main
 from plitka.color import palette
 from plitka.color.palette import Color
 from plitka.engines.procedural import RenderEngine
+from plitka.images import png
 from plitka.measure.shares import Measurement
+from plitka.tile import render
+from plitka.tile.layout import lay
 from tests.support.recipes import asked
 
 EIGHT = {
@@ -96,3 +101,32 @@ def test_eight_colors_fit_a_terminal(
         assert len(re.findall(rf"{name} .*\d", text)) >= 2, name
     title = "Measured by a stranger" if engine.draws_exactly else "As drawn, before matching"
     assert title in text
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "20", "59", "60", "9" * 21])
+@pytest.mark.parametrize("command", ["palette", "measure", "audit"])
+def test_no_width_of_a_terminal_hides_what_is_told(
+    command: str,
+    columns: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    file = tmp_path / "SANDp60_BLACKp40.png"
+    png.save(render.render_picture(lay(asked({"sand": 60, "black": 40})), 256), file, {})
+    arguments = {
+        "palette": ("palette",),
+        "measure": ("measure", str(file), "--colors", "sand=60,black=40"),
+        "audit": ("audit", str(tmp_path)),
+    }
+    assert main(arguments[command]) == 0
+    told = capsys.readouterr().out
+    words = {
+        "palette": ["DKGREEN", "dark green", "#"],
+        "measure": ["Requested", "60.0%", "sand", "black", "CIEDE2000"],
+        "audit": ["60% sand", "40% black", "true"],
+    }
+    for word in words[command]:
+        assert word in told
+    assert max(map(len, told.splitlines())) <= 1000

@@ -1,9 +1,11 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plitka.color import palette
-from plitka.color.palette import PLAIN_NAMES, UnknownColor, quote
+from plitka.color.palette import PLAIN_NAMES, PaletteError, UnknownColor, quote
 
 
 @pytest.mark.parametrize(
@@ -113,11 +115,84 @@ def test_the_lightness_of_a_free_color_stays_ordered_in_range_and_on_its_median(
     assert color.lightness[2] == pytest.approx(color.lab[0])
 
 
-def test_a_broken_row_is_named(tmp_path: Path) -> None:
-    broken = tmp_path / "palette.csv"
-    broken.write_text("# a comment\ncode,caption,median_srgb\nRED,red,#c74a3d\n")
-    with pytest.raises(ValueError, match="row 'RED' is not a colour: KeyError\\('L_median'\\)"):
-        palette.load(broken)
+HEAD = ",".join(palette.COLUMNS)
+ROW = "OCHRE,warm ochre,#c8a03b,68.4,9.1,54.0,30.1,60.2,75.3,84.4,3.21,6.54,a photograph"
+
+
+def write(tmp_path: Path, content: str | bytes) -> Path:
+    file = tmp_path / "ours.csv"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return file
+
+
+def change(column: str, cell: str) -> str:
+    cells = ROW.split(",")
+    cells[palette.COLUMNS.index(column)] = cell
+    return f"{HEAD}\n{','.join(cells)}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"# a comment\n\n{HEAD}\n{ROW}\n\n",
+        f"\ufeff{HEAD}\r\n{ROW}\r\n",
+        "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in (HEAD, ROW)),
+        f"{HEAD.removesuffix(',measured_from')}\n{ROW.removesuffix(',a photograph')}",
+    ],
+)
+def test_a_palette_is_read_as_editors_write_it(tmp_path: Path, content: str) -> None:
+    color = palette.load(write(tmp_path, content)).find("warm ochre")
+    assert (color.code, color.hex, color.lab) == ("OCHRE", "#c8a03b", (68.4, 9.1, 54.0))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("", "its first line names no column code"),
+        (ROW, "its first line names no column code"),
+        (f"{HEAD}\n", "has no colours"),
+        (f"{HEAD}\n{ROW}\n".replace(",", ";"), "with commas between"),
+        (f"{HEAD}\n{ROW}\n".replace(",", "\t"), "with commas between"),
+        (f"{HEAD}\n{ROW}".encode("utf-16"), "is no text file in UTF-8"),
+        (f"# a comment\n{HEAD}\n{ROW}\nRED,red\n", "line 4: has more or fewer cells"),
+        (f"{HEAD}\n{ROW},x\n", "line 2: has more or fewer cells"),
+        (f'{HEAD}\n"{ROW}', "is no row of a table (unexpected end"),
+        (f"{HEAD}\n{'a' * 200_000}\n", "is no row of a table (field larger"),
+        ("#" * 2**21, "has more than the 1,048,576 bytes"),
+        *((change("L_median", bad), "L_median") for bad in ("nan", "inf", "1e9", "", "-1", "x")),
+        *((change("a_median", bad), "a_median") for bad in ("nan", "-inf", "200")),
+        *((change("b_std", bad), "b_std") for bad in ("-1", "1e308", "nan")),
+        (change("L_p5", "99"), "do not rise"),
+        (change("median_srgb", "#00ff00"), "are different colours"),
+        *((change("median_srgb", bad), "median_srgb") for bad in ("#12", "#123", "red", "")),
+        (change("caption", "\u043a\u0440\u0430\u0441\u043d\u044b\u0439"), "is no phrase"),
+        *(
+            (change("caption", bad), "is no phrase")
+            for bad in ("\x1b[31mred", "r\0d", "", "a" * 99)
+        ),
+        *((change("code", bad), "a code is") for bad in ("ochre", "", "O", "A B", "\x1bRED")),
+        (change("caption", "blue"), "names both"),
+    ],
+)
+def test_a_broken_palette_is_refused_in_a_sentence(
+    tmp_path: Path, content: str | bytes, reason: str
+) -> None:
+    file = write(tmp_path, content)
+    with pytest.raises(PaletteError) as caught:
+        palette.load(file)
+    assert str(caught.value).startswith(str(file))
+    assert reason in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda file: file.symlink_to("/dev/zero")])
+def test_a_palette_that_is_no_file_is_refused(
+    tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    file = tmp_path / "ours.csv"
+    make(file)
+    with pytest.raises(PaletteError, match="is no file, but a folder, a pipe or a device"):
+        palette.load(file)
 
 
 @pytest.mark.parametrize(

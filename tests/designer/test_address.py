@@ -61,6 +61,35 @@ def test_an_address_of_replicate_is_read_as_strictly(address: str) -> None:
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://user:geheim@127.0.0.1:1080"),
+        ("http_proxy", "foo://user:geheim@127.0.0.1:1080"),
+        ("http_proxy", "http://user:geheim@[::1"),
+        ("SSL_CERT_FILE", "/nowhere/geheim"),
+        ("SSL_CERT_FILE", __file__),
+        ("SSLKEYLOGFILE", "/nowhere/geheim"),
+    ],
+)
+def test_proxies_and_certificates_that_cannot_be_used_are_told_at_start(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    for by in ("https://example.com", "replicate:maker/tiles"):
+        with pytest.raises(SettingError, match=name.upper()) as caught:
+            select_backend(Settings({VARIABLE: by, "REPLICATE_API_TOKEN": "r8_x"}))
+        assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]"])
+def test_a_server_on_this_machine_is_asked_through_no_proxy(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")  # which httpx could not use
+    assert select_backend(Settings({VARIABLE: f"http://{host}:5000"})).kind == "cog"
+
+
 @pytest.mark.parametrize("token", ["a b", "a\nb", "a\rX: y", "\u00e9", "a\x00", "a\x7f", "\udcff1"])
 @pytest.mark.parametrize("by", ["http://127.0.0.1:9", "replicate:maker/tiles"])
 def test_a_token_that_can_be_none_is_refused_by_the_name_of_its_variable(

@@ -55,6 +55,13 @@ def test_a_recipe_behind_the_pixels_is_read(form: str) -> None:
     assert png_recipe.read_recipe(late, PALETTE).seed == 5
 
 
+def test_of_several_records_the_last_counts_and_no_other_is_unpacked() -> None:
+    damaged, large = b"plitka\0\0" + b"no zlib", b"plitka\0\0" + zlib.compress(bytes(2**21))
+    png = insert_chunk(bare(), *FORMS["zTXt"])
+    for earlier in (damaged, large):  # right behind the header
+        assert png_recipe.read_recipe(insert_chunk(png, b"zTXt", earlier), PALETTE).seed == 5
+
+
 def test_other_texts_do_not_count_however_large_or_damaged() -> None:
     bomb = zlib.compress(bytes(200 * 2**20))
     png = WHOLE

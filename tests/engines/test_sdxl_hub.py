@@ -241,3 +241,14 @@ def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(
         assert run.returncode == 1
         assert f"cannot be kept in {cache} (" in run.stderr
         assert "name another folder with HF_HOME" in run.stderr
+
+
+def test_a_user_without_a_home_is_asked_for_a_cache(
+    small_sdxl: SmallSdxl, repositories: dict[str, Path]
+) -> None:
+    homeless = Path("~no such user/hub")
+    with hub(repositories) as published:
+        run = python(["-m", "plitka", "check"], small_sdxl, homeless, published.address)
+    assert run.returncode == 1
+    assert f"FAULT  base: {SDXL}: cannot be kept, for this user has no home" in run.stdout
+    assert "name a folder for it with HF_HOME" in run.stdout

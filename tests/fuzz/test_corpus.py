@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.target import Target
+from tests.fuzz.target import Target, watch_writes
 from tests.fuzz.targets import TARGETS, list_found, list_seeds
 
 EACH = pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
@@ -37,6 +37,16 @@ def test_repairing_sound_content_leaves_it_sound(target: Target) -> None:
 )
 def test_what_once_broke_a_target_breaks_it_no_more(target: Target, file: Path) -> None:
     target.check(file.read_bytes())
+
+
+def test_the_watch_of_archives_sees_what_is_written(tmp_path: Path) -> None:
+    with watch_writes().watch() as written:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "file").write_bytes(b"")
+        (tmp_path / "link").symlink_to("file")
+        (tmp_path / "file").read_bytes()
+    (tmp_path / "later").write_bytes(b"")
+    assert {Path(path).name for path in written} == {"folder", "file", "link"}
 
 
 @st.composite

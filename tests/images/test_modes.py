@@ -1,5 +1,6 @@
 """Every kind of pixels is read as what it shows, upright and opaque, or refused by name."""
 
+import re
 import struct
 import zlib
 from typing import Any
@@ -11,7 +12,15 @@ from PIL import Image, ImageOps, TiffImagePlugin
 from plitka.images import photograph
 from plitka.images.errors import Unreadable
 from tests.support.icc import rgb_profile
-from tests.support.picture_files import HEIGHT, WIDTH, chunk, draw_corners, encode, exif
+from tests.support.picture_files import (
+    HEIGHT,
+    WIDTH,
+    chunk,
+    draw_corners,
+    encode,
+    exif,
+    insert_chunk,
+)
 
 GRAY_RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -255,3 +264,43 @@ def test_of_several_pictures_the_first_is_read_and_that_is_said(format: str) -> 
     read = photograph.read(encode(format, save_all=True, append_images=[other, other]))
     assert np.abs(read.pixels[0, 0].astype(int) - (200, 100, 50)).max() <= 4
     assert read.notes == ("the first of several pictures",)
+
+
+@pytest.mark.parametrize("power", [1.0, 1.8, 2.2])
+def test_dark_shades_that_8_bits_cannot_hold_are_not_read_as_others(power: float) -> None:
+    gray = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
+    gamma = struct.pack(">I", round(100_000 / power))
+    deep = insert_chunk(encode("PNG", Image.fromarray(gray)), b"gAMA", gamma)
+    if power == 1:
+        with pytest.raises(Unreadable, match="16 bits a channel of nearly linear light"):
+            photograph.read(deep)
+    else:
+        assert photograph.read(deep).notes[0] == "16 bits a channel rounded to 8"
+    shallow = insert_chunk(encode("PNG", Image.fromarray(GRAY_RAMP)), b"gAMA", gamma)
+    assert len(photograph.read(shallow).notes) == (power != 2.2)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_tiff_that_names_too_few_strips_is_refused(compression: str) -> None:
+    rows = {278: 4}  # in a strip
+    whole = encode("TIFF", draw_corners(), compression=compression, tiffinfo=rows)
+    assert photograph.read(whole).pixels.shape == (HEIGHT, WIDTH, 3)
+    short = bytearray(whole)
+    for entry in re.finditer(rb"(?:\x11|\x17)\x01[\x03\x04]\0\x06\0\0\0", whole):  # 273, 279
+        short[entry.start() + 4] = 3
+    assert short != whole
+    with pytest.raises(Unreadable, match="damaged"):
+        photograph.read(bytes(short))
+
+
+def test_a_tiff_that_names_one_of_three_planes_is_refused() -> None:
+    content = encode("TIFF", draw_corners(), tiffinfo={284: 2})  # for which Pillow writes just one
+    with pytest.raises(Unreadable, match="part of its picture is lost"):
+        photograph.read(content)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_gray_with_a_sign_is_refused(bits: int) -> None:
+    content = tiff(bytes(8), (4, 1), "<", sample_format=2, bits=bits)
+    with pytest.raises(Unreadable, match="32 bits or with a sign"):
+        photograph.read(content)

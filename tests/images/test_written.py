@@ -2,6 +2,7 @@
 
 import io
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -44,3 +45,18 @@ def test_a_jpeg_has_the_profile_of_srgb_and_no_date() -> None:
 def test_equal_pictures_are_equal_files() -> None:
     assert encode_jpeg(NOISE, 90) == encode_jpeg(NOISE.copy(), 90)
     assert encode_png(NOISE, {"a": 1}) == encode_png(NOISE.copy(), {"a": 1})
+
+
+def test_pictures_that_are_written_at_once_under_like_names_are_each_their_own(
+    tmp_path: Path,
+) -> None:
+    shades = {f"tile.v{shade}": np.full((24, 40, 3), shade, np.uint8) for shade in range(4)}
+
+    def save(name: str) -> None:
+        for _ in range(50):
+            png.save(shades[name], tmp_path / name, {})
+            assert (photograph.load(tmp_path / name).pixels == shades[name]).all()
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(save, shades))
+    assert {file.name for file in tmp_path.iterdir()} == set(shades)

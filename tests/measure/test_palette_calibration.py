@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -127,7 +128,6 @@ def test_a_calibrated_color_is_known_everywhere_once_the_environment_names_its_f
         )
         return done.stdout
 
-    ours.touch()
     assert str(ours) in plitka("calibrate", str(tmp_path)).replace("\n", "")
     file = str(tmp_path / "OCHRE" / "1.png")
     assert "100.0%" in plitka("measure", file, "--colors", "warm ochre")
@@ -264,8 +264,12 @@ def test_a_palette_that_cannot_be_written_stays_as_it_was(
     written = tmp_path / "ours.csv"
     palette_calibration.write_palette(rows, written)
     before = written.read_bytes()
-    (tmp_path / "ours.new").symlink_to("/dev/full")  # what writing to a full disk is
-    with pytest.raises(palette.PaletteError, match=r"ours\.csv: cannot be written \(No space left"):
-        palette_calibration.write_palette(rows, written)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # in the middle, as a full disk
+    try:
+        with pytest.raises(palette.PaletteError, match=r"ours\.csv: cannot be written \(File too"):
+            palette_calibration.write_palette(rows, written)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert written.read_bytes() == before
-    assert not (tmp_path / "ours.new").is_symlink()
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["ours.csv"]

@@ -27,11 +27,12 @@ FAULTY = Path(__file__).with_name("faulty_predictor.py")
 KILLED = Path(__file__).with_name("killed_predictor.py")
 
 
-def make(out: Path) -> subprocess.CompletedProcess[str]:
-    """`python -m plitka make` with the render engine."""
+def make(out: Path, largest: str = "unlimited") -> subprocess.CompletedProcess[str]:
+    """`python -m plitka make` with the render engine. largest: file that may be written, in KiB."""
     command = [sys.executable, "-m", "plitka", "make", "--engine", "render", "--out", str(out)]
+    command += ["--color", "red=100", "--seed", "7"]
     return subprocess.run(
-        [*command, "--color", "red=100", "--seed", "7"],
+        ["bash", "-c", f'ulimit -f {largest}; exec "$@"', "bash", *command],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -59,10 +60,9 @@ def succeeds(server: CogServer, params_json: str = TILE) -> list[str]:
 
 
 def test_a_full_disk_ends_make_with_one_sentence_and_leaves_no_half_picture(tmp_path: Path) -> None:
-    (tmp_path / "preview.part").symlink_to("/dev/full")  # what writing to a full disk is
-    run = make(tmp_path)
+    run = make(tmp_path, largest="100")  # as on a full disk, it fails in the middle
     assert run.returncode == 1
-    assert run.stderr.startswith(f"{tmp_path / 'preview.png'}: cannot be written (No space left")
+    assert run.stderr.startswith(f"{tmp_path / 'preview.png'}: cannot be written (File too large")
     assert len(run.stderr.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 

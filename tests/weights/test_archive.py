@@ -1,11 +1,14 @@
 """`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
 
 import gzip
+import lzma
 import resource
+import struct
 import tarfile
 import tempfile
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +66,17 @@ def test_what_was_unpacked_is_gone_afterwards(pack: Pack, tmp_path: Path) -> Non
     assert not kept.exists()
 
 
+def test_the_home_of_nobody_is_a_path_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no such file or folder" in refusal("~no such user/weights.tar")
+    for name in ("BASE", "LORA", "VAE"):
+        monkeypatch.setenv(f"PLITKA_{name}", "~no such user/file")
+    main(["check"])
+    said = capsys.readouterr().out
+    assert said.count("~no such user/file: no such file or folder") == 3
+
+
 @PACKERS
 def test_the_engine_takes_both_in_place_of_its_settings(
     pack: Pack, load_sdxl: LoadSdxl, tmp_path: Path
@@ -110,6 +124,90 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
 def test_too_many_files_are_refused(pack: Pack, tmp_path: Path) -> None:
     files = {f"{number}.txt": b"" for number in range(archive.MAX_FILES + 1)}
     assert "holds more than 1,000 files or 4 GiB" in refusal(pack(tmp_path / "weights", files))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [zipfile.ZipInfo("a"), zipfile.ZipInfo("a/"), zipfile.ZipInfo("a" * 60_000)],
+    ids=["files", "folders", "long names"],
+)
+def test_the_directory_of_a_zip_is_refused_before_it_is_in_memory(
+    entry: zipfile.ZipInfo, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(entry, b"")
+        directory = packed.start_dir
+    content = path.read_bytes()
+    end = content.index(b"PK\5\6")
+    described = content[directory:end]
+    count = 8 * 2**20 // len(described)
+    sizes = (count, count, count * len(described), directory)
+    path.write_bytes(
+        content[:directory]
+        + described * count
+        + struct.pack("<4sQHHLLQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, *sizes)
+        + struct.pack("<4sLQL", b"PK\6\7", 0, directory + count * len(described), 1)
+        + struct.pack("<4sHHHHLLH", b"PK\5\6", 0, 0, 2**16 - 1, 2**16 - 1, 2**32 - 1, 2**32 - 1, 0)
+    )
+    tracemalloc.start()
+    try:
+        assert "holds more than 1,000 files" in refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("comment", [b"", b"made by a packer" * 4000])
+def test_a_zip_with_all_the_files_it_may_have_is_read(comment: bytes, tmp_path: Path) -> None:
+    path = as_zip(tmp_path / "weights", BOTH)
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.comment = comment
+        for index in range(1000 - len(BOTH)):
+            packed.writestr(f"{'samples' * 30}/{'a' * 200}{index}.png", b"")
+    with archive.open_package(path) as package:
+        assert package.lora is not None
+
+
+def as_xz_of_memory(path: Path, code: int) -> Path:
+    """A tar that is packed by xz, and says that it takes 2**(code / 2 + 12) bytes to unpack it."""
+    tar = as_tar(path, BOTH).read_bytes()
+    packed = bytearray(lzma.compress(tar, filters=[{"id": lzma.FILTER_LZMA2, "preset": 0}]))
+    header = packed[12 : 12 + (packed[12] + 1) * 4]
+    header[4] = code
+    header[-4:] = struct.pack("<I", zlib.crc32(header[:-4]))
+    packed[12 : 12 + len(header)] = header
+    target = path.with_suffix(".tar.xz")
+    target.write_bytes(packed)
+    return target
+
+
+def test_an_archive_that_takes_much_memory_is_refused_before_it_does(tmp_path: Path) -> None:
+    path = as_xz_of_memory(tmp_path / "weights", 40)  # 4 GiB
+    tracemalloc.start()
+    try:
+        assert "neither a folder nor a .tar or .zip that can be read" in refusal(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**29
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("code", [12, 28, 32])
+def test_archives_of_the_memory_that_packers_take_are_read(code: int, tmp_path: Path) -> None:
+    with archive.open_package(as_xz_of_memory(tmp_path / "weights", code)) as package:
+        assert package.lora is not None
+        assert package.lora.headers[0].path.read_bytes() == WHOLE_LORA
+
+
+def test_xz_in_several_streams_is_read_and_cut_off_refused(tmp_path: Path) -> None:
+    tar = as_tar(tmp_path / "weights", BOTH).read_bytes()
+    path = tmp_path / "weights.tar.xz"
+    packed = b"".join(lzma.compress(tar[at : at + 700]) for at in range(0, len(tar), 700))
+    path.write_bytes(packed)
+    with archive.open_package(path) as package:
+        assert package.lora is not None
+    path.write_bytes(lzma.compress(tar)[:-20])
+    assert "weights.tar.xz: " in refusal(path)
 
 
 def test_a_file_that_says_it_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -3,14 +3,20 @@
 import base64
 import hashlib
 import io
+import json
 import logging
+import os
 import shutil
+import stat
 import tarfile
 import tempfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -349,6 +355,31 @@ def test_a_damaged_file_is_told_by_the_hash_that_the_host_states(name: str, tmp_
         assert fetch_weights_file(f"{served.address}/a.tar", tmp_path).read_bytes() == TAR
 
 
+def test_a_file_is_hashed_once_whatever_the_host_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    file_digest = hashlib.file_digest
+
+    def note_digest(file: BufferedReader, digest: Callable[[], Any]) -> Any:
+        hashed.append(file.name)
+        return file_digest(file, digest)
+
+    monkeypatch.setattr(hashlib, "file_digest", note_digest)
+    sums = [
+        base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        for body in (TAR, b"other")
+    ]
+    right = ",".join([f"md5={sums[0]}"] * 100)
+    said = {"x-goog-hash": f"crc32c=AAAAAA==,{right}", "Content-MD5": sums[0]}
+    with https_server(lambda path, _: Answer(TAR, headers=said)) as served:
+        path = fetch_weights_file(f"{served.address}/a.tar", tmp_path / "right")
+        assert path.read_bytes() == TAR
+        assert len(hashed) == 1
+        said["x-goog-hash"] += f",md5={sums[1]}"
+        assert "damaged" in refusal(f"{served.address}/a.tar", tmp_path / "wrong")
+
+
 NOT_WEIGHTS = [
     (b"<!DOCTYPE html><html><title>\nSign in</title>", "a web page (Sign in) came"),
     (b"\n<HTML><body>", "a web page came"),
@@ -540,6 +571,149 @@ def test_a_damaged_cache_is_fetched_anew(host: HttpsServer, tmp_path: Path) -> N
     assert fetch_weights_file(f"{host.address}/a.tar", tmp_path).read_bytes() == TAR
     shutil.rmtree(path.parent)
     assert fetch_weights_file(f"{host.address}/a.tar", tmp_path).read_bytes() == TAR
+
+
+def find_entry(address: str, cache: Path) -> Path:
+    """The folder that an address has in the cache, without the file that was fetched."""
+    path = fetch_weights_file(address, cache)
+    path.unlink()
+    return path.parent
+
+
+@pytest.mark.parametrize("name", ["state.json", "part.json"])
+@pytest.mark.parametrize(
+    "note",
+    [
+        {"name": "{elsewhere}"},
+        {"name": "../../elsewhere"},
+        {"name": ".."},
+        {"name": "."},
+        {"name": ""},
+        {"name": 5},
+        {"name": None},
+        {"name": ["a.tar"]},
+        {"name": "a\0b"},
+        {"name": "a" * 300},
+        {"name": "\ud800"},
+        {"size": "1"},
+        {"size": -1},
+        {"size": True},
+        {"size": [1]},
+        {"etag": 5},
+        {"etag": ["1"]},
+        {"etag": '"1"\r\nX-Other: 1'},
+        {"etag": '"é"'},
+        {"modified": {}},
+        {"more": 1},
+        *("[" * 100_000, "[]", "null", "5", '"a"', "\0", ""),
+    ],
+    ids=lambda note: str(note)[:40],
+)
+def test_a_damaged_note_in_the_cache_counts_as_none(
+    note: dict[str, object] | str, name: str, host: HttpsServer, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"1")
+    address, cache = f"{host.address}/a.tar", tmp_path / "cache"
+    entry = find_entry(address, cache)
+    (entry / "part").write_bytes(TAR[:600])
+    if isinstance(note, dict):
+        sound = {"name": "b.tar", "size": 1, "etag": '"1"', "modified": None}
+        note = json.dumps(sound | note).replace("{elsewhere}", str(elsewhere))
+    (entry / name).write_text(note)
+    assert fetch_weights_file(address, cache).read_bytes() == TAR
+    assert elsewhere.read_bytes() == b"1"
+    assert not any("Range" in headers for _, headers in host.asked)
+
+
+def test_a_note_without_a_size_proves_no_file(host: HttpsServer, tmp_path: Path) -> None:
+    entry = find_entry(f"{host.address}/a.tar", tmp_path)
+    note = {"name": "a.tar", "size": None, "etag": '"1"', "modified": None}
+    (entry / "state.json").write_text(json.dumps(note))
+    assert fetch_weights_file(f"{host.address}/a.tar", tmp_path).read_bytes() == TAR
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["lock", "part", "part.json", "part.json.new", "state.json", "state.json.new", "a.tar"],
+)
+@pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
+def test_no_link_in_the_cache_is_followed(
+    name: str, target: str, host: HttpsServer, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(TAR)
+    address, cache = f"{host.address}/a.tar", tmp_path / "cache"
+    entry = find_entry(address, cache)
+    (entry / name).unlink(missing_ok=True)
+    (entry / name).symlink_to(tmp_path / target)
+    path = fetch_weights_file(address, cache)
+    assert path.read_bytes() == TAR
+    assert not path.is_symlink()
+    assert len(host.fetched) == 2
+    assert elsewhere.read_bytes() == TAR
+    assert not (tmp_path / "nowhere").exists()
+
+
+def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a folder belong to another user, or this process run by another than its owner."""
+    if os.geteuid() == 0:
+        os.chown(path, 65534, 65534)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A folder for all users, as /tmp is."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    return shared
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_weights_that_another_user_may_have_put_into_the_cache_are_not_believed(
+    depth: int, host: HttpsServer, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(shared))
+    address, cache = f"{host.address}/a.tar", find_cache({})
+    path = fetch_weights_file(address, cache)
+    give_away(list(path.parents)[depth], monkeypatch)
+    with pytest.raises(WeightsError, match=r"belongs to another user .* set XDG_CACHE_HOME"):
+        fetch_weights_file(address, cache)
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_cache_for_all_users_is_not_believed(mode: int, host: HttpsServer, shared: Path) -> None:
+    path = fetch_weights_file(f"{host.address}/a.tar", shared / "plitka")
+    path.parent.chmod(mode)
+    with pytest.raises(WeightsError, match=r"written by all users.* set XDG_CACHE_HOME"):
+        fetch_weights_file(f"{host.address}/a.tar", shared / "plitka")
+
+
+def test_a_link_to_a_cache_in_a_folder_for_all_users_is_looked_through(
+    host: HttpsServer, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shared / "of-another").mkdir()
+    (tmp_path / "cache").symlink_to(shared / "of-another")
+    give_away(shared / "of-another", monkeypatch)
+    with pytest.raises(WeightsError, match="belongs to another user"):
+        fetch_weights_file(f"{host.address}/a.tar", tmp_path / "cache")
+
+
+def test_the_cache_is_made_for_its_user_alone(host: HttpsServer, shared: Path) -> None:
+    path = fetch_weights_file(f"{host.address}/a.tar", shared / "plitka" / "weights")
+    for folder in list(path.parents)[:3]:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_long_name_in_any_script_can_be_kept(host: HttpsServer, tmp_path: Path) -> None:
+    path = fetch_weights_file(f"{host.address}/{quote('瓷砖' * 60)}.tar", tmp_path)
+    assert path.read_bytes() == TAR
+    assert path.suffix == ".tar"
+    assert fetch_weights_file(f"{host.address}/{quote('瓷砖' * 60)}.tar", tmp_path) == path
+    assert len(host.fetched) == 1
 
 
 def test_the_cache_lies_where_the_user_keeps_caches(tmp_path: Path) -> None:

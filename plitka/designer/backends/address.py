@@ -35,6 +35,15 @@ class Server:
     authorization: str | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
+    @property
+    def is_on_this_machine(self) -> bool:
+        """Whether the address is one of this machine's own, by its name or number."""
+        host = httpx.URL(self.address).host
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host.removesuffix(".") == "localhost"
+
 
 def parse_server(text: str, variable: str, token: str, token_variable: str) -> Server:
     """Parse the address of a server. variable, token_variable: where both come from.

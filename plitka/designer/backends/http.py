@@ -9,13 +9,16 @@ from typing import Any
 
 import httpx
 
-from plitka.designer.backends.address import Server
+from plitka.designer.backends.address import Server, SettingError
 from plitka.designer.errors import Fault
 from plitka.images.png import MAX_PNG_BYTES
 
 MAX_SECONDS = 3600.0
 """For one photograph, with the time until a server is free and its model is loaded."""
 
+_ENVIRONMENT = (
+    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR, SSLKEYLOGFILE"
+)
 _CONNECT_SECONDS = 10.0
 _CANCEL_SECONDS = 5.0
 _READ_SECONDS = 300.0  # without a byte; while a model is loaded, nothing comes
@@ -152,8 +155,34 @@ class Api:
 async def open_api(server: Server, seconds: float = MAX_SECONDS) -> AsyncIterator[Api]:
     """Open a client for one server and one photograph, which may take so many seconds."""
     headers = {"Authorization": server.authorization} if server.authorization else {}
-    async with _open_client(base_url=server.address, headers=headers) as client:
+    trust = _trust(server)
+    async with _open_client(base_url=server.address, headers=headers, **trust) as client:
         yield Api(client, seconds)
+
+
+def check_environment(server: Server) -> None:
+    """Try to make the client of a server, with the proxies and certificates of the environment.
+
+    Raises SettingError, which repeats no value: the address of a proxy may hold a password.
+    """
+    try:
+        _open_client(base_url=server.address, **_trust(server))
+    except ImportError:
+        reason = "a SOCKS proxy needs the package socksio, which is not installed"
+    except OSError as error:  # of ssl, too
+        reason = f"a file of certificates or keys cannot be used ({error.strerror})"
+    except (ValueError, httpx.InvalidURL):
+        reason = "the address of a proxy, or a host that goes without one, cannot be used"
+    else:
+        return
+    raise SettingError(f"{_ENVIRONMENT}: {reason}; mend them or take them away")
+
+
+def _trust(server: Server) -> dict[str, Any]:
+    """What the client of a server takes from the environment; of this machine's own, no proxy."""
+    if not server.is_on_this_machine:
+        return {}
+    return {"trust_env": False, "verify": httpx.create_ssl_context()}
 
 
 @asynccontextmanager

@@ -34,11 +34,13 @@ def select_backend(settings: Settings, weights: Path | str | None = None) -> Bac
     if deployment := _DEPLOYMENT.fullmatch(chosen.backend):
         return _select_deployment(deployment[1], deployment[2], chosen)
     if _WEB.match(chosen.backend):
+        from plitka.designer.backends import http
         from plitka.designer.backends.cog_server import CogServerBackend
         from plitka.designer.backends.confidential import ConfidentialBackend
 
         token = chosen.token or ""
         server = parse_server(chosen.backend, PHOTOGRAPHER, token, PHOTOGRAPHER_TOKEN)
+        http.check_environment(server)
         return ConfidentialBackend(CogServerBackend(server), server)
     # The value is not shown: an address may contain a password.
     raise SettingError(
@@ -48,6 +50,7 @@ def select_backend(settings: Settings, weights: Path | str | None = None) -> Bac
 
 
 def _select_deployment(owner: str, name: str, chosen: PhotographerSettings) -> Backend:
+    from plitka.designer.backends import http
     from plitka.designer.backends.confidential import ConfidentialBackend
     from plitka.designer.backends.replicate import ADDRESS, ReplicateBackend
 
@@ -58,4 +61,5 @@ def _select_deployment(owner: str, name: str, chosen: PhotographerSettings) -> B
         )
     address = chosen.replicate_address or ADDRESS
     server = parse_server(address, REPLICATE_ADDRESS, chosen.replicate_token, REPLICATE_TOKEN)
+    http.check_environment(server)
     return ConfidentialBackend(ReplicateBackend(owner, name, server), server)

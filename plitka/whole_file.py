@@ -1,0 +1,85 @@
+"""Writes a file whole or not at all, and nothing else beside it.
+
+It is written in a temporary folder of its own beside the target, under the permissions that any new
+file gets there, and then renamed. What is a folder, a pipe or a device is never replaced.
+"""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from plitka.printable import make_printable
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+class Unwritable(OSError):
+    """A file that cannot be written; the message names it and says what to do."""
+
+
+def name_kind(status: os.stat_result) -> str | None:
+    """Name what is no regular file, as "a pipe"; None for a regular file."""
+    if stat.S_ISREG(status.st_mode):
+        return None
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+
+
+def check_target(path: Path) -> None:
+    """Raise Unwritable where `write` could not write, so that it is known before the work."""
+    _write(path, None)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file, in the place of the one that is there; a link stays, and its target changes.
+
+    The permissions are those of the file that was there, else the usual ones. Raises Unwritable if
+    it cannot be written; then all is as it was.
+    """
+    _write(path, content)
+
+
+def _write(path: Path, content: bytes | None) -> None:
+    """Write content, or go as far as can be gone without any."""
+    name = make_printable(str(path))
+    try:
+        target = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError of some
+        mode = _find_mode(target, name)
+        with tempfile.TemporaryDirectory(
+            prefix=".plitka-", dir=target.parent, ignore_cleanup_errors=True
+        ) as folder:
+            if content is None:
+                return
+            part = Path(folder, "content.part")
+            part.write_bytes(content)
+            if mode is not None:
+                part.chmod(mode)
+            part.replace(target)
+    except Unwritable:
+        raise
+    except OSError as error:
+        raise Unwritable(
+            f"{name}: cannot be written ({error.strerror or error}); see that its folder is there,"
+            " may be written to, and has room"
+        ) from None
+
+
+def _find_mode(target: Path, name: str) -> int | None:
+    """Find the permissions of the file that is there; None where there is none.
+
+    Raises Unwritable for what is no regular file, PermissionError for one that is protected.
+    """
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return None
+    if kind := name_kind(status):
+        raise Unwritable(f"{name}: is {kind}, not a file; name a file to write")
+    with target.open("ab"):  # raises as for anybody who writes into it
+        return stat.S_IMODE(status.st_mode)
