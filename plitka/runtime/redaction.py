@@ -32,7 +32,8 @@ _FORMS = re.compile(
     rf"[^{_NO_VALUE}]+"
     r"|(?P<bearer>\bBearer(?:\s|%20|\+){1,4})[\w.~+/=%-]+"
     r"|(?<=://)[^/\s\"'<>]+(?=@)"  # user and password of an address
-    rf"|(?P<query>[?&][\w.%-]{{0,80}}(?:token|signature|secret|passw(?:or)?d|key)[\w-]{{0,80}}=)[^{_NO_VALUE}]+"
+    rf"|(?P<query>[?&](?:sig|[\w.%-]{{0,80}}(?:token|signature|secret|passw(?:or)?d|key)[\w-]{{0,80}})=)"
+    rf"[^{_NO_VALUE}]+"
     # "token": "…", also within JSON or Python text that is quoted once more
     rf"|(?P<field>{_NAMES}\\{{0,4}}[\"']\s?:\s?b?\\{{0,4}}[\"'])[^\"'\\]+"
     rf"|(?P<variable>{_NAMES}=[\"']?)[^{_NO_VALUE}]+",

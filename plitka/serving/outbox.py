@@ -50,10 +50,8 @@ class Outbox:
     def check(self) -> None:
         """Raise PictureError where no more pictures can be written, or a disk is nearly full.
 
-        That is where they are written, and where Cog makes its folders. Old ones of Cog's are
-        removed: where no prediction can be made any more, nothing else would do so.
+        That is where they are written, and where Cog makes its folders.
         """
-        self._remove_cogs_folders()
         for folder in (self._root, COGS_FOLDERS):
             _check_folder(folder)
 

@@ -54,6 +54,7 @@ def test_json_lines_carry_level_time_and_prediction(capsys: pytest.CaptureFixtur
         "Authorization: Bearer r8_abcdefghijkl",
         "https://user:hunter22@example.com/",
         "https://x/?X-Amz-Signature=abc123&b=1",
+        "https://x/?sv=2024&sig=abc123&b=1",
         "the value s3cretvalue of the environment",
         "https://user:hunt:er@hunter22@example.com/",
         "https://hunter22@example.com/",

@@ -74,7 +74,7 @@ def test_what_is_no_folder_of_cogs_is_left_where_cogs_are_removed(
         folder.mkdir(parents=True)
     (home / "inputs").mkdir(parents=True)
     (cogs / "link").symlink_to(home)
-    Outbox().check()
+    Outbox().open_folder()
     assert (home / "inputs").exists()
     assert (cogs / "other" / "x").exists()
     assert not (cogs / "made").exists()
