@@ -400,7 +400,7 @@ def test_audit_never_accuses_a_caption_of_how_it_parts_look_alikes(
     assert told["b"]["groups"] == [["WHITE", "PEARL"]]
     assert told["b"]["total_variation"] < 0.03
     table = run(capsys, "audit", str(tmp_path))[1]
-    assert "not told" in table
+    assert "told apart" in table
     assert "2 of 4 captions lie:\nc.png\nd.png\n" in table
 
 

@@ -7,43 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from plitka.cli.main import main
-from plitka.color.palette import COLUMNS, PALETTE_FILE, read_rows
 from tests.support.command_line import ROOT, run_program
-from tests.support.recipes import request
 
 PHRASES = ["[z] ochre", "[red]ochre[/red]", "[/] ochre", "[link]ochre", ":smile: ochre"]
-
-
-@pytest.fixture(params=PHRASES)
-def phrase(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A phrase of a colour in the maker's own palette."""
-    sand = next(row for row in read_rows(PALETTE_FILE) if row["code"] == "SAND")
-    row = {**sand, "code": "OCHRE", "caption": request.param}
-    lines = [",".join(COLUMNS), ",".join(row[column] for column in COLUMNS)]
-    (tmp_path / "own.csv").write_text("\n".join(lines))
-    monkeypatch.setenv("PLITKA_PALETTE", str(tmp_path / "own.csv"))
-    monkeypatch.setenv("COLUMNS", "120")
-    assert isinstance(request.param, str)
-    return request.param
-
-
-def test_a_phrase_is_no_markup(
-    phrase: str, red_and_blue: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    picture, folder = str(red_and_blue), tmp_path / "photos"
-    folder.mkdir()
-    (folder / "OCHRE.png").write_bytes(red_and_blue.read_bytes())
-    spelt = request({phrase: 60, "blue": 40})
-    for arguments in (
-        ["palette"],
-        ["measure", picture, "--colors", f"{phrase},blue"],
-        ["match", picture, spelt, "--out", str(tmp_path / "matched.png")],
-        ["make", spelt, "--engine", "render", "--out", str(tmp_path / "tile")],
-        ["audit", str(folder)],
-    ):
-        assert main(arguments) == 0
-        assert phrase in capsys.readouterr().out, arguments
 
 
 NAME = b"a\xff\x1b]0;t\x07\n[z]:smile:"
