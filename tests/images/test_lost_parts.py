@@ -78,7 +78,7 @@ def test_a_file_whose_end_is_zeros_was_not_copied_whole(kind: str, part: float) 
     assert is_told(content[:kept] + bytes(len(content) - kept), kind)
 
 
-@pytest.mark.parametrize("kind", set(KINDS) - {"TIFF", "BMP"})
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("TIFF", "BMP")])
 @pytest.mark.parametrize("place", [0.35, 0.6, 0.8])
 def test_sectors_of_zeros_in_compressed_pixels_are_told(kind: str, place: float) -> None:
     content = whole(kind)
