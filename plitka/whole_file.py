@@ -32,9 +32,25 @@ def name_kind(status: os.stat_result) -> str | None:
     return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
 
 
-def check_target(path: Path) -> None:
-    """Raise Unwritable where `write` could not write, so that it is known before the work."""
+def check_target(path: Path, *read: Path) -> None:
+    """Raise Unwritable where `write` could not write, so that it is known before the work.
+
+    read: files that the work reads, of which the target may be none, under whatever name.
+    """
+    for source in read:
+        if _is_same(path, source):
+            raise Unwritable(
+                f"{make_printable(str(path))}: is the file that is read"
+                f" ({make_printable(str(source))}), which would be lost; name another to write"
+            )
     _write(path, None)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def write(path: Path, content: bytes) -> None:

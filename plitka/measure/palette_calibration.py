@@ -133,6 +133,23 @@ def calibrate(
     return [rows[kind] for kind in measured]
 
 
+def check_palette_file(file: Path) -> None:
+    """Raise PaletteError where `write_palette` could not write, before the work.
+
+    That is where the file cannot be written, or where what lies there is no palette.
+    """
+    try:
+        whole_file.check_target(file)
+    except whole_file.Unwritable as why:
+        raise PaletteError(str(why)) from None
+    _read_old_rows(file)
+
+
+def _read_old_rows(file: Path) -> list[dict[str, str]]:
+    """Read the rows of a palette file, if it is there. Raises PaletteError."""
+    return palette.read_rows(file) if palette.has_content(file) else []
+
+
 def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     """Write rows to a palette file; rows of other codes that are there already stay.
 
@@ -147,7 +164,7 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
 
 def _merge_rows(rows: Sequence[Mapping[str, str]], file: Path) -> str:
     """Merge rows into those of a palette file, if it is there, as the text of the new one."""
-    old = palette.read_rows(file) if palette.has_content(file) else []
+    old = _read_old_rows(file)
     codes = {row["code"] for row in rows}
     merged = [*(row for row in old if row["code"] not in codes), *rows]
     out = io.StringIO()
