@@ -48,7 +48,7 @@ def check_target(path: Path, *read: Path) -> None:
 
 def _is_same(path: Path, other: Path) -> bool:
     try:
-        return os.path.samefile(path, other)
+        return path.samefile(other)
     except OSError:  # one of them is not there
         return False
 

@@ -106,13 +106,18 @@ def _decode_png(content: bytes, kind: Format) -> Decoded:
         exif = _read_exif(lambda: _parse_exif(parts.colors[b"eXIf"]))
     profile = color_statements.read_png(parts.colors)
     picture = _load(lambda: Image.open(io.BytesIO(parts.picture), formats=["PNG"]), kind)
+    key = picture.info.get("transparency")
+    if picture.mode == "L" and isinstance(key, int):
+        # Pillow spreads gray of fewer bits over 0 to 255, but not the gray that is transparent.
+        top = 2**header.bits - 1
+        picture.info["transparency"] = (key & top) * 255 // top
     notes = _note(header.bits, _FIRST if parts.animated else "")
     return Decoded(picture, exif, profile, notes, header.bits)
 
 
 def _decode_heic(content: bytes, kind: Format) -> Decoded:
     """Decode HEIC. It turns the picture by itself, and its EXIF no longer counts for that."""
-    with _refuse_damage(kind):
+    with refuse_damage(kind):
         # Not registered with Pillow: what others open stays as it was.
         pictures = open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
         primary = pictures[pictures.primary_index]
@@ -128,7 +133,7 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
 
 def _decode_tiff(content: bytes, kind: Format) -> Decoded:
     """Decode TIFF. Pillow turns the picture while it loads."""
-    with _refuse_damage(kind):
+    with refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=["TIFF"])
         if not isinstance(picture, TiffImagePlugin.TiffImageFile):
             raise Unreadable("is damaged")
@@ -146,7 +151,7 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
     profile = color_statements.read_tiff(tags)
     with native_stderr.hush():
         loaded = _load(lambda: picture, kind)
-        with _refuse_damage(kind):
+        with refuse_damage(kind):
             damage.check_tiff(content, tags)
     notes += damage.note_zeros(content, kind)
     if loaded.mode.startswith("I;16"):
@@ -158,8 +163,10 @@ def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
     if kind == "JPEG":
         take_picture(content)  # which refuses what would keep the decoder busy
-    with _refuse_damage(kind):
+    with refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
+        if kind == "JPEG":
+            _check_blocks(picture.size, len(content))
         exif = _read_exif(lambda: _take_exif(picture))
         several = bool(getattr(picture, "is_animated", False))
     stated = read_boxes(content) if kind == "AVIF" else Stated()
@@ -191,7 +198,7 @@ _DECODERS: dict[Format, Callable[[bytes, Format], Decoded]] = {
 
 def _load(open_picture: Callable[[], Image.Image], kind: Format) -> Image.Image:
     """Decode the pixels, of which there must not be too many."""
-    with _refuse_damage(kind):
+    with refuse_damage(kind):
         picture = open_picture()
         _check_size(*picture.size)
         picture.load()
@@ -202,8 +209,8 @@ def _load(open_picture: Callable[[], Image.Image], kind: Format) -> Image.Image:
 
 
 @contextmanager
-def _refuse_damage(kind: Format) -> Iterator[None]:
-    """Turn what a decoder raises into Unreadable."""
+def refuse_damage(kind: Format) -> Iterator[None]:
+    """Turn what Pillow and the decoders raise of a picture into Unreadable."""
     try:
         yield
     except Image.DecompressionBombError:
@@ -221,6 +228,16 @@ def _check_size(width: int, height: int) -> None:
         raise Unreadable(f"{width}x{height} pixels; at most {MAX_PIXELS:,} are read")
     if width < 1 or height < 1:
         raise Unreadable("is damaged: it has no pixels")
+
+
+def _check_blocks(size: tuple[int, int], length: int) -> None:
+    """Raise Unreadable for a JPEG of more pixels than can be written in so many bytes.
+
+    Each block of 8 by 8 takes one bit at least, so nothing is refused that a program has written.
+    """
+    width, height = size
+    if width * height > 64 * 8 * length:
+        raise Unreadable(f"is damaged: {width}x{height} pixels need more than its {length:,} bytes")
 
 
 def _check_raw(tags: dict[int, object]) -> None:

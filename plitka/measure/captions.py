@@ -38,6 +38,7 @@ _BOUND = re.compile(r"(?:[\u2264\u2265\u00b1]\s*+|[<>=]=|(?<![\w>])[<>]\s*+|[<>]
 _LONGEST_BOUND = 8  # characters
 _FILLER = "of"  # "60% of red granules"
 _JOINING = ("and", "or")  # "red or brown"
+_MOST_MARKS = 30  # on a letter, as in Unicode's stream-safe text (UAX 15)
 _SHOWN = 24  # characters before a sign of percent, of a text that is refused
 
 # Full-width letters, digits and signs, as East Asian keyboards write them, are the plain ones.
@@ -120,6 +121,20 @@ def _compose(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def _compose_text(text: str) -> str:
+    """Compose the letters of a text of any length.
+
+    Raises CaptionError where more marks stand on one letter than any language has: to sort them
+    takes a time that grows with their square.
+    """
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if marks > _MOST_MARKS:
+            raise CaptionError(f"its text has more than {_MOST_MARKS} marks on one letter")
+    return _compose(text)
+
+
 def _parse_name(stem: str, palette: Palette) -> Caption:
     """Parse a file's name without its suffix: "REDp60_BLUEp40_2" or "RED"."""
     tokens = [token for token in _BETWEEN_NAMES.split(stem) if token]
@@ -139,7 +154,7 @@ def _parse_text(text: str, palette: Palette) -> Caption:
     names = _list_names(palette)
     read = [
         (_find_known_name(words, names, from_end), percent)
-        for part in _split_parts(_compose(text).translate(_PLAIN))
+        for part in _split_parts(_compose_text(text).translate(_PLAIN))
         for words, percent, from_end in _pair_words(part)
     ]
     if not read:

@@ -1,5 +1,6 @@
 """Whatever is done to a picture file, it is read or refused in words: nothing else is raised."""
 
+import struct
 import warnings
 from functools import cache
 from pathlib import Path
@@ -8,11 +9,19 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from PIL import Image
 
 from plitka.images import photograph
 from plitka.images.errors import PictureError, Unreadable
 from plitka.images.photograph import Photograph
-from tests.support.picture_files import SEEDS, chunk, encode, insert_chunk, mend_checksums
+from tests.support.picture_files import (
+    SEEDS,
+    chunk,
+    draw_corners,
+    encode,
+    insert_chunk,
+    mend_checksums,
+)
 
 _EDGES = [b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\1", b"\1\0\0\0"]
 
@@ -89,6 +98,15 @@ def test_a_chunk_of_the_picture_that_is_cut_is_refused(kind: bytes, data: bytes)
         assert read_or_refuse(insert_chunk(encode("PNG"), kind, data)) is None
 
 
+@pytest.mark.parametrize("length", [3, 256, 257, 5000])
+def test_opacities_of_more_colors_than_a_palette_has_do_no_more_than_be_refused(
+    length: int,
+) -> None:
+    content = encode("PNG", draw_corners().quantize(2))
+    place = content.index(b"IDAT") - 4
+    read_or_refuse(content[:place] + chunk(b"tRNS", b"\x80" * length) + content[place:])
+
+
 def test_a_header_that_is_cut_or_wide_is_refused() -> None:
     png = encode("PNG")
     start, rest = png[:8], png[33:]
@@ -127,6 +145,27 @@ def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded() -> None:
     assert read_or_refuse(whole[:-2] + 20 * last + whole[-2:]) is not None
     with pytest.raises(Unreadable, match="more than 100 scans"):
         photograph.read(whole[:-2] + 1000 * last + whole[-2:])
+
+
+def write_empty_jpeg(side: int) -> bytes:
+    """A progressive JPEG, gray, whose one scan says in three bytes that 32,767 blocks are empty."""
+    header = b"\xff\xc2" + struct.pack(">HBHHB3B", 11, 8, side, side, 1, 1, 0x11, 0)
+    quantization = b"\xff\xdb" + struct.pack(">HB", 67, 0) + b"\1" * 64
+    run_of_blocks = 0xE0  # 2^14 of them, and 14 bits more
+    huffman = b"\xff\xc4" + struct.pack(">HB", 20, 0x10) + b"\1" + bytes(15)
+    scan = b"\xff\xda" + struct.pack(">HB2B3B", 8, 1, 1, 0, 1, 63, 0)
+    bits = ("0" + "11111111111110") * (-(-(((side + 7) // 8) ** 2) // 32766))
+    packed = int(bits + "1" * (-len(bits) % 8), 2).to_bytes(-(-len(bits) // 8), "big")
+    tables = quantization + huffman + bytes([run_of_blocks])
+    return b"\xff\xd8" + tables + header + scan + packed.replace(b"\xff", b"\xff\0") + b"\xff\xd9"
+
+
+def test_a_jpeg_of_more_pixels_than_its_bytes_can_hold_is_refused() -> None:
+    with pytest.raises(Unreadable, match="7992x7992 pixels need more than its"):
+        photograph.read(write_empty_jpeg(7992))
+    flat = encode("JPEG", Image.new("L", (2000, 2000), 128), progressive=True)
+    assert 2000 * 2000 / len(flat) > 200
+    assert photograph.read(flat).pixels.shape == (2000, 2000, 3)
 
 
 @pytest.mark.parametrize("piece", [b"\xff\xe0\0\2", b"junk", b"\xff", b"\xff\x01", b"\xff\0"])

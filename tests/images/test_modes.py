@@ -228,6 +228,27 @@ def test_a_transparent_colour_is_laid_on_white(keyed: str) -> None:
         photograph.read(deep[:place] + chunk(b"tRNS", bytes(6)) + deep[place:])
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_gray_of_any_depth_is_laid_on_white(bits: int) -> None:
+    top = 2**bits - 1
+    for key in sorted({0, 1, top // 2, top}):
+        other = 0 if key else top
+        values = [key, other] * 16
+        packed = int("".join(f"{value:0{bits}b}" for value in values), 2).to_bytes(4 * bits, "big")
+        content = write_gray(bits, [packed] * 32, chunk(b"tRNS", struct.pack(">H", key)))
+        read = photograph.read(content)
+        assert read.pixels[0, :2].tolist() == [[255] * 3, [other * 255 // top] * 3]
+        assert read.notes == ("laid on white where it is transparent",)
+
+
+def write_gray(bits: int, rows: list[bytes], *more: bytes) -> bytes:
+    """Write a gray PNG, 32 pixels wide. more: chunks between header and pixels."""
+    header = struct.pack(">IIBBBBB", 32, len(rows), bits, 0, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    chunks = [chunk(b"IHDR", header), *more, chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
 def test_a_bitmap_whose_alpha_was_left_empty_is_opaque() -> None:
     for alpha, shown, notes in (
         (b"\0\0", [200, 100, 50], ()),

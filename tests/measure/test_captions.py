@@ -233,6 +233,16 @@ def test_a_caption_of_many_shares_asks_once_for_each(tmp_path: Path) -> None:
     assert CountingPalette.asked == 3_000
 
 
+def test_marks_on_letters_are_sorted_where_they_are_few_and_refused_where_they_are_many(
+    tmp_path: Path,
+) -> None:
+    marked = "60% red a\u0323\u0301, 40% blue"
+    assert read(tmp_path, unicodedata.normalize("NFD", marked)) == {"red": 60, "blue": 40}
+    for marks in ("\u0301" * 32_000, "\u0301\u0323" * 16_000):  # which took 9 s to sort
+        with pytest.raises(CaptionError, match="more than 30 marks on one letter"):
+            read(tmp_path, f"60% red, 40% blue e{marks}")
+
+
 @pytest.mark.parametrize(
     "text",
     [
