@@ -7,9 +7,10 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
@@ -55,8 +56,9 @@ _FIRST, _MAIN = "the first of several pictures", "the main one of several pictur
 
 # Tags of TIFF.
 _SUBFILE, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _DNG_VERSION = 254, 258, 262, 339, 50706
+_COLOR_MAP, _EXTRA, _RANGE = 320, 338, 532
 _SIGNED = 2
-_WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
+_WHITE_IS_ZERO, _YCBCR, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 6, 32803, 34892
 # What is set for the whole program meanwhile, the second would restore as the first has set it.
 _ONE_AT_A_TIME = threading.Lock()
 _LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
@@ -145,6 +147,8 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
         if _SIGNED in np.ravel(tags.get(_SAMPLE_FORMAT, 1)):
             raise Unreadable(f"{SIGNED}; save it with 8 or 16 bits a channel")
     _check_raw(tags)
+    with refuse_damage(kind):
+        _check_range(tags)
     notes = _note(depth, _FIRST if several else "")
     if exif.orientation != 1:
         notes += (UPRIGHT,)
@@ -154,9 +158,28 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
         with refuse_damage(kind):
             damage.check_tiff(content, tags)
     notes += damage.note_zeros(content, kind)
-    if loaded.mode.startswith("I;16"):
-        loaded = _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
+    loaded = _read_samples(loaded, tags, depth)
     return Decoded(loaded, replace(exif, orientation=1), profile, notes, depth)
+
+
+def _read_samples(loaded: Image.Image, tags: Mapping[int, Any], depth: int) -> Image.Image:
+    """Read the samples of a TIFF file as its tags say, where Pillow does not look at these."""
+    if loaded.mode.startswith("I;16"):
+        return _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
+    if loaded.mode == "RGBA" and _EXTRA not in tags:
+        return loaded.convert("RGB")  # what the fourth channel is, is not said
+    colors = tags.get(_COLOR_MAP)
+    if loaded.mode == "P" and isinstance(colors, tuple) and max(colors) <= 255:
+        # Old programs wrote 8 bits for 16. What is truly so dark shows nothing.
+        loaded.putpalette(bytes(np.reshape(colors, (3, -1)).T.astype(np.uint8)))
+    return loaded
+
+
+def _check_range(tags: Mapping[int, Any]) -> None:
+    """Raise Unreadable for YCbCr whose black is not 0 or whose white is not 255."""
+    levels = tags.get(_RANGE, (0, 255))
+    if tags.get(_PHOTOMETRIC) == _YCBCR and levels[:2] != (0, 255):
+        raise Unreadable("has the range of video; save it in sRGB")
 
 
 def _decode_other(content: bytes, kind: Format) -> Decoded:
@@ -220,7 +243,8 @@ def refuse_damage(kind: Format) -> Iterator[None]:
     except UnidentifiedImageError:
         raise Unreadable(f"is {kind} that is damaged, cut off or of a rare kind") from None
     except _DECODER_ERRORS:
-        raise Unreadable(f"is cut off or damaged ({kind})") from None
+        rare = ", damaged or of a rare kind" if kind == "TIFF" else " or damaged"
+        raise Unreadable(f"is cut off{rare} ({kind})") from None
 
 
 def _check_size(width: int, height: int) -> None:

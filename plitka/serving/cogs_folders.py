@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from plitka.serving.answers import Refusal
+from plitka.serving.folder_owner import say_owner
 
 COGS_FOLDERS = Path("/tmp/coglet/predictions")  # whatever TMPDIR says
 
@@ -29,7 +30,7 @@ def check_disk(folder: Path = COGS_FOLDERS) -> None:
     except OSError as error:
         message = (
             f"{folder}: cannot be written to ({error.strerror or error}); Cog makes a folder there"
-            " for each prediction, so the user of this server has to own it"
+            f" for each prediction, so the user of this server has to own it{say_owner(folder)}"
         )
         raise Refusal(503, ("server",), message) from None
     finally:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,8 @@ import psutil
 import pytest
 import yaml
 
-from plitka.serving import cog_process, cogs_folders
+from plitka.images.errors import PictureError
+from plitka.serving import cog_process, cogs_folders, outbox
 from plitka.serving.answers import Refusal
 from plitka.serving.outbox import COGS_FOLDERS
 from plitka.serving.probes import Progress, Work
@@ -104,6 +105,27 @@ def test_a_folder_is_made_and_what_is_tried_in_it_is_removed(tmp_path: Path) -> 
         with pytest.raises(Refusal, match="cannot be written to"):
             cogs_folders.check_disk(folder / "x" if spoiled.name == "x" else folder)
         spoiled.unlink()
+
+
+def test_a_folder_of_another_user_is_told_with_both_users() -> None:
+    with as_nobody() as user, pytest.raises(Refusal) as refused:
+        cogs_folders.check_disk(Path("/none-of-ours/predictions"))
+    assert str(refused.value).endswith(f": / is user 0's, and this one is {user}")
+    with as_nobody() as user, pytest.raises(PictureError) as told:
+        outbox._check_folder(Path("/none-of-ours/predictions"))
+    assert str(told.value).endswith(f": / is user 0's, and this one is {user}")
+
+
+@contextmanager
+def as_nobody() -> Iterator[int]:
+    """As a user that may write nothing, where this one is root; gives the user."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield os.geteuid()
+    finally:
+        os.seteuid(own)
 
 
 def test_requests_that_cog_does_not_take_leave_no_folders(gate: CogServer) -> None:
@@ -232,7 +254,18 @@ def test_progress_is_work_or_events_and_not_the_cost_of_probes() -> None:
     assert stall(run(10, events=1)) is None, "events of a stream"
     assert stall(run(10), busy=False) is None
     assert stall(run(10)[:61]) is None, "just the limit"
-    assert stall([Work(0, 0, 0, 50, 9_000), Work(601, 0, 1, 1, 0)]) == 601, "a process has ended"
+    ended = [Work(0, 0, 0, 50, 9_000), *(Work(200 * n, 0, n, 1, 0) for n in range(1, 5))]
+    assert stall(ended) == 800, "a process has ended"
+
+
+def test_what_nobody_looked_at_is_no_stall() -> None:
+    progress = Progress(limit=600)
+    assert progress.find_stall(False, Work(0, 0, 0, 9, 0)) is None
+    assert progress.find_stall(True, Work(5000, 1, 1, 9, 0)) is None, "it was idle for most of that"
+    # With `respond-async` the gate sees no end of the one and no beginning of the other.
+    assert progress.find_stall(True, Work(9000, 1, 2, 19, 0)) is None, "another prediction"
+    assert progress.find_stall(True, Work(9001, 1, 3, 19, 0)) is None, "asked twice"
+    assert progress.find_stall(True, Work(9301, 1, 4, 19, 0)) == 601, "now it is sure"
 
 
 # A server that does not answer
