@@ -241,7 +241,7 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Sampled
 
     out = options.out or settings.palette_file or palette.OWN_FILE
-    palette_calibration.check_palette_file(out)
+    there = palette_calibration.check_palette_file(out)
     account = calibration_report.Account()
 
     def sum_up(written: Path | None) -> None:
@@ -266,7 +266,7 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
 
             own = settings.palette_file  # which may be written for the first time
             known = palette.load(own if own and palette.has_content(own) else None)
-            rows = palette_calibration.calibrate(options.folder, known, tell)
+            rows = palette_calibration.calibrate(options.folder, known, tell, there)
         palette_calibration.write_palette(rows, out)
     except (KeyboardInterrupt, PaletteError):
         if account.folders.photographs:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -43,6 +43,7 @@ PHRASE = re.compile(r"[a-z]{1,24}(?:[ -][a-z]{1,24}){0,3}")
 PHRASE_ALLOWED = 'allowed: one to four words in small letters, like "dark green"'
 
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
+_COMMENT = "#"
 _MOST_BYTES = 1 << 20  # of a palette file; the built-in one has 4,000
 _LIGHTNESS, _CHROMA, _STD = (0.0, 100.0), (-128.0, 127.0), (0.0, 64.0)  # bounds of figures
 _MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones differ by up to 0.4
@@ -164,20 +165,29 @@ def load(own: Path | None = None) -> Palette:
 @cache
 def _merge_files(paths: tuple[Path, ...]) -> Palette:
     """Merge palette files; of rows with the same code, that of the last file counts."""
+    return _merge([(path, read_rows(path)) for path in paths])
+
+
+def build(rows: Sequence[Mapping[str, str]], path: Path) -> Palette:
+    """Build the palette that `load` would make of a file of these rows. Raises PaletteError."""
+    return _merge([(PALETTE_FILE, read_rows(PALETTE_FILE)), (path, rows)])
+
+
+def _merge(files: Sequence[tuple[Path, Sequence[Mapping[str, str]]]]) -> Palette:
+    """Merge the rows of palette files."""
     colors: dict[str, Color] = {}
-    for path in paths:
-        rows = read_rows(path)
+    for path, rows in files:
         if not rows:
             raise PaletteError(f"{path}: has no colours")
         for row in rows:
-            color = _parse_row(row, path)
+            color = parse_row(row, f"{path}: row {quote(row['code'])}")
             colors[color.code] = color
     names: dict[str, str] = {}
     for color in colors.values():
         for name in (color.code, color.phrase):
             owner = names.setdefault(normalize_name(name), color.code)
             if owner != color.code:
-                raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {color.code}')
+                raise PaletteError(f'{files[-1][0]}: "{name}" names both {owner} and {color.code}')
     return Palette(tuple(colors.values()))
 
 
@@ -192,17 +202,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     Raises OSError where the file cannot be read, PaletteError where it is no table in UTF-8 with
     all COLUMNS but the last, or a row lacks one.
     """
-    if path.exists() and not path.is_file():
-        raise PaletteError(f"{path}: is no file, but a folder, a pipe or a device")
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
-    try:
-        text = content.decode("utf-8-sig")  # with the mark of Excel's "CSV UTF-8" or without
-    except UnicodeDecodeError:
-        raise PaletteError(f"{path}: is no text file in UTF-8") from None
-    lines = ["" if line.startswith("#") else line for line in text.splitlines()]
+    text = _read_text(path)
+    lines = ["" if line.startswith(_COMMENT) else line for line in text.splitlines()]
     above = next((number for number, line in enumerate(lines) if line.strip()), 0)
     table = csv.DictReader(lines[above:], strict=True)
     try:
@@ -216,6 +217,25 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     except csv.Error as fault:
         line = above + table.line_num
         raise PaletteError(f"{path}, line {line}: is no row of a table ({fault})") from None
+
+
+def read_comments(path: Path) -> list[str]:
+    """Read the lines of a palette file that `read_rows` passes over, but for empty ones."""
+    return [line for line in _read_text(path).splitlines() if line.startswith(_COMMENT)]
+
+
+def _read_text(path: Path) -> str:
+    """Read a palette file. Raises OSError and PaletteError."""
+    if path.exists() and not path.is_file():
+        raise PaletteError(f"{path}: is no file, but a folder, a pipe or a device")
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
+    try:
+        return content.decode("utf-8-sig")  # with the mark of Excel's "CSV UTF-8" or without
+    except UnicodeDecodeError:
+        raise PaletteError(f"{path}: is no text file in UTF-8") from None
 
 
 def _check_cells(row: Mapping[str | None, str | None], where: str) -> dict[str, str]:
@@ -266,9 +286,11 @@ def _name_foreign_character(name: str) -> str:
     return ""
 
 
-def _parse_row(row: Mapping[str, str], path: Path) -> Color:
-    """Parse a row of a palette file. Raises PaletteError for one that is not a colour."""
-    where = f"{path}: row {quote(row['code'])}"
+def parse_row(row: Mapping[str, str], where: str) -> Color:
+    """Parse a row of a palette file. Raises PaletteError for one that is not a colour.
+
+    where: the row, for the message.
+    """
     if not CODE.fullmatch(row["code"]):
         raise PaletteError(f"{where}: a code is {CODE_ALLOWED}")
     if not PHRASE.fullmatch(row["caption"]):
