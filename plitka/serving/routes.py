@@ -27,6 +27,8 @@ BODY_SECONDS = 60.0  # in which a request's body has to arrive
 ANSWER_SECONDS = 6.0  # in which Cog has to answer what is no prediction; probes wait no longer
 STALL_SECONDS = 600.0
 
+_MOST_READERS = 8  # of one prediction; for each its pictures may be held, 5 MB
+_PIECE = 2**16  # bytes
 _THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
 _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
 _REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
@@ -106,6 +108,9 @@ class Gateway:
         if "webhook" in body:
             body["webhook"] = self.relay.wrap(body["webhook"])
         identifier = str(body["id"])
+        if self._running[identifier] >= _MOST_READERS:
+            message = f"{_MOST_READERS} clients wait for this prediction already"
+            raise Refusal(429, ("path", "id"), message)
         await _in_thread(None, cogs_folders.check_prediction, identifier)
         self._running[identifier] += 1
         try:
@@ -138,7 +143,8 @@ class Gateway:
             response = web.StreamResponse(status=received.status, headers=_keep_headers(received))
             await response.prepare(request)
             async for piece in self._read_pieces(received, identifier):
-                await response.write(piece)
+                for start in range(0, len(piece), _PIECE):  # or all of it waits in memory
+                    await response.write(piece[start : start + _PIECE])
             await response.write_eof()
             return response
 

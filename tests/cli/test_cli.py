@@ -283,6 +283,26 @@ def test_shares_that_cannot_be_are_refused(
     assert message in err
 
 
+def test_memory_that_is_not_there_is_told_in_a_sentence(
+    red_and_blue: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def allocate(*arguments: object) -> None:
+        np.empty(1 << 60, np.uint8)
+
+    monkeypatch.setattr("plitka.matching.match.match", allocate)
+    out = tmp_path / "matched.png"
+    status, told, err = run(
+        capsys, "match", str(red_and_blue), "--color", "red=100", "--out", str(out)
+    )
+    assert (status, told) == (1, "")
+    assert err.startswith("There is less free memory than this needs")
+    assert err.count("\n") == 1
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("option", ["--angle", "--seed"])
 @pytest.mark.parametrize("text", ["1_0", "\u0661\u0660", "0x10", "inf", "nan", "1e", ""])
 def test_what_only_python_calls_a_number_is_refused(
