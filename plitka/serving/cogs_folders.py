@@ -7,6 +7,7 @@ health check goes on to say BUSY.
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from plitka.serving.answers import Refusal
@@ -51,3 +52,13 @@ def check_prediction(identifier: str) -> None:
             check_disk(folder / name)
     else:
         check_disk()
+
+
+def remove_folders(identifier: str) -> None:
+    """Remove the folders of a prediction that has ended, as far as they are empty and no links."""
+    folder = COGS_FOLDERS / identifier
+    with suppress(OSError):
+        if not folder.is_symlink():
+            for name in ("inputs", "outputs"):
+                (folder / name).rmdir()
+            folder.rmdir()

@@ -4,8 +4,9 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -30,6 +31,8 @@ STALL_SECONDS = 600.0
 _MOST_READERS = 8  # of one prediction; for each its pictures may be held, 5 MB
 _PIECE = 2**16  # bytes
 _THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
+_WEBHOOK_SECONDS = 3.0  # that webhooks have to be called after that
+_POLL_SECONDS = 0.05
 _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
 _REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
 _RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
@@ -63,6 +66,7 @@ class Gateway:
     pid: int = 0
     _running: Counter[str] = field(default_factory=Counter)  # ids, and their responses under way
     _latest: str | None = None  # the last id that Cog took to run without a connection
+    _removals: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)  # of folders, by id
     _events: int = 0  # of predictions that Cog runs, seen in their responses
     _checks: int = 0  # requests that cost the worker: health checks, and cancels
     _measuring: "asyncio.Task[probes.Work | Refusal] | None" = None
@@ -112,12 +116,31 @@ class Gateway:
             message = f"{_MOST_READERS} clients wait for this prediction already"
             raise Refusal(429, ("path", "id"), message)
         await _in_thread(None, cogs_folders.check_prediction, identifier)
+        while (removal := self._removals.get(identifier)) is not None:
+            await asyncio.shield(removal)
         self._running[identifier] += 1
+        has_ended = False
         try:
-            return await self._stream(request, identifier, json.dumps(body).encode())
+            response = await self._stream(request, identifier, json.dumps(body).encode())
+            has_ended = response.status == 200
+            return response
         finally:
             self._running[identifier] -= 1
             self._running += Counter()  # without those of zero
+            if has_ended and identifier not in self._running:
+                removal = asyncio.create_task(self._remove_folders(identifier))
+                self._removals[identifier] = removal
+
+    async def _remove_folders(self, identifier: str) -> None:
+        """Remove the folders that Cog has made, or a flood would use up a disk's inodes.
+
+        Nobody asks Cog for another prediction of this id meanwhile, for which it makes them anew.
+        """
+        try:
+            with suppress(Refusal):
+                await _in_thread(None, cogs_folders.remove_folders, identifier)
+        finally:
+            del self._removals[identifier]
 
     async def _stream(
         self, request: web.Request, identifier: str, body: bytes
@@ -257,9 +280,9 @@ class Gateway:
 
     async def _end_predictions(self, app: web.Application) -> None:
         """At SIGTERM: give running predictions _GRACE_SECONDS, then cancel them."""
-        deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
-        while self._running and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.05)
+        if self._running or await self._runs_unseen():
+            await _wait_until(self._has_none_left, _GRACE_SECONDS)
+        is_unseen = self._latest is not None  # and its webhook is to hear of its end
         latest = {self._latest} if self._latest else set()
         cancels = [
             f"/predictions/{identifier}/cancel" for identifier in latest.union(self._running)
@@ -270,6 +293,24 @@ class Gateway:
         for fault in asked:
             if isinstance(fault, BaseException) and not isinstance(fault, Refusal):
                 raise fault
+        if is_unseen:
+            await _wait_until(self._has_none_left, _WEBHOOK_SECONDS)
+            await _wait_until(self.relay.is_quiet, _WEBHOOK_SECONDS)
+
+    async def _has_none_left(self) -> bool:
+        return not self._running and not await self._runs_unseen()
+
+    async def _runs_unseen(self) -> bool:
+        """Whether the prediction that Cog took to run without a connection still does."""
+        return self._latest is not None and await self._fetch_status() == "BUSY"
+
+
+async def _wait_until(happens: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    """Poll until something happens, or give up after some seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not await happens():
+                await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _read_content(request: web.Request) -> bytes:

@@ -315,6 +315,30 @@ def test_before_cog_listens_everything_is_answered_in_json() -> None:
     asyncio.run(ask())
 
 
+def test_at_the_end_a_prediction_without_a_connection_is_waited_for_before_it_is_canceled() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split()[1])
+        is_busy = asked.count(b"/health-check") <= 3
+        status = b"202 X" if asked[-1] == b"/predictions" else b"200 X"
+        content = b'{"status": "BUSY"}' if is_busy else b'{"status": "READY"}'
+        lines = [b"HTTP/1.1 " + status, b"Content-Type: application/json", b"Connection: close"]
+        writer.write(b"\r\n".join([*lines, b"Content-Length: %d" % len(content), b"", content]))
+        writer.close()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as cog:
+            port = cog.sockets[0].getsockname()[1]
+            async with open_gate(f"http://127.0.0.1:{port}") as client:
+                assert (await client.post("/predictions", content=BODY)).status_code == 202
+
+    asyncio.run(ask())
+    (place,) = (at for at, path in enumerate(asked) if path.endswith(b"/cancel"))
+    assert asked[:place].count(b"/health-check") == 4, "until it was no longer busy"
+
+
 # Slow clients
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -133,6 +134,21 @@ def test_requests_that_cog_does_not_take_leave_no_folders(gate: CogServer) -> No
         body = {"input": {"params_json": 5}}
         assert gate.client.put(f"/predictions/none-{number}", json=body).status_code == 422
     assert list(COGS_FOLDERS.glob("none-*")) == []
+
+
+def test_a_prediction_that_has_ended_leaves_no_folders(gate: CogServer) -> None:
+    def is_clear(identifier: str) -> bool:
+        return not (COGS_FOLDERS / identifier).exists()
+
+    body = {"input": {"params_json": "{}"}}
+    for identifier in ("ended-0", "ended-1", "ended-0"):  # one of them twice
+        gate.settle()
+        answer = gate.client.put(f"/predictions/{identifier}", json=body)
+        assert answer.json()["status"] == "failed"
+        wait_until(partial(is_clear, identifier))
+    with gate.stream(TILE, prediction="ended-2") as events:
+        assert [event.name for event in events][-1] == "completed"
+    wait_until(partial(is_clear, "ended-2"))
 
 
 # A busy server that gets nothing done

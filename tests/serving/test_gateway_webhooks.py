@@ -25,6 +25,7 @@ from plitka.serving.webhook_address import (
     parse_address,
     parse_allowed_host,
 )
+from tests.serving.stalling_predictor import COMPUTE
 from tests.support.recipes import TILE
 from tests.support.server import CogServer, cog_server
 
@@ -270,6 +271,7 @@ class Listener(TCPServer):
 
     def __init__(self, host: str, statuses: tuple[int, ...], elsewhere: str) -> None:
         self.called: list[str] = []
+        self.statuses_told: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.statuses = statuses
         self.elsewhere = elsewhere
@@ -294,6 +296,7 @@ class _Hook(BaseHTTPRequestHandler):
         self.end_headers()
         with self.server.heard:
             self.server.called.append(body["id"])
+            self.server.statuses_told.append(body["status"])
             self.server.headers.append(dict(self.headers.items()))
             self.server.heard.notify_all()
 
@@ -404,6 +407,29 @@ def test_sigterm_ends_the_gate_although_a_webhook_does_not_answer(tmp_path: Path
             assert called.recv(5) == b"POST "
             server.process.terminate()
             assert server.process.wait(20) == 0
+
+
+def test_at_sigterm_the_webhook_hears_that_a_prediction_without_a_connection_is_canceled(
+    tmp_path: Path,
+) -> None:
+    arguments = ("--port", "0", "--webhook-host", "127.0.0.1")
+    env = {"PLITKA_ENGINE": "render"}
+    stub = Path(__file__).with_name("stalling_predictor.py")
+    with (
+        listener() as allowed,
+        cog_server(tmp_path, env, gate=True, arguments=arguments, stub=stub) as server,
+    ):
+        body = {
+            "input": {"params_json": COMPUTE},
+            "webhook": f"http://127.0.0.1:{allowed.server_port}/",
+            "webhook_events_filter": ["completed"],
+        }
+        headers = {"Prefer": "respond-async"}
+        assert server.client.post("/predictions", json=body, headers=headers).status_code == 202
+        server.wait_for("BUSY")
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+        assert allowed.statuses_told == ["canceled"]
 
 
 def test_nobody_can_have_the_gate_call_an_address_by_the_port_of_its_own(gate: CogServer) -> None:
