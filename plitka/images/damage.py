@@ -63,7 +63,7 @@ def _breaks(jpeg: bytes) -> bool:
 
 def check_heif(content: bytes, kind: Format) -> None:
     """Raise Unreadable where a part of the coded pictures of HEIC or AVIF is zeros."""
-    for start, length in heif_boxes.list_coded(content):
+    for start, length in heif_boxes.list_items(content, heif_boxes.CODED_ITEMS):
         _refuse_zeros(content[start : start + length], kind)
 
 

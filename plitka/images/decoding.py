@@ -16,11 +16,11 @@ import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from pillow_heif import open_heif
 
-from plitka.images import color_statements, damage, native_stderr, png_chunks
+from plitka.images import color_statements, damage, native_stderr, png_chunks, tiff_tags
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
-from plitka.images.heif_boxes import Stated, read_boxes
+from plitka.images.heif_boxes import EXIF_ITEMS, Stated, list_items, read_boxes
 from plitka.images.jpeg_scans import take_picture
 
 MAX_PIXELS = 64_000_000
@@ -52,6 +52,7 @@ _DECODER_ERRORS = (
     zlib.error,
 )
 
+_MOST_EXIF = 2**20  # bytes; JPEG's have 64 KB at most
 _FIRST, _MAIN = "the first of several pictures", "the main one of several pictures"
 
 # Tags of TIFF.
@@ -119,6 +120,7 @@ def _decode_png(content: bytes, kind: Format) -> Decoded:
 
 def _decode_heic(content: bytes, kind: Format) -> Decoded:
     """Decode HEIC. It turns the picture by itself, and its EXIF no longer counts for that."""
+    _check_items(content)
     with refuse_damage(kind):
         # Not registered with Pillow: what others open stays as it was.
         pictures = open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
@@ -135,6 +137,7 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
 
 def _decode_tiff(content: bytes, kind: Format) -> Decoded:
     """Decode TIFF. Pillow turns the picture while it loads."""
+    tiff_tags.check_counts(content)
     with refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=["TIFF"])
         if not isinstance(picture, TiffImagePlugin.TiffImageFile):
@@ -186,6 +189,8 @@ def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
     if kind == "JPEG":
         take_picture(content)  # which refuses what would keep the decoder busy
+    elif kind == "AVIF":
+        _check_items(content)
     with refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
         if kind == "JPEG":
@@ -289,9 +294,17 @@ def _tells_of_a_cut(message: str) -> bool:
 
 
 def _parse_exif(data: bytes) -> Image.Exif:
+    if len(data) > _MOST_EXIF:
+        raise ValueError("too long to be read")
     tags = Image.Exif()
     tags.load(data)
     return tags
+
+
+def _check_items(content: bytes) -> None:
+    """Raise Unreadable for what would keep a decoder of HEIC or AVIF busy as it opens a file."""
+    if sum(length for _, length in list_items(content, EXIF_ITEMS)) > _MOST_EXIF:
+        raise Unreadable(f"has more than {_MOST_EXIF:,} bytes of EXIF")
 
 
 def _take_exif(picture: Image.Image) -> Image.Exif:

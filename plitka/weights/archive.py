@@ -20,7 +20,7 @@ from typing import IO, Any
 from plitka.errors import WeightsError
 from plitka.weights.adapter_files import Package, find_package, read_single_package
 from plitka.weights.address import describe_address, is_address
-from plitka.weights.content import find_kind
+from plitka.weights.content import find_kind, refuse_special
 from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
 from plitka.weights.home import expand_home
@@ -69,6 +69,7 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
             )
         path = fetch_weights_file(text, cache)
     path = expand_home(path)
+    refuse_special(path, title)
     if path.is_dir():
         yield find_package(_refuse_model(list_folder(path)))
     elif _is_single(path):

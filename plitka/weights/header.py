@@ -14,6 +14,7 @@ from typing import TypeAlias
 from safetensors import SafetensorError, safe_open
 
 from plitka.errors import WeightsError, extract_first_line
+from plitka.weights.content import refuse_special
 
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = Mapping[str, Shape]
@@ -58,6 +59,7 @@ def read_header(path: Path, remedy: str, title: str | None = None) -> Header:
             f"{title}: a {path.suffix} file can hold a pickle, which may run anything when it is"
             " loaded; only .safetensors is read, so convert it or get it in that form"
         )
+    refuse_special(path, title)
     try:
         with path.open("rb") as file:
             start = file.read(512)

@@ -4,12 +4,13 @@ import struct
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from plitka.images import photograph
 from plitka.images.errors import PictureError, Unreadable
@@ -181,3 +182,53 @@ def test_a_png_of_a_million_chunks_is_refused() -> None:
     png = encode("PNG")
     with pytest.raises(Unreadable, match="too many chunks"):
         photograph.read(png[:33] + chunk(b"prIv", b"") * 200_000 + png[33:])
+
+
+def write_exif(fractions: int) -> bytes:
+    """EXIF whose second directory has one tag of so many fractions."""
+    first = struct.pack("<HHHII", 1, 0x8769, 4, 1, 26) + bytes(4)
+    second = struct.pack("<HHHII", 1, 0x9202, 5, fractions, 44) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8) + first + second + struct.pack("<II", 3, 7) * fractions
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "HEIC"])
+def test_exif_of_more_than_a_megabyte_is_not_unpacked(format: str) -> None:
+    content = encode(format, exif=write_exif(200_000))
+    unpacked = TiffImagePlugin.IFDRational.__init__
+    with pytest.MonkeyPatch.context() as patch:
+        made: list[object] = []
+
+        def count(self: Any, *values: Any) -> None:
+            made.append(self)
+            unpacked(self, *values)
+
+        patch.setattr(TiffImagePlugin.IFDRational, "__init__", count)
+        read_or_refuse(content)
+    assert len(made) < 1000
+
+
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+def test_items_in_millions_of_pieces_are_refused_before_they_are_decoded(brand: bytes) -> None:
+    def box(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(data)) + kind + data
+
+    items = b"".join(struct.pack(">HHH", item, 0, 65_535) for item in range(1, 1000))
+    places = bytes(4) + b"\0\0" + struct.pack(">H", 999) + items
+    content = box(b"ftyp", brand + bytes(4) + brand) + box(b"meta", bytes(4) + box(b"iloc", places))
+    with pytest.raises(Unreadable, match="lie in too many pieces"):
+        photograph.read(content)
+
+
+@pytest.mark.parametrize("kind", [5, 4])
+def test_a_tiff_whose_tags_hold_millions_of_numbers_is_refused(kind: int) -> None:
+    whole = encode("TIFF")
+    place = int.from_bytes(whole[4:8], "little")
+    count = int.from_bytes(whole[place : place + 2], "little")
+    entries = whole[place + 2 : place + 2 + 12 * count]
+    many = 20_000 if kind == 5 else 2_500_000
+    more = struct.pack("<HHII", 50_000, kind, many, len(whole))
+    data = struct.pack("<II", 3, 7) * (many if kind == 5 else many // 2)
+    directory = struct.pack("<H", count + 1) + entries + more + bytes(4)
+    start = whole[:4] + struct.pack("<I", len(whole) + len(data)) + whole[8:]
+    with pytest.raises(Unreadable, match="more numbers than any picture needs"):
+        photograph.read(start + data + directory)
