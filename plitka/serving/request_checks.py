@@ -1,6 +1,7 @@
 """What a request for a prediction may hold, before Cog sees it."""
 
 import json
+import math
 import re
 import secrets
 import zlib
@@ -20,6 +21,9 @@ _KNOWN = ("id", "input", "context", "webhook", "webhook_events_filter")  # all t
 _EVENTS = ("start", "output", "logs", "completed")
 _GZIP, _ZLIB = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 _WINDOWS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
+
+IN_PATH = ("path", "prediction_id")
+"""The place of an id in an address, as refusals name it."""
 
 
 def decode_content(content: bytes, encoding: str) -> bytes:
@@ -61,6 +65,7 @@ def check_request(content: bytes, identifier: str | None, webhook_hosts: Collect
     body = {name: received[name] for name in _KNOWN if received.get(name) is not None}
     chosen = body.get("id")
     if identifier is not None:
+        check_identifier(identifier, IN_PATH)
         if chosen is not None and chosen != identifier:
             raise Refusal(422, ("body", "id"), "another id than the one in the address")
         chosen = identifier
@@ -78,19 +83,19 @@ def check_request(content: bytes, identifier: str | None, webhook_hosts: Collect
     return body
 
 
-def check_identifier(value: object) -> str:
-    """Return the id of a prediction, a new one for None. Raises Refusal."""
+def check_identifier(value: object, place: tuple[str, ...] = ("body", "id")) -> str:
+    """Return the id of a prediction, a new one for None. Raises Refusal, with the place of it."""
     if value is None:
         return f"tile_{secrets.token_hex(8)}"
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
-    raise Refusal(422, ("body", "id"), f"allowed: {_ID_ALLOWED}")
+    raise Refusal(422, place, f"allowed: {_ID_ALLOWED}")
 
 
 def _parse_object(content: bytes) -> Json:
     """Parse a JSON object. Raises Refusal."""
     try:
-        body = json.loads(content, parse_constant=_refuse_constant)
+        body = json.loads(content, parse_constant=_refuse_constant, parse_float=_read_float)
     except (ValueError, RecursionError) as fault:
         reason = "nested too deeply" if isinstance(fault, RecursionError) else str(fault)
         raise Refusal(400, ("body",), f"not JSON: {reason}") from None
@@ -101,6 +106,14 @@ def _parse_object(content: bytes) -> Json:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _read_float(text: str) -> float:
+    """Read a number. Raises ValueError for one that would be handed on as Infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
 
 
 def _check_webhook(value: object, hosts: Collection[str]) -> str:

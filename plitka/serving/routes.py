@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import aiohttp
 from aiohttp import web
 
+from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
 from plitka.serving.answers import Refusal
 from plitka.serving.request_checks import (
+    IN_PATH,
     MAX_BODY,
     check_identifier,
     check_request,
@@ -33,6 +35,7 @@ _PIECE = 2**16  # bytes
 _THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
 _WEBHOOK_SECONDS = 3.0  # that webhooks have to be called after that
 _POLL_SECONDS = 0.05
+_TRIM_SECONDS = 60.0
 _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
 _REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
 _RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
@@ -100,7 +103,9 @@ class Gateway:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             self._session = session
+            trimming = asyncio.create_task(_trim_regularly())
             yield
+            trimming.cancel()
 
     # Predictions
 
@@ -114,7 +119,7 @@ class Gateway:
         identifier = str(body["id"])
         if self._running[identifier] >= _MOST_READERS:
             message = f"{_MOST_READERS} clients wait for this prediction already"
-            raise Refusal(429, ("path", "id"), message)
+            raise Refusal(429, IN_PATH, message)
         await _in_thread(None, cogs_folders.check_prediction, identifier)
         while (removal := self._removals.get(identifier)) is not None:
             await asyncio.shield(removal)
@@ -205,10 +210,10 @@ class Gateway:
             yield f"event: completed\ndata: {json.dumps(ended)}\n\n".encode()
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        identifier = check_identifier(request.match_info["id"])
+        identifier = check_identifier(request.match_info["id"], IN_PATH)
         status, content, headers = await self._ask("POST", f"/predictions/{identifier}/cancel")
         if status == 404:
-            raise Refusal(404, ("path", "prediction_id"), "no prediction of this id is running")
+            raise Refusal(404, IN_PATH, "no prediction of this id is running")
         return web.Response(status=status, body=content, headers=headers)
 
     # What is answered at once
@@ -303,6 +308,13 @@ class Gateway:
     async def _runs_unseen(self) -> bool:
         """Whether the prediction that Cog took to run without a connection still does."""
         return self._latest is not None and await self._fetch_status() == "BUSY"
+
+
+async def _trim_regularly() -> None:
+    """Give back what requests took: without it, the most that they have taken stays."""
+    while True:
+        await asyncio.sleep(_TRIM_SECONDS)
+        await asyncio.to_thread(trim_heap)
 
 
 async def _wait_until(happens: Callable[[], Awaitable[bool]], seconds: float) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import socket
+import threading
 import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
@@ -431,6 +432,18 @@ def test_answers_that_nobody_takes_make_way_for_others(monkeypatch: pytest.Monke
     asyncio.run(ask())
 
 
+def test_memory_is_given_back_every_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed = threading.Event()
+    monkeypatch.setattr(routes, "_TRIM_SECONDS", 0.01)
+    monkeypatch.setattr(routes, "trim_heap", trimmed.set)
+
+    async def serve() -> bool:
+        async with gate_before(b""):
+            return await asyncio.to_thread(trimmed.wait, 60)
+
+    assert asyncio.run(serve())
+
+
 def write_put(identifier: str, params_json: str) -> bytes:
     """Write a request for a prediction's events."""
     body = json.dumps({"input": {"params_json": params_json}}).encode()
@@ -460,7 +473,10 @@ def test_no_more_than_a_few_clients_can_wait_for_one_prediction(stalling: CogSer
             client.sendall(write_put("shared", HANG))
             assert client.recv(2**16).startswith(b"HTTP/1.1 200 ")
         answer = stalling.client.put("/predictions/shared", content=BODY)
-        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (429, ["path", "id"])
+        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (
+            429,
+            ["path", "prediction_id"],
+        )
 
 
 def test_an_exception_that_nobody_expected_is_told_to_the_log_alone(
