@@ -4,10 +4,12 @@ It is written beside the target under a name that nobody has, with the permissio
 file gets there, and then renamed. What is a folder, a pipe or a device is never replaced.
 """
 
+import fcntl
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plitka.printable import make_printable
@@ -60,6 +62,21 @@ def write(path: Path, content: bytes) -> None:
     it cannot be written; then all is as it was.
     """
     _write(path, content)
+
+
+@contextmanager
+def alone_beside(path: Path) -> Iterator[None]:
+    """Keep out others who would write a file here that they have read; they wait meanwhile.
+
+    Nothing keeps them out where the system has no locks. Raises OSError where there is no folder.
+    """
+    folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _write(path: Path, content: bytes | None) -> None:

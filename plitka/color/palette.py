@@ -47,6 +47,7 @@ _COMMENT = "#"
 _MOST_BYTES = 1 << 20  # of a palette file; the built-in one has 4,000
 _LIGHTNESS, _CHROMA, _STD = (0.0, 100.0), (-128.0, 127.0), (0.0, 64.0)  # bounds of figures
 _MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones differ by up to 0.4
+_MOST_LISTED = 100  # names in an error; 31 are built in
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
 _LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
 
@@ -148,7 +149,9 @@ class Palette:
             color = self._by_key[near]
             spelling = color.phrase if near == normalize_name(color.phrase) else color.code
             meant = f'; did you mean "{spelling}"?'
-        known = ("" if meant else ".") + f" Known: {', '.join(self._phrases)}"
+        more = len(self._phrases) - _MOST_LISTED
+        listed = ", ".join(self._phrases[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+        known = ("" if meant else ".") + f" Known: {listed}"
         return f"unknown colour {quote(name)}{foreign}{meant}{known}"
 
 

@@ -170,10 +170,11 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     """
     try:
         whole_file.check_target(file)  # a pipe would be waited for as it is read
-        merged = _merge_rows(rows, _read_old_rows(file))
-        palette.build(merged, file)  # which raises what a program would that reads the file
-        comments = palette.read_comments(file) if palette.has_content(file) else []
-        whole_file.write(file, _write_table(merged, comments).encode())
+        with whole_file.alone_beside(file):
+            merged = _merge_rows(rows, _read_old_rows(file))
+            palette.build(merged, file)  # which raises what a program would that reads the file
+            comments = palette.read_comments(file) if palette.has_content(file) else []
+            whole_file.write(file, _write_table(merged, comments).encode())
     except whole_file.Unwritable as why:
         raise PaletteError(str(why)) from None
 

@@ -207,6 +207,23 @@ def test_exif_of_more_than_a_megabyte_is_not_unpacked(format: str) -> None:
     assert len(made) < 1000
 
 
+def test_tables_of_jpeg_in_tiff_that_are_far_too_long_are_refused() -> None:
+    whole = encode("TIFF", compression="jpeg")
+    assert read_or_refuse(whole) is not None
+    place = int.from_bytes(whole[4:8], "little")
+    count = int.from_bytes(whole[place : place + 2], "little")
+    entries = [whole[at : at + 12] for at in range(place + 2, place + 2 + 12 * count, 12)]
+    (own,) = (entry for entry in entries if entry[:2] == struct.pack("<H", 347))
+    length, start = struct.unpack("<II", own[4:])
+    comments = b"\xff\xd8" + b"\xff\xfe\0\2" * 10_000 + whole[start + 2 : start + length]
+    long = struct.pack("<HHII", 347, 7, len(comments), len(whole))
+    directory = b"".join(entries).replace(own, long)
+    end = struct.pack("<I", len(whole) + len(comments))
+    content = whole[:4] + end + whole[8:] + comments + struct.pack("<H", count) + directory
+    with pytest.raises(Unreadable, match="tables are too long"):
+        photograph.read(content + bytes(4))
+
+
 @pytest.mark.parametrize("brand", [b"avif", b"heic"])
 def test_items_in_millions_of_pieces_are_refused_before_they_are_decoded(brand: bytes) -> None:
     def box(kind: bytes, data: bytes) -> bytes:

@@ -3,6 +3,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from plitka.measure.palette_calibration import (
     LeftOut,
     Sampled,
     calibrate,
+    write_palette,
 )
 from plitka.settings import Settings
 from plitka.tile import render
@@ -273,3 +275,18 @@ def test_a_palette_that_cannot_be_written_stays_as_it_was(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert written.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["ours.csv"]
+
+
+def test_two_that_write_one_palette_at_once_lose_no_rows(tmp_path: Path) -> None:
+    own = tmp_path / "ours.csv"
+    (first, *_) = palette.read_rows(palette.PALETTE_FILE)
+
+    def write(place: int) -> None:
+        for number in range(20):
+            letters = "".join("abcdefghij"[int(digit)] for digit in f"{place}{number:02}")
+            row = {**first, "code": f"C{place}X{number}", "caption": f"tone {letters}"}
+            write_palette([row], own)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(palette.read_rows(own)) == 80
