@@ -29,6 +29,7 @@ WEIGHTS_SUFFIXES = (".safetensors", ".pti")
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
 _LONGEST_NAME = 1000  # characters of a tensor's name; trainers' longest have about 150
+_MOST_TENSORS = 100_000  # in one file; SDXL has 2,500, an adapter of all its layers 7,000
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ def read_header(path: Path, remedy: str, title: str | None = None) -> Header:
     try:
         with safe_open(path, framework="np") as tensors:
             names = tensors.offset_keys()
+            if len(names) > _MOST_TENSORS:
+                raise WeightsError(
+                    f"{title}: names {len(names):,} tensors, and no model has more than"
+                    f" {_MOST_TENSORS:,}; {remedy}"
+                )
             slices = {name: tensors.get_slice(name) for name in names}
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             dtypes = {name: part.get_dtype() for name, part in slices.items()}
