@@ -15,7 +15,8 @@ from aiohttp import web
 
 from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
-from plitka.serving.answers import Refusal
+from plitka.serving.answers import Connection, Refusal
+from plitka.serving.connections import Connections
 from plitka.serving.request_checks import (
     IN_PATH,
     MAX_BODY,
@@ -31,6 +32,7 @@ ANSWER_SECONDS = 6.0  # in which Cog has to answer what is no prediction; probes
 STALL_SECONDS = 600.0
 
 _MOST_READERS = 8  # of one prediction; for each its pictures may be held, 5 MB
+_MOST_ANSWERS = 32  # under way; the one that has not been read for longest gives way
 _PIECE = 2**16  # bytes
 _THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
 _WEBHOOK_SECONDS = 3.0  # that webhooks have to be called after that
@@ -80,6 +82,7 @@ class Gateway:
     def make_app(self) -> web.Application:
         """Make the server, with all its routes."""
         self._progress = probes.Progress(self.stalled_after)
+        self._readers = Connections(_MOST_ANSWERS)
         app = web.Application(client_max_size=MAX_BODY)
         app.cleanup_ctx.append(self._connect)
         app.on_shutdown.append(self._end_predictions)
@@ -125,11 +128,15 @@ class Gateway:
             await asyncio.shield(removal)
         self._running[identifier] += 1
         has_ended = False
+        client = request.protocol
+        assert isinstance(client, Connection)
+        self._readers.admit(client)
         try:
             response = await self._stream(request, identifier, json.dumps(body).encode())
             has_ended = response.status == 200
             return response
         finally:
+            self._readers.remove(client)
             self._running[identifier] -= 1
             self._running += Counter()  # without those of zero
             if has_ended and identifier not in self._running:

@@ -432,6 +432,34 @@ def test_answers_that_nobody_takes_make_way_for_others(monkeypatch: pytest.Monke
     asyncio.run(ask())
 
 
+def test_of_answers_that_nobody_takes_the_oldest_is_cut_where_they_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(routes, "_MOST_ANSWERS", 2)
+
+    def read_none(url: httpx.URL) -> None:
+        with ExitStack() as opened:
+
+            def ask_another() -> socket.socket:
+                client = opened.enter_context(open_socket(url))
+                client.sendall(write_put(f"unread-{client.fileno()}", "{}"))
+                return client
+
+            def is_cut() -> bool:
+                ask_another()  # which gives way itself until the oldest is known not to read
+                return oldest not in list_clients(url)
+
+            oldest = ask_another().getsockname()
+            ask_another()
+            CogServer.poll(is_cut, 20)
+
+    async def ask() -> None:
+        async with gate_before(HUGE) as client:
+            await asyncio.to_thread(read_none, client.base_url)
+
+    asyncio.run(ask())
+
+
 def test_memory_is_given_back_every_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed = threading.Event()
     monkeypatch.setattr(routes, "_TRIM_SECONDS", 0.01)
