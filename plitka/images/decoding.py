@@ -20,7 +20,7 @@ from plitka.images import color_statements, damage, native_stderr, png_chunks, t
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
-from plitka.images.heif_boxes import EXIF_ITEMS, Stated, list_items, read_boxes
+from plitka.images.heif_boxes import CODED_ITEMS, EXIF_ITEMS, Stated, list_items, read_boxes
 from plitka.images.jpeg_scans import take_picture
 
 MAX_PIXELS = 64_000_000
@@ -305,6 +305,8 @@ def _check_items(content: bytes) -> None:
     """Raise Unreadable for what would keep a decoder of HEIC or AVIF busy as it opens a file."""
     if sum(length for _, length in list_items(content, EXIF_ITEMS)) > _MOST_EXIF:
         raise Unreadable(f"has more than {_MOST_EXIF:,} bytes of EXIF")
+    if sum(length for _, length in list_items(content, CODED_ITEMS)) > 2 * len(content):
+        raise Unreadable("is damaged: its pictures lie over one another")
 
 
 def _take_exif(picture: Image.Image) -> Image.Exif:

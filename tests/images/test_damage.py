@@ -207,6 +207,21 @@ def test_exif_of_more_than_a_megabyte_is_not_unpacked(format: str) -> None:
     assert len(made) < 1000
 
 
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+def test_items_that_lie_over_one_another_are_refused_before_they_are_decoded(brand: bytes) -> None:
+    def box(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(data)) + kind + data
+
+    coded = {b"avif": b"av01", b"heic": b"hvc1"}[brand]
+    extents = struct.pack(">HHH", 1, 0, 100) + struct.pack(">II", 0, 100_000) * 100
+    places = box(b"iloc", bytes(4) + b"\x44\0" + struct.pack(">H", 1) + extents)
+    entry = box(b"infe", b"\2\0\0\0" + struct.pack(">HH", 1, 0) + coded + b"\0")
+    items = box(b"iinf", bytes(4) + struct.pack(">H", 1) + entry)
+    content = box(b"ftyp", brand + bytes(4) + brand) + box(b"meta", bytes(4) + items + places)
+    with pytest.raises(Unreadable, match="lie over one another"):
+        photograph.read(content + box(b"mdat", bytes(100_000)))
+
+
 def test_tables_of_jpeg_in_tiff_that_are_far_too_long_are_refused() -> None:
     whole = encode("TIFF", compression="jpeg")
     assert read_or_refuse(whole) is not None
