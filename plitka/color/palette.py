@@ -159,8 +159,8 @@ def load(own: Path | None = None) -> Palette:
     """Load the built-in palette; refs/README.md tells the columns of its file.
 
     own: a file of the maker's own colours, which take the place of those with the same code or
-    are added. Raises OSError for a file that cannot be read, and PaletteError for a row that is
-    not a colour or for a name of two colours.
+    are added. Raises PaletteError for a file that cannot be read, for a row that is not a colour,
+    and for a name of two colours.
     """
     return _merge_files((PALETTE_FILE, own) if own else (PALETTE_FILE,))
 
@@ -202,8 +202,8 @@ def has_content(path: Path) -> bool:
 def read_rows(path: Path) -> list[dict[str, str]]:
     """Read the rows of a palette file as text by column; lines that start with "#" are comments.
 
-    Raises OSError where the file cannot be read, PaletteError where it is no table in UTF-8 with
-    all COLUMNS but the last, or a row lacks one.
+    Raises PaletteError where the file cannot be read, is no table in UTF-8 with all COLUMNS but the
+    last, or a row lacks one.
     """
     text = _read_text(path)
     lines = ["" if line.startswith(_COMMENT) else line for line in text.splitlines()]
@@ -228,11 +228,16 @@ def read_comments(path: Path) -> list[str]:
 
 
 def _read_text(path: Path) -> str:
-    """Read a palette file. Raises OSError and PaletteError."""
+    """Read a palette file. Raises PaletteError."""
     if path.exists() and not path.is_file():
         raise PaletteError(f"{path}: is no file, but a folder, a pipe or a device")
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise PaletteError(
+            f"{path}: cannot be read ({error.strerror or error}); PLITKA_PALETTE names the palette"
+        ) from None
     if len(content) > _MOST_BYTES:
         raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
     try:

@@ -221,3 +221,8 @@ def test_a_palette_that_is_no_file_is_refused(
 )
 def test_a_value_is_quoted_short_and_on_one_line(value: object, shown: str) -> None:
     assert quote(value) == shown
+
+
+def test_a_palette_that_is_not_there_is_told_with_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(PaletteError, match=r"nope.csv: cannot be read \(No such file.*PLITKA_PAL"):
+        palette.load(tmp_path / "nope.csv")
