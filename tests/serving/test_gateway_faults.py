@@ -42,6 +42,14 @@ def gate(tmp_path: Path) -> Iterator[CogServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CogServer]:
+    """One gate for the tests that leave it as it was."""
+    folder, env = tmp_path_factory.mktemp("sound"), {"PLITKA_ENGINE": "render"}
+    with cog_server(folder, env, gate=True, arguments=("--port", "0")) as running:
+        yield running
+
+
 def place(answer: httpx.Response) -> list[str]:
     found: list[str] = answer.json()["detail"][0]["loc"]
     return found
@@ -67,29 +75,29 @@ def blocked() -> Iterator[str]:
 
 
 def test_a_prediction_whose_folder_cannot_be_made_is_refused_before_cog_sees_it(
-    gate: CogServer, blocked: str
+    sound: CogServer, blocked: str
 ) -> None:
     body = {"input": {"params_json": TILE}}
-    answer = gate.client.put(f"/predictions/{blocked}", json=body)
+    answer = sound.client.put(f"/predictions/{blocked}", json=body)
     assert (answer.status_code, place(answer)) == (503, ["server"])
     assert f"{COGS_FOLDERS / blocked}" in answer.text
-    assert gate.health()["status"] == "READY"
-    assert gate.predict(TILE).json()["status"] == "succeeded"
+    assert sound.health()["status"] == "READY"
+    assert sound.predict(TILE).json()["status"] == "succeeded"
 
 
 def test_probes_and_predictions_are_503_while_no_file_can_be_written_where_cog_will(
-    gate: CogServer,
+    sound: CogServer,
 ) -> None:
-    gate.process.rlimit(psutil.RLIMIT_FSIZE, (1, -1))  # no file of the gate's may grow
+    sound.process.rlimit(psutil.RLIMIT_FSIZE, (1, -1))  # no file of the gate's may grow
     for path in PROBES:
-        answer = gate.client.get(path)
+        answer = sound.client.get(path)
         assert (answer.status_code, place(answer)) == (503, ["server"])
         assert "cannot be written to (File too large)" in answer.text
-    answer = gate.request(TILE)
+    answer = sound.request(TILE)
     assert (answer.status_code, place(answer)) == (503, ["server"])
-    gate.process.rlimit(psutil.RLIMIT_FSIZE, (-1, -1))
-    assert [gate.client.get(path).status_code for path in PROBES] == [200, 200]
-    assert gate.predict(TILE).json()["status"] == "succeeded"
+    sound.process.rlimit(psutil.RLIMIT_FSIZE, (-1, -1))
+    assert [sound.client.get(path).status_code for path in PROBES] == [200, 200]
+    assert sound.predict(TILE).json()["status"] == "succeeded"
 
 
 def test_a_folder_is_made_and_what_is_tried_in_it_is_removed(tmp_path: Path) -> None:
@@ -129,24 +137,24 @@ def as_nobody() -> Iterator[int]:
         os.seteuid(own)
 
 
-def test_requests_that_cog_does_not_take_leave_no_folders(gate: CogServer) -> None:
+def test_requests_that_cog_does_not_take_leave_no_folders(sound: CogServer) -> None:
     for number in range(5):
         body = {"input": {"params_json": 5}}
-        assert gate.client.put(f"/predictions/none-{number}", json=body).status_code == 422
+        assert sound.client.put(f"/predictions/none-{number}", json=body).status_code == 422
     assert list(COGS_FOLDERS.glob("none-*")) == []
 
 
-def test_a_prediction_that_has_ended_leaves_no_folders(gate: CogServer) -> None:
+def test_a_prediction_that_has_ended_leaves_no_folders(sound: CogServer) -> None:
     def is_clear(identifier: str) -> bool:
         return not (COGS_FOLDERS / identifier).exists()
 
     body = {"input": {"params_json": "{}"}}
     for identifier in ("ended-0", "ended-1", "ended-0"):  # one of them twice
-        gate.settle()
-        answer = gate.client.put(f"/predictions/{identifier}", json=body)
+        sound.settle()
+        answer = sound.client.put(f"/predictions/{identifier}", json=body)
         assert answer.json()["status"] == "failed"
         wait_until(partial(is_clear, identifier))
-    with gate.stream(TILE, prediction="ended-2") as events:
+    with sound.stream(TILE, prediction="ended-2") as events:
         assert [event.name for event in events][-1] == "completed"
     wait_until(partial(is_clear, "ended-2"))
 
@@ -449,14 +457,20 @@ WAITING = {
 }
 
 
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CogServer]:
+    """A gate that may open few files."""
+    folder, env = tmp_path_factory.mktemp("narrow"), {"PLITKA_ENGINE": "render"}
+    with cog_server(folder, env, gate=True, files=256, arguments=("--port", "0")) as running:
+        yield running
+
+
 @pytest.mark.parametrize("sent", WAITING.values(), ids=WAITING)
-def test_clients_that_keep_their_connections_shut_nobody_out(tmp_path: Path, sent: bytes) -> None:
-    with (
-        ExitStack() as clients,
-        cog_server(
-            tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, files=256, arguments=("--port", "0")
-        ) as running,
-    ):
+def test_clients_that_keep_their_connections_shut_nobody_out(
+    narrow: CogServer, sent: bytes
+) -> None:
+    running = narrow
+    with ExitStack() as clients:
         for _ in range(400):
             client = clients.enter_context(open_socket(running.client.base_url))
             with suppress(ConnectionError):  # the gate has closed it already

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from itertools import product
 from pathlib import Path
 from socketserver import TCPServer
 from typing import Any
@@ -458,21 +459,22 @@ def list_ports(gate: CogServer) -> set[int]:
     }
 
 
-def wait_for_line(gate: CogServer, text: str) -> None:
-    CogServer.poll(lambda: text in gate.log.read_text(), 60)
+def wait_for_line(gate: CogServer, text: str, times: int = 1) -> None:
+    CogServer.poll(lambda: gate.log.read_text().count(text) >= times, 60)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"])
-def test_a_webhook_that_leads_back_to_the_server_is_not_called(tmp_path: Path, host: str) -> None:
-    arguments = ("--port", "0", "--webhook-host", host)
-    with cog_server(
-        tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, arguments=arguments
-    ) as server:
+OWN_NAMES = ("127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]")
+
+
+def test_a_webhook_that_leads_back_to_the_server_is_not_called(tmp_path: Path) -> None:
+    hosts = [argument for host in OWN_NAMES for argument in ("--webhook-host", host)]
+    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", *hosts)
+    with cog_server(tmp_path, env, gate=True, arguments=arguments) as server:
         ports = list_ports(server)
         assert len(ports) == 3
-        for port in ports:
-            ask(server, f"back-{port}", f"http://{host}:{port}/shutdown")
-            wait_for_line(server, f":{port} leads back to this server")
+        for place, (host, port) in enumerate(product(OWN_NAMES, sorted(ports))):
+            ask(server, f"back-{place}", f"http://{host}:{port}/shutdown")
+            wait_for_line(server, f":{port} leads back to this server", place // 3 + 1)
         assert server.predict(TILE).json()["status"] == "succeeded"
 
 
