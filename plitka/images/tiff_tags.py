@@ -36,7 +36,7 @@ def check_counts(content: bytes) -> None:
                 numbers += many * (kind not in _BYTES)
                 if tag in _DIRECTORIES:
                     left.append(value)
-    except struct.error:
-        pass  # cut off, which whoever reads it tells
+    except (struct.error, OverflowError):
+        pass  # cut off, or its places are none, which whoever reads it tells
     if fractions > _MOST_FRACTIONS or numbers > _MOST_NUMBERS:
         raise Unreadable("is damaged: its tags hold more numbers than any picture needs (TIFF)")
