@@ -37,7 +37,7 @@ PROBES = ("/live", "/ready")
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[CogServer]:
     """A gate before a predictor that hangs or computes for ever when it is asked to."""
-    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "1")
+    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "2")
     with cog_server(tmp_path, env, gate=True, stub=STALLING, arguments=arguments) as running:
         yield running
 
@@ -171,7 +171,7 @@ def test_a_worker_that_hangs_is_not_live_and_one_that_computes_is(gate: CogServe
         computing = pool.submit(gate.request, COMPUTE)
         gate.wait_for("BUSY")
         before = gate.worker().cpu_times().user
-        # Far more than the limit of one second, of which each is work.
+        # Far more than the limit of two seconds, of which each is work.
         try:
             while gate.worker().cpu_times().user < before + 4:
                 assert live(gate).json() == {"status": "BUSY"}
