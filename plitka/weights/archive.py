@@ -32,6 +32,7 @@ MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
 _MOST_ENTRIES = 4 * MAX_FILES  # files and folders
 _MOST_DEPTH = 32  # folders in each other
+_LONGEST_REASON = 200  # characters of what a library says
 _CHUNK = 2**20
 _DAMAGED = (
     tarfile.TarError,
@@ -139,7 +140,8 @@ def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             raise _explain_no_room(title, error) from None
         # An OSError's own text has the path of the temporary folder.
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reason = reason[:_LONGEST_REASON]  # zipfile's may hold whole headers
         raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None
     except zipfile.LargeZipFile:
         raise WeightsError(
