@@ -1,0 +1,50 @@
+"""One training from its photographs to its package: the stages, in order.
+
+What needs torch is imported after the photographs were inspected.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from plitka.color.palette import Palette
+from plitka.engines.sdxl.options import SdxlSettings
+from plitka.errors import TrainingError
+from plitka.training.inspection import inspect
+from plitka.training.options import TrainingOptions
+from plitka.training.photographs import open_photographs
+from plitka.training.progress import Inspected, Observer
+
+
+class Interrupted(Exception):
+    """A training was asked to end; its last state is written, and it can go on from there."""
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One training.
+
+    photographs: a folder, .zip or .tar. out: the folder for the package and the states. check:
+    whether it ends before a model is loaded. resume: whether it goes on from the last state.
+    """
+
+    photographs: Path
+    out: Path
+    options: TrainingOptions
+    check: bool = False
+    resume: bool = False
+
+
+def train(
+    request: TrainingRequest, settings: SdxlSettings, palette: Palette, observe: Observer
+) -> Path | None:
+    """Train; returns trained_model.tar, None for a check.
+
+    Raises TrainingError with all faults of the photographs, EngineError for what keeps the model
+    from being trained, Interrupted after SIGINT or SIGTERM.
+    """
+    with open_photographs(request.photographs) as folder:
+        inspection = inspect(folder, request.options, palette)
+        if inspection.faults:
+            raise TrainingError("\n".join(inspection.faults))
+        observe(Inspected(inspection))
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Cog's interface to training: photographs in, a package of weights out."""
