@@ -9,7 +9,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -161,24 +161,33 @@ def load(own: Path | None = None) -> Palette:
     return _merge_files((PALETTE_FILE, own) if own else (PALETTE_FILE,))
 
 
-@cache
-def _merge_files(paths: tuple[Path, ...]) -> Palette:
-    """Merge palette files; of rows with the same code, that of the last file counts."""
-    colors: dict[str, Color] = {}
-    for path in paths:
-        rows = read_rows(path)
-        if not rows:
-            raise PaletteError(f"{path}: has no colours")
-        for row in rows:
-            color = _parse_row(row, path)
-            colors[color.code] = color
+def extend(known: Palette, rows: Sequence[Mapping[str, str]], path: Path) -> Palette:
+    """Put the colours of rows in the place of those with the same code, or add them.
+
+    rows: as `read_rows` returns them. path: what errors call their file. Raises PaletteError for a
+    row that is not a colour or for a name of two colours.
+    """
+    colors = {color.code: color for color in known.colors}
+    colors |= {color.code: color for color in (_parse_row(row, path) for row in rows)}
     names: dict[str, str] = {}
     for color in colors.values():
         for name in (color.code, color.phrase):
             owner = names.setdefault(normalize_name(name), color.code)
             if owner != color.code:
-                raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {color.code}')
+                raise PaletteError(f'{path}: "{name}" names both {owner} and {color.code}')
     return Palette(tuple(colors.values()))
+
+
+@cache
+def _merge_files(paths: tuple[Path, ...]) -> Palette:
+    """Merge palette files; of rows with the same code, that of the last file counts."""
+    merged = Palette(())
+    for path in paths:
+        rows = read_rows(path)
+        if not rows:
+            raise PaletteError(f"{path}: has no colours")
+        merged = extend(merged, rows, path)
+    return merged
 
 
 def has_content(path: Path) -> bool:

@@ -42,8 +42,8 @@ from plitka.runtime.processes import Work, do_jobs
 
 _PHRASE_FILE = "phrase.txt"
 _LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
-_MOST_PIXELS = 250_000  # of each photograph that are looked at
-_MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
+MOST_PIXELS = 250_000  # of each photograph that are looked at
+MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
 _LARGE = 1024  # pixels a side, of a photograph whose colours are told apart on a smaller one
 _SECOND_COLOR = 0.1  # of the area, in a mode of its own
 
@@ -122,7 +122,7 @@ def calibrate(
         leave_out(one)
     rows: dict[Path, dict[str, str]] = {}
     for kind, samples in _sample_colors(folders, phrases, tell, leave_out):
-        rows[kind] = _make_row(kind.name, phrases[kind], samples)
+        rows[kind] = make_row(kind.name, phrases[kind], samples)
         tell(Measured(rows[kind]))
     measured = {kind: phrases[kind] for kind in phrases if kind in rows}
     for one in _part_clashes(measured, known):  # with phrases of colours that are left out now
@@ -255,7 +255,7 @@ def _sample_colors(
     Gives a dictionary of photographs and (n, 3) L*a*b*, and nothing for a colour without any.
     """
     jobs = [
-        _Job(file, min(_MOST_PIXELS, _MOST_OF_A_COLOR // len(folders.photographs[kind]) + 1))
+        _Job(file, min(MOST_PIXELS, MOST_OF_A_COLOR // len(folders.photographs[kind]) + 1))
         for kind in kinds
         for file in folders.photographs[kind]
     ]
@@ -265,7 +265,7 @@ def _sample_colors(
     with closing(done) as results:
         for job, result in results:
             kind = job.file.parent
-            if isinstance(result, _Sample):
+            if isinstance(result, Sample):
                 samples[kind][job.file] = result.lab
                 tell(Sampled(job.file, result.notes))
             else:
@@ -284,19 +284,19 @@ class _Job:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sample:
+class Sample:
     """Pixels of a photograph: (n, 3) L*a*b*. notes: what was done to bring it to sRGB."""
 
     lab: Floats
     notes: tuple[str, ...]
 
 
-def _sample_photograph(job: _Job) -> _Sample | Unread:
+def _sample_photograph(job: _Job) -> Sample | Unread:
     """Sample a photograph's pixels evenly."""
-    return use_photograph(job.file, partial(_sample_pixels, job.pixels))
+    return use_photograph(job.file, partial(sample_pixels, job.pixels))
 
 
-def _sample_pixels(most: int, loaded: Photograph) -> _Sample | Unread:
+def sample_pixels(most: int, loaded: Photograph) -> Sample | Unread:
     """Sample at most about so many pixels, evenly.
 
     Gives Unread for a photograph that has too few pixels or shows more than one colour; raises
@@ -313,10 +313,10 @@ def _sample_pixels(most: int, loaded: Photograph) -> _Sample | Unread:
     if (modes.weight[modes.valley < color_modes.DEEP] > _SECOND_COLOR).sum() > 1:
         return Unread("shows more than one colour")
     sample = image.reshape(-1, 3)[:: max(height * width // most, 1)]
-    return _Sample(cielab.rgb_to_lab(sample[None])[0], loaded.notes)
+    return Sample(cielab.rgb_to_lab(sample[None])[0], loaded.notes)
 
 
-def _make_row(code: str, phrase: str, samples: Mapping[Path, Floats]) -> dict[str, str]:
+def make_row(code: str, phrase: str, samples: Mapping[Path, Floats]) -> dict[str, str]:
     """Make the palette row of a colour of the samples of its photographs."""
     lab = np.concatenate([samples[file] for file in sorted(samples)])
     red, green, blue = (
