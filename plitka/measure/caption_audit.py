@@ -39,8 +39,8 @@ class Finding:
     be read. verdict: "true", "lies", or "unread". reason: a phrase that says why, "" where the
     verdict is "true". notes: what was done to the photograph to bring it to sRGB, in phrases.
     broken: whether it is unread because a file could not be read, not because of what its caption
-    says. shares: what to take for the caption's shares, each 0 to 1, together 1: its own where it is
-    true, its own in the right order where they are swapped, else the measured ones; () where the
+    says. shares: what to take for the caption's, each 0 to 1, together 1: its own where it is true,
+    its own in the right order where they are swapped, else the measured ones; () where the
     photograph shows colours that the caption does not name, or is unread.
     """
 

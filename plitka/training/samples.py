@@ -18,10 +18,7 @@ from plitka.matching.match import match
 from plitka.request.recipe import MAX_SEED, ColorShare, Recipe
 from plitka.tile.layout import lay
 from plitka.tile.render import render_picture
-from plitka.training.inspection import Inspection, TrainingPhotograph
-
-MOST_ENLARGED = 1.15
-"""Times that a photograph which is too small for a sample is enlarged, at most."""
+from plitka.training.inspection import Inspection, TrainingPhotograph, bears
 
 _PREVIEW = 512  # pixels a side of a preview, which shows the tile at half its size
 
@@ -94,11 +91,6 @@ def find_factor(chosen: TrainingPhotograph, size: int) -> float:
     return chosen.scale
 
 
-def bears(pixels: tuple[int, int], factor: float, size: int) -> bool:
-    """Whether a photograph, scaled by a factor, is large enough for samples of a size."""
-    return min(pixels) * factor * MOST_ENLARGED >= size
-
-
 def round_shares(shares: Sequence[float]) -> tuple[int, ...]:
     """Round shares to whole percent that add up to 100: those with most left over get one more."""
     percent = 100 * np.array(shares) / sum(shares)
@@ -113,7 +105,8 @@ def _choose_photograph(inspection: Inspection, seed: int, number: int) -> int:
     held = set(inspection.held_out)
     trained = [index for index in range(len(inspection.photographs)) if index not in held]
     lap, place = divmod(number, len(trained))
-    return trained[np.random.default_rng([seed, lap]).permutation(len(trained))[place]]
+    order = np.random.default_rng([seed, lap]).permutation(len(trained))
+    return trained[int(order[place])]
 
 
 def _load(chosen: TrainingPhotograph) -> NDArray[np.uint8]:
