@@ -19,6 +19,7 @@ from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.request.prompt import DEFAULT_TRIGGER
 from plitka.runtime import logs
 from plitka.runtime.logs import LogSettings
+from plitka.weights import lora_scale
 from plitka.weights import settings as weights
 from plitka.weights.settings import WeightsSettings
 
@@ -172,7 +173,13 @@ VARIABLES = (
         "The LoRA that is fused into the base model: a file, a folder as a trainer saves one, "
         "`owner/name` on the hub or `owner/name/file.safetensors`; `none` runs without one.",
     ),
-    Variable(weights.LORA_SCALE, "number, -10 to 10", "0.75", "How strongly the LoRA is fused."),
+    Variable(
+        weights.LORA_SCALE,
+        "number, -10 to 10",
+        f"what the LoRA's note `{lora_scale.NOTE}` says, else {lora_scale.DEFAULT_SCALE:g}",
+        "How strongly the LoRA is fused. A training of one's own notes the scale that it found "
+        "best.",
+    ),
     Variable(
         weights.EMBEDDINGS,
         "file, folder or repository, or `none`",

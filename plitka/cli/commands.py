@@ -88,9 +88,11 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
         return
     weights = settings.weights
     with archive.open_package(options.weights, weights.cache) as package:
-        trigger, vectors = prompt_parts.read_prompt_parts(weights, package)
-    subject = Subject(trigger or DEFAULT_TRIGGER, vectors)
-    print_json(make_plan(recipe, subject).as_json())
+        parts = prompt_parts.read_weights_parts(weights, package)
+    subject = Subject(parts.trigger or DEFAULT_TRIGGER, parts.vectors)
+    scale = parts.lora_scale
+    told = {"lora_scale": scale.value, "lora_scale_reason": scale.reason} if scale else {}
+    print_json({**make_plan(recipe, subject).as_json(), **told})
 
 
 _RENDER = "render"  # the engine that reads no weights
@@ -361,6 +363,8 @@ def run_bake(options: argparse.Namespace, settings: Settings) -> None:
     baked = bake.bake(options.folder, settings.sdxl.weights, options.weights, chosen)
     size = sum(size for size, _ in baked.files.values())
     print_line(f"{baked.folder}: {len(baked.files)} files, {size / 1e9:.2f} GB")
+    if baked.scale is not None:
+        print_line(f"{baked.lora} fused at {baked.scale.describe()}")
     print_line(f"Load it with PLITKA_BASE={baked.folder}")
 
 

@@ -20,6 +20,7 @@ from plitka.runtime.timing import Stages
 from plitka.weights import archive, snapshot
 from plitka.weights.adapter_config import CONFIG_FILE
 from plitka.weights.lora import Lora
+from plitka.weights.lora_scale import DEFAULT_SCALE
 from plitka.weights.resolved import Resolved
 from plitka.weights.settings import WeightsSettings
 from plitka.weights.snapshot import Snapshot
@@ -156,12 +157,14 @@ def _list_manifest_values(
     weights: Resolved, controlnets: tuple[ControlNetKind, ...]
 ) -> dict[str, Any]:
     lora, embeddings, subject = weights.lora, weights.embeddings, loading.make_subject(weights)
+    scale = weights.lora_scale
     return {
         "plitka": __version__,
         "base": weights.settings.base,
         "vae": weights.settings.vae,
         "lora": None if lora is None else lora.path.name,
-        "lora_scale": weights.settings.lora_scale,
+        "lora_scale": DEFAULT_SCALE if scale is None else scale.value,
+        "lora_scale_reason": None if scale is None else scale.reason,
         "embeddings": None if embeddings is None else embeddings.path.name,
         "trigger": subject.trigger,
         "vectors": subject.vectors,
