@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from plitka.color import palette
+from plitka.color.palette import Packed, Palette
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.request.prompt import DEFAULT_TRIGGER
@@ -30,6 +31,7 @@ REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
 REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client names it
 
 _DEFAULT_ENGINE = "sdxl"
+_NO_WEIGHTS = "render"  # the engine that reads none
 _DEFAULT_PORT = "5000"
 
 
@@ -98,6 +100,26 @@ class Settings:
         if named:
             return Path(named)
         return palette.OWN_FILE if palette.OWN_FILE.is_file() else None
+
+    def load_palette(self, package: Path | str | None, engine: str | None = None) -> Palette:
+        """Load the palette: the built-in one, with the weights' colours, with the maker's own file.
+
+        package: as setup() takes it; what PLITKA_BASE names may be a snapshot with colours, too.
+        engine: which draws, in place of the setting's; the render engine reads no weights. Raises
+        WeightsError, PaletteError, OSError.
+        """
+        return palette.load(self.palette_file, self.read_packed_palette(package, engine))
+
+    def read_packed_palette(
+        self, package: Path | str | None, engine: str | None = None
+    ) -> Packed | None:
+        """Read the palette that came with the weights, None where none did. Raises WeightsError."""
+        has_weights = bool(package) or bool(self.variables.get(weights.BASE))
+        if (engine or self.engine) == _NO_WEIGHTS or not has_weights:
+            return None
+        from plitka.weights import packed_palette  # only weights wait for it
+
+        return packed_palette.read_packed_palette(self.weights, package)
 
     @property
     def package(self) -> str | None:

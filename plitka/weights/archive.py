@@ -12,10 +12,10 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from plitka.errors import WeightsError
 from plitka.weights.adapter_files import Package, find_package, read_single_package
@@ -48,6 +48,12 @@ _DAMAGED = (
 )
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _KEPT = (*WEIGHTS_SUFFIXES, ".json")
+_Wanted: TypeAlias = Callable[[str], bool]
+"""Whether a file of an archive is to be unpacked, by its name."""
+
+
+def _is_of_weights(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _KEPT
 
 
 @contextmanager
@@ -59,8 +65,33 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
     if path is None or str(path) == "":
         yield Package("", None, None)
         return
-    text = str(path)
-    title = text
+    path, title = _fetch(path, cache)
+    if _is_single(path):
+        yield read_single_package(path, title)
+        return
+    with _open_folder(path, title, _is_of_weights) as folder:
+        yield find_package(_refuse_model(folder))
+
+
+@contextmanager
+def open_folder(
+    path: Path | str, cache: Path | None, is_wanted: _Wanted
+) -> Iterator[Folder | None]:
+    """Open what setup() was given as a folder; of an archive, what is wanted is unpacked.
+
+    None for a file of weights. cache: as open_package takes it.
+    """
+    path, title = _fetch(path, cache)
+    if _is_single(path):
+        yield None
+        return
+    with _open_folder(path, title, is_wanted) as folder:
+        yield folder
+
+
+def _fetch(path: Path | str, cache: Path | None) -> tuple[Path, str]:
+    """Fetch what lies at an address. Gives its path, and what sentences call it."""
+    text = title = str(path)
     if is_address(text):
         title = describe_address(text)
         if cache is None:
@@ -68,15 +99,17 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
                 f"weights: {title} is an address; download it, and give the folder, .tar or .zip"
             )
         path = fetch_weights_file(text, cache)
-    path = expand_home(path)
+    return expand_home(path), title
+
+
+@contextmanager
+def _open_folder(path: Path, title: str, is_wanted: _Wanted) -> Iterator[Folder]:
     if path.is_dir():
-        yield find_package(_refuse_model(list_folder(path)))
-    elif _is_single(path):
-        yield read_single_package(path, title)
-    else:
-        with _open_temporary_folder(title) as folder:
-            passed_over = _unpack(path, title, folder)
-            yield find_package(_refuse_model(list_folder(folder, title, passed_over)))
+        yield list_folder(path)
+        return
+    with _open_temporary_folder(title) as folder:
+        passed_over = _unpack(path, title, folder, is_wanted)
+        yield list_folder(folder, title, passed_over)
 
 
 @contextmanager
@@ -112,18 +145,21 @@ def _is_single(path: Path) -> bool:
         kind = find_kind(path)
     except OSError:  # named where it is read
         kind = None
+    if path.is_dir():
+        return False
     named = path.suffix.lower() in (*WEIGHTS_SUFFIXES, *PICKLE_SUFFIXES) and path.exists()
     return kind == "safetensors" or (kind is None and named)
 
 
-def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
-    """Unpack what is kept; returns the names of the files that are not."""
+def _unpack(path: Path, title: str, folder: Path, is_wanted: _Wanted) -> tuple[str, ...]:
+    """Unpack what is wanted; returns the names of the files that are not."""
+    quota = _Quota(title, is_wanted)
     try:
         kind = find_kind(path)
         if kind == "zip":
-            return _unpack_zip(path, title, folder)
+            return _unpack_zip(path, title, folder, quota)
         if kind == "tar":
-            return _unpack_tar(path, title, folder)
+            return _unpack_tar(path, folder, quota)
         raise WeightsError(
             f"{title}: neither a folder nor a .tar or .zip that can be read; weights take one of"
             " these with a LoRA and embeddings in it, or a .safetensors file"
@@ -149,8 +185,7 @@ def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
         raise WeightsError(f"{title}: locked by a password; pack it without one") from None
 
 
-def _unpack_zip(path: Path, title: str, folder: Path) -> tuple[str, ...]:
-    quota = _Quota(title)
+def _unpack_zip(path: Path, title: str, folder: Path, quota: "_Quota") -> tuple[str, ...]:
     with open_zip(path) as archive:
         for entry in archive.infolist():
             kind = entry.external_attr >> 28  # Unix's file type; 0 where the packer wrote none
@@ -174,9 +209,8 @@ def _refuse_compression(entry: zipfile.ZipInfo, title: str) -> None:
         )
 
 
-def _unpack_tar(path: Path, title: str, folder: Path) -> tuple[str, ...]:
+def _unpack_tar(path: Path, folder: Path, quota: "_Quota") -> tuple[str, ...]:
     with open_tar(path) as archive:
-        quota = _Quota(title)
         for entry in archive:
             plain = entry.isreg() or entry.isdir()
             quota.admit(entry.name, entry.size, entry.isdir(), plain=plain)
@@ -196,9 +230,10 @@ class _Quota:
     passed_over: the names of the files that are not unpacked.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, is_wanted: _Wanted) -> None:
         self.passed_over: tuple[str, ...] = ()
         self._title = title
+        self._is_wanted = is_wanted
         self._entries = 0
         self._files = 0
         self._claimed = 0  # bytes, as the archive says
@@ -240,7 +275,7 @@ class _Quota:
         """Whether an entry is to be unpacked; notes the name of a file that is not."""
         if is_folder or is_hidden(name):
             return False
-        if PurePosixPath(name).suffix.lower() in _KEPT:
+        if self._is_wanted(name):
             return True
         self.passed_over += ("/".join(_split(name)),)
         return False

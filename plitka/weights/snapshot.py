@@ -30,6 +30,7 @@ MARK = "_plitka_snapshot"
 
 _SMALL = 2**22  # bytes; files up to this size are hashed when a snapshot is loaded
 TURBO = "turbo_lora"  # the folder of the distilled LoRA
+PALETTE = "palette.csv"  # the colours of the training, where the package had some
 _FORM = 1  # version of the manifest's layout; a higher one was written by a later Plitka
 _REMEDY = "copy the whole snapshot again, or bake it anew with python -m plitka bake"
 
