@@ -14,8 +14,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, TypeAlias
+from typing import IO, Any
 
 from plitka.errors import WeightsError
 from plitka.weights.adapter_files import Package, find_package, read_single_package
@@ -30,7 +31,7 @@ from plitka.weights.zip import open_zip
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
-_MOST_ENTRIES = 4 * MAX_FILES  # files and folders
+_ENTRIES_A_FILE = 4  # files and folders for each file that may be in it
 _MOST_DEPTH = 32  # folders in each other
 _CHUNK = 2**20
 _DAMAGED = (
@@ -48,12 +49,28 @@ _DAMAGED = (
 )
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _KEPT = (*WEIGHTS_SUFFIXES, ".json")
-_Wanted: TypeAlias = Callable[[str], bool]
-"""Whether a file of an archive is to be unpacked, by its name."""
 
 
-def _is_of_weights(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in _KEPT
+@dataclass(frozen=True)
+class Contents:
+    """What is unpacked of an archive, and how much that may be.
+
+    is_wanted: whether a file is, by its name. taken, needed: end the sentences `neither a folder
+    nor an archive; …` and `pack nothing but …`. most_files, most_bytes: of all files in it.
+    """
+
+    is_wanted: Callable[[str], bool]
+    taken: str
+    needed: str
+    most_files: int = MAX_FILES
+    most_bytes: int = MAX_BYTES
+
+
+WEIGHTS = Contents(
+    lambda name: PurePosixPath(name).suffix.lower() in _KEPT,
+    "weights take one of these with a LoRA and embeddings in it, or a .safetensors file",
+    "the LoRA and the embeddings",
+)
 
 
 @contextmanager
@@ -69,15 +86,15 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
     if _is_single(path):
         yield read_single_package(path, title)
         return
-    with _open_folder(path, title, _is_of_weights) as folder:
+    with _open_folder(path, title, WEIGHTS) as folder:
         yield find_package(_refuse_model(folder))
 
 
 @contextmanager
 def open_folder(
-    path: Path | str, cache: Path | None, is_wanted: _Wanted
+    path: Path | str, cache: Path | None, contents: Contents
 ) -> Iterator[Folder | None]:
-    """Open what setup() was given as a folder; of an archive, what is wanted is unpacked.
+    """Open what setup() was given as a folder; of an archive these contents are unpacked.
 
     None for a file of weights. cache: as open_package takes it.
     """
@@ -85,7 +102,7 @@ def open_folder(
     if _is_single(path):
         yield None
         return
-    with _open_folder(path, title, is_wanted) as folder:
+    with _open_folder(path, title, contents) as folder:
         yield folder
 
 
@@ -103,17 +120,18 @@ def _fetch(path: Path | str, cache: Path | None) -> tuple[Path, str]:
 
 
 @contextmanager
-def _open_folder(path: Path, title: str, is_wanted: _Wanted) -> Iterator[Folder]:
+def _open_folder(path: Path, title: str, contents: Contents) -> Iterator[Folder]:
     if path.is_dir():
         yield list_folder(path)
         return
-    with _open_temporary_folder(title) as folder:
-        passed_over = _unpack(path, title, folder, is_wanted)
+    with open_temporary_folder(title) as folder:
+        passed_over = unpack(path, title, folder, contents)
         yield list_folder(folder, title, passed_over)
 
 
 @contextmanager
-def _open_temporary_folder(title: str) -> Iterator[Path]:
+def open_temporary_folder(title: str) -> Iterator[Path]:
+    """Open a folder for what is unpacked; it is removed afterwards. Raises WeightsError."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="plitka-weights-")
     except OSError as error:
@@ -151,9 +169,12 @@ def _is_single(path: Path) -> bool:
     return kind == "safetensors" or (kind is None and named)
 
 
-def _unpack(path: Path, title: str, folder: Path, is_wanted: _Wanted) -> tuple[str, ...]:
-    """Unpack what is wanted; returns the names of the files that are not."""
-    quota = _Quota(title, is_wanted)
+def unpack(path: Path, title: str, folder: Path, contents: Contents) -> tuple[str, ...]:
+    """Unpack what is wanted of an archive; returns the names of the files that are not.
+
+    title: what sentences call the archive. Raises WeightsError for any fault of it.
+    """
+    quota = _Quota(title, contents)
     try:
         kind = find_kind(path)
         if kind == "zip":
@@ -161,15 +182,12 @@ def _unpack(path: Path, title: str, folder: Path, is_wanted: _Wanted) -> tuple[s
         if kind == "tar":
             return _unpack_tar(path, folder, quota)
         raise WeightsError(
-            f"{title}: neither a folder nor a .tar or .zip that can be read; weights take one of"
-            " these with a LoRA and embeddings in it, or a .safetensors file"
+            f"{title}: neither a folder nor a .tar or .zip that can be read; {contents.taken}"
         )
     except WeightsError:
         raise  # it is a RuntimeError, which the last clause catches
     except FileNotFoundError:
-        raise WeightsError(
-            f"{title}: no such file or folder; give weights that are there"
-        ) from None
+        raise WeightsError(f"{title}: no such file or folder; give one that is there") from None
     except (*_DAMAGED, OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             raise _explain_no_room(title, error) from None
@@ -178,8 +196,9 @@ def _unpack(path: Path, title: str, folder: Path, is_wanted: _Wanted) -> tuple[s
         raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None
     except zipfile.LargeZipFile:
         raise WeightsError(
-            f"{title}: has so long a list of what is in it that it holds more than {MAX_FILES:,}"
-            " files or names that none needs; pack nothing but the LoRA and the embeddings"
+            f"{title}: has so long a list of what is in it that it holds more than"
+            f" {contents.most_files:,} files or names that none needs; pack nothing but"
+            f" {contents.needed}"
         ) from None
     except RuntimeError:  # what zipfile raises for want of a password
         raise WeightsError(f"{title}: locked by a password; pack it without one") from None
@@ -230,10 +249,10 @@ class _Quota:
     passed_over: the names of the files that are not unpacked.
     """
 
-    def __init__(self, title: str, is_wanted: _Wanted) -> None:
+    def __init__(self, title: str, contents: Contents) -> None:
         self.passed_over: tuple[str, ...] = ()
         self._title = title
-        self._is_wanted = is_wanted
+        self._contents = contents
         self._entries = 0
         self._files = 0
         self._claimed = 0  # bytes, as the archive says
@@ -267,15 +286,16 @@ class _Quota:
         self._entries += 1
         self._files += not is_folder
         self._claimed += size
-        too_many = self._files > MAX_FILES or self._entries > _MOST_ENTRIES
-        if too_many or self._claimed > MAX_BYTES:
+        most = self._contents.most_files
+        too_many = self._files > most or self._entries > _ENTRIES_A_FILE * most
+        if too_many or self._claimed > self._contents.most_bytes:
             raise self._too_large_error()
 
     def keeps(self, name: str, is_folder: bool) -> bool:
         """Whether an entry is to be unpacked; notes the name of a file that is not."""
         if is_folder or is_hidden(name):
             return False
-        if self._is_wanted(name):
+        if self._contents.is_wanted(name):
             return True
         self.passed_over += ("/".join(_split(name)),)
         return False
@@ -289,7 +309,7 @@ class _Quota:
         with target.open("wb") as file:
             while chunk := packed.read(_CHUNK):
                 self._written += len(chunk)
-                if self._written > MAX_BYTES:
+                if self._written > self._contents.most_bytes:
                     raise self._too_large_error()
                 file.write(chunk)
 
@@ -300,15 +320,16 @@ class _Quota:
         """
         while chunk := stream.read(_CHUNK):
             self._written += len(chunk)
-            if self._written > MAX_BYTES:
+            if self._written > self._contents.most_bytes:
                 raise self._too_large_error()
             if chunk.strip(b"\0"):
                 raise tarfile.ReadError("an end, and more after it")
 
     def _too_large_error(self) -> WeightsError:
+        contents = self._contents
         return WeightsError(
-            f"{self._title}: holds more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:g} GiB;"
-            " pack nothing but the LoRA and the embeddings"
+            f"{self._title}: holds more than {contents.most_files:,} files or"
+            f" {contents.most_bytes / 2**30:g} GiB; pack nothing but {contents.needed}"
         )
 
 

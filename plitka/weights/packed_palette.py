@@ -3,6 +3,7 @@
 Here it is only found; what it says is read by color/palette.
 """
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from plitka.errors import WeightsError
@@ -25,7 +26,7 @@ def read_packed_palette(
     None where there is none. Raises WeightsError.
     """
     if source is not None and str(source):
-        with archive.open_folder(source, settings.cache, _is_palette) as folder:
+        with archive.open_folder(source, settings.cache, _CONTENTS) as folder:
             return None if folder is None else _read_member(folder)
     baked = snapshot.find_snapshot(settings)
     if baked is None or PALETTE not in baked.files:
@@ -35,6 +36,9 @@ def read_packed_palette(
 
 def _is_palette(name: str) -> bool:
     return PurePosixPath(name).name == PALETTE
+
+
+_CONTENTS = replace(archive.WEIGHTS, is_wanted=_is_palette)
 
 
 def _read_member(folder: Folder) -> tuple[str, bytes] | None:
