@@ -1,12 +1,13 @@
 """All settings: read once from the environment by a face of the program, and passed in from there.
 
-The faces are predict.py, cli/, designer/run and serving/gateway; nothing else looks at the
-environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
+The faces are predict.py, train.py, cli/, designer/run and serving/gateway; nothing else looks at
+the environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
 
 Imports: color, runtime, weights and engines.sdxl.options, for the values that settings become.
 """
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -25,6 +26,7 @@ from plitka.weights import settings as weights
 from plitka.weights.settings import WeightsSettings
 
 ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS", "PORT"
+TRAINING = "PLITKA_TRAINING"
 PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
 CACHE = "XDG_CACHE_HOME"
 REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
@@ -120,6 +122,12 @@ class Settings:
         from plitka.weights import packed_palette  # only weights wait for it
 
         return packed_palette.read_packed_palette(self.weights, package)
+
+    @property
+    def training_folder(self) -> Path:
+        """Where trainings under Cog keep their states, each in a folder of its own."""
+        named = self.variables.get(TRAINING)
+        return Path(named) if named else Path(tempfile.gettempdir()) / "plitka-training"
 
     @property
     def package(self) -> str | None:
@@ -240,6 +248,13 @@ VARIABLES = (
         "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog hands "
         "it to `setup()`; `make`, `plan`, `bench`, `check`, `bake` and `design` take it as the "
         "default of `--weights`. What lies at an address is fetched once.",
+    ),
+    Variable(
+        TRAINING,
+        "folder",
+        "`plitka-training` in the folder for temporary files",
+        "Where trainings through Cog keep their states and what they write, each in a new folder, "
+        "which stays: a training that ended early goes on from there.",
     ),
     Variable(
         CACHE,
