@@ -3,6 +3,7 @@
 What needs torch is imported after the photographs were inspected.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,11 @@ class TrainingRequest:
 
 
 def train(
-    request: TrainingRequest, settings: SdxlSettings, palette: Palette, observe: Observer
+    request: TrainingRequest,
+    settings: SdxlSettings,
+    palette: Palette,
+    observe: Observer,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Path | None:
     """Train; returns trained_model.tar, None for a check.
 

@@ -67,6 +67,7 @@ class SdxlEngine:
     def __init__(self, loaded: loading.Loaded) -> None:
         self.pipe = loaded.pipe
         self.subject = loaded.subject
+        self.lora_scale = loaded.lora_scale
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
         self.options = loaded.options
@@ -364,6 +365,8 @@ class SdxlEngine:
             "device": self.device.title,
             "dtype": self.device.dtype,
             "memory_plan": self.memory_plan,
+            "lora_scale": None if self.lora_scale is None else self.lora_scale.value,
+            "lora_scale_reason": "no LoRA" if self.lora_scale is None else self.lora_scale.reason,
             "controlnets_loaded": sorted(self.controlnets.loaded),
             "guided_steps": sum(step.guided for step in steps),
             "controlnet_steps": sum(step.controlled for step in steps),

@@ -32,6 +32,7 @@ from plitka.weights import archive, models, preflight
 from plitka.weights.adapter_files import Package
 from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
+from plitka.weights.lora_scale import LoraScale
 from plitka.weights.model_tensors import Source
 from plitka.weights.models import Model
 from plitka.weights.noise import Noise
@@ -46,6 +47,7 @@ class Loaded:
 
     pipe: Any  # the text-to-image pipeline
     subject: Subject  # whose tokens the tokenizers and encoders know
+    lora_scale: LoraScale | None
     device: Device
     memory_plan: MemoryPlan
     needs: Needs
@@ -82,6 +84,7 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
     return Loaded(
         pipe=pipe,
         subject=make_subject(weights),
+        lora_scale=weights.lora_scale,
         device=chosen,
         memory_plan=memory_plan,
         needs=needed,
@@ -108,7 +111,10 @@ def assemble(weights: Resolved, chosen: Device, place: str, stages: Stages) -> A
         pipe = _load_base(weights, place, to_torch_dtype(chosen.dtype))
     if weights.lora is not None:
         with stages("fuse LoRA"):
-            fuse_lora(pipe, weights.lora, weights.settings.lora_scale)
+            scale = weights.lora_scale
+            assert scale is not None
+            fuse_lora(pipe, weights.lora, scale.value)
+        log.info("%s fused at %s", weights.lora.title, scale.describe())
     if weights.embeddings is not None:
         with stages("load embeddings"):
             _load_embeddings(pipe, weights.embeddings, make_subject(weights).tokens)
