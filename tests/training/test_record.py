@@ -61,11 +61,11 @@ def test_lines_come_back_in_order(tmp_path: Path) -> None:
     log = Log(tmp_path, None)
     log.append({"event": "started", "device": "CPU"})
     log.append({"event": "stepped", "step": 10, "loss": 0.5})
-    log.append({"event": "warned", "step": 10, "text": "жёлтый\nцвет"})
+    log.append({"event": "warned", "step": 10, "text": "жёлтый\nёж"})
     assert read_log(tmp_path) == [
         {"event": "started", "device": "CPU"},
         {"event": "stepped", "step": 10, "loss": 0.5},
-        {"event": "warned", "step": 10, "text": "жёлтый\nцвет"},
+        {"event": "warned", "step": 10, "text": "жёлтый\nёж"},
     ]
 
 
