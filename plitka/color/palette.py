@@ -9,7 +9,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -172,18 +172,14 @@ def count_colors(source: Path | Packed) -> int:
     return len(read_rows(source))
 
 
-@cache
-def _merge_files(paths: tuple[Path | Packed, ...]) -> Palette:
-    """Merge palette files; of rows with the same code, that of the last file counts."""
-    colors: dict[str, Color] = {}
-    for source in paths:
-        path = _name_source(source)
-        rows = read_rows(source)
-        if not rows:
-            raise PaletteError(f"{path}: has no colours")
-        for row in rows:
-            color = _parse_row(row, path)
-            colors[color.code] = color
+def extend(known: Palette, rows: Sequence[Mapping[str, str]], path: Path | str) -> Palette:
+    """Put the colours of rows in the place of those with the same code, or add them.
+
+    rows: as `read_rows` returns them. path: what errors call their file. Raises PaletteError for a
+    row that is not a colour or for a name of two colours.
+    """
+    colors = {color.code: color for color in known.colors}
+    colors |= {color.code: color for color in (_parse_row(row, path) for row in rows)}
     names: dict[str, str] = {}
     for color in colors.values():
         for name in (color.code, color.phrase):
@@ -191,6 +187,18 @@ def _merge_files(paths: tuple[Path | Packed, ...]) -> Palette:
             if owner != color.code:
                 raise PaletteError(f'{path}: "{name}" names both {owner} and {color.code}')
     return Palette(tuple(colors.values()))
+
+
+@cache
+def _merge_files(sources: tuple[Path | Packed, ...]) -> Palette:
+    """Merge palette files; of rows with the same code, that of the last file counts."""
+    merged = Palette(())
+    for source in sources:
+        rows = read_rows(source)
+        if not rows:
+            raise PaletteError(f"{_name_source(source)}: has no colours")
+        merged = extend(merged, rows, _name_source(source))
+    return merged
 
 
 def has_content(path: Path) -> bool:

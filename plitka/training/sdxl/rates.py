@@ -1,0 +1,23 @@
+"""Learning rates of a training, as functions of how far it is."""
+
+import math
+
+LORA_RATE = 1e-4
+ROWS_RATE = 1e-3
+_WARM_UP = 0.05  # of all steps
+_LAST = 0.1  # of the rate, at the end
+_ROWS_FREEZE = 0.7  # of all steps; then the rows stay as they are
+_ROWS_FALL = 1.7
+
+
+def compute_lora_rate(done: float) -> float:
+    """Compute the LoRA's rate: up in a line, then down along a cosine. done: 0 to 1."""
+    if done < _WARM_UP:
+        return LORA_RATE * done / _WARM_UP
+    fallen = (done - _WARM_UP) / (1 - _WARM_UP)
+    return LORA_RATE * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * fallen)) / 2)
+
+
+def compute_rows_rate(done: float) -> float:
+    """Compute the rows' rate, 0 once they are frozen. done: 0 to 1."""
+    return ROWS_RATE * (1 - done) ** _ROWS_FALL if done < _ROWS_FREEZE else 0.0

@@ -1,0 +1,331 @@
+"""Trains SDXL on inspected photographs: loads, prepares, loops, evaluates, and chooses."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from plitka.engines.sdxl import device as devices
+from plitka.engines.sdxl.options import SdxlSettings
+from plitka.errors import TrainingError
+from plitka.runtime.timing import Stages, log
+from plitka.training.choice import (
+    Drawing,
+    Evaluation,
+    ScaleTrial,
+    choose_scale,
+    choose_step,
+)
+from plitka.training.draws import draw_all
+from plitka.training.inspection import Inspection
+from plitka.training.options import TrainingOptions, count_training_steps
+from plitka.training.progress import Evaluated, Observer, Prepared, Saved, Started, Stepped, Warned
+from plitka.training.resolution import choose_resolution
+from plitka.training.sdxl.checkpoints import keep_candidate, load_candidate
+from plitka.training.sdxl.evaluation import HeldOut, evaluate, prepare_held_out, try_scales
+from plitka.training.sdxl.fingerprint import describe_training, refuse_another
+from plitka.training.sdxl.loop import Loop, describe_losses
+from plitka.training.sdxl.memory import choose_training_plan, compute_model_needs
+from plitka.training.sdxl.networks import Networks, find_weights, load_networks
+from plitka.training.sdxl.preparation import prepare_latents
+from plitka.training.sdxl.processes import Processes
+from plitka.training.sdxl.states import load_state, save_state
+from plitka.training.sdxl.timesteps import TIMESTEPS, find_visited
+
+_SAVE_SECONDS = 60.0  # at most between two states
+_TOLD_EVERY = 10  # steps
+_CURVE = 10  # steps whose mean loss is one point of the curve
+
+
+class Interrupted(Exception):
+    """A training was asked to end; its last state is written, and it can go on from there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What a training gives.
+
+    lora: module of the UNet -> its two factors, down and up; rows: (vectors, width) by encoder; all
+    float32. curve: (step, mean loss). chosen: the step that is kept, and scale: its LoRA's.
+    """
+
+    lora: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
+    rows: dict[str, NDArray[np.float32]]
+    trigger: str
+    steps: int
+    resolution: int
+    curve: tuple[tuple[int, float], ...]
+    evaluations: tuple[Evaluation, ...]
+    chosen: int
+    trials: tuple[ScaleTrial, ...]
+    scale: float
+    base: str
+    plan: str
+    device: str
+    dtype: str
+    seconds: float
+    warnings: tuple[str, ...]
+
+
+def train_sdxl(
+    inspection: Inspection,
+    options: TrainingOptions,
+    folder: Path,
+    settings: SdxlSettings,
+    resume: bool,
+    observe: Observer,
+    is_stopped: Callable[[], bool],
+    show: Callable[[int, tuple[NDArray[np.uint8], ...]], None],
+) -> Trained | None:
+    """Train; returns None in all processes but the first.
+
+    folder: of the states and all else that --resume needs. is_stopped: asked after each step.
+    show: gets the pictures of each evaluation, with its step. Raises Interrupted, TrainingError,
+    EngineError.
+    """
+    processes = Processes(settings.memory_fraction)
+    try:
+        if options.batch < processes.count:
+            raise TrainingError(
+                f"--batch: got {options.batch} for {processes.count} processes; each needs a sample"
+            )
+        if not resume and any(folder.glob("step-*")):
+            raise TrainingError(
+                f"{folder}: holds the states of a training; go on with it by --resume, or name"
+                " another folder for --out"
+            )
+        training = _prepare(inspection, options, folder, settings, processes, observe)
+        return training.run(resume, is_stopped, show)
+    finally:
+        processes.close()
+
+
+def _prepare(
+    inspection: Inspection,
+    options: TrainingOptions,
+    folder: Path,
+    settings: SdxlSettings,
+    processes: Processes,
+    observe: Observer,
+) -> "_Training":
+    """Load the model, and make the samples."""
+    device = processes.device
+    stages = Stages(lambda: devices.describe_memory(device))
+    if not processes.is_first:
+        processes.wait()  # the first one fetches
+    weights = find_weights(settings, stages)
+    if processes.is_first:
+        processes.wait()
+    devices.limit_memory(device)
+    resolution = choose_resolution(options.resolution, inspection)
+    needs = compute_model_needs(weights.base, options.rank, device.dtype, resolution)
+    free = devices.measure_free_memory(device)
+    plan = choose_training_plan(device, free, needs, options.batch)
+    log.info("%s; training plan %s", devices.describe(device), plan)
+    networks = load_networks(weights, options, device, stages)
+    steps = count_training_steps(options, len(inspection.photographs))
+    visited = find_visited(networks.noise)
+    draws = draw_all(
+        options.seed,
+        steps,
+        options.batch,
+        resolution,
+        len(inspection.photographs) - len(inspection.held_out),
+        options.augment,
+        visited.highest.timestep,
+        TIMESTEPS,
+    )
+    identity = describe_training(inspection, options, networks, steps, resolution)
+    before = load_state(folder)
+    if before is not None:
+        refuse_another(before.notes["training"], identity, str(folder))
+    with stages("make samples"):
+        latents = prepare_latents(
+            draws.count_samples(),
+            inspection,
+            networks,
+            processes,
+            folder / "samples",
+            options.seed,
+            options.render_aware,
+            lambda done, total: observe(Prepared(done, total)),
+        )
+        held_out = prepare_held_out(
+            networks, inspection, resolution, visited.highest.timestep, options.seed, device
+        )
+    warnings: list[str] = []
+
+    def warn(text: str) -> None:
+        log.warning("%s", text)
+        warnings.append(text)
+        observe(Warned(text))
+
+    loop = Loop(networks, latents, draws, visited, options, processes, plan, warn)
+    return _Training(
+        loop, networks, held_out, options, folder, resolution, identity, observe, warnings
+    )
+
+
+@dataclass(eq=False)
+class _Training:
+    """A training from its first step to its choice."""
+
+    loop: Loop
+    networks: Networks
+    held_out: HeldOut
+    options: TrainingOptions
+    folder: Path
+    resolution: int
+    identity: dict[str, Any]
+    observe: Observer
+    warnings: list[str]
+
+    def __post_init__(self) -> None:
+        self._evaluations: list[Evaluation] = []
+        self._seconds = 0.0  # of earlier runs
+        self._begun = self._saved = time.monotonic()
+
+    def run(
+        self,
+        resume: bool,
+        is_stopped: Callable[[], bool],
+        show: Callable[[int, tuple[NDArray[np.uint8], ...]], None],
+    ) -> Trained | None:
+        """Run all steps that are left, and choose. Raises Interrupted."""
+        loop, processes = self.loop, self.loop.processes
+        state = load_state(self.folder) if resume else None
+        if state is not None:
+            loop.restore(state)
+            self._evaluations = [_read_evaluation(one) for one in state.notes["evaluations"]]
+            self._seconds = state.notes["seconds"]
+            self.warnings[:0] = state.notes["warnings"]
+        first = loop.step
+        self.observe(
+            Started(first, loop.steps, loop.plan, processes.device.title, processes.device.dtype)
+        )
+        if state is None:
+            self._evaluate(show)
+            self._save()
+        self._begun_steps = time.monotonic()
+        while loop.step < loop.steps and not self._is_late():
+            stopped = loop.advance(is_stopped())
+            if loop.is_diverging:
+                last = load_state(self.folder)
+                assert last is not None  # the first one is written before the first step
+                loop.halve_rates(last)
+                self._evaluations = [one for one in self._evaluations if one.step <= loop.step]
+            self._tell(first)
+            if loop.step % self.options.evaluate_every == 0 or loop.step == loop.steps:
+                self._evaluate(show)
+                self._save()
+            elif stopped or time.monotonic() - self._saved > _SAVE_SECONDS:
+                self._save()
+            if stopped:
+                raise Interrupted(
+                    f"stopped after step {loop.step} of {loop.steps}; --resume goes on from there"
+                )
+        if loop.step < loop.steps:
+            self.loop.warn(
+                f"ended after step {loop.step} of {loop.steps}, when the minutes were over; the"
+                " rate had not fallen to its end yet"
+            )
+            if not self._evaluations or self._evaluations[-1].step != loop.step:
+                self._evaluate(show)
+                self._save()
+        return self._choose() if processes.is_first else None
+
+    def _is_late(self) -> bool:
+        """Whether the minutes are over; the first process decides for all."""
+        minutes = self.options.minutes
+        if minutes is None:
+            return False
+        processes = self.loop.processes
+        late = processes.is_first and time.monotonic() - self._begun > 60 * minutes
+        place = processes.device.name
+        return bool(processes.sum_up(torch.tensor(float(late), device=place)).item())
+
+    def _tell(self, first: int) -> None:
+        loop = self.loop
+        if loop.step % _TOLD_EVERY and loop.step != loop.steps:
+            return
+        passed = time.monotonic() - self._begun_steps
+        left = passed / max(loop.step - first, 1) * (loop.steps - loop.step)
+        log.info("step %d of %d: loss %.4f, %.0f s left", loop.step, loop.steps, loop.loss, left)
+        self.observe(Stepped(loop.step, loop.steps, loop.loss, left))
+
+    def _evaluate(self, show: Callable[[int, tuple[NDArray[np.uint8], ...]], None]) -> None:
+        """Evaluate the average of the values, in the first process."""
+        loop, processes = self.loop, self.loop.processes
+        if processes.is_first:
+            evaluation, pictures = evaluate(
+                self.networks, loop.average, self.held_out, loop.step, loop.encode, processes.device
+            )
+            self._evaluations.append(evaluation)
+            keep_candidate(self.folder, loop.step, loop.average, self._evaluations)
+            show(loop.step, pictures)
+            log.info(
+                "step %d: held-out loss %.4f, texture %.2f, shares off by %.1f%%",
+                loop.step,
+                evaluation.loss,
+                evaluation.texture,
+                100 * evaluation.total_variation,
+            )
+            self.observe(Evaluated(evaluation))
+        processes.wait()
+
+    def _save(self) -> None:
+        """Write the state, in the first process."""
+        if self.loop.processes.is_first:
+            notes = {
+                "training": self.identity,
+                "evaluations": [asdict(one) for one in self._evaluations],
+                "seconds": self._seconds + time.monotonic() - self._begun,
+                "warnings": self.warnings,
+            }
+            save_state(self.folder, self.loop.make_state(notes))
+            self.observe(Saved(self.loop.step))
+        self._saved = time.monotonic()
+        self.loop.processes.wait()
+
+    def _choose(self) -> Trained:
+        """Choose the step and the scale by what was measured."""
+        loop, device = self.loop, self.loop.processes.device
+        untrained, *trained = self._evaluations
+        chosen = choose_step(trained)
+        kept = next(one for one in trained if one.step == chosen)
+        if untrained.texture < kept.texture:
+            loop.warn(
+                "the base model alone draws textures nearer to the photographs"
+                f" ({untrained.texture:.2f}) than what was trained ({kept.texture:.2f}); look at"
+                " the samples before you use it"
+            )
+        values = load_candidate(self.folder, chosen)
+        values = {name: value.to(device.name) for name, value in values.items()}
+        trials = try_scales(self.networks, values, self.held_out, device)
+        return Trained(
+            *self.networks.export(values),
+            trigger=self.networks.subject.trigger,
+            steps=loop.step,
+            resolution=self.resolution,
+            curve=tuple(describe_losses(loop.losses, _CURVE)),
+            evaluations=tuple(self._evaluations),
+            chosen=chosen,
+            trials=trials,
+            scale=choose_scale(trials),
+            base=self.networks.base,
+            plan=loop.plan,
+            device=device.title,
+            dtype=device.dtype,
+            seconds=self._seconds + time.monotonic() - self._begun,
+            warnings=tuple(self.warnings),
+        )
+
+
+def _read_evaluation(noted: dict[str, Any]) -> Evaluation:
+    drawings = tuple(Drawing(**one) for one in noted["drawings"])
+    return Evaluation(noted["step"], noted["loss"], drawings)
