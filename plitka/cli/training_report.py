@@ -156,7 +156,7 @@ class Lines:
             self._print(f"Warning: {warning}")
         self._print(
             f"{len(inspection.photographs)} photographs, {len(inspection.held_out)} of them held"
-            f" out to measure on; {len(changed)} captions corrected or measured"
+            f" out to measure on; {_count(len(changed), 'caption')} corrected or measured"
         )
 
     def _print(self, text: str) -> None:
@@ -253,3 +253,7 @@ def _format_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
