@@ -24,7 +24,7 @@ def run_train(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import training_report
     from plitka.training import run
     from plitka.training.options import TrainingOptions
-    from plitka.training.progress import Started
+    from plitka.training.progress import Interrupted, Started
     from plitka.training.signals import catch_stop
 
     request = run.TrainingRequest(
@@ -57,7 +57,7 @@ def run_train(options: argparse.Namespace, settings: Settings) -> None:
 
         try:
             written = run.train(request, settings.sdxl, known, observe, lambda: stop.is_asked())
-        except run.Interrupted as interrupted:
+        except Interrupted as interrupted:
             report.end()
             print_error(str(interrupted))
             raise KeyboardInterrupt from None

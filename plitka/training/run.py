@@ -16,10 +16,6 @@ from plitka.training.photographs import open_photographs
 from plitka.training.progress import Inspected, Observer
 
 
-class Interrupted(Exception):
-    """A training was asked to end; its last state is written, and it can go on from there."""
-
-
 @dataclass(frozen=True)
 class TrainingRequest:
     """One training.
@@ -45,11 +41,19 @@ def train(
     """Train; returns trained_model.tar, None for a check.
 
     Raises TrainingError with all faults of the photographs, EngineError for what keeps the model
-    from being trained, Interrupted after SIGINT or SIGTERM.
+    from being trained, Interrupted where `is_stopped` says so.
     """
     with open_photographs(request.photographs) as folder:
         inspection = inspect(folder, request.options, palette)
         if inspection.faults:
             raise TrainingError("\n".join(inspection.faults))
         observe(Inspected(inspection))
-        raise NotImplementedError
+        if request.check:
+            return None
+        from plitka.training.package import write_package
+        from plitka.training.sdxl.trainer import train_sdxl
+
+        trained = train_sdxl(
+            inspection, request.options, request.out, settings, request.resume, observe, is_stopped
+        )
+        return None if trained is None else write_package(request.out, *trained, inspection)

@@ -28,7 +28,7 @@ from plitka.training.choice import Drawing, Evaluation, ScaleTrial
 from plitka.training.inspection import Inspection
 from plitka.training.samples import Sample, make_held_out
 from plitka.training.sdxl.latents import encode_picture
-from plitka.training.sdxl.loss import EncodeTexts, Noisy, autocast, compute_losses
+from plitka.training.sdxl.loss import EncodeTexts, Noisy, compute_losses
 from plitka.training.sdxl.networks import Networks
 
 _RECIPES = 4  # that are drawn
@@ -141,15 +141,14 @@ def draw_picture(
     pipe = networks.pipe
     plan = make_plan(recipe, networks.subject)
     rendered = render.render_picture(lay(recipe), size)
-    with autocast(device):
-        encoder = PromptEncoder(pipe, keep=False)
-        embeddings = encoder.encode(plan.prompt, plan.negative_prompt, nullcontext())
-        condition = sampling.make_condition(embeddings.to(device.name), size, plan.guidance_scale)
-        count = count_steps(plan.steps_final, plan.strength)
-        schedule = sampling.make_schedule(pipe.scheduler, plan.steps_final, count, device.name)
-        steps = plan_steps(schedule.sigmas, plan.guidance_scale, 0.0, Options())
-        generator = torch.Generator("cpu").manual_seed(recipe.seed)
-        latents = sampling.encode_image(pipe.vae, rendered, generator, like=condition.text)
-        latents = sampling.add_noise(schedule, latents, generator)
-        latents = sampling.denoise(pipe.unet, schedule, steps, latents, condition, lambda: None)
-        return sampling.make_picture(sampling.decode_latents(pipe.vae, latents))
+    encoder = PromptEncoder(pipe, keep=False)
+    embeddings = encoder.encode(plan.prompt, plan.negative_prompt, nullcontext())
+    condition = sampling.make_condition(embeddings.to(device.name), size, plan.guidance_scale)
+    count = count_steps(plan.steps_final, plan.strength)
+    schedule = sampling.make_schedule(pipe.scheduler, plan.steps_final, count, device.name)
+    steps = plan_steps(schedule.sigmas, plan.guidance_scale, 0.0, Options())
+    generator = torch.Generator("cpu").manual_seed(recipe.seed)
+    latents = sampling.encode_image(pipe.vae, rendered, generator, like=condition.text)
+    latents = sampling.add_noise(schedule, latents, generator)
+    latents = sampling.denoise(pipe.unet, schedule, steps, latents, condition, lambda: None)
+    return sampling.make_picture(sampling.decode_latents(pipe.vae, latents))

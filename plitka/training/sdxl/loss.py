@@ -1,9 +1,8 @@
 """The loss of some samples: how far the UNet's prediction is from the noise that was added."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -30,13 +29,6 @@ class Noisy:
     caption: str
 
 
-def autocast(device: Device) -> AbstractContextManager[Any]:
-    """Let what is trained in float32 meet networks of the device's dtype."""
-    if device.dtype == "float32":
-        return nullcontext()
-    return torch.autocast(device.kind, dtype=getattr(torch, device.dtype))
-
-
 def compute_losses(
     networks: Networks, samples: Sequence[Noisy], encode: EncodeTexts, device: Device
 ) -> Tensor:
@@ -51,19 +43,15 @@ def compute_losses(
     noisy = signal * latents + spread * noise
     predicts_velocity = scheduler.config.prediction_type == "v_prediction"
     target = signal * noise - spread * latents if predicts_velocity else noise
-    with autocast(device):
-        text, pooled = encode([sample.caption for sample in samples])
-        side = latents.shape[-1] * _DOWNSCALING
-        time_ids = torch.tensor([[side, side, 0, 0, side, side]] * len(samples), device=place)
-        predicted = unet(
-            noisy.to(dtype),
-            timesteps,
-            encoder_hidden_states=text.to(place, dtype),
-            added_cond_kwargs={
-                "text_embeds": pooled.to(place, dtype),
-                "time_ids": time_ids.to(dtype),
-            },
-            return_dict=False,
-        )[0]
+    text, pooled = encode([sample.caption for sample in samples])
+    side = latents.shape[-1] * _DOWNSCALING
+    time_ids = torch.tensor([[side, side, 0, 0, side, side]] * len(samples), device=place)
+    predicted = unet(
+        noisy.to(dtype),
+        timesteps,
+        encoder_hidden_states=text.to(place, dtype),
+        added_cond_kwargs={"text_embeds": pooled.to(place, dtype), "time_ids": time_ids.to(dtype)},
+        return_dict=False,
+    )[0]
     losses: Tensor = ((predicted.float() - target) ** 2).mean(dim=(1, 2, 3))
     return losses

@@ -7,9 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from diffusers.training_utils import cast_training_params
 from numpy.typing import NDArray
-from peft import LoraConfig
 from peft.tuners.lora import LoraLayer
 from torch import Tensor
 
@@ -20,16 +18,13 @@ from plitka.errors import TrainingError
 from plitka.request.prompt import DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import Stages
 from plitka.training.options import TrainingOptions
+from plitka.training.sdxl.lora_layers import ADAPTER, attach_lora
 from plitka.training.sdxl.token_rows import HALVES, TokenRows
 from plitka.weights.adapter_files import Package
 from plitka.weights.noise import Noise
 from plitka.weights.resolved import Resolved
 
-LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0", "conv2")
-"""Modules of the UNet: those of the LoRA that Plitka was made for."""
-
-_ADAPTER = "default"
-_DOWN, _UP = f".lora_A.{_ADAPTER}.weight", f".lora_B.{_ADAPTER}.weight"  # PEFT's names
+_DOWN, _UP = f".lora_A.{ADAPTER}.weight", f".lora_B.{ADAPTER}.weight"  # PEFT's names
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -60,7 +55,7 @@ class Networks:
         lora = {
             name: parameter
             for name, parameter in self.pipe.unet.named_parameters()
-            if f".{_ADAPTER}." in name
+            if f".{ADAPTER}." in name
         }
         return lora | dict(zip(HALVES, self.rows.rows, strict=True))
 
@@ -93,7 +88,7 @@ class Networks:
     def _set_scale(self, scale: float) -> None:
         for module in self.pipe.unet.modules():
             if isinstance(module, LoraLayer):
-                module.set_scale(_ADAPTER, scale)
+                module.set_scale(ADAPTER, scale)
 
 
 def _find_module(name: str) -> str:
@@ -139,18 +134,7 @@ def load_networks(
     subject = Subject(DEFAULT_TRIGGER, options.vectors)
     generator = torch.Generator().manual_seed(options.seed)
     with stages("attach LoRA and rows"):
-        with torch.random.fork_rng(devices=[]):  # PEFT draws from the global generator
-            torch.manual_seed(options.seed)
-            pipe.unet.add_adapter(
-                LoraConfig(
-                    r=options.rank,
-                    lora_alpha=options.rank,
-                    init_lora_weights="gaussian",
-                    target_modules=list(LORA_TARGETS),
-                ),
-                _ADAPTER,
-            )
-        cast_training_params(pipe.unet)
+        attach_lora(pipe.unet, options.rank, options.seed)
         encoders = ((pipe.tokenizer, pipe.text_encoder), (pipe.tokenizer_2, pipe.text_encoder_2))
         rows = TokenRows(encoders, subject.tokens, generator)
     return Networks(pipe, rows, weights.base.noise, subject, weights.settings.base, options.rank)

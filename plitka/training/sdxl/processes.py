@@ -52,8 +52,8 @@ class Processes:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         joined = torch.cat([parameter.grad.flatten() for parameter in trained])  # type: ignore[union-attr]
-        parts = self.sum_up(joined).split([parameter.numel() for parameter in trained])
-        for parameter, part in zip(trained, parts, strict=True):
+        lengths = [parameter.numel() for parameter in trained]
+        for parameter, part in zip(trained, torch.split(self.sum_up(joined), lengths), strict=True):
             parameter.grad = part.view_as(parameter)
 
     def close(self) -> None:

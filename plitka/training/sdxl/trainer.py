@@ -2,31 +2,43 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from plitka import __version__
 from plitka.engines.sdxl import device as devices
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import TrainingError
 from plitka.runtime.timing import Stages, log
-from plitka.training.choice import (
-    Drawing,
-    Evaluation,
-    ScaleTrial,
-    choose_scale,
-    choose_step,
-)
+from plitka.training import pictures
+from plitka.training.choice import Evaluation, choose_scale, choose_step
 from plitka.training.draws import draw_all
 from plitka.training.inspection import Inspection
 from plitka.training.options import TrainingOptions, count_training_steps
-from plitka.training.progress import Evaluated, Observer, Prepared, Saved, Started, Stepped, Warned
+from plitka.training.package import Adapter
+from plitka.training.past_states import STATES
+from plitka.training.progress import (
+    Evaluated,
+    Interrupted,
+    Observer,
+    Prepared,
+    Saved,
+    Started,
+    Stepped,
+    Warned,
+)
+from plitka.training.record import Log, TrainingFacts, read_evaluation, record_evaluation
 from plitka.training.resolution import choose_resolution
-from plitka.training.sdxl.checkpoints import keep_candidate, load_candidate
+from plitka.training.sdxl.checkpoints import (
+    drop_losers,
+    keep_candidate,
+    list_candidates,
+    load_candidate,
+)
 from plitka.training.sdxl.evaluation import HeldOut, evaluate, prepare_held_out, try_scales
 from plitka.training.sdxl.fingerprint import describe_training, refuse_another
 from plitka.training.sdxl.loop import Loop, describe_losses
@@ -40,54 +52,25 @@ from plitka.training.sdxl.timesteps import TIMESTEPS, find_visited
 _SAVE_SECONDS = 60.0  # at most between two states
 _TOLD_EVERY = 10  # steps
 _CURVE = 10  # steps whose mean loss is one point of the curve
-
-
-class Interrupted(Exception):
-    """A training was asked to end; its last state is written, and it can go on from there."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """What a training gives.
-
-    lora: module of the UNet -> its two factors, down and up; rows: (vectors, width) by encoder; all
-    float32. curve: (step, mean loss). chosen: the step that is kept, and scale: its LoRA's.
-    """
-
-    lora: dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
-    rows: dict[str, NDArray[np.float32]]
-    trigger: str
-    steps: int
-    resolution: int
-    curve: tuple[tuple[int, float], ...]
-    evaluations: tuple[Evaluation, ...]
-    chosen: int
-    trials: tuple[ScaleTrial, ...]
-    scale: float
-    base: str
-    plan: str
-    device: str
-    dtype: str
-    seconds: float
-    warnings: tuple[str, ...]
+_LIBRARIES = ("torch", "diffusers", "transformers", "peft", "accelerate", "numpy")
 
 
 def train_sdxl(
     inspection: Inspection,
     options: TrainingOptions,
-    folder: Path,
+    out: Path,
     settings: SdxlSettings,
     resume: bool,
     observe: Observer,
     is_stopped: Callable[[], bool],
-    show: Callable[[int, tuple[NDArray[np.uint8], ...]], None],
-) -> Trained | None:
+) -> tuple[Adapter, TrainingFacts] | None:
     """Train; returns None in all processes but the first.
 
-    folder: of the states and all else that --resume needs. is_stopped: asked after each step.
-    show: gets the pictures of each evaluation, with its step. Raises Interrupted, TrainingError,
-    EngineError.
+    out: the folder of the training, for states, log and samples. is_stopped: asked after each step.
+    Of several processes the first tells what happens, but each that it starts.
+    Raises Interrupted, TrainingError, EngineError.
     """
+    folder = out / STATES
     processes = Processes(settings.memory_fraction)
     try:
         if options.batch < processes.count:
@@ -99,8 +82,10 @@ def train_sdxl(
                 f"{folder}: holds the states of a training; go on with it by --resume, or name"
                 " another folder for --out"
             )
-        training = _prepare(inspection, options, folder, settings, processes, observe)
-        return training.run(resume, is_stopped, show)
+        if resume and not any(folder.glob("step-*")):
+            raise TrainingError(f"{folder}: holds no state to go on with; leave --resume out")
+        training = _prepare(inspection, options, out, settings, processes, observe)
+        return training.run(resume, is_stopped)
     finally:
         processes.close()
 
@@ -108,13 +93,13 @@ def train_sdxl(
 def _prepare(
     inspection: Inspection,
     options: TrainingOptions,
-    folder: Path,
+    out: Path,
     settings: SdxlSettings,
     processes: Processes,
     observe: Observer,
 ) -> "_Training":
     """Load the model, and make the samples."""
-    device = processes.device
+    device, folder = processes.device, out / STATES
     stages = Stages(lambda: devices.describe_memory(device))
     if not processes.is_first:
         processes.wait()  # the first one fetches
@@ -125,9 +110,11 @@ def _prepare(
     resolution = choose_resolution(options.resolution, inspection)
     needs = compute_model_needs(weights.base, options.rank, device.dtype, resolution)
     free = devices.measure_free_memory(device)
-    plan = choose_training_plan(device, free, needs, options.batch)
+    plan = choose_training_plan(device, free, needs, -(-options.batch // processes.count))
     log.info("%s; training plan %s", devices.describe(device), plan)
     networks = load_networks(weights, options, device, stages)
+    if plan != "fast":
+        networks.pipe.vae.enable_tiling()
     steps = count_training_steps(options, len(inspection.photographs))
     visited = find_visited(networks.noise)
     draws = draw_all(
@@ -161,13 +148,14 @@ def _prepare(
     warnings: list[str] = []
 
     def warn(text: str) -> None:
-        log.warning("%s", text)
         warnings.append(text)
-        observe(Warned(text))
+        if processes.is_first:
+            log.warning("%s", text)
+            observe(Warned(text))
 
     loop = Loop(networks, latents, draws, visited, options, processes, plan, warn)
     return _Training(
-        loop, networks, held_out, options, folder, resolution, identity, observe, warnings
+        loop, networks, held_out, options, out, resolution, identity, observe, warnings
     )
 
 
@@ -179,7 +167,7 @@ class _Training:
     networks: Networks
     held_out: HeldOut
     options: TrainingOptions
-    folder: Path
+    out: Path
     resolution: int
     identity: dict[str, Any]
     observe: Observer
@@ -187,6 +175,8 @@ class _Training:
 
     def __post_init__(self) -> None:
         self._evaluations: list[Evaluation] = []
+        self._folder = self.out / STATES
+        self._ended = ""
         self._seconds = 0.0  # of earlier runs
         self._begun = self._saved = time.monotonic()
 
@@ -194,34 +184,40 @@ class _Training:
         self,
         resume: bool,
         is_stopped: Callable[[], bool],
-        show: Callable[[int, tuple[NDArray[np.uint8], ...]], None],
-    ) -> Trained | None:
+    ) -> tuple[Adapter, TrainingFacts] | None:
         """Run all steps that are left, and choose. Raises Interrupted."""
         loop, processes = self.loop, self.loop.processes
-        state = load_state(self.folder) if resume else None
+        state = load_state(self._folder) if resume else None
         if state is not None:
             loop.restore(state)
-            self._evaluations = [_read_evaluation(one) for one in state.notes["evaluations"]]
+            self._evaluations = [read_evaluation(one) for one in state.notes["evaluations"]]
             self._seconds = state.notes["seconds"]
             self.warnings[:0] = state.notes["warnings"]
         first = loop.step
+        if processes.is_first:
+            self._log = Log(self.out, None if state is None else first)
         self.observe(
             Started(first, loop.steps, loop.plan, processes.device.title, processes.device.dtype)
         )
         if state is None:
-            self._evaluate(show)
+            self._save_held_out()
+            self._evaluate()
             self._save()
         self._begun_steps = time.monotonic()
-        while loop.step < loop.steps and not self._is_late():
+        late = False
+        while loop.step < loop.steps and not late:
             stopped = loop.advance(is_stopped())
             if loop.is_diverging:
-                last = load_state(self.folder)
+                last = load_state(self._folder)
                 assert last is not None  # the first one is written before the first step
                 loop.halve_rates(last)
                 self._evaluations = [one for one in self._evaluations if one.step <= loop.step]
+                if processes.is_first:
+                    self._log = Log(self.out, loop.step)
             self._tell(first)
+            late = self._is_late()
             if loop.step % self.options.evaluate_every == 0 or loop.step == loop.steps:
-                self._evaluate(show)
+                self._evaluate()
                 self._save()
             elif stopped or time.monotonic() - self._saved > _SAVE_SECONDS:
                 self._save()
@@ -230,12 +226,12 @@ class _Training:
                     f"stopped after step {loop.step} of {loop.steps}; --resume goes on from there"
                 )
         if loop.step < loop.steps:
-            self.loop.warn(
+            self._ended = (
                 f"ended after step {loop.step} of {loop.steps}, when the minutes were over; the"
                 " rate had not fallen to its end yet"
             )
-            if not self._evaluations or self._evaluations[-1].step != loop.step:
-                self._evaluate(show)
+            if loop.step % self.options.evaluate_every:
+                self._evaluate()
                 self._save()
         return self._choose() if processes.is_first else None
 
@@ -251,23 +247,33 @@ class _Training:
 
     def _tell(self, first: int) -> None:
         loop = self.loop
-        if loop.step % _TOLD_EVERY and loop.step != loop.steps:
+        told = loop.step % _TOLD_EVERY == 0 or loop.step == loop.steps
+        if not told or not loop.processes.is_first:
             return
         passed = time.monotonic() - self._begun_steps
         left = passed / max(loop.step - first, 1) * (loop.steps - loop.step)
         log.info("step %d of %d: loss %.4f, %.0f s left", loop.step, loop.steps, loop.loss, left)
+        self._log.append({"step": loop.step, "loss": loop.losses[-1], "mean": loop.loss})
         self.observe(Stepped(loop.step, loop.steps, loop.loss, left))
 
-    def _evaluate(self, show: Callable[[int, tuple[NDArray[np.uint8], ...]], None]) -> None:
+    def _save_held_out(self) -> None:
+        if self.loop.processes.is_first:
+            for number, sample in enumerate(self.held_out.samples):
+                pictures.save_held_out(self.out, number, sample.pixels)
+
+    def _evaluate(self) -> None:
         """Evaluate the average of the values, in the first process."""
         loop, processes = self.loop, self.loop.processes
         if processes.is_first:
-            evaluation, pictures = evaluate(
+            evaluation, drawn = evaluate(
                 self.networks, loop.average, self.held_out, loop.step, loop.encode, processes.device
             )
             self._evaluations.append(evaluation)
-            keep_candidate(self.folder, loop.step, loop.average, self._evaluations)
-            show(loop.step, pictures)
+            if loop.step:  # what is not trained yet is not chosen
+                keep_candidate(self._folder, loop.step, loop.average)
+            for number, picture in enumerate(drawn):
+                pictures.save_drawing(self.out, loop.step, number, picture)
+            self._log.append(record_evaluation(evaluation))
             log.info(
                 "step %d: held-out loss %.4f, texture %.2f, shares off by %.1f%%",
                 loop.step,
@@ -283,19 +289,21 @@ class _Training:
         if self.loop.processes.is_first:
             notes = {
                 "training": self.identity,
-                "evaluations": [asdict(one) for one in self._evaluations],
+                "evaluations": [record_evaluation(one) for one in self._evaluations],
                 "seconds": self._seconds + time.monotonic() - self._begun,
                 "warnings": self.warnings,
             }
-            save_state(self.folder, self.loop.make_state(notes))
+            save_state(self._folder, self.loop.make_state(notes))
+            drop_losers(self._folder, self._evaluations[1:])
             self.observe(Saved(self.loop.step))
         self._saved = time.monotonic()
         self.loop.processes.wait()
 
-    def _choose(self) -> Trained:
+    def _choose(self) -> tuple[Adapter, TrainingFacts]:
         """Choose the step and the scale by what was measured."""
         loop, device = self.loop, self.loop.processes.device
         untrained, *trained = self._evaluations
+        trained = list_candidates(self._folder, trained)
         chosen = choose_step(trained)
         kept = next(one for one in trained if one.step == chosen)
         if untrained.texture < kept.texture:
@@ -304,28 +312,31 @@ class _Training:
                 f" ({untrained.texture:.2f}) than what was trained ({kept.texture:.2f}); look at"
                 " the samples before you use it"
             )
-        values = load_candidate(self.folder, chosen)
+        values = load_candidate(self._folder, chosen)
         values = {name: value.to(device.name) for name, value in values.items()}
         trials = try_scales(self.networks, values, self.held_out, device)
-        return Trained(
-            *self.networks.export(values),
-            trigger=self.networks.subject.trigger,
+        lora, rows = self.networks.export(values)
+        facts = TrainingFacts(
+            options=self.options,
+            subject=self.networks.subject,
             steps=loop.step,
             resolution=self.resolution,
+            seconds=self._seconds + time.monotonic() - self._begun,
+            base=self.networks.base,
+            versions=_list_versions(),
+            device=device.title,
+            dtype=device.dtype,
+            plan=loop.plan,
             curve=tuple(describe_losses(loop.losses, _CURVE)),
             evaluations=tuple(self._evaluations),
             chosen=chosen,
             trials=trials,
             scale=choose_scale(trials),
-            base=self.networks.base,
-            plan=loop.plan,
-            device=device.title,
-            dtype=device.dtype,
-            seconds=self._seconds + time.monotonic() - self._begun,
             warnings=tuple(self.warnings),
+            ended=self._ended,
         )
+        return Adapter(lora, rows, self.networks.rank), facts
 
 
-def _read_evaluation(noted: dict[str, Any]) -> Evaluation:
-    drawings = tuple(Drawing(**one) for one in noted["drawings"])
-    return Evaluation(noted["step"], noted["loss"], drawings)
+def _list_versions() -> dict[str, str]:
+    return {"plitka": __version__, **{name: version(name) for name in _LIBRARIES}}
