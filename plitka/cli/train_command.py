@@ -62,7 +62,8 @@ def run_train(options: argparse.Namespace, settings: Settings) -> None:
             print_error(str(interrupted))
             raise KeyboardInterrupt from None
         report.end()
-        report.sum_up(written, Path(options.out))
+        if written is not None or options.check:  # of several processes the first alone sums up
+            report.sum_up(written, Path(options.out))
 
 
 class _Stop:

@@ -1,9 +1,8 @@
 """`train` on the command line: its options, what it tells, how it ends."""
 
 import json
-from collections.abc import Callable
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,7 +21,7 @@ from plitka.training.progress import (
     Stepped,
     Warned,
 )
-from tests.support.tile_photographs import MIXTURES, write_photograph, write_photographs
+from tests.support.tile_photographs import MIXTURES, shrink, write_photograph, write_photographs
 from tests.support.trainings import CALIBRATED, evaluated, inspected
 
 EVENTS: tuple[Event, ...] = (
@@ -130,29 +129,65 @@ def test_the_log_has_the_steps_where_it_is_asked_for(capsys: pytest.CaptureFixtu
 # Photographs, inspected
 
 
-@pytest.fixture
-def photographs(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten, of which one has its shares swapped, and one is named so that nobody can read it."""
-    folder = write_photographs(tmp_path / "photographs", MIXTURES[:8])
+    folder = write_photographs(tmp_path_factory.mktemp("trained") / "tiles", MIXTURES[:8])
     write_photograph(folder / "REDp35_BLACKp65.jpg", {"RED": 65, "BLACK": 35}, seed=8)
     write_photograph(folder / "tile.jpg", {"WHITE": 60, "RED": 40}, seed=9)
     return folder
 
 
-Check = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def check(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Check:
-    """`train --check`: its status and what it prints. No model is there."""
-    for name in ("PLITKA_BASE", "PLITKA_VAE"):
+@pytest.fixture(autouse=True)
+def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PLITKA_BASE", "PLITKA_VAE", "PLITKA_PALETTE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
-    def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
-        status = main(["train", str(folder), "--out", str(tmp_path / "o"), "--check", *arguments])
-        return status, *capsys.readouterr()
 
-    return run
+def test_check_corrects_captions_tells_of_them_and_trains_nothing(
+    photographs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ["train", str(photographs), "--out", str(tmp_path / "ours"), "--check"]
+    assert main([*arguments, "--json"]) == 0
+    inspection, last = map(json.loads, capsys.readouterr().out.splitlines())
+    told = {photograph["file"]: photograph for photograph in inspection["photographs"]}
+    swapped, unread = told["REDp35_BLACKp65.jpg"], told["tile.jpg"]
+    assert (swapped["origin"], swapped["used"]) == ("corrected", {"red": 0.65, "black": 0.35})
+    assert unread["origin"] == "measured"
+    assert unread["used"] == pytest.approx({"red": 0.4, "white": 0.6}, abs=0.03)
+    assert sum(photograph["origin"] == "given" for photograph in told.values()) == 8
+    assert last["summary"]["photographs"] == 10
+    assert any("its caption says 35% red" in warning for warning in inspection["warnings"])
+    assert not (tmp_path / "ours").exists()
+
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "35% red, 65% black" in said
+    assert "2 captions corrected or measured" in said
+    assert "Nothing stands in the way of training" in said
+
+
+def test_all_faults_are_told_at_once_before_a_model_is_looked_for(
+    photographs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(photographs, tmp_path / "tiles")
+    (folder / "REDp60_WHITEp40.jpg").write_bytes(b"no picture")
+    shrink(folder / "WHITEp75_BLACKp25.jpg", 64)
+    arguments = ["train", str(folder), "--out", str(tmp_path / "ours"), "--captions", "as-given"]
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    faults = err.splitlines()
+    for name in ("REDp60_WHITEp40.jpg: ", "WHITEp75_BLACKp25.jpg: ", "tile.jpg: "):
+        assert any(fault.startswith(name) for fault in faults), (name, err)
+    assert out == ""
+    assert not (tmp_path / "ours").exists()
+
+
+def test_photographs_that_are_not_there_are_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["train", str(tmp_path / "none"), "--out", str(tmp_path / "ours")]) == 1
+    err = capsys.readouterr().err
+    assert "none" in err
+    assert "Traceback" not in err
