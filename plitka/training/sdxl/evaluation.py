@@ -26,12 +26,12 @@ from plitka.tile import render
 from plitka.tile.layout import lay
 from plitka.training.choice import Drawing, Evaluation, ScaleTrial
 from plitka.training.inspection import Inspection
+from plitka.training.options import TrainingOptions
 from plitka.training.samples import Sample, make_held_out
 from plitka.training.sdxl.latents import encode_picture
 from plitka.training.sdxl.loss import EncodeTexts, Noisy, compute_losses
 from plitka.training.sdxl.networks import Networks
 
-_RECIPES = 4  # that are drawn
 _LEVELS = (0.1, 0.35, 0.6, 0.85)  # of the visited timesteps, at which the loss is computed
 _SCALES = (0.6, 0.75, 0.9, 1.0)  # of the LoRA, that are tried at the end
 
@@ -54,13 +54,13 @@ class HeldOut:
 def prepare_held_out(
     networks: Networks,
     inspection: Inspection,
+    options: TrainingOptions,
     resolution: int,
     visited: int,
-    seed: int,
     device: Device,
 ) -> HeldOut:
     """Encode the held-out photographs, and fix their noise. visited: the highest timestep."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(options.seed)
     held = [make_held_out(inspection, index, resolution) for index in inspection.held_out]
     noisy = []
     for sample in held:
@@ -70,7 +70,7 @@ def prepare_held_out(
         for level in _LEVELS:
             noise = torch.randn(latents.shape, generator=generator)
             noisy.append(Noisy(latents, noise, int(level * visited), caption))
-    chosen = [held[number % len(held)] for number in range(_RECIPES)]
+    chosen = [held[number % len(held)] for number in range(options.drawn)]
     names = tuple(inspection.photographs[sample.photograph].name for sample in chosen)
     return HeldOut(tuple(noisy), tuple(chosen), names)
 

@@ -164,7 +164,7 @@ class Loop:
             self._bad = self._overflows = 0
             self._set_rates()
             self._scaler.step(self._optimizer)
-            if self.plan != "lean" and rates.compute_rows_rate(self.step / self.steps) > 0:
+            if self.plan != "lean" and self._optimizer.param_groups[1]["lr"] > 0:
                 self.networks.rows.pull_back()
             self._average()
         elif math.isfinite(loss) and self._scaler.is_enabled() and self._overflows < _OVERFLOWS:
@@ -186,10 +186,10 @@ class Loop:
         return self._bad >= _SKIPPED
 
     def _set_rates(self) -> None:
-        done = self.step / self.steps
+        highest, done = self._factor * self.options.rate, self.step / self.steps
         lora, rows = self._optimizer.param_groups
-        lora["lr"] = self._factor * rates.compute_lora_rate(done)
-        rows["lr"] = self._factor * rates.compute_rows_rate(done)
+        lora["lr"] = rates.compute_lora_rate(highest, done)
+        rows["lr"] = rates.compute_rows_rate(highest, done)
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -14,6 +14,7 @@ HALVES = ("clip_l", "clip_g")
 """What files call the vectors of SDXL's two text encoders."""
 
 _PULL = 0.1  # exponent of the ratio by which each step brings a row back to the table's norm
+_FARTHEST = 1.1  # times that norm, or its part, that a row may have
 
 
 class TokenRows(torch.nn.Module):
@@ -46,12 +47,14 @@ class TokenRows(torch.nn.Module):
 
     @torch.no_grad()
     def pull_back(self) -> None:
-        """Bring each row a little nearer to the mean norm of its encoder's table.
+        """Bring each row a little nearer to the mean norm of its encoder's table, and near it.
 
         Free rows drifted to twelve times their norm, and such tokens drown out the prompt.
         """
         for row, norm in zip(self.rows, self._norms, strict=True):
-            row.mul_((norm / row.norm(dim=-1, keepdim=True).clamp_min(1e-9)) ** _PULL)
+            now = row.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+            pulled = now * (norm / now) ** _PULL
+            row.mul_(pulled.clamp(norm / _FARTHEST, norm * _FARTHEST) / now)
 
 
 def _hook(table: Any, row: torch.nn.Parameter, first: int) -> None:

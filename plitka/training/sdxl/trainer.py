@@ -143,7 +143,7 @@ def _prepare(
             lambda done, total: observe(Prepared(done, total)),
         )
         held_out = prepare_held_out(
-            networks, inspection, resolution, visited.highest.timestep, options.seed, device
+            networks, inspection, options, resolution, visited.highest.timestep, device
         )
     warnings: list[str] = []
 
