@@ -83,7 +83,7 @@ def _name_held_out(number: int) -> str:
 
 
 def _name_drawing(step: int, number: int) -> str:
-    return f"{SAMPLES}/step-{step:05d}-{number + 1}.jpg"
+    return f"{SAMPLES}/step-{step:06d}-{number + 1}.jpg"
 
 
 def _save(file: Path, image: Image) -> None:
