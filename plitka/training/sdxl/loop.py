@@ -105,7 +105,7 @@ class Loop:
             failed, stopped, summed = told.tolist()
             if not failed:
                 break
-            self._step_down()
+            self.step_down()
         self.processes.sum_up_gradients(self._trained.values())
         self._update(summed)
         return bool(stopped)
@@ -200,7 +200,7 @@ class Loop:
 
     # Memory
 
-    def _step_down(self) -> None:
+    def step_down(self) -> None:
         """Go on with the next smaller memory plan. Raises EngineError after the smallest."""
         self._optimizer.zero_grad(set_to_none=True)
         release_memory(self.processes.device)
@@ -215,11 +215,12 @@ class Loop:
         self._use_plan()
 
     def _use_plan(self) -> None:
-        unet = self.networks.pipe.unet
+        unet, vae = self.networks.pipe.unet, self.networks.pipe.vae
         if self.plan == "fast":
             unet.disable_gradient_checkpointing()
         else:
             unet.enable_gradient_checkpointing()
+            vae.enable_tiling()
         if self.plan == "lean":  # the rows stay as they are, and so does what is encoded by them
             self.networks.rows.requires_grad_(False)
             for name in HALVES:

@@ -39,10 +39,20 @@ from plitka.training.sdxl.checkpoints import (
     list_candidates,
     load_candidate,
 )
-from plitka.training.sdxl.evaluation import HeldOut, evaluate, prepare_held_out, try_scales
+from plitka.training.sdxl.evaluation import (
+    HeldOut,
+    Pictures,
+    evaluate,
+    prepare_held_out,
+    try_scales,
+)
 from plitka.training.sdxl.fingerprint import describe_training, refuse_another
 from plitka.training.sdxl.loop import Loop, describe_losses
-from plitka.training.sdxl.memory import choose_training_plan, compute_model_needs
+from plitka.training.sdxl.memory import (
+    choose_training_plan,
+    compute_model_needs,
+    describe_training_plan,
+)
 from plitka.training.sdxl.networks import Networks, find_weights, load_networks
 from plitka.training.sdxl.preparation import prepare_latents
 from plitka.training.sdxl.processes import Processes
@@ -110,11 +120,10 @@ def _prepare(
     resolution = choose_resolution(options.resolution, inspection)
     needs = compute_model_needs(weights.base, options.rank, device.dtype, resolution)
     free = devices.measure_free_memory(device)
-    plan = choose_training_plan(device, free, needs, -(-options.batch // processes.count))
-    log.info("%s; training plan %s", devices.describe(device), plan)
+    own = -(-options.batch // processes.count)  # samples a step
+    plan = choose_training_plan(device, free, needs, own)
+    log.info("%s; %s", devices.describe(device), describe_training_plan(plan, needs, own))
     networks = load_networks(weights, options, device, stages)
-    if plan != "fast":
-        networks.pipe.vae.enable_tiling()
     steps = count_training_steps(options, len(inspection.photographs))
     visited = find_visited(networks.noise)
     draws = draw_all(
@@ -265,9 +274,7 @@ class _Training:
         """Evaluate the average of the values, in the first process."""
         loop, processes = self.loop, self.loop.processes
         if processes.is_first:
-            evaluation, drawn = evaluate(
-                self.networks, loop.average, self.held_out, loop.step, loop.encode, processes.device
-            )
+            evaluation, drawn = self._evaluate_in_tiles_if_need_be()
             self._evaluations.append(evaluation)
             if loop.step:  # what is not trained yet is not chosen
                 keep_candidate(self._folder, loop.step, loop.average)
@@ -283,6 +290,25 @@ class _Training:
             )
             self.observe(Evaluated(evaluation))
         processes.wait()
+
+    def _evaluate_in_tiles_if_need_be(self) -> tuple[Evaluation, Pictures]:
+        """Evaluate; where memory runs out, once more with a VAE that works in tiles."""
+        loop, device = self.loop, self.loop.processes.device
+
+        def evaluate_now() -> tuple[Evaluation, Pictures]:
+            return evaluate(
+                self.networks, loop.average, self.held_out, loop.step, loop.encode, device
+            )
+
+        try:
+            return evaluate_now()
+        except RuntimeError as error:
+            if not devices.is_out_of_memory(error):
+                raise
+        devices.release_memory(device)
+        self.networks.pipe.vae.enable_tiling()
+        loop.warn(f"step {loop.step}: out of memory at the evaluation; once more, in tiles")
+        return evaluate_now()
 
     def _save(self) -> None:
         """Write the state, in the first process."""
