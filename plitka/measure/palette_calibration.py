@@ -149,12 +149,16 @@ def _merge_rows(rows: Sequence[Mapping[str, str]], file: Path) -> str:
     """Merge rows into those of a palette file, if it is there, as the text of the new one."""
     old = palette.read_rows(file) if palette.has_content(file) else []
     codes = {row["code"] for row in rows}
-    merged = [*(row for row in old if row["code"] not in codes), *rows]
+    return format_rows([*(row for row in old if row["code"] not in codes), *rows])
+
+
+def format_rows(rows: Sequence[Mapping[str, str]]) -> str:
+    """Format rows as the text of a palette file."""
     out = io.StringIO()
     out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
     table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
     table.writeheader()
-    table.writerows(merged)
+    table.writerows(rows)
     return out.getvalue()
 
 

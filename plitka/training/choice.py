@@ -1,7 +1,10 @@
 """Which of a training's states is kept, and at which scale: chosen by what was measured."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from plitka.errors import TrainingError
 
 _AS_GOOD = 1.02  # times the least held-out loss; losses so near differ by chance
 
@@ -51,18 +54,43 @@ class ScaleTrial:
 
 
 def list_contenders(evaluations: Sequence[Evaluation]) -> set[int]:
-    """List the steps whose states may still be chosen, whatever comes."""
-    least = min(evaluation.loss for evaluation in evaluations)
-    return {one.step for one in evaluations if one.loss <= least * _AS_GOOD}
+    """List the steps whose states may still be chosen, whatever evaluations come.
+
+    One that is worse than another in both ways will not be, nor one that is not a number. Raises
+    TrainingError where no loss is one.
+    """
+    near = _list_near(evaluations)
+    return {
+        one.step
+        for one in near
+        if not any(other.loss <= one.loss and _rank(other) < _rank(one) for other in near)
+    }
 
 
 def choose_step(evaluations: Sequence[Evaluation]) -> int:
-    """Choose the step with the least texture distance of those whose loss is near the least."""
-    contenders = list_contenders(evaluations)
-    among = [one for one in evaluations if one.step in contenders]
-    return min(among, key=lambda one: (one.texture, one.step)).step
+    """Choose the step with the least texture distance of those whose loss is near the least.
+
+    The earliest of equals. Raises TrainingError where no loss is a number.
+    """
+    return min(_list_near(evaluations), key=_rank).step
+
+
+def _list_near(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """List those whose loss differs from the least by no more than chance."""
+    sound = [one for one in evaluations if math.isfinite(one.loss + one.texture)]
+    if not sound:
+        raise TrainingError(
+            "no state of the training gives pictures: the loss on the photographs that were held"
+            " out is not a number; train with another seed"
+        )
+    least = min(one.loss for one in sound)
+    return [one for one in sound if one.loss <= least * _AS_GOOD]
+
+
+def _rank(evaluation: Evaluation) -> tuple[float, int]:
+    return evaluation.texture, evaluation.step
 
 
 def choose_scale(trials: Sequence[ScaleTrial]) -> float:
-    """Choose the scale with the least texture distance."""
+    """Choose the scale with the least texture distance, the smallest of equals."""
     return min(trials, key=lambda trial: (trial.texture, trial.scale)).scale
