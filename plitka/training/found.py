@@ -53,8 +53,9 @@ class Notes:
 
     def name(self, file: Path) -> str:
         """Name a file or folder by its path in the folder, with /; the folder by its own name."""
-        path = file.relative_to(self.folder).as_posix() if file != self.folder else file.name
-        return make_printable(path)
+        if file == self.folder:
+            return make_printable(file.resolve().name)
+        return make_printable(file.relative_to(self.folder).as_posix())
 
     def list_faults(self) -> tuple[str, ...]:
         """List the faults in the order of the files' names."""

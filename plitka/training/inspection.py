@@ -11,8 +11,10 @@ from plitka.images import regular_file
 from plitka.images.errors import Unreadable
 from plitka.images.photograph import MAX_BYTES
 from plitka.measure.photograph_folder import TEXTS, CaptionedFile, list_photographs
+from plitka.tile.granule import DIAMETER
 from plitka.training.caption_correction import correct_captions
 from plitka.training.found import Found, ListedPhotograph, Notes, Origin, Progress, write_caption
+from plitka.training.granule_scale import FINAL
 from plitka.training.hold_out import Candidate, choose_held_out
 from plitka.training.near_duplicates import group_near_duplicates
 from plitka.training.one_color import calibrate, find_claims
@@ -22,6 +24,7 @@ MOST_ENLARGED = 1.15
 """Times that a photograph which is too small for a sample is enlarged; more would blur."""
 
 _FEWEST, _FEW = 8, 20  # photographs
+_MUCH_SCALED, _MOST_SCALED = 1.5, 2.5  # times that granules are enlarged: a warning, a fault
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,15 @@ def _scale(
                 f"how large its granules are cannot be told; it is scaled by {factor:.2g}, as"
                 f" {'the others' if sure else 'it is'}",
             )
-        if not bears(one.look.size, factor, least):
-            width, height = one.look.size
+        width, height = one.look.size
+        across = f"{DIAMETER * FINAL / factor:.0f} pixels across"
+        if factor > _MOST_SCALED:
+            notes.fault(
+                one.listed.file,
+                f"its granules are only {across}, and the training would learn how they blur;"
+                f" photograph them from nearer, {DIAMETER * FINAL:.0f} pixels across",
+            )
+        elif not bears(one.look.size, factor, least):
             notes.fault(
                 one.listed.file,
                 f"{width}x{height} pixels, and {round(min(width, height) * factor)} on the shorter"
@@ -158,6 +168,8 @@ def _scale(
                 " needed, so photograph more of the tile, or in more pixels",
             )
         else:
+            if factor > _MUCH_SCALED:
+                notes.warn(one.listed.file, f"its granules are only {across}, and are enlarged")
             scaled.append((one, _describe(one, factor, notes)))
     return scaled
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from plitka.arrays import Floats
+from plitka.color import palette
 from plitka.color.palette import Color
 from plitka.images.photograph import Photograph
 from plitka.measure.caption_audit import Finding, judge
@@ -81,19 +82,29 @@ def examine(
 
 
 def _sample(pixels: int, loaded: Photograph) -> Sampled:
-    return Sampled(_look(loaded), sample_pixels(pixels, loaded))
+    sampled = sample_pixels(pixels, loaded)
+    any_color = palette.load().colors[:1]
+    return Sampled(_look(loaded, any_color, (1.0,)), sampled)
 
 
 def _examine(
     job: ToExamine, colors: Sequence[Color], mixes: Sequence[Sequence[Color]], loaded: Photograph
 ) -> Examined:
     finding = None if job.caption is None else judge(job.file, job.caption, loaded)
-    told = finding is not None and finding.shares != ()
+    told = () if finding is None else finding.shares
     recognized = None if told else recognize(loaded.pixels, colors, mixes)
-    return Examined(_look(loaded), finding, recognized)
+    if recognized is not None:
+        mix, shares = recognized[0].colors, recognized[0].shares
+    elif job.caption is not None:
+        mix, shares = job.caption.colors, told or job.caption.shares
+    else:
+        mix, shares = (), ()
+    return Examined(_look(loaded, mix, shares), finding, recognized)
 
 
-def _look(loaded: Photograph) -> Look:
+def _look(loaded: Photograph, colors: tuple[Color, ...], shares: tuple[float, ...]) -> Look:
     height, width = loaded.pixels.shape[:2]
-    fingerprint = take_fingerprint(loaded.pixels)
-    return Look((width, height), fingerprint, measure_granule_scale(loaded.pixels))
+    granules = GranuleScale(1.0, sure=False)
+    if colors:
+        granules = measure_granule_scale(loaded.pixels, colors, shares)
+    return Look((width, height), take_fingerprint(loaded.pixels), granules)
