@@ -1,4 +1,4 @@
-"""Write the OpenAPI schema that `cog build` derives from predict.py, without Cog's command line.
+"""Write the OpenAPI schema that `cog build` derives from predict.py and train.py, without Cog.
 
     python script/openapi_schema.py .cog/openapi_schema.json
 
@@ -11,10 +11,12 @@ this raises SchemaError.
 import argparse
 import ast
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PREDICTOR = Path(__file__).resolve().parents[1] / "predict.py"
+TRAINER = PREDICTOR.with_name("train.py")
 
 Json = dict[str, Any]
 
@@ -37,7 +39,7 @@ _CONSTRAINTS = {
 
 
 class SchemaError(ValueError):
-    """predict.py says something that `cog build` would refuse or silently leave out."""
+    """A source says something that `cog build` would refuse or silently leave out."""
 
     def __init__(self, node: ast.AST, message: str) -> None:
         line = getattr(node, "lineno", None)
@@ -51,19 +53,43 @@ def schema(source: str, class_name: str = "Predictor") -> Json:
     method = _find_method(predictor)
     _check_imports(module, {n.id for n in ast.walk(predictor) if isinstance(n, ast.Name)})
 
-    inputs, enums = _inputs(source, method)
-    output = _output(method)
+    inputs, enums = _inputs(source, method, skipped=1)
+    output = _output(module, method)
     streaming = any(_is_streaming(decorator) for decorator in method.decorator_list)
     if streaming and "x-cog-array-type" not in output:
         raise SchemaError(method, "@streaming needs the return type Iterator[...]")
-    return _document(inputs, output, enums, streaming=streaming)
+    return _document(PREDICTION, inputs, output, enums, streaming=streaming)
 
 
-def write(path: Path, predictor: Path = PREDICTOR) -> None:
-    """Write the schema of the file `predictor` to `path`, compact as Cog writes it."""
+def training_schema(source: str, function_name: str = "train") -> Json:
+    """The OpenAPI document for the function in `source`, the text of train.py."""
+    module = ast.parse(source)
+    function = _find_function(module, function_name)
+    used = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
+    _check_imports(module, used)
+    inputs, enums = _inputs(source, function)
+    return _document(TRAINING, inputs, _output(module, function), enums)
+
+
+def merge(prediction: Json, training: Json) -> Json:
+    """One document of both, as Cog merges them: what both have is the prediction's."""
+    schemas = training["components"]["schemas"] | prediction["components"]["schemas"]
+    paths = training["paths"] | prediction["paths"]
+    return {**prediction, "components": {"schemas": schemas}, "paths": paths}
+
+
+def write(path: Path, predictor: Path = PREDICTOR, trainer: Path | None = TRAINER) -> None:
+    """Write the schema of the file `predictor` to `path`, compact as Cog writes it.
+
+    trainer: the file of the function train, None for a model that is not trained; with it, Cog
+    writes indented, and the names sorted.
+    """
     document = schema(predictor.read_text(encoding="utf-8"))
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    if trainer is not None:
+        merged = merge(document, training_schema(trainer.read_text(encoding="utf-8")))
+        text = json.dumps(merged, indent=2, sort_keys=True, ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
@@ -85,6 +111,13 @@ def _find_method(predictor: ast.ClassDef) -> ast.FunctionDef:
     return methods[0]
 
 
+def _find_function(module: ast.Module, name: str) -> ast.FunctionDef:
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return node
+    raise SchemaError(module, f"no function {name} at the top level")
+
+
 def _check_imports(module: ast.Module, used: set[str]) -> None:
     """Cog's names must come from `from cog import ...` at the top level, under their own name."""
     imported: set[str] = set()
@@ -94,16 +127,20 @@ def _check_imports(module: ast.Module, used: set[str]) -> None:
                 if alias.asname is not None:
                     raise SchemaError(node, f"import {alias.name} under its own name")
                 imported.add(alias.name)
-    for name in sorted({"BasePredictor", "Input", "Path", "streaming"} & used - imported):
+    known = {"BaseModel", "BasePredictor", "Input", "Path", "streaming"}
+    for name in sorted(known & used - imported):
         raise SchemaError(module, f"{name} must be imported by `from cog import {name}`")
 
 
-def _inputs(source: str, method: ast.FunctionDef) -> tuple[Json, Json]:
-    """The schema of the inputs and one component for each input with choices."""
+def _inputs(source: str, method: ast.FunctionDef, skipped: int = 0) -> tuple[Json, Json]:
+    """The schema of the inputs and one component for each input with choices.
+
+    skipped: parameters that are none: self.
+    """
     arguments = method.args
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
         raise SchemaError(method, "inputs must be plain parameters: no *, ** or /")
-    names = arguments.args[1:]
+    names = arguments.args[skipped:]
     without_default = len(names) - len(arguments.defaults)
 
     properties: Json = {}
@@ -136,10 +173,10 @@ def _inputs(source: str, method: ast.FunctionDef) -> tuple[Json, Json]:
         entry |= {_CONSTRAINTS[key]: options[key] for key in _CONSTRAINTS if key in options}
         properties[name.arg] = dict(sorted(entry.items()))
 
-    inputs: Json = {"properties": properties, "title": "Input", "type": "object"}
+    inputs: Json = {"properties": properties, "type": "object"}
     if required:
         inputs["required"] = required
-    return dict(sorted(inputs.items())), enums
+    return inputs, enums
 
 
 def _input_type(argument: ast.arg) -> tuple[Json, bool]:
@@ -203,8 +240,12 @@ def _literal(source: str, node: ast.expr) -> str | int | float | bool | None:
     raise SchemaError(node, f"a {type(value).__name__} has no place in a schema")
 
 
-def _output(method: ast.FunctionDef) -> Json:
+def _output(module: ast.Module, method: ast.FunctionDef) -> Json:
     annotation = method.returns
+    if isinstance(annotation, ast.Name) and annotation.id not in _SCALARS:
+        for node in module.body:
+            if isinstance(node, ast.ClassDef) and node.name == annotation.id:
+                return _model(node)
     if isinstance(annotation, ast.Name) and annotation.id in _SCALARS:
         return dict(sorted({**_SCALARS[annotation.id], "title": "Output"}.items()))
     if (
@@ -223,6 +264,33 @@ def _output(method: ast.FunctionDef) -> Json:
     )
 
 
+def _model(model: ast.ClassDef) -> Json:
+    """The schema of a class of Cog's BaseModel with plain fields."""
+    bases = [base.id for base in model.bases if isinstance(base, ast.Name)]
+    if bases != ["BaseModel"]:
+        raise SchemaError(model, f"{model.name} must be a BaseModel, and nothing else")
+    properties: Json = {}
+    for node in model.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # the docstring
+        if (
+            not isinstance(node, ast.AnnAssign)
+            or not isinstance(node.target, ast.Name)
+            or not isinstance(node.annotation, ast.Name)
+            or node.annotation.id not in _SCALARS
+            or node.value is not None
+        ):
+            raise SchemaError(node, f"a field of {model.name}: NAME: TYPE, one of the plain types")
+        name = node.target.id
+        properties[name] = {**_SCALARS[node.annotation.id], "title": _title(name)}
+    return {
+        "properties": properties,
+        "required": list(properties),
+        "title": "Output",
+        "type": "object",
+    }
+
+
 def _is_streaming(decorator: ast.expr) -> bool:
     name = decorator.func if isinstance(decorator, ast.Call) else decorator
     return isinstance(name, ast.Name) and name.id == "streaming"
@@ -232,31 +300,52 @@ def _title(name: str) -> str:
     return " ".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-def _document(inputs: Json, output: Json, enums: Json, *, streaming: bool) -> Json:
+@dataclass(frozen=True)
+class _Mode:
+    """How Cog names what a prediction, or a training, has in its document."""
+
+    what: str  # "prediction"
+    verb: str  # "predict"
+    prefix: str  # of Input and Output
+
+    @property
+    def title(self) -> str:
+        return self.what.capitalize()
+
+
+PREDICTION = _Mode("prediction", "predict", "")
+TRAINING = _Mode("training", "train", "Training")
+
+
+def _document(
+    mode: _Mode, inputs: Json, output: Json, enums: Json, *, streaming: bool = False
+) -> Json:
     """The parts of the document that are the same for every predictor, around those that are not.
 
     The order of the keys is Cog's.
     """
-    predict: Json = {
-        "description": "Run a single prediction on the model",
-        "operationId": "predict_predictions_post",
-        "requestBody": {"content": _json_content(_ref("PredictionRequest"))},
+    input_name, output_name = f"{mode.prefix}Input", f"{mode.prefix}Output"
+    run: Json = {
+        "description": f"Run a single {mode.what} on the model",
+        "operationId": f"{mode.verb}_{mode.what}s_post",
+        "requestBody": {"content": _json_content(_ref(f"{mode.title}Request"))},
         "responses": {
-            "200": _response(_ref("PredictionResponse")),
+            "200": _response(_ref(f"{mode.title}Response")),
             "422": _response(_ref("HTTPValidationError"), "Validation Error"),
         },
-        "summary": "Predict",
+        "summary": mode.verb.capitalize(),
     }
     if streaming:
-        predict["x-cog-streaming"] = True
+        run["x-cog-streaming"] = True
+    identifier = f"{mode.what}_id"
     cancel: Json = {
-        "operationId": "cancel_predictions__prediction_id__cancel_post",
+        "operationId": f"cancel_{mode.what}s__{identifier}__cancel_post",
         "parameters": [
             {
                 "in": "path",
-                "name": "prediction_id",
+                "name": identifier,
                 "required": True,
-                "schema": _string("Prediction Id"),
+                "schema": _string(_title(identifier)),
             }
         ],
         "responses": {
@@ -267,29 +356,34 @@ def _document(inputs: Json, output: Json, enums: Json, *, streaming: bool) -> Js
     }
     return {
         "components": {
-            "schemas": {"Input": inputs, "Output": output, **enums, **_common_schemas()}
+            "schemas": {
+                input_name: dict(sorted({**inputs, "title": input_name}.items())),
+                output_name: output,
+                **enums,
+                **_common_schemas(mode, input_name, output_name),
+            }
         },
         "info": {"title": "Cog", "version": "dev"},
         "openapi": "3.0.2",
         "paths": {
             "/": {"get": _get("root__get", "Root")},
             "/health-check": {"get": _get("healthcheck_health_check_get", "Healthcheck")},
-            "/predictions": {"post": predict},
-            "/predictions/{prediction_id}/cancel": {"post": cancel},
+            f"/{mode.what}s": {"post": run},
+            f"/{mode.what}s/{{{identifier}}}/cancel": {"post": cancel},
         },
     }
 
 
-def _common_schemas() -> Json:
+def _common_schemas(mode: _Mode, input_name: str, output_name: str) -> Json:
     response = {
         "completed_at": {"format": "date-time", **_string("Completed At")},
         "created_at": {"format": "date-time", **_string("Created At")},
         "error": _string("Error"),
         "id": _string("Id"),
-        "input": _ref("Input"),
+        "input": _ref(input_name),
         "logs": _string("Logs"),
         "metrics": {"title": "Metrics", "type": "object"},
-        "output": _ref("Output"),
+        "output": _ref(output_name),
         "started_at": {"format": "date-time", **_string("Started At")},
         "status": _string("Status"),
         "version": _string("Version"),
@@ -305,10 +399,10 @@ def _common_schemas() -> Json:
     }
     detail = {"items": _ref("ValidationError"), "title": "Detail", "type": "array"}
     return {
-        "PredictionRequest": _object(
-            "PredictionRequest", {"id": _string("Id"), "input": _ref("Input")}
+        f"{mode.title}Request": _object(
+            f"{mode.title}Request", {"id": _string("Id"), "input": _ref(input_name)}
         ),
-        "PredictionResponse": _object("PredictionResponse", response),
+        f"{mode.title}Response": _object(f"{mode.title}Response", response),
         "Status": {
             "description": "An enumeration.",
             "enum": ["starting", "processing", "succeeded", "canceled", "failed"],
@@ -350,7 +444,7 @@ def _get(operation: str, summary: str) -> Json:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Write the OpenAPI schema that `cog build` derives from predict.py."
+        description="Write the OpenAPI schema that `cog build` derives of predict.py and train.py."
     )
     parser.add_argument("path", type=Path, help="where to, .cog/openapi_schema.json for the server")
     write(parser.parse_args().path)

@@ -9,10 +9,11 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
@@ -48,6 +49,10 @@ _LIGHTNESS, _CHROMA, _STD = (0.0, 100.0), (-128.0, 127.0), (0.0, 64.0)  # bounds
 _MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones differ by up to 0.4
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
 _LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
+
+
+Packed: TypeAlias = tuple[str, bytes]
+"""A palette file that is none on this machine: what errors call it, and its content."""
 
 
 class PaletteError(ValueError):
@@ -151,34 +156,49 @@ class Palette:
         return f"unknown colour {quote(name)}{foreign}{meant}{known}"
 
 
-def load(own: Path | None = None) -> Palette:
+def load(own: Path | None = None, packed: Packed | None = None) -> Palette:
     """Load the built-in palette; refs/README.md tells the columns of its file.
 
     own: a file of the maker's own colours, which take the place of those with the same code or
-    are added. Raises OSError for a file that cannot be read, and PaletteError for a row that is
-    not a colour or for a name of two colours.
+    are added. packed: another that came with weights; the own ones count before these. Raises
+    OSError for a file that cannot be read, and PaletteError for a row that is not a colour or for a
+    name of two colours.
     """
-    return _merge_files((PALETTE_FILE, own) if own else (PALETTE_FILE,))
+    return _merge_files(tuple(one for one in (PALETTE_FILE, packed, own) if one is not None))
 
 
-@cache
-def _merge_files(paths: tuple[Path, ...]) -> Palette:
-    """Merge palette files; of rows with the same code, that of the last file counts."""
-    colors: dict[str, Color] = {}
-    for path in paths:
-        rows = read_rows(path)
-        if not rows:
-            raise PaletteError(f"{path}: has no colours")
-        for row in rows:
-            color = _parse_row(row, path)
-            colors[color.code] = color
+def count_colors(source: Path | Packed) -> int:
+    """Count the colours of a palette file. Raises as `load` does."""
+    return len(read_rows(source))
+
+
+def extend(known: Palette, rows: Sequence[Mapping[str, str]], path: Path | str) -> Palette:
+    """Put the colours of rows in the place of those with the same code, or add them.
+
+    rows: as `read_rows` returns them. path: what errors call their file. Raises PaletteError for a
+    row that is not a colour or for a name of two colours.
+    """
+    colors = {color.code: color for color in known.colors}
+    colors |= {color.code: color for color in (_parse_row(row, path) for row in rows)}
     names: dict[str, str] = {}
     for color in colors.values():
         for name in (color.code, color.phrase):
             owner = names.setdefault(normalize_name(name), color.code)
             if owner != color.code:
-                raise PaletteError(f'{paths[-1]}: "{name}" names both {owner} and {color.code}')
+                raise PaletteError(f'{path}: "{name}" names both {owner} and {color.code}')
     return Palette(tuple(colors.values()))
+
+
+@cache
+def _merge_files(sources: tuple[Path | Packed, ...]) -> Palette:
+    """Merge palette files; of rows with the same code, that of the last file counts."""
+    merged = Palette(())
+    for source in sources:
+        rows = read_rows(source)
+        if not rows:
+            raise PaletteError(f"{_name_source(source)}: has no colours")
+        merged = extend(merged, rows, _name_source(source))
+    return merged
 
 
 def has_content(path: Path) -> bool:
@@ -186,16 +206,27 @@ def has_content(path: Path) -> bool:
     return path.exists() and not (path.is_file() and path.stat().st_size == 0)
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def _name_source(source: Path | Packed) -> Path | str:
+    """What errors call a palette file."""
+    return source if isinstance(source, Path) else source[0]
+
+
+def _read_content(source: Path | Packed) -> bytes:
+    if not isinstance(source, Path):
+        return source[1]
+    if source.exists() and not source.is_file():
+        raise PaletteError(f"{source}: is no file, but a folder, a pipe or a device")
+    with source.open("rb") as file:
+        return file.read(_MOST_BYTES + 1)
+
+
+def read_rows(source: Path | Packed) -> list[dict[str, str]]:
     """Read the rows of a palette file as text by column; lines that start with "#" are comments.
 
     Raises OSError where the file cannot be read, PaletteError where it is no table in UTF-8 with
     all COLUMNS but the last, or a row lacks one.
     """
-    if path.exists() and not path.is_file():
-        raise PaletteError(f"{path}: is no file, but a folder, a pipe or a device")
-    with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
+    path, content = _name_source(source), _read_content(source)
     if len(content) > _MOST_BYTES:
         raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
     try:
@@ -266,7 +297,7 @@ def _name_foreign_character(name: str) -> str:
     return ""
 
 
-def _parse_row(row: Mapping[str, str], path: Path) -> Color:
+def _parse_row(row: Mapping[str, str], path: Path | str) -> Color:
     """Parse a row of a palette file. Raises PaletteError for one that is not a colour."""
     where = f"{path}: row {quote(row['code'])}"
     if not CODE.fullmatch(row["code"]):

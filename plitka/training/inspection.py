@@ -1,14 +1,30 @@
 """Inspects photographs before anything is loaded: what is wrong with them, and what they show."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from statistics import median
 
 from plitka.color.palette import Color, Palette
-from plitka.training.options import TrainingOptions
+from plitka.images import regular_file
+from plitka.images.errors import Unreadable
+from plitka.images.photograph import MAX_BYTES
+from plitka.measure.photograph_folder import TEXTS, CaptionedFile, list_photographs
+from plitka.tile.granule import DIAMETER
+from plitka.training.caption_correction import correct_captions
+from plitka.training.found import Found, ListedPhotograph, Notes, Origin, Progress, write_caption
+from plitka.training.granule_scale import FINAL
+from plitka.training.hold_out import Candidate, choose_held_out
+from plitka.training.near_duplicates import group_near_duplicates
+from plitka.training.one_color import calibrate, find_claims
+from plitka.training.options import RESOLUTIONS, TrainingOptions
 
-Origin: TypeAlias = Literal["given", "corrected", "measured", "folder"]
+MOST_ENLARGED = 1.15
+"""Times that a photograph which is too small for a sample is enlarged; more would blur."""
+
+_FEWEST, _FEW = 8, 20  # photographs
+_MUCH_SCALED, _MOST_SCALED = 1.5, 2.5  # times that granules are enlarged: a warning, a fault
 
 
 @dataclass(frozen=True)
@@ -57,5 +73,168 @@ def inspect(
     palette: Palette,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Inspection:
-    """Inspect a folder of photographs. tell: called with how many of how many are read."""
-    raise NotImplementedError
+    """Inspect a folder of photographs, and the folders in it.
+
+    The same folder and the same options give an equal inspection. What is wrong is in it, however
+    much that is; every fault and warning begins with the name of the file that it is about.
+    tell: called with how many of how many are read. Raises OSError where no process can be started.
+    """
+    notes = Notes(folder)
+    listed = _list(folder, notes)
+    progress = Progress(len(listed), tell)
+    calibrated = calibrate(find_claims(folder, listed, palette), palette, notes, progress)
+    rest = [one for one in listed if one.file not in calibrated.settled]
+    others = correct_captions(rest, calibrated.palette, options.captions, notes, progress)
+    scaled = _scale([*calibrated.found, *others], options.resolution, notes)
+    scaled.sort(key=lambda pair: pair[1].name)
+    if len(listed) < _FEWEST:
+        notes.fault(folder, f"holds {len(listed)} photographs; at least {_FEWEST} are needed")
+    elif len(scaled) < _FEW:
+        notes.warn(
+            folder,
+            f"{len(scaled)} photographs are few; with {_FEW} and more the LoRA learns the material,"
+            " and not these tiles by heart",
+        )
+    held_out = _hold_out(scaled, options.seed, notes)
+    return Inspection(
+        tuple(photograph for _, photograph in scaled),
+        held_out,
+        calibrated.palette,
+        calibrated.rows,
+        notes.list_faults(),
+        notes.list_warnings(),
+    )
+
+
+def _list(folder: Path, notes: Notes) -> list[ListedPhotograph]:
+    """List the photographs of a folder; of those with equal content the first that has a text."""
+    try:
+        listing = list_photographs(folder, recursive=True)
+    except OSError as fault:
+        notes.fault(folder, f"cannot be listed ({fault.strerror or fault})")
+        return []
+    for place, reason in listing.faults.items():
+        notes.fault(place, reason)
+    if texts := listing.passed_over.get(TEXTS, 0):
+        notes.warn(folder, f"{texts} texts have no photograph beside them")
+    kept: dict[str, CaptionedFile] = {}
+    for one in sorted(listing.photographs, key=lambda one: (one.caption is None, one.file)):
+        try:
+            content = regular_file.read_content(one.file, MAX_BYTES)
+        except Unreadable as fault:
+            notes.fault(one.file, str(fault))
+            continue
+        first = kept.setdefault(hashlib.sha256(content).hexdigest(), one)
+        if first is not one:
+            notes.warn(one.file, f"is {notes.name(first.file)} once more, and is left out")
+    listed = [ListedPhotograph(one.file, one.caption, digest) for digest, one in kept.items()]
+    return sorted(listed, key=lambda one: one.file)
+
+
+def _scale(
+    found: Sequence[Found], resolution: int, notes: Notes
+) -> list[tuple[Found, TrainingPhotograph]]:
+    """Find the scale of each photograph; those that are too small at theirs are faults.
+
+    Where a photograph does not show its granules' size clearly, the median of the others is taken.
+    resolution: that was asked for, 0 for none.
+    """
+    sure = [one.look.granules.factor for one in found if one.look.granules.sure]
+    usual = median(sure) if sure else 1.0
+    least = resolution or RESOLUTIONS[0]
+    scaled = []
+    for one in found:
+        granules = one.look.granules
+        factor = granules.factor if granules.sure else usual
+        if not granules.sure:
+            notes.warn(
+                one.listed.file,
+                f"how large its granules are cannot be told; it is scaled by {factor:.2g}, as"
+                f" {'the others' if sure else 'it is'}",
+            )
+        width, height = one.look.size
+        across = f"{DIAMETER * FINAL / factor:.0f} pixels across"
+        if factor > _MOST_SCALED:
+            notes.fault(
+                one.listed.file,
+                f"its granules are only {across}, and the training would learn how they blur;"
+                f" photograph them from nearer, {DIAMETER * FINAL:.0f} pixels across",
+            )
+        elif not bears(one.look.size, factor, least):
+            notes.fault(
+                one.listed.file,
+                f"{width}x{height} pixels, and {round(min(width, height) * factor)} on the shorter"
+                f" side where its granules are as large as in pictures of 1024; {least} are"
+                " needed, so photograph more of the tile, or in more pixels",
+            )
+        else:
+            if factor > _MUCH_SCALED:
+                notes.warn(one.listed.file, f"its granules are only {across}, and are enlarged")
+            scaled.append((one, _describe(one, factor, notes)))
+    return scaled
+
+
+def bears(size: tuple[int, int], factor: float, least: int) -> bool:
+    """Whether a photograph, scaled by a factor, is large enough for samples of `least` pixels.
+
+    size: its width and height.
+    """
+    return min(size) * factor * MOST_ENLARGED >= least
+
+
+def _describe(one: Found, factor: float, notes: Notes) -> TrainingPhotograph:
+    return TrainingPhotograph(
+        notes.name(one.listed.file),
+        one.listed.file,
+        one.listed.digest,
+        one.look.size,
+        one.colors,
+        one.shares,
+        one.given,
+        one.origin,
+        one.measured,
+        factor,
+    )
+
+
+def _hold_out(
+    scaled: Sequence[tuple[Found, TrainingPhotograph]], seed: int, notes: Notes
+) -> tuple[int, ...]:
+    """Choose the photographs that are held out; gives their indices, ascending."""
+    groups = group_near_duplicates([one.look.fingerprint for one, _ in scaled])
+    photographs = [photograph for _, photograph in scaled]
+    for first, *others in groups:
+        if others:
+            names = ", ".join(photographs[index].name for index in others)
+            notes.warn(
+                photographs[first].file,
+                f"shows the same granules as {names}; they teach little more than one of them",
+            )
+    candidates = [
+        Candidate(
+            len(group),
+            frozenset(
+                write_caption(photographs[index].colors, photographs[index].shares)
+                for index in group
+            ),
+            frozenset(color.code for index in group for color in photographs[index].colors),
+        )
+        for group in groups
+    ]
+    held_out = sorted(index for one in choose_held_out(candidates, seed) for index in groups[one])
+    if len(photographs) >= _FEWEST and not held_out:
+        notes.fault(notes.folder, "all photographs show the same granules; at least 2 tiles needed")
+    trained = {
+        color
+        for index, photograph in enumerate(photographs)
+        if index not in held_out
+        for color in photograph.colors
+    }
+    for index in held_out:
+        if lost := [color.phrase for color in photographs[index].colors if color not in trained]:
+            notes.warn(
+                photographs[index].file,
+                f"is the only one with {', '.join(lost)}, and is needed to measure what the"
+                " training is worth; add another photograph of this colour",
+            )
+    return tuple(held_out)

@@ -8,6 +8,10 @@ from plitka.training.choice import Evaluation
 from plitka.training.inspection import Inspection
 
 
+class Interrupted(Exception):
+    """A training was asked to end; its last state is written, and it can go on from there."""
+
+
 @dataclass(frozen=True)
 class Inspected:
     """The photographs were inspected, and nothing is wrong with them that would stop it."""

@@ -3,6 +3,7 @@
 What needs torch is imported after the photographs were inspected.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,6 @@ from plitka.training.inspection import inspect
 from plitka.training.options import TrainingOptions
 from plitka.training.photographs import open_photographs
 from plitka.training.progress import Inspected, Observer
-
-
-class Interrupted(Exception):
-    """A training was asked to end; its last state is written, and it can go on from there."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +32,28 @@ class TrainingRequest:
 
 
 def train(
-    request: TrainingRequest, settings: SdxlSettings, palette: Palette, observe: Observer
+    request: TrainingRequest,
+    settings: SdxlSettings,
+    palette: Palette,
+    observe: Observer,
+    is_stopped: Callable[[], bool] = lambda: False,
 ) -> Path | None:
     """Train; returns trained_model.tar, None for a check.
 
     Raises TrainingError with all faults of the photographs, EngineError for what keeps the model
-    from being trained, Interrupted after SIGINT or SIGTERM.
+    from being trained, Interrupted where `is_stopped` says so.
     """
     with open_photographs(request.photographs) as folder:
         inspection = inspect(folder, request.options, palette)
         if inspection.faults:
             raise TrainingError("\n".join(inspection.faults))
         observe(Inspected(inspection))
-        raise NotImplementedError
+        if request.check:
+            return None
+        from plitka.training.package import write_package
+        from plitka.training.sdxl.trainer import train_sdxl
+
+        trained = train_sdxl(
+            inspection, request.options, request.out, settings, request.resume, observe, is_stopped
+        )
+        return None if trained is None else write_package(request.out, *trained, inspection)
