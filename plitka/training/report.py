@@ -1,5 +1,6 @@
 """The report of a training for the maker: one page, report.html, that needs nothing beside it."""
 
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -66,7 +67,7 @@ def _write_head(facts: TrainingFacts, inspection: Inspection) -> str:
         ("scale of the LoRA", f"{facts.scale:g}", f"the best of {len(facts.trials)} tried"),
     )
     shown = "".join(
-        f'<div><dt>{name}</dt><dd>{value}</dd><span class="note">{note}</span></div>\n'
+        f'<div><dt>{name}</dt><dd>{value}</dd><dd class="note">{note}</dd></div>\n'
         for name, value, note in figures
     )
     return (
@@ -91,8 +92,8 @@ def _name_step(step: int) -> str:
 
 def _write_choice(facts: TrainingFacts) -> str:
     """Write which state was kept and why, with all evaluations."""
-    sound = [one for one in facts.evaluations if one.step]
-    best = min(sound or facts.evaluations, key=lambda one: one.loss)
+    sound = [one for one in facts.evaluations if one.step and math.isfinite(one.loss)]
+    best = min(sound, key=lambda one: one.loss)
     near = f"{AS_GOOD - 1:.0%}"
     rows = []
     for one in facts.evaluations:
@@ -114,7 +115,7 @@ def _write_choice(facts: TrainingFacts) -> str:
         kind = "kept" if kept else "far" if far else ""
         rows.append(
             f'<tr class="{kind}"><th scope="row" class="number">{one.step:,}</th>{cells}'
-            f"<td>{verdict}</td></tr>\n"
+            f'<td class="verdict">{verdict}</td></tr>\n'
         )
     headers = ("step", "held-out loss", "texture", "shares off", "other colours")
     return (
@@ -126,14 +127,23 @@ def _write_choice(facts: TrainingFacts) -> str:
         '<p class="soft">Texture distance is 0 for the same picture; two halves of one photograph'
         " are about 0.4 apart. Shares are measured on pictures as the model draws them; when you"
         " make tiles, Plitka matches them to your recipe afterwards.</p>\n"
-        + _write_table("Evaluations", headers, rows, numbers=5, extra=True)
+        + _write_table("Evaluations", headers, rows, 5, extra=True)
     )
 
 
 def _write_table(
-    label: str, headers: Sequence[str], rows: Iterable[str], numbers: int, extra: bool = False
+    label: str,
+    headers: Sequence[str],
+    rows: Iterable[str],
+    numbers: int,
+    kind: str = "",
+    extra: bool = False,
 ) -> str:
-    """Write a table that scrolls where the page is narrow. numbers: how many columns are such."""
+    """Write a table that scrolls where the page is narrow.
+
+    numbers: how many columns are such, from the left. kind: a class of the page's. extra: whether
+    there is one more column, without a title.
+    """
     heads = "".join(
         f'<th scope="col"{" class=number" if place < numbers else ""}>{name}</th>'
         for place, name in enumerate(headers)
@@ -141,8 +151,9 @@ def _write_table(
     if extra:
         heads += '<td class="number"></td>'
     return (
-        f'<div class="scroll" role="region" aria-label="{escape(label)}" tabindex="0">\n<table>\n'
-        f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{''.join(rows)}</tbody>\n</table>\n</div>\n"
+        f'<div class="{f"scroll {kind}".rstrip()}" role="region" aria-label="{escape(label)}"'
+        f' tabindex="0">\n<table>\n<thead><tr>{heads}</tr></thead>\n'
+        f"<tbody>\n{''.join(rows)}</tbody>\n</table>\n</div>\n"
     )
 
 
@@ -197,7 +208,13 @@ def _write_chart(
 def _write_samples(facts: TrainingFacts, inspection: Inspection, pictures: Pictures) -> str:
     """Write a table of pictures: a row for each recipe, a column for each step."""
     by_step = {one.step: one for one in facts.evaluations}
-    steps = [step for step in pictures.drawings if step in by_step]
+    steps = sorted(
+        (step for step in pictures.drawings if step in by_step),
+        key=lambda step: (
+            step != facts.chosen,
+            step,
+        ),  # the one that was kept beside the photograph
+    )
     if not steps:
         return ""
     by_name = {one.name: one for one in inspection.photographs}
@@ -217,7 +234,7 @@ def _write_samples(facts: TrainingFacts, inspection: Inspection, pictures: Pictu
             image = _embed(pictures.drawings[step][number], f"{recipe}, drawn at step {step}")
             cells += (
                 f"<td{' class=kept' if step == facts.chosen else ''}>{image}<small>texture"
-                f" {own.texture:.2f}, off {own.total_variation:.0%}</small></td>"
+                f" {own.texture:.2f},<br>shares off {own.total_variation:.0%}</small></td>"
             )
         rows.append(f'<tr><th scope="row">{recipe}</th>{cells}</tr>\n')
     return (
@@ -250,7 +267,7 @@ def _write_trials(facts: TrainingFacts) -> str:
         "<p>The state that was kept was drawn at several scales. The one with the nearest texture"
         f" is noted in the file: <strong>{facts.scale:g}</strong>. PLITKA_LORA_SCALE sets"
         " another.</p>\n"
-        + _write_table("Scales", ("scale", "texture", "shares off"), rows, 3, extra=True)
+        + _write_table("Scales", ("scale", "texture", "shares off"), rows, 3, "narrow", True)
     )
 
 
@@ -283,12 +300,9 @@ def _write_captions(inspection: Inspection, pictures: Pictures) -> str:
         f" {_count(total, 'photograph')}. A caption that names the shares the wrong way round is"
         " turned; one that fits neither way, or cannot be read, gives way to what was measured."
         " Look at them: the model believes what is used.</p>\n"
-        + _write_table("Captions", headers, rows, 0).replace('class="scroll"', _CAPTIONS, 1)
+        + _write_table("Captions", headers, rows, 0, "captions")
         + more
     )
-
-
-_CAPTIONS = 'class="scroll captions"'
 
 
 def _write_colors(inspection: Inspection) -> str:
@@ -319,7 +333,8 @@ def _write_usage(facts: TrainingFacts, inspection: Inspection) -> str:
     return (
         "<h2>How to use it</h2>\n"
         "<p>trained_model.tar holds all that is needed. In Plitka:</p>\n"
-        "<pre>python -m plitka make --weights trained_model.tar --out tile --color red=60 --color blue=40\n"
+        "<pre>python -m plitka make --weights trained_model.tar --out tile"
+        " --color red=60 --color blue=40\n"
         "python -m plitka bake --weights trained_model.tar FOLDER</pre>\n"
         "<p>Elsewhere, in diffusers or ComfyUI, with lora.safetensors at strength"
         f" {facts.scale:g} and embeddings.safetensors, the prompt is</p>\n"
