@@ -144,7 +144,6 @@ def _scale(
     """
     sure = [one.look.granules.factor for one in found if one.look.granules.sure]
     usual = median(sure) if sure else 1.0
-    least = resolution or RESOLUTIONS[0]
     scaled = []
     for one in found:
         granules = one.look.granules
@@ -163,12 +162,18 @@ def _scale(
                 f"its granules are only {across}, and the training would learn how they blur;"
                 f" photograph them from nearer, {DIAMETER * FINAL:.0f} pixels across",
             )
-        elif not bears(one.look.size, factor, least):
+        elif not bears(one.look.size, factor, RESOLUTIONS[0]):
             notes.fault(
                 one.listed.file,
                 f"{width}x{height} pixels, and {round(min(width, height) * factor)} on the shorter"
-                f" side where its granules are as large as in pictures of 1024; {least} are"
-                " needed, so photograph more of the tile, or in more pixels",
+                f" side where its granules are as large as in pictures of 1024;"
+                f" {RESOLUTIONS[0]} are needed, so photograph more of the tile",
+            )
+        elif min(width, height) < resolution and not bears(one.look.size, factor, resolution):
+            notes.fault(
+                one.listed.file,
+                f"{width}x{height} pixels are too few for a resolution of {resolution}; ask for a"
+                " smaller one, or photograph in more pixels",
             )
         else:
             scaled.append((one, _describe(one, factor, notes)))
