@@ -146,6 +146,7 @@ def make_loop(
         0.0,
         visited.highest.timestep,
         TIMESTEPS,
+        with_half_size=False,
     )
     kinds: dict[Kind, Latents] = {(size, False): latents}
     return Loop(
