@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from plitka.errors import TrainingError
 
-_AS_GOOD = 1.02  # times the least held-out loss; losses so near differ by chance
+AS_GOOD = 1.02
+"""Times the least held-out loss; losses so near differ by chance."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ class ScaleTrial:
 def list_contenders(evaluations: Sequence[Evaluation]) -> set[int]:
     """List the steps whose states may still be chosen, whatever evaluations come.
 
-    One that is worse than another in both ways will not be, nor one that is not a number. Raises
-    TrainingError where no loss is one.
+    One that is worse than another in both ways will not be, nor one that is not a number, nor the
+    one before the first step, which is there to compare with. None where there is no other.
     """
     near = _list_near(evaluations)
     return {
@@ -72,19 +73,20 @@ def choose_step(evaluations: Sequence[Evaluation]) -> int:
 
     The earliest of equals. Raises TrainingError where no loss is a number.
     """
-    return min(_list_near(evaluations), key=_rank).step
-
-
-def _list_near(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """List those whose loss differs from the least by no more than chance."""
-    sound = [one for one in evaluations if math.isfinite(one.loss + one.texture)]
-    if not sound:
+    near = _list_near(evaluations)
+    if not near:
         raise TrainingError(
             "no state of the training gives pictures: the loss on the photographs that were held"
             " out is not a number; train with another seed"
         )
-    least = min(one.loss for one in sound)
-    return [one for one in sound if one.loss <= least * _AS_GOOD]
+    return min(near, key=_rank).step
+
+
+def _list_near(evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """List those whose loss differs from the least by no more than chance."""
+    sound = [one for one in evaluations if one.step and math.isfinite(one.loss + one.texture)]
+    least = min((one.loss for one in sound), default=0.0)
+    return [one for one in sound if one.loss <= least * AS_GOOD]
 
 
 def _rank(evaluation: Evaluation) -> tuple[float, int]:

@@ -60,15 +60,17 @@ def draw_all(
     augment: float,
     visited: int,
     timesteps: int,
+    with_half_size: bool,
 ) -> Draws:
     """Draw what all steps train on.
 
-    photographs: that are trained on. augment: the share of matched samples, 0 to 0.5. visited: the
+    photographs: that are trained on. with_half_size: whether some steps are of previews' size.
+    augment: the share of matched samples, 0 to 0.5. visited: the
     highest timestep that pictures visit, of `timesteps`.
     """
     rng = np.random.default_rng([seed, steps, batch])
     sizes = np.full(steps, resolution)
-    if resolution > HALF_SIZE:
+    if resolution > HALF_SIZE and with_half_size:
         sizes[rng.random(steps) < _AT_HALF_SIZE] = HALF_SIZE
     shape = (steps, batch)
     is_visited = rng.random(shape) < _VISITED

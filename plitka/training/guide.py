@@ -23,7 +23,7 @@ step {chosen}. report.html shows how it went.
 
 ## Plitka
 
-    python -m plitka make --weights trained_model.tar ...
+    python -m plitka make --weights trained_model.tar --out tile --color red=60 --color blue=40
     python -m plitka check --weights trained_model.tar
     python -m plitka bake --weights trained_model.tar FOLDER
 
@@ -56,7 +56,7 @@ _PALETTE = "| palette.csv | your colours, as they were measured on one-colour ph
 def write_guide(facts: TrainingFacts, inspection: Inspection) -> str:
     """Write README.md; the prompt in it is of the maker's own colours."""
     subject = facts.subject
-    prompt = build_prompt(_choose_example(inspection), subject)
+    prompt = build_prompt(choose_example(inspection), subject)
     return _TEXT.format(
         version=__version__,
         count=len(inspection.photographs) - len(inspection.held_out),
@@ -73,7 +73,7 @@ def write_guide(facts: TrainingFacts, inspection: Inspection) -> str:
     )
 
 
-def _choose_example(inspection: Inspection) -> Recipe:
+def choose_example(inspection: Inspection) -> Recipe:
     """Choose the mixture of a photograph, in whole percent; one colour where there is none."""
     one = max(inspection.photographs, key=lambda photograph: min(len(photograph.colors), 2))
     return Recipe(

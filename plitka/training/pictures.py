@@ -21,7 +21,7 @@ from plitka.training.choice import Evaluation
 SAMPLES = "samples"
 _QUALITY = 92
 _SMALL = 288  # pixels a side, at most, of pictures in the report
-_MOST_SHOWN = 7  # evaluations, the last and the chosen one among them
+_MOST_SHOWN = 5  # evaluations, the first and the last among them; and the chosen one
 
 
 @dataclass(frozen=True, eq=False)

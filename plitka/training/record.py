@@ -82,7 +82,7 @@ def write_record(facts: TrainingFacts, inspection: Inspection) -> str:
         "trials": [asdict(trial) for trial in facts.trials],
         "warnings": [*inspection.warnings, *facts.warnings],
     }
-    return json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    return _format_json(record, indent=2)
 
 
 def _record_photograph(one: TrainingPhotograph, is_held_out: bool) -> dict[str, Any]:
@@ -175,9 +175,18 @@ def cut_log(lines: Sequence[dict[str, Any]], step: int) -> list[dict[str, Any]]:
 
 
 def _format_line(line: Mapping[str, Any]) -> str:
-    """Format a line; what JSON has no number for, as the loss of a step that failed, is null."""
-    values = {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in line.items()
-    }
-    return json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n"
+    return _format_json(line, indent=None)
+
+
+def _format_json(value: object, indent: int | None) -> str:
+    """Format as JSON; what it has no number for, as the loss of a step that failed, is null."""
+    sound = _replace_nonfinite(value)
+    return json.dumps(sound, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+
+
+def _replace_nonfinite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _replace_nonfinite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replace_nonfinite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -89,11 +89,20 @@ def make_environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
 
 
-def load_small(files: SmallSdxl, options: TrainingOptions = OPTIONS) -> Networks:
+def load_small(
+    files: SmallSdxl, options: TrainingOptions = OPTIONS, dtype: str = "float32"
+) -> Networks:
     """The networks of a training."""
     stages = Stages()
     weights = find_weights(make_settings(files), stages)
-    return load_networks(weights, options, Processes().device, stages)
+    return load_networks(weights, options, make_processes(dtype).device, stages)
+
+
+def make_processes(dtype: str = "float32") -> Processes:
+    """This process, with the CPU as a device of a dtype that cards have."""
+    processes = Processes()
+    processes.device = replace(processes.device, dtype=dtype)
+    return processes
 
 
 def encode_renders(networks: Networks, count: int, first: int = 0) -> Latents:
@@ -123,6 +132,7 @@ def make_loop(
     options: TrainingOptions = OPTIONS,
     plan: Any = "fast",
     warnings: list[str] | None = None,
+    dtype: str = "float32",
 ) -> Loop:
     """A loop over one kind of latents, which are taken for photographs."""
     visited = find_visited(networks.noise)
@@ -136,6 +146,7 @@ def make_loop(
         0.0,
         visited.highest.timestep,
         TIMESTEPS,
+        with_half_size=False,
     )
     kinds: dict[Kind, Latents] = {(size, False): latents}
     return Loop(
@@ -144,7 +155,7 @@ def make_loop(
         take_from(draws, len(latents)),
         visited,
         options,
-        Processes(),
+        make_processes(dtype),
         plan,
         (warnings if warnings is not None else []).append,
     )

@@ -19,13 +19,13 @@ from tests.support.trainings import evaluated
 
 FIGURES = st.sampled_from([0.9, 0.99, 1.0, 1.01, 1.015, 1.02, 1.03, 1.2, math.nan, math.inf])
 EVALUATIONS = st.lists(st.tuples(FIGURES, FIGURES), min_size=1, max_size=8).map(
-    lambda rows: [evaluated(100 * n, loss, texture) for n, (loss, texture) in enumerate(rows)]
+    lambda rows: [evaluated(100 * n, loss, texture) for n, (loss, texture) in enumerate(rows, 1)]
 )
 
 
 def test_of_losses_near_the_least_the_least_texture_distance_counts() -> None:
     evaluations = [
-        evaluated(0, 0.20, 0.5),  # the best texture, but its loss is not near
+        evaluated(100, 0.20, 0.5),  # the best texture, but its loss is not near
         evaluated(200, 0.1019, 0.8),
         evaluated(400, 0.1000, 1.0),
         evaluated(600, 0.1005, 0.9),
@@ -77,6 +77,14 @@ def test_states_whose_figures_are_no_numbers_are_never_chosen() -> None:
     assert choose_step([evaluated(200, 0.1, 1.0), broken]) == 200
     with pytest.raises(TrainingError, match="no state of the training gives pictures"):
         choose_step([broken])
+    assert list_contenders([broken]) == set()
+
+
+def test_the_state_before_the_first_step_is_compared_with_and_never_chosen() -> None:
+    evaluations = [evaluated(0, 0.01, 0.1), evaluated(200, 0.1, 1.0)]
+    assert choose_step(evaluations) == 200
+    assert list_contenders(evaluations) == {200}
+    assert list_contenders(evaluations[:1]) == set()
 
 
 def test_the_scale_with_the_least_texture_distance_is_used_the_smallest_of_equals() -> None:

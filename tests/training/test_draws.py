@@ -18,6 +18,7 @@ def draw(**changed: int | float) -> Draws:
         "augment": 0.5,
         "visited": VISITED,
         "timesteps": TIMESTEPS,
+        "with_half_size": True,
     }
     return draw_all(**{**asked, **changed})  # type: ignore[arg-type]
 
@@ -47,6 +48,7 @@ def test_a_quarter_of_the_steps_is_of_previews_size() -> None:
     assert set(drawn.sizes.tolist()) == {HALF_SIZE, 1024}
     assert abs((drawn.sizes == HALF_SIZE).mean() - 0.25) < 0.03
     assert set(draw(resolution=HALF_SIZE).sizes.tolist()) == {HALF_SIZE}
+    assert set(draw(with_half_size=False).sizes.tolist()) == {1024}
 
 
 def test_five_captions_in_a_hundred_are_left_out() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig
-from torch import Tensor
 
 from plitka.training.package import Adapter, write_package
 from tests.conftest import LoadSdxl
 from tests.support.small_sdxl import SmallSdxl, load_base
 from tests.support.trainings import inspected, trained
+from tests.support.unet_predictions import predict
 
 RANK = 4
 TARGETS = ["to_q", "to_k", "to_v", "to_out.0", "conv2"]
@@ -44,23 +44,6 @@ def read_adapter(unet: Any) -> Adapter:
         for name, width in (("clip_l", 768), ("clip_g", 1280))
     }
     return Adapter({name: (down, up) for name, (down, up) in pairs.items()}, rows, RANK)
-
-
-@torch.no_grad()
-def predict(unet: Any) -> Tensor:
-    generator = torch.Generator().manual_seed(6)
-
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
-    predicted: Tensor = unet(
-        draw(2, 4, 16, 16),
-        torch.tensor([300, 40]),
-        draw(2, 77, 2048),
-        added_cond_kwargs={"text_embeds": draw(2, 1280), "time_ids": draw(2, 6)},
-        return_dict=False,
-    )[0]
-    return predicted
 
 
 @pytest.fixture(scope="module")

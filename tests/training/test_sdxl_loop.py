@@ -114,6 +114,43 @@ def test_smaller_plans_take_the_same_step(small_sdxl: SmallSdxl, plan: str) -> N
             assert torch.allclose(values[name], value, atol=1e-5), name
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("plan", ["fast", "lean"])
+def test_half_precision_trains_values_of_single_precision(
+    small_sdxl: SmallSdxl, dtype: str, plan: str
+) -> None:
+    networks, warnings = load_small(small_sdxl, dtype=dtype), list[str]()
+    before = {name: value.detach().clone() for name, value in networks.trained().items()}
+    options, latents = small_training.replace_options(batch=1), random_latents(4)
+    loop = make_loop(networks, latents, 8, options, plan, warnings, dtype)
+    run(loop, 3)
+    assert warnings == []
+    assert networks.pipe.unet.conv_in.weight.dtype == getattr(torch, dtype)
+    assert networks.pipe.vae.dtype == torch.float32
+    for name, value in networks.trained().items():
+        assert value.dtype == torch.float32
+        assert torch.isfinite(value).all()
+        is_row = name in HALVES
+        assert torch.equal(value, before[name]) == (is_row and plan == "lean"), name
+
+
+def test_overflowing_gradients_of_half_precision_make_the_scale_smaller(
+    small_sdxl: SmallSdxl,
+) -> None:
+    networks, warnings = load_small(small_sdxl, dtype="float16"), list[str]()
+    options = small_training.replace_options(batch=1)
+    latents = random_latents(4)
+    loop = make_loop(networks, latents, 12, options, warnings=warnings, dtype="float16")
+    state = loop.make_state({})
+    state.notes["loop"]["scale"] = {**state.notes["loop"]["scale"], "scale": 2.0**26}
+    loop.restore(state)
+    run(loop, 12)
+    assert warnings == []
+    assert all(math.isfinite(loss) for loss in loop.losses)
+    assert loop.make_state({}).notes["loop"]["scale"]["scale"] < 2.0**26
+    assert any(value.any() for name, value in networks.trained().items() if ".lora_B." in name)
+
+
 def fail_when(networks: Networks, condition: Any) -> None:
     """Let the UNet run out of memory where a condition on its input holds."""
 

@@ -78,7 +78,7 @@ def test_a_training_tells_evaluates_and_chooses(
     assert [event.step for event in events if isinstance(event, Stepped)] == [6]
     assert (out / "samples" / "photograph-1.jpg").is_file()
     assert sorted(file.name for file in (out / "samples").glob("step*")) == [
-        f"step-{step:05d}-1.jpg" for step in (0, 3, 6)
+        f"step-{step:06d}-1.jpg" for step in (0, 3, 6)
     ]
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "drawings" in line] == [0, 3, 6]

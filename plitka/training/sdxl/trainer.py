@@ -32,7 +32,7 @@ from plitka.training.progress import (
     Warned,
 )
 from plitka.training.record import Log, TrainingFacts, read_evaluation, record_evaluation
-from plitka.training.resolution import choose_resolution
+from plitka.training.resolution import bears_half_size, choose_resolution
 from plitka.training.sdxl.checkpoints import (
     drop_losers,
     keep_candidate,
@@ -135,6 +135,7 @@ def _prepare(
         options.augment,
         visited.highest.timestep,
         TIMESTEPS,
+        bears_half_size(inspection),
     )
     identity = describe_training(inspection, options, networks, steps, resolution)
     before = load_state(folder)
