@@ -123,9 +123,9 @@ def cog_server(
 ) -> Iterator[CogServer]:
     """Serve `predictor` with `env` added to this process's environment; behind the gate if so.
 
-    stub: a file whose Predictor runs in place of the one that the schema is read from. files: that
-    each of its processes may open, None for as many as this one. trainer: a file whose function
-    `train` is served in place of predictions.
+    stub: a file whose Predictor, or train, runs in place of what the schema is read from. files:
+    that each of its processes may open, None for as many as this one. trainer: a file whose
+    function `train` is served in place of predictions.
 
     `folder` is empty and becomes the server's working directory, so nothing is written into the
     checkout. The server is given once setup() has ended, also when it failed: see `health()`.
@@ -143,7 +143,7 @@ def cog_server(
         **env,
     }
     if trainer is not None:
-        environment["COG_TRAIN_TYPE_STUB"] = f"{trainer}:train"
+        environment["COG_TRAIN_TYPE_STUB"] = f"{stub or trainer}:train"
         arguments = (*arguments, "--train") if gate else (*arguments, "--x-mode", "train")
     with log.open("wb") as output:
         module = "plitka.serving.gateway" if gate else "cog.server.http"
