@@ -114,6 +114,12 @@ def test_granules_are_scaled_to_the_size_that_they_have_at_1024(found: Inspectio
     assert min(of_renders) > 1.6
 
 
+def test_photographs_from_one_distance_have_one_scale(found: Inspection) -> None:
+    scales = [one.scale for one in found.photographs if one.size == (512, 512)]
+    assert len(scales) > 8
+    assert len(set(scales)) == 1
+
+
 def test_a_swapped_caption_is_corrected_and_told_with_both(
     found: Inspection, warned: Warned
 ) -> None:
