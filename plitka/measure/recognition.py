@@ -16,6 +16,9 @@ from plitka.measure.shares import Measurement, check_size, measure, scale_for_me
 
 _LEAST_MODE = 0.02  # of the picture's area; less may be light that two granules throw at each other
 _LEAST_SHARE = 0.02  # of the granules; less is not told from shadows and mixed edges
+# CIEDE2000 that a picture is off the palette's nearest colours; farther off, it shows others. One
+# that shows a known mix is up to 20 off in one of its colours.
+_STRANGE = 15.0
 _UNSEEN = 25.0  # CIEDE2000 that a colour is taken to be off where no granule shows it for certain
 
 
@@ -37,7 +40,8 @@ def recognize(
     known = [] if len(modes) == 1 else _list_broadest(mixes)
     fits = [fit for mix in known if (fit := _fit(image, mix)) is not None]
     if not fits:
-        return _fit(image, nearest)
+        fit = _fit(image, nearest)
+        return None if fit is None or _compute_drift(fit) > _STRANGE else fit
     return min(fits, key=_compute_drift)
 
 

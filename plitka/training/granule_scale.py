@@ -29,7 +29,7 @@ _SEEDS = (1, 2)  # of the renders whose curves are averaged
 
 _WINDOW = 512  # pixels a side of the squares that are analyzed at each level of a pyramid
 _SMALLEST_LEVEL = 128  # pixels of the shorter side
-_MOST_WINDOWS = 3  # down and across
+_MOST_WINDOWS = 5  # down and across
 _STEP = 1 / 6  # octaves of wavelength between neighbours of a curve
 _WAVELENGTHS = np.arange(2.0, 10.5, _STEP)  # log2 pixels of the photograph
 _SHORTEST, _SHORTEST_HALVED = 2.0, 3.0  # log2 pixels of a level; below, the halving dims the light
@@ -137,8 +137,8 @@ def _compute_log_power(level: Floats, wavelengths: Doubles) -> Doubles:
 
 
 def _spread(length: int, side: int) -> list[int]:
-    """Spread windows over a length: where each begins."""
-    count = min(-(-length // side), _MOST_WINDOWS)
+    """Spread windows over a length, so that they overlap by half: where each begins."""
+    count = min(2 * -(-length // side) - 1, _MOST_WINDOWS)
     return [int(start) for start in np.linspace(0, length - side, count)]
 
 

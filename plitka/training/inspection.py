@@ -10,6 +10,7 @@ from plitka.color.palette import Color, Palette
 from plitka.images import regular_file
 from plitka.images.errors import Unreadable
 from plitka.images.photograph import MAX_BYTES
+from plitka.measure.palette_calibration import PHRASE_FILE
 from plitka.measure.photograph_folder import TEXTS, CaptionedFile, list_photographs
 from plitka.tile.granule import DIAMETER
 from plitka.training.caption_correction import correct_captions
@@ -115,8 +116,10 @@ def _list(folder: Path, notes: Notes) -> list[ListedPhotograph]:
         return []
     for place, reason in listing.faults.items():
         notes.fault(place, reason)
-    if texts := listing.passed_over.get(TEXTS, 0):
-        notes.warn(folder, f"{texts} texts have no photograph beside them")
+    parents = {one.file.parent for one in listing.photographs}
+    phrases = sum((parent / PHRASE_FILE).exists() for parent in parents)
+    if texts := listing.passed_over.get(TEXTS, 0) - phrases:
+        notes.warn(folder, f"texts without a photograph beside them are not read: {texts}")
     kept: dict[str, CaptionedFile] = {}
     for one in sorted(listing.photographs, key=lambda one: (one.caption is None, one.file)):
         try:
@@ -141,7 +144,6 @@ def _scale(
     """
     sure = [one.look.granules.factor for one in found if one.look.granules.sure]
     usual = median(sure) if sure else 1.0
-    least = resolution or RESOLUTIONS[0]
     scaled = []
     for one in found:
         granules = one.look.granules
@@ -160,17 +162,29 @@ def _scale(
                 f"its granules are only {across}, and the training would learn how they blur;"
                 f" photograph them from nearer, {DIAMETER * FINAL:.0f} pixels across",
             )
-        elif not bears(one.look.size, factor, least):
+        elif not bears(one.look.size, factor, RESOLUTIONS[0]):
             notes.fault(
                 one.listed.file,
                 f"{width}x{height} pixels, and {round(min(width, height) * factor)} on the shorter"
-                f" side where its granules are as large as in pictures of 1024; {least} are"
-                " needed, so photograph more of the tile, or in more pixels",
+                f" side where its granules are as large as in pictures of 1024;"
+                f" {RESOLUTIONS[0]} are needed, so photograph more of the tile",
+            )
+        elif min(width, height) < resolution and not bears(one.look.size, factor, resolution):
+            notes.fault(
+                one.listed.file,
+                f"{width}x{height} pixels are too few for a resolution of {resolution}; ask for a"
+                " smaller one, or photograph in more pixels",
             )
         else:
-            if factor > _MUCH_SCALED:
-                notes.warn(one.listed.file, f"its granules are only {across}, and are enlarged")
             scaled.append((one, _describe(one, factor, notes)))
+    if blurred := sorted(each.name for _, each in scaled if each.scale > _MUCH_SCALED):
+        others = f" and {len(blurred) - 1} others" if len(blurred) > 1 else ""
+        least_across = DIAMETER * FINAL / _MUCH_SCALED
+        notes.warn(
+            notes.folder,
+            f"{blurred[0]}{others} have granules of less than {least_across:.0f} pixels across;"
+            " they are enlarged, and what is trained on them is less sharp",
+        )
     return scaled
 
 

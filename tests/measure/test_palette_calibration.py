@@ -273,3 +273,11 @@ def test_a_palette_that_cannot_be_written_stays_as_it_was(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert written.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["ours.csv"]
+
+
+def test_a_code_that_makes_no_phrase_needs_one_of_its_own(
+    photograph: Photograph, tmp_path: Path
+) -> None:
+    photograph("OCHRE2", {"sand": 100})
+    with pytest.raises(CalibrationError, match=r'"ochre2" is no phrase; write one to phrase\.txt'):
+        calibrate(tmp_path, palette.load())

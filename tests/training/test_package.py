@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from plitka.color import palette
 from plitka.errors import TrainingError
 from plitka.training.package import Adapter, write_package
+from plitka.training.safetensors_file import encode_safetensors
 from plitka.weights.archive import open_package
 from plitka.weights.header import read_header
 from tests.support.trainings import (
@@ -69,7 +70,12 @@ def test_calibrated_colors_go_with_it(tmp_path: Path) -> None:
     assert palette.load(tmp_path / "palette.csv").find("brick red").code == "BRICK"
 
 
-def test_setup_takes_the_archive_and_the_folder(tmp_path: Path) -> None:
+def test_setup_takes_the_archive_and_the_folder_in_which_it_was_trained(tmp_path: Path) -> None:
+    state = tmp_path / "state" / "candidate-000400.safetensors"  # of the training, beside it
+    state.parent.mkdir()
+    state.write_bytes(
+        encode_safetensors({"mid_block.x.lora_A.default.weight": np.ones((2, 2), np.float32)}, {})
+    )
     archive = write_package(tmp_path, adapter_for(MODULES), trained(), inspected())
     for place in (archive, tmp_path):
         with open_package(place) as package:

@@ -15,6 +15,7 @@ import torch
 from plitka.engines.sdxl.text_encoding import PromptEncoder
 from plitka.errors import EngineError
 from plitka.request.presets import PRESETS, Preset
+from plitka.training.samples import Sample
 from plitka.training.sdxl.captions import CaptionEncoder
 from plitka.training.sdxl.latents import Latents, encode_samples
 from plitka.training.sdxl.loop import Diverged
@@ -241,10 +242,7 @@ class IndexVae:
 def test_each_latent_keeps_its_caption_in_whatever_order_samples_come(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(40).tolist()
     recipe = small_training.render_mixture({"red": 100}, 0, 16).recipe
-    samples = [
-        (n, small_training.Sample(np.full((16, 16, 3), n, np.uint8), recipe, n, None))
-        for n in order
-    ]
+    samples = [(n, Sample(np.full((16, 16, 3), n, np.uint8), recipe, n, None)) for n in order]
     encoded = encode_samples(
         IndexVae(), samples, lambda sample: f"caption {sample.photograph}", Processes().device
     )
