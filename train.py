@@ -76,7 +76,7 @@ def train(
     except TrainingError as fault:
         raise ValueError(str(fault)) from None  # Cog's error starts with the class's name
     assert written is not None
-    return TrainingOutput(weights=Path(written))
+    return TrainingOutput(weights=Path(written))  # type: ignore[call-arg]  # Cog makes its __init__
 
 
 def _record(event: Event) -> None:

@@ -1,6 +1,6 @@
 """Write the OpenAPI schema that `cog build` derives from predict.py and train.py, without Cog.
 
-    python script/openapi_schema.py .cog/openapi_schema.json
+    python -m script.openapi_schema .cog/openapi_schema.json
 
 Cog's server reads that file from its working directory. Without it a missing input is no error
 and nothing streams. Like `cog build`, this reads the source and never imports it. Where Cog
@@ -11,14 +11,12 @@ this raises SchemaError.
 import argparse
 import ast
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from script.cog_document import PREDICTION, TRAINING, Json, make_title, write_document
 
 PREDICTOR = Path(__file__).resolve().parents[1] / "predict.py"
 TRAINER = PREDICTOR.with_name("train.py")
-
-Json = dict[str, Any]
 
 _SCALARS: dict[str, Json] = {
     "bool": {"type": "boolean"},
@@ -58,7 +56,7 @@ def schema(source: str, class_name: str = "Predictor") -> Json:
     streaming = any(_is_streaming(decorator) for decorator in method.decorator_list)
     if streaming and "x-cog-array-type" not in output:
         raise SchemaError(method, "@streaming needs the return type Iterator[...]")
-    return _document(PREDICTION, inputs, output, enums, streaming=streaming)
+    return write_document(PREDICTION, inputs, output, enums, streaming=streaming)
 
 
 def training_schema(source: str, function_name: str = "train") -> Json:
@@ -68,7 +66,7 @@ def training_schema(source: str, function_name: str = "train") -> Json:
     used = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
     _check_imports(module, used)
     inputs, enums = _inputs(source, function)
-    return _document(TRAINING, inputs, _output(module, function), enums)
+    return write_document(TRAINING, inputs, _output(module, function), enums)
 
 
 def merge(prediction: Json, training: Json) -> Json:
@@ -162,7 +160,7 @@ def _inputs(source: str, method: ast.FunctionDef, skipped: int = 0) -> tuple[Jso
                 "type": kind["type"],
             }
         else:
-            entry |= kind | {"title": _title(name.arg)}
+            entry |= kind | {"title": make_title(name.arg)}
         if nullable:
             entry["nullable"] = True
         # To Cog, None as the default of an input that cannot be None means "no default".
@@ -282,7 +280,7 @@ def _model(model: ast.ClassDef) -> Json:
         ):
             raise SchemaError(node, f"a field of {model.name}: NAME: TYPE, one of the plain types")
         name = node.target.id
-        properties[name] = {**_SCALARS[node.annotation.id], "title": _title(name)}
+        properties[name] = {**_SCALARS[node.annotation.id], "title": make_title(name)}
     return {
         "properties": properties,
         "required": list(properties),
@@ -294,152 +292,6 @@ def _model(model: ast.ClassDef) -> Json:
 def _is_streaming(decorator: ast.expr) -> bool:
     name = decorator.func if isinstance(decorator, ast.Call) else decorator
     return isinstance(name, ast.Name) and name.id == "streaming"
-
-
-def _title(name: str) -> str:
-    return " ".join(part[:1].upper() + part[1:] for part in name.split("_"))
-
-
-@dataclass(frozen=True)
-class _Mode:
-    """How Cog names what a prediction, or a training, has in its document."""
-
-    what: str  # "prediction"
-    verb: str  # "predict"
-    prefix: str  # of Input and Output
-
-    @property
-    def title(self) -> str:
-        return self.what.capitalize()
-
-
-PREDICTION = _Mode("prediction", "predict", "")
-TRAINING = _Mode("training", "train", "Training")
-
-
-def _document(
-    mode: _Mode, inputs: Json, output: Json, enums: Json, *, streaming: bool = False
-) -> Json:
-    """The parts of the document that are the same for every predictor, around those that are not.
-
-    The order of the keys is Cog's.
-    """
-    input_name, output_name = f"{mode.prefix}Input", f"{mode.prefix}Output"
-    run: Json = {
-        "description": f"Run a single {mode.what} on the model",
-        "operationId": f"{mode.verb}_{mode.what}s_post",
-        "requestBody": {"content": _json_content(_ref(f"{mode.title}Request"))},
-        "responses": {
-            "200": _response(_ref(f"{mode.title}Response")),
-            "422": _response(_ref("HTTPValidationError"), "Validation Error"),
-        },
-        "summary": mode.verb.capitalize(),
-    }
-    if streaming:
-        run["x-cog-streaming"] = True
-    identifier = f"{mode.what}_id"
-    cancel: Json = {
-        "operationId": f"cancel_{mode.what}s__{identifier}__cancel_post",
-        "parameters": [
-            {
-                "in": "path",
-                "name": identifier,
-                "required": True,
-                "schema": _string(_title(identifier)),
-            }
-        ],
-        "responses": {
-            "200": _response({}),
-            "422": _response(_ref("HTTPValidationError"), "Validation Error"),
-        },
-        "summary": "Cancel",
-    }
-    return {
-        "components": {
-            "schemas": {
-                input_name: dict(sorted({**inputs, "title": input_name}.items())),
-                output_name: output,
-                **enums,
-                **_common_schemas(mode, input_name, output_name),
-            }
-        },
-        "info": {"title": "Cog", "version": "dev"},
-        "openapi": "3.0.2",
-        "paths": {
-            "/": {"get": _get("root__get", "Root")},
-            "/health-check": {"get": _get("healthcheck_health_check_get", "Healthcheck")},
-            f"/{mode.what}s": {"post": run},
-            f"/{mode.what}s/{{{identifier}}}/cancel": {"post": cancel},
-        },
-    }
-
-
-def _common_schemas(mode: _Mode, input_name: str, output_name: str) -> Json:
-    response = {
-        "completed_at": {"format": "date-time", **_string("Completed At")},
-        "created_at": {"format": "date-time", **_string("Created At")},
-        "error": _string("Error"),
-        "id": _string("Id"),
-        "input": _ref(input_name),
-        "logs": _string("Logs"),
-        "metrics": {"title": "Metrics", "type": "object"},
-        "output": _ref(output_name),
-        "started_at": {"format": "date-time", **_string("Started At")},
-        "status": _string("Status"),
-        "version": _string("Version"),
-    }
-    error = {
-        "loc": {
-            "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
-            "title": "Location",
-            "type": "array",
-        },
-        "msg": _string("Message"),
-        "type": _string("Error Type"),
-    }
-    detail = {"items": _ref("ValidationError"), "title": "Detail", "type": "array"}
-    return {
-        f"{mode.title}Request": _object(
-            f"{mode.title}Request", {"id": _string("Id"), "input": _ref(input_name)}
-        ),
-        f"{mode.title}Response": _object(f"{mode.title}Response", response),
-        "Status": {
-            "description": "An enumeration.",
-            "enum": ["starting", "processing", "succeeded", "canceled", "failed"],
-            **_string("Status"),
-        },
-        "HTTPValidationError": _object("HTTPValidationError", {"detail": detail}),
-        "ValidationError": {
-            "properties": error,
-            "required": ["loc", "msg", "type"],
-            "title": "ValidationError",
-            "type": "object",
-        },
-    }
-
-
-def _string(title: str) -> Json:
-    return {"title": title, "type": "string"}
-
-
-def _object(title: str, properties: Json) -> Json:
-    return {"properties": properties, "title": title, "type": "object"}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json_content(content: Json) -> Json:
-    return {"application/json": {"schema": content}}
-
-
-def _response(content: Json, description: str = "Successful Response") -> Json:
-    return {"content": _json_content(content), "description": description}
-
-
-def _get(operation: str, summary: str) -> Json:
-    return {"operationId": operation, "responses": {"200": _response({})}, "summary": summary}
 
 
 def main() -> None:

@@ -92,8 +92,7 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     with archive.open_package(options.weights, weights.cache) as package:
         parts = prompt_parts.read_weights_parts(weights, package)
     subject = Subject(parts.trigger or DEFAULT_TRIGGER, parts.vectors)
-    scale = parts.lora_scale
-    told = {"lora_scale": scale.value, "lora_scale_reason": scale.reason} if scale else {}
+    told = {} if parts.lora_scale is None else parts.lora_scale.as_json()
     print_json({**make_plan(recipe, subject).as_json(), **told})
 
 
@@ -386,8 +385,7 @@ def run_design(options: argparse.Namespace, settings: Settings) -> None:
     run.run(settings, options.weights, options.port, options.open)
 
 
-def _load_palette(settings: Settings) -> Palette:
-    """Load the palette for commands that take no --weights."""
+def _load_palette(settings: Settings) -> Palette:  # for commands that take no --weights
     return settings.load_palette(settings.package)
 
 

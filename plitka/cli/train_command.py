@@ -4,6 +4,7 @@ What trains, and rich, are imported when the command runs.
 """
 
 import argparse
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,4 +71,4 @@ class _Stop:
     """Whether the program was asked to end; it is not before it listens for that."""
 
     def __init__(self) -> None:
-        self.is_asked = lambda: False
+        self.is_asked: Callable[[], bool] = lambda: False

@@ -20,6 +20,10 @@ class LoraScale:
     value: float
     reason: str
 
+    def as_json(self) -> dict[str, float | str]:
+        """What `plan` prints of it, and the metrics have."""
+        return {"lora_scale": self.value, "lora_scale_reason": self.reason}
+
     def describe(self) -> str:
         """What `check` says of it: `scale 0.9, as its note plitka_lora_scale says`."""
         return f"scale {self.value:g}, {self.reason}"

@@ -186,7 +186,7 @@ def test_the_designer_knows_its_colors(
         seen.append(palette)
         raise Seen
 
-    monkeypatch.setattr(designer.server, "make_app", make_app)
+    monkeypatch.setattr("plitka.designer.server.make_app", make_app)
     package = as_folder(tmp_path / "trained", files())
     for backend in ("sdxl", "http://127.0.0.1:9"):
         monkeypatch.setenv("PLITKA_PHOTOGRAPH", backend)
@@ -207,7 +207,7 @@ def test_setup_and_a_baked_snapshot_know_its_colors(
 ) -> None:
     package = as_tar(tmp_path / "trained", files())
     predictor = Predictor()
-    predictor.setup(package)
+    predictor.setup(str(package))
     assert predictor.palette.find("moss").code == "MOSS"
 
     baked = tmp_path / "snapshot"
