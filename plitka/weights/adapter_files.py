@@ -42,7 +42,7 @@ _LIBRARY_NAMES = (  # of diffusers and PEFT; beside a copy in another form, the 
 # Folders of intermediate states: diffusers' checkpoint-500, and what others call theirs.
 _CHECKPOINT = re.compile(
     r"(checkpoint|ckpt|epoch|step|iter|save|backup|state|sample)s?[-_.= ]?\d[\w.= -]*"
-    r"|last|checkpoints?|backups?|saves?|samples?|states?"
+    r"|last|checkpoints?|backups?|saves?|samples?|state"
     r"|.+-state",  # kohya's tile-000004-state and tile-state
     re.IGNORECASE,
 )
