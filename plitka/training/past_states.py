@@ -31,6 +31,21 @@ _CONTENTS = Contents(
 )
 
 
+def refuse_folder(out: Path, resume: bool) -> None:
+    """Raise TrainingError for a folder that holds states where a training begins, or none where
+    one goes on.
+    """
+    folder = out / STATES
+    has_states = any(folder.glob("step-*"))
+    if has_states and not resume:
+        raise TrainingError(
+            f"{folder}: holds the states of a training; go on with it by --resume, or name another"
+            " folder for --out"
+        )
+    if resume and not has_states:
+        raise TrainingError(f"{folder}: holds no state to go on with; leave --resume out")
+
+
 def unpack_states(file: Path, out: Path) -> None:
     """Unpack the folder of an earlier training, or its states alone, into a new folder `out`.
 

@@ -1,6 +1,7 @@
 """One training from its photographs to its package: the stages, in order.
 
-What needs torch is imported after the photographs were inspected.
+What needs torch is imported after the photographs were inspected. No network is loaded before all
+that is wrong was told.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import TrainingError
 from plitka.training.inspection import inspect
 from plitka.training.options import TrainingOptions
+from plitka.training.past_states import refuse_folder
 from plitka.training.photographs import open_photographs
 from plitka.training.progress import Inspected, Observer
 
@@ -40,14 +42,20 @@ def train(
 ) -> Path | None:
     """Train; returns trained_model.tar, None for a check.
 
-    Raises TrainingError with all faults of the photographs, EngineError for what keeps the model
-    from being trained, Interrupted where `is_stopped` says so.
+    Raises TrainingError with all faults of photographs, base, memory and disk, EngineError for what
+    comes up later, Interrupted where `is_stopped` says so.
     """
+    if not request.check:
+        refuse_folder(request.out, request.resume)
     with open_photographs(request.photographs) as folder:
         inspection = inspect(folder, request.options, palette)
-        if inspection.faults:
-            raise TrainingError("\n".join(inspection.faults))
-        observe(Inspected(inspection))
+        from plitka.training.sdxl.planning import list_faults
+
+        faults = list_faults(inspection, request.options, request.out, settings)
+        if not inspection.faults:
+            observe(Inspected(inspection))
+        if faults or inspection.faults:
+            raise TrainingError("\n".join([*inspection.faults, *faults]))
         if request.check:
             return None
         from plitka.training.package import write_package

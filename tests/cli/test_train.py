@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -23,6 +24,9 @@ from plitka.training.progress import (
 )
 from tests.support.tile_photographs import MIXTURES, shrink, write_photograph, write_photographs
 from tests.support.trainings import CALIBRATED, evaluated, inspected
+
+if TYPE_CHECKING:
+    from tests.support.small_sdxl import SmallSdxl
 
 EVENTS: tuple[Event, ...] = (
     Inspected(inspected(palette_rows=(CALIBRATED,), warnings=("1.jpg: is dark",))),
@@ -146,8 +150,14 @@ def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_check_corrects_captions_tells_of_them_and_trains_nothing(
-    photographs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    photographs: Path,
+    small_sdxl: "SmallSdxl",
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    for name, value in small_sdxl.settings().items():
+        monkeypatch.setenv(name, value)
     arguments = ["train", str(photographs), "--out", str(tmp_path / "ours"), "--check"]
     assert main([*arguments, "--json"]) == 0
     inspection, last = map(json.loads, capsys.readouterr().out.splitlines())
@@ -168,7 +178,16 @@ def test_check_corrects_captions_tells_of_them_and_trains_nothing(
     assert "Nothing stands in the way of training" in said
 
 
-def test_all_faults_are_told_at_once_before_a_model_is_looked_for(
+def test_check_tells_of_the_photographs_also_where_the_base_is_missing(
+    photographs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["train", str(photographs), "--out", str(tmp_path / "ours"), "--check"]) == 1
+    out, err = capsys.readouterr()
+    assert "35% red, 65% black" in out
+    assert "stabilityai/stable-diffusion-xl-base-1.0: no folder here" in err
+
+
+def test_all_faults_are_told_at_once_before_a_model_is_loaded(
     photographs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     folder = shutil.copytree(photographs, tmp_path / "tiles")
@@ -178,7 +197,7 @@ def test_all_faults_are_told_at_once_before_a_model_is_looked_for(
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     faults = err.splitlines()
-    for name in ("REDp60_WHITEp40.jpg: ", "WHITEp75_BLACKp25.jpg: ", "tile.jpg: "):
+    for name in ("REDp60_WHITEp40.jpg: ", "WHITEp75_BLACKp25.jpg: ", "tile.jpg: ", "stabilityai/"):
         assert any(fault.startswith(name) for fault in faults), (name, err)
     assert out == ""
     assert not (tmp_path / "ours").exists()

@@ -79,9 +79,9 @@ def photograph_renders(folder: Path, count: int, size: int = 192) -> Inspection:
     return Inspection(tuple(photographs), (2, 3), palette.load(), (), (), ())
 
 
-def make_settings(files: SmallSdxl) -> SdxlSettings:
+def make_settings(files: SmallSdxl, **changed: str | Path) -> SdxlSettings:
     """The settings of a training on the small SDXL."""
-    return SdxlSettings(read_weights_settings(files.settings()))
+    return SdxlSettings(read_weights_settings(files.settings(**changed)))
 
 
 def make_environment() -> dict[str, str]:

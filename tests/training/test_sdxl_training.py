@@ -6,17 +6,22 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from plitka.cli.main import main
+from plitka.color import palette
 from plitka.errors import TrainingError
+from plitka.training import run
 from plitka.training.inspection import Inspection
 from plitka.training.options import TrainingOptions
 from plitka.training.package import Adapter, write_package
 from plitka.training.progress import Evaluated, Event, Interrupted, Saved, Stepped, Warned
 from plitka.training.record import TrainingFacts
+from plitka.training.sdxl.planning import list_faults
 from plitka.training.sdxl.trainer import train_sdxl
 from tests.support import small_training
 from tests.support.settings import load_engine
@@ -151,15 +156,49 @@ def test_other_photographs_are_named_as_what_differs(
 
 
 def test_a_folder_with_states_is_not_begun_anew_and_one_without_not_gone_on_with(
-    small_sdxl: SmallSdxl,
-    inspection: Inspection,
-    trained: tuple[Path, Trained, list[Event]],
-    tmp_path: Path,
+    small_sdxl: SmallSdxl, trained: tuple[Path, Trained, list[Event]], tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainingError, match="--resume"):
-        train(small_sdxl, inspection, trained[0])
-    with pytest.raises(TrainingError, match="no state"):
-        train(small_sdxl, inspection, tmp_path, resume=True)
+    settings = small_training.make_settings(small_sdxl)
+    for out, resume, told in ((trained[0], False, "--resume"), (tmp_path, True, "no state")):
+        request = run.TrainingRequest(tmp_path, out, OPTIONS, resume=resume)
+        with pytest.raises(TrainingError, match=told):
+            run.train(request, settings, palette.load(), lambda event: None)
+
+
+def list_machine_faults(
+    small_sdxl: SmallSdxl, inspection: Inspection, out: Path, **changed: Any
+) -> list[str]:
+    settings = small_training.make_settings(small_sdxl, **changed)
+    return list_faults(inspection, OPTIONS, out, settings)
+
+
+def test_a_machine_that_can_train_has_no_faults(
+    small_sdxl: SmallSdxl, inspection: Inspection, tmp_path: Path
+) -> None:
+    assert list_machine_faults(small_sdxl, inspection, tmp_path / "not" / "there") == []
+
+
+def test_base_memory_and_disk_are_looked_at_before_anything_is_loaded(
+    small_sdxl: SmallSdxl, inspection: Inspection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (missing,) = list_machine_faults(small_sdxl, inspection, tmp_path, BASE=tmp_path / "none")
+    assert "set PLITKA_BASE to what is there" in missing
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(total=2**20, available=9))
+    usage = SimpleNamespace(total=2**20, used=2**20, free=9)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    memory, disk = list_machine_faults(small_sdxl, inspection, tmp_path)
+    assert "of memory is free and this training needs" in memory
+    assert disk.startswith(str(tmp_path))
+
+
+def test_a_base_with_embeddings_in_it_is_none_to_train_on(
+    small_sdxl: SmallSdxl, inspection: Inspection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in small_sdxl.settings().items():
+        monkeypatch.setenv(name, value)
+    assert main(["bake", str(tmp_path / "baked")]) == 0
+    faults = list_machine_faults(small_sdxl, inspection, tmp_path, BASE=tmp_path / "baked")
+    assert any("in it already" in fault for fault in faults)
 
 
 def test_when_the_minutes_are_over_it_ends_with_what_it_has(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ from plitka.request.prompt import DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import Stages
 from plitka.training.options import TrainingOptions
 from plitka.training.sdxl.lora_layers import ADAPTER, attach_lora
+from plitka.training.sdxl.planning import list_trained, strip_adapters
 from plitka.training.sdxl.token_rows import HALVES, TokenRows
 from plitka.weights.adapter_files import Package
 from plitka.weights.noise import Noise
@@ -109,16 +110,11 @@ def find_weights(settings: SdxlSettings, stages: Stages) -> Resolved:
     Raises WeightsError with all faults, TrainingError for a base that is one of Plitka's snapshots
     with a LoRA in it.
     """
-    bare = replace(
-        settings.weights, lora=None, embeddings=None, turbo_lora=None, trigger=None, controlnets={}
+    weights = loading.resolve_weights(
+        strip_adapters(settings.weights), Package("", None, None), stages
     )
-    weights = loading.resolve_weights(bare, Package("", None, None), stages)
-    baked = weights.snapshot is not None and (weights.snapshot.lora or weights.snapshot.vectors)
-    if baked or weights.base.knows_tokens:
-        raise TrainingError(
-            f"PLITKA_BASE: {weights.base.path} has a LoRA or embeddings in it already; name the"
-            " model that it was made of"
-        )
+    if faults := list_trained(weights.snapshot, weights.base, weights.settings):
+        raise TrainingError("\n".join(faults))
     return weights
 
 

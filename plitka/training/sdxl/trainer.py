@@ -16,9 +16,8 @@ from plitka.errors import TrainingError
 from plitka.runtime.timing import Stages, log
 from plitka.training import pictures
 from plitka.training.choice import Evaluation, choose_scale, choose_step
-from plitka.training.draws import draw_all
 from plitka.training.inspection import Inspection
-from plitka.training.options import TrainingOptions, count_training_steps
+from plitka.training.options import TrainingOptions
 from plitka.training.package import Adapter
 from plitka.training.past_states import STATES
 from plitka.training.progress import (
@@ -32,7 +31,6 @@ from plitka.training.progress import (
     Warned,
 )
 from plitka.training.record import Log, TrainingFacts, read_evaluation, record_evaluation
-from plitka.training.resolution import bears_half_size, choose_resolution
 from plitka.training.sdxl.checkpoints import (
     drop_losers,
     keep_candidate,
@@ -54,10 +52,10 @@ from plitka.training.sdxl.memory import (
     describe_training_plan,
 )
 from plitka.training.sdxl.networks import Networks, find_weights, load_networks
+from plitka.training.sdxl.planning import plan_samples
 from plitka.training.sdxl.preparation import prepare_latents
 from plitka.training.sdxl.processes import Processes
 from plitka.training.sdxl.states import load_state, save_state
-from plitka.training.sdxl.timesteps import TIMESTEPS, find_visited
 
 _SAVE_SECONDS = 60.0  # at most between two states
 _TOLD_EVERY = 10  # steps
@@ -80,20 +78,12 @@ def train_sdxl(
     Of several processes the first tells what happens, but each that it starts.
     Raises Interrupted, TrainingError, EngineError.
     """
-    folder = out / STATES
     processes = Processes(settings.memory_fraction)
     try:
         if options.batch < processes.count:
             raise TrainingError(
                 f"--batch: got {options.batch} for {processes.count} processes; each needs a sample"
             )
-        if not resume and any(folder.glob("step-*")):
-            raise TrainingError(
-                f"{folder}: holds the states of a training; go on with it by --resume, or name"
-                " another folder for --out"
-            )
-        if resume and not any(folder.glob("step-*")):
-            raise TrainingError(f"{folder}: holds no state to go on with; leave --resume out")
         training = _prepare(inspection, options, out, settings, processes, observe)
         return training.run(resume, is_stopped)
     finally:
@@ -117,33 +107,21 @@ def _prepare(
     if processes.is_first:
         processes.wait()
     devices.limit_memory(device)
-    resolution = choose_resolution(options.resolution, inspection)
+    planned = plan_samples(inspection, options, weights.base.noise)
+    resolution, visited, draws = planned.resolution, planned.visited, planned.draws
     needs = compute_model_needs(weights.base, options.rank, device.dtype, resolution)
     free = devices.measure_free_memory(device)
     own = -(-options.batch // processes.count)  # samples a step
     plan = choose_training_plan(device, free, needs, own)
     log.info("%s; %s", devices.describe(device), describe_training_plan(plan, needs, own))
     networks = load_networks(weights, options, device, stages)
-    steps = count_training_steps(options, len(inspection.photographs))
-    visited = find_visited(networks.noise)
-    draws = draw_all(
-        options.seed,
-        steps,
-        options.batch,
-        resolution,
-        len(inspection.photographs) - len(inspection.held_out),
-        options.augment,
-        visited.highest.timestep,
-        TIMESTEPS,
-        bears_half_size(inspection),
-    )
-    identity = describe_training(inspection, options, networks, steps, resolution)
+    identity = describe_training(inspection, options, networks, planned.steps, resolution)
     before = load_state(folder)
     if before is not None:
         refuse_another(before.notes["training"], identity, str(folder))
     with stages("make samples"):
         latents = prepare_latents(
-            draws.count_samples(),
+            planned.counts,
             inspection,
             networks,
             processes,
