@@ -115,8 +115,12 @@ def check_pictures(body: Mapping[str, Any]) -> list[str]:
 
 
 def measure_memory(server: CogServer) -> int:
-    """Add up the resident bytes of all its processes."""
-    return sum(process.memory_info().rss for process in server.family())
+    """Add up the resident bytes of all its processes that are of no file.
+
+    Pages of files, the programs' own, come and go as the system likes.
+    """
+    sizes = [process.memory_info() for process in server.family()]
+    return sum(each.rss - each.shared for each in sizes)
 
 
 def measure_processor_seconds(server: CogServer) -> float:

@@ -4,11 +4,12 @@ It is written beside the target under a name that nobody has, with the permissio
 file gets there, and then renamed. What is a folder, a pipe or a device is never replaced.
 """
 
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from plitka.printable import make_printable
@@ -33,9 +34,25 @@ def name_kind(status: os.stat_result) -> str | None:
     return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
 
 
-def check_target(path: Path) -> None:
-    """Raise Unwritable where `write` could not write, so that it is known before the work."""
+def check_target(path: Path, *read: Path) -> None:
+    """Raise Unwritable where `write` could not write, so that it is known before the work.
+
+    read: files that the work reads, of which the target may be none, under whatever name.
+    """
+    for source in read:
+        if _is_same(path, source):
+            raise Unwritable(
+                f"{make_printable(str(path))}: is the file that is read"
+                f" ({make_printable(str(source))}), which would be lost; name another to write"
+            )
     _write(path, None)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:  # one of them is not there
+        return False
 
 
 def write(path: Path, content: bytes) -> None:
@@ -50,6 +67,21 @@ def write(path: Path, content: bytes) -> None:
 def write_parts(path: Path, parts: Iterable[bytes]) -> None:
     """Write a file as `write` does, of parts that are made one after the other."""
     _write(path, parts)
+
+
+@contextmanager
+def alone_beside(path: Path) -> Iterator[None]:
+    """Keep out others who would write a file here that they have read; they wait meanwhile.
+
+    Nothing keeps them out where the system has no locks. Raises OSError where there is no folder.
+    """
+    folder = os.open(Path(os.path.realpath(path)).parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _write(path: Path, parts: Iterable[bytes] | None) -> None:

@@ -166,7 +166,8 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.tile.layout import lay
 
     recipe = draw_seed(read_request(options, _load_palette(settings)))
-    whole_file.check_target(options.out)
+    own = (settings.palette_file,) if settings.palette_file else ()
+    whole_file.check_target(options.out, options.image, *own)
     layout = lay(recipe)
     loaded = _load_photograph(options.image)
     matched = match(_crop_square(loaded.pixels), layout)
@@ -243,7 +244,7 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Sampled
 
     out = options.out or settings.palette_file or palette.OWN_FILE
-    whole_file.check_target(out)
+    there = palette_calibration.check_palette_file(out)
     account = calibration_report.Account()
 
     def sum_up(written: Path | None) -> None:
@@ -268,7 +269,7 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
 
             own = settings.palette_file  # which may be written for the first time
             known = palette.load(own if own and palette.has_content(own) else None)
-            rows = palette_calibration.calibrate(options.folder, known, tell)
+            rows = palette_calibration.calibrate(options.folder, known, tell, there)
         palette_calibration.write_palette(rows, out)
     except (KeyboardInterrupt, PaletteError):
         if account.folders.photographs:

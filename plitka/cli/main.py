@@ -63,6 +63,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         named = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         print_error(make_printable(named))
         return FAILED
+    except MemoryError:
+        print_error("There is less free memory than this needs; a smaller picture needs less.")
+        return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,9 @@ from plitka.color.mix import MAX_COLORS, find_whole
 from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.request import parsing
 from plitka.request.recipe import Recipe, RecipeError
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_MOST = 1000  # of a share, in percent; far above any that is one
 
 
 def read_request(options: argparse.Namespace, palette: Palette) -> Recipe:
@@ -55,12 +59,13 @@ def _read_color(text: str) -> dict[str, object]:
 
 def _read_number(text: str) -> float | str:
     """Read a number; return other text as it is, for the parser of requests to refuse."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
+    written = text.strip()
+    if not _NUMBER.fullmatch(written):  # Python's own way takes 1_000 and the digits of all scripts
+        return text
+    try:
+        return int(written)
+    except ValueError:
+        return float(written)
 
 
 def read_colors(text: str, palette: Palette) -> tuple[dict[str, Color], list[float]]:
@@ -96,12 +101,11 @@ def read_colors(text: str, palette: Palette) -> tuple[dict[str, Color], list[flo
 
 def _read_shares(texts: Sequence[str]) -> list[float]:
     """Read percentages or fractions, and scale them to add up to 1. Raises RecipeError."""
-    try:
-        shares = [float(text) for text in texts]
-    except ValueError:
-        raise RecipeError(f"--colors: {', '.join(texts)} are not all numbers") from None
+    shares = [number for text in texts if not isinstance(number := _read_number(text), str)]
+    if len(shares) < len(texts):
+        raise RecipeError(f"--colors: {', '.join(texts)} are not all numbers")
     total = sum(shares)
-    if find_whole(shares) is None or min(shares) < 0:
+    if min(shares) < 0 or max(shares) > _MOST or find_whole(shares) is None:
         raise RecipeError(
             f"--colors: shares add up to {total:g}; allowed: percentages that add up to 100 or "
             "fractions that add up to 1, none of them negative"

@@ -44,9 +44,11 @@ PHRASE = re.compile(r"[a-z]{1,24}(?:[ -][a-z]{1,24}){0,3}")
 PHRASE_ALLOWED = 'allowed: one to four words in small letters, like "dark green"'
 
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
+_COMMENT = "#"
 _MOST_BYTES = 1 << 20  # of a palette file; the built-in one has 4,000
 _LIGHTNESS, _CHROMA, _STD = (0.0, 100.0), (-128.0, 127.0), (0.0, 64.0)  # bounds of figures
 _MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones differ by up to 0.4
+_MOST_LISTED = 100  # names in an error; 31 are built in
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
 _LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
 
@@ -152,7 +154,9 @@ class Palette:
             color = self._by_key[near]
             spelling = color.phrase if near == normalize_name(color.phrase) else color.code
             meant = f'; did you mean "{spelling}"?'
-        known = ("" if meant else ".") + f" Known: {', '.join(self._phrases)}"
+        more = len(self._phrases) - _MOST_LISTED
+        listed = ", ".join(self._phrases[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+        known = ("" if meant else ".") + f" Known: {listed}"
         return f"unknown colour {quote(name)}{foreign}{meant}{known}"
 
 
@@ -161,8 +165,8 @@ def load(own: Path | None = None, packed: Packed | None = None) -> Palette:
 
     own: a file of the maker's own colours, which take the place of those with the same code or
     are added. packed: another that came with weights; the own ones count before these. Raises
-    OSError for a file that cannot be read, and PaletteError for a row that is not a colour or for a
-    name of two colours.
+    PaletteError for a file that cannot be read, for a row that is not a colour, and for a name of
+    two colours.
     """
     return _merge_files(tuple(one for one in (PALETTE_FILE, packed, own) if one is not None))
 
@@ -172,6 +176,13 @@ def count_colors(source: Path | Packed) -> int:
     return len(read_rows(source))
 
 
+def build(rows: Sequence[Mapping[str, str]], path: Path | str) -> Palette:
+    """Build the palette that `load` would make of a file of these rows. Raises PaletteError."""
+    if not rows:
+        raise PaletteError(f"{path}: has no colours")
+    return extend(load(), rows, path)
+
+
 def extend(known: Palette, rows: Sequence[Mapping[str, str]], path: Path | str) -> Palette:
     """Put the colours of rows in the place of those with the same code, or add them.
 
@@ -179,7 +190,9 @@ def extend(known: Palette, rows: Sequence[Mapping[str, str]], path: Path | str) 
     row that is not a colour or for a name of two colours.
     """
     colors = {color.code: color for color in known.colors}
-    colors |= {color.code: color for color in (_parse_row(row, path) for row in rows)}
+    for row in rows:
+        color = parse_row(row, f"{path}: row {quote(row['code'])}")
+        colors[color.code] = color
     names: dict[str, str] = {}
     for color in colors.values():
         for name in (color.code, color.phrase):
@@ -211,29 +224,14 @@ def _name_source(source: Path | Packed) -> Path | str:
     return source if isinstance(source, Path) else source[0]
 
 
-def _read_content(source: Path | Packed) -> bytes:
-    if not isinstance(source, Path):
-        return source[1]
-    if source.exists() and not source.is_file():
-        raise PaletteError(f"{source}: is no file, but a folder, a pipe or a device")
-    with source.open("rb") as file:
-        return file.read(_MOST_BYTES + 1)
-
-
 def read_rows(source: Path | Packed) -> list[dict[str, str]]:
     """Read the rows of a palette file as text by column; lines that start with "#" are comments.
 
-    Raises OSError where the file cannot be read, PaletteError where it is no table in UTF-8 with
-    all COLUMNS but the last, or a row lacks one.
+    Raises PaletteError where the file cannot be read, is no table in UTF-8 with all COLUMNS but the
+    last, or a row lacks one.
     """
-    path, content = _name_source(source), _read_content(source)
-    if len(content) > _MOST_BYTES:
-        raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
-    try:
-        text = content.decode("utf-8-sig")  # with the mark of Excel's "CSV UTF-8" or without
-    except UnicodeDecodeError:
-        raise PaletteError(f"{path}: is no text file in UTF-8") from None
-    lines = ["" if line.startswith("#") else line for line in text.splitlines()]
+    path, text = _name_source(source), _read_text(source)
+    lines = ["" if line.startswith(_COMMENT) else line for line in text.splitlines()]
     above = next((number for number, line in enumerate(lines) if line.strip()), 0)
     table = csv.DictReader(lines[above:], strict=True)
     try:
@@ -247,6 +245,37 @@ def read_rows(source: Path | Packed) -> list[dict[str, str]]:
     except csv.Error as fault:
         line = above + table.line_num
         raise PaletteError(f"{path}, line {line}: is no row of a table ({fault})") from None
+
+
+def read_comments(path: Path) -> list[str]:
+    """Read the lines of a palette file that `read_rows` passes over, but for empty ones."""
+    return [line for line in _read_text(path).splitlines() if line.startswith(_COMMENT)]
+
+
+def _read_text(source: Path | Packed) -> str:
+    """Read a palette file. Raises PaletteError."""
+    path, content = _name_source(source), _read_content(source)
+    if len(content) > _MOST_BYTES:
+        raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
+    try:
+        return content.decode("utf-8-sig")  # with the mark of Excel's "CSV UTF-8" or without
+    except UnicodeDecodeError:
+        raise PaletteError(f"{path}: is no text file in UTF-8") from None
+
+
+def _read_content(source: Path | Packed) -> bytes:
+    if not isinstance(source, Path):
+        return source[1]
+    if source.exists() and not source.is_file():
+        raise PaletteError(f"{source}: is no file, but a folder, a pipe or a device")
+    try:
+        with source.open("rb") as file:
+            return file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise PaletteError(
+            f"{source}: cannot be read ({error.strerror or error}); PLITKA_PALETTE names the"
+            " palette"
+        ) from None
 
 
 def _check_cells(row: Mapping[str | None, str | None], where: str) -> dict[str, str]:
@@ -297,9 +326,11 @@ def _name_foreign_character(name: str) -> str:
     return ""
 
 
-def _parse_row(row: Mapping[str, str], path: Path | str) -> Color:
-    """Parse a row of a palette file. Raises PaletteError for one that is not a colour."""
-    where = f"{path}: row {quote(row['code'])}"
+def parse_row(row: Mapping[str, str], where: str) -> Color:
+    """Parse a row of a palette file. Raises PaletteError for one that is not a colour.
+
+    where: the row, for the message.
+    """
     if not CODE.fullmatch(row["code"]):
         raise PaletteError(f"{where}: a code is {CODE_ALLOWED}")
     if not PHRASE.fullmatch(row["caption"]):

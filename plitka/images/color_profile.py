@@ -39,6 +39,7 @@ _WRITTEN = {"L": "gray", "RGB": "RGB", "CMYK": "CMYK", "LAB": "L*a*b*"}
 
 _INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 _MIDDLE = 128
+_FALL = 8  # levels by which a brighter gray may come out darker
 _SAME = 1  # levels of 255; a profile that moves no colour farther is sRGB
 _BITS = 8
 _DARK, _COARSE = 32, 4  # levels; the first of linear light lie 13 apart, of ProPhoto's gamma 1
@@ -127,7 +128,8 @@ def _build_transform(profile: ImageCms.ImageCmsProfile, mode: str) -> ImageCms.I
 def _find_farthest(transform: ImageCms.ImageCmsTransform, mode: str) -> int:
     """Find how many levels a transform of gray or RGB moves a colour at most.
 
-    Raises Unreadable where it makes black bright or white dark, as no colour space does.
+    Raises Unreadable where it makes black bright, white dark, or a brighter gray the darker one, as
+    no colour space does.
     """
     levels = np.arange(0, 256, 1 if mode == "L" else 15, dtype=np.uint8)
     grid = levels[None]
@@ -135,6 +137,10 @@ def _find_farthest(transform: ImageCms.ImageCmsTransform, mode: str) -> int:
         grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
     moved = np.asarray(_apply(transform, Image.fromarray(grid)), np.int16)
     if moved[0, 0].max() > _MIDDLE or moved[0, -1].min() < _MIDDLE:
+        raise Unreadable("its colour profile is damaged")
+    steps = len(levels) if mode == "RGB" else 0
+    grays = moved[0, :: steps * steps + steps + 1].sum(axis=-1)
+    if np.diff(grays).min() < -3 * _FALL:  # a curve of it is broken in the middle
         raise Unreadable("its colour profile is damaged")
     return int(np.abs(moved - (grid[..., None] if mode == "L" else grid)).max())
 

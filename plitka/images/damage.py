@@ -35,6 +35,7 @@ _WIDTH, _HEIGHT, _COMPRESSION, _CHANNELS, _ROWS, _PLANES = 256, 257, 259, 277, 2
 _TILE_WIDTH, _TILE_HEIGHT, _TABLES = 322, 323, 347
 _APART = 2  # a plane for each channel
 _PLACES = ((273, 279), (324, 325))  # of strips, of tiles: offsets and lengths
+_MOST_TABLES = 2**12  # bytes, of JPEG in TIFF; programs write 600
 _LZW, _JPEG, _DEFLATE, _PACKED = 5, 7, (8, 32946), 32773
 _LOST_OF_TIFF = "is damaged: a part of its picture is lost (TIFF)"
 
@@ -63,7 +64,7 @@ def _breaks(jpeg: bytes) -> bool:
 
 def check_heif(content: bytes, kind: Format) -> None:
     """Raise Unreadable where a part of the coded pictures of HEIC or AVIF is zeros."""
-    for start, length in heif_boxes.list_coded(content):
+    for start, length in heif_boxes.list_items(content, heif_boxes.CODED_ITEMS):
         _refuse_zeros(content[start : start + length], kind)
 
 
@@ -81,7 +82,10 @@ def check_tiff(content: bytes, tags: Mapping[int, Any]) -> None:
         elif compression in _DEFLATE:
             budget -= _check_deflated(piece, budget)
         elif compression == _JPEG:
-            budget -= _check_jpeg_piece(piece, tags.get(_TABLES, b""))
+            tables = tags.get(_TABLES, b"")
+            if len(tables) > _MOST_TABLES:  # read again for each strip or tile
+                raise Unreadable("is damaged: its tables are too long (TIFF)")
+            budget -= _check_jpeg_piece(piece, tables)
         if budget < 0:
             raise Unreadable("is damaged: its strips or tiles hold more than its pixels (TIFF)")
 

@@ -7,19 +7,20 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 from pillow_heif import open_heif
 
-from plitka.images import color_statements, damage, native_stderr, png_chunks
+from plitka.images import color_statements, damage, native_stderr, png_chunks, tiff_tags
 from plitka.images.errors import Unreadable
 from plitka.images.exif import Exif, read_exif
 from plitka.images.formats import Format
-from plitka.images.heif_boxes import Stated, read_boxes
+from plitka.images.heif_boxes import CODED_ITEMS, EXIF_ITEMS, Stated, list_items, read_boxes
 from plitka.images.jpeg_scans import take_picture
 
 MAX_PIXELS = 64_000_000
@@ -51,12 +52,14 @@ _DECODER_ERRORS = (
     zlib.error,
 )
 
+_MOST_EXIF = 2**20  # bytes; JPEG's have 64 KB at most
 _FIRST, _MAIN = "the first of several pictures", "the main one of several pictures"
 
 # Tags of TIFF.
 _SUBFILE, _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _DNG_VERSION = 254, 258, 262, 339, 50706
+_COLOR_MAP, _EXTRA, _RANGE = 320, 338, 532
 _SIGNED = 2
-_WHITE_IS_ZERO, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 32803, 34892
+_WHITE_IS_ZERO, _YCBCR, _COLOR_FILTER_ARRAY, _LINEAR_RAW = 0, 6, 32803, 34892
 # What is set for the whole program meanwhile, the second would restore as the first has set it.
 _ONE_AT_A_TIME = threading.Lock()
 _LOST_TAG = re.compile(r"[Ss]kipping tag (\d+)$")
@@ -106,13 +109,19 @@ def _decode_png(content: bytes, kind: Format) -> Decoded:
         exif = _read_exif(lambda: _parse_exif(parts.colors[b"eXIf"]))
     profile = color_statements.read_png(parts.colors)
     picture = _load(lambda: Image.open(io.BytesIO(parts.picture), formats=["PNG"]), kind)
+    key = picture.info.get("transparency")
+    if picture.mode == "L" and isinstance(key, int):
+        # Pillow spreads gray of fewer bits over 0 to 255, but not the gray that is transparent.
+        top = 2**header.bits - 1
+        picture.info["transparency"] = (key & top) * 255 // top
     notes = _note(header.bits, _FIRST if parts.animated else "")
     return Decoded(picture, exif, profile, notes, header.bits)
 
 
 def _decode_heic(content: bytes, kind: Format) -> Decoded:
     """Decode HEIC. It turns the picture by itself, and its EXIF no longer counts for that."""
-    with _refuse_damage(kind):
+    _check_items(content)
+    with refuse_damage(kind):
         # Not registered with Pillow: what others open stays as it was.
         pictures = open_heif(io.BytesIO(content), convert_hdr_to_8bit=True)
         primary = pictures[pictures.primary_index]
@@ -128,7 +137,8 @@ def _decode_heic(content: bytes, kind: Format) -> Decoded:
 
 def _decode_tiff(content: bytes, kind: Format) -> Decoded:
     """Decode TIFF. Pillow turns the picture while it loads."""
-    with _refuse_damage(kind):
+    tiff_tags.check_counts(content)
+    with refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=["TIFF"])
         if not isinstance(picture, TiffImagePlugin.TiffImageFile):
             raise Unreadable("is damaged")
@@ -140,26 +150,51 @@ def _decode_tiff(content: bytes, kind: Format) -> Decoded:
         if _SIGNED in np.ravel(tags.get(_SAMPLE_FORMAT, 1)):
             raise Unreadable(f"{SIGNED}; save it with 8 or 16 bits a channel")
     _check_raw(tags)
+    with refuse_damage(kind):
+        _check_range(tags)
     notes = _note(depth, _FIRST if several else "")
     if exif.orientation != 1:
         notes += (UPRIGHT,)
     profile = color_statements.read_tiff(tags)
     with native_stderr.hush():
         loaded = _load(lambda: picture, kind)
-        with _refuse_damage(kind):
+        with refuse_damage(kind):
             damage.check_tiff(content, tags)
     notes += damage.note_zeros(content, kind)
-    if loaded.mode.startswith("I;16"):
-        loaded = _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
+    loaded = _read_samples(loaded, tags, depth)
     return Decoded(loaded, replace(exif, orientation=1), profile, notes, depth)
+
+
+def _read_samples(loaded: Image.Image, tags: Mapping[int, Any], depth: int) -> Image.Image:
+    """Read the samples of a TIFF file as its tags say, where Pillow does not look at these."""
+    if loaded.mode.startswith("I;16"):
+        return _reduce_gray(loaded, depth, tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO)
+    if loaded.mode == "RGBA" and _EXTRA not in tags:
+        return loaded.convert("RGB")  # what the fourth channel is, is not said
+    colors = tags.get(_COLOR_MAP)
+    if loaded.mode == "P" and isinstance(colors, tuple) and max(colors) <= 255:
+        # Old programs wrote 8 bits for 16. What is truly so dark shows nothing.
+        loaded.putpalette(bytes(np.reshape(colors, (3, -1)).T.astype(np.uint8)))
+    return loaded
+
+
+def _check_range(tags: Mapping[int, Any]) -> None:
+    """Raise Unreadable for YCbCr whose black is not 0 or whose white is not 255."""
+    levels = tags.get(_RANGE, (0, 255))
+    if tags.get(_PHOTOMETRIC) == _YCBCR and levels[:2] != (0, 255):
+        raise Unreadable("has the range of video; save it in sRGB")
 
 
 def _decode_other(content: bytes, kind: Format) -> Decoded:
     """Decode JPEG, WebP, BMP and AVIF."""
     if kind == "JPEG":
         take_picture(content)  # which refuses what would keep the decoder busy
-    with _refuse_damage(kind):
+    elif kind == "AVIF":
+        _check_items(content)
+    with refuse_damage(kind):
         picture = Image.open(io.BytesIO(content), formats=[kind.upper()])
+        if kind == "JPEG":
+            _check_blocks(picture.size, len(content))
         exif = _read_exif(lambda: _take_exif(picture))
         several = bool(getattr(picture, "is_animated", False))
     stated = read_boxes(content) if kind == "AVIF" else Stated()
@@ -191,7 +226,7 @@ _DECODERS: dict[Format, Callable[[bytes, Format], Decoded]] = {
 
 def _load(open_picture: Callable[[], Image.Image], kind: Format) -> Image.Image:
     """Decode the pixels, of which there must not be too many."""
-    with _refuse_damage(kind):
+    with refuse_damage(kind):
         picture = open_picture()
         _check_size(*picture.size)
         picture.load()
@@ -202,8 +237,8 @@ def _load(open_picture: Callable[[], Image.Image], kind: Format) -> Image.Image:
 
 
 @contextmanager
-def _refuse_damage(kind: Format) -> Iterator[None]:
-    """Turn what a decoder raises into Unreadable."""
+def refuse_damage(kind: Format) -> Iterator[None]:
+    """Turn what Pillow and the decoders raise of a picture into Unreadable."""
     try:
         yield
     except Image.DecompressionBombError:
@@ -213,7 +248,8 @@ def _refuse_damage(kind: Format) -> Iterator[None]:
     except UnidentifiedImageError:
         raise Unreadable(f"is {kind} that is damaged, cut off or of a rare kind") from None
     except _DECODER_ERRORS:
-        raise Unreadable(f"is cut off or damaged ({kind})") from None
+        rare = ", damaged or of a rare kind" if kind == "TIFF" else " or damaged"
+        raise Unreadable(f"is cut off{rare} ({kind})") from None
 
 
 def _check_size(width: int, height: int) -> None:
@@ -221,6 +257,16 @@ def _check_size(width: int, height: int) -> None:
         raise Unreadable(f"{width}x{height} pixels; at most {MAX_PIXELS:,} are read")
     if width < 1 or height < 1:
         raise Unreadable("is damaged: it has no pixels")
+
+
+def _check_blocks(size: tuple[int, int], length: int) -> None:
+    """Raise Unreadable for a JPEG of more pixels than can be written in so many bytes.
+
+    Each block of 8 by 8 takes one bit at least, so nothing is refused that a program has written.
+    """
+    width, height = size
+    if width * height > 64 * 8 * length:
+        raise Unreadable(f"is damaged: {width}x{height} pixels need more than its {length:,} bytes")
 
 
 def _check_raw(tags: dict[int, object]) -> None:
@@ -248,9 +294,19 @@ def _tells_of_a_cut(message: str) -> bool:
 
 
 def _parse_exif(data: bytes) -> Image.Exif:
+    if len(data) > _MOST_EXIF:
+        raise ValueError("too long to be read")
     tags = Image.Exif()
     tags.load(data)
     return tags
+
+
+def _check_items(content: bytes) -> None:
+    """Raise Unreadable for what would keep a decoder of HEIC or AVIF busy as it opens a file."""
+    if sum(length for _, length in list_items(content, EXIF_ITEMS)) > _MOST_EXIF:
+        raise Unreadable(f"has more than {_MOST_EXIF:,} bytes of EXIF")
+    if sum(length for _, length in list_items(content, CODED_ITEMS)) > 2 * len(content):
+        raise Unreadable("is damaged: its pictures lie over one another")
 
 
 def _take_exif(picture: Image.Image) -> Image.Exif:

@@ -4,7 +4,7 @@ Decoders hand out the profile, if there is one, but not always the code points t
 place, nor how many bits a channel has: Pillow's of AVIF has neither.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from plitka.images.errors import Unreadable
@@ -12,7 +12,8 @@ from plitka.images.errors import Unreadable
 _MAX_BOXES = 20_000  # of one level; a phone's photograph has a thousand properties at most
 _HEADER = 8  # bytes: size and type
 _PRIMARY, _PROPERTIES = b"pitm", b"iprp"
-_CODED = (b"hvc1", b"hev1", b"av01")
+CODED_ITEMS = (b"hvc1", b"hev1", b"av01")
+EXIF_ITEMS = (b"Exif",)
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ def read_boxes(content: bytes) -> Stated:
     return Stated()
 
 
-def list_coded(content: bytes) -> list[tuple[int, int]]:
-    """List where the coded pictures of a file lie, as offsets and lengths.
+def list_items(content: bytes, kinds: Collection[bytes]) -> list[tuple[int, int]]:
+    """List where the items of some kinds lie in a file, as offsets and lengths.
 
     Raises Unreadable where boxes are damaged.
     """
@@ -44,16 +45,16 @@ def list_coded(content: bytes) -> list[tuple[int, int]]:
         if kind == b"meta":
             for inner, data in _walk(meta[4:]):
                 boxes.setdefault(inner, data)
-    coded = set(_find_coded(boxes.get(b"iinf", b"")))
+    items = set(_find_items(boxes.get(b"iinf", b""), kinds))
     places = _read_locations(boxes.get(b"iloc", b""))
-    return [(start, length) for item, start, length in places if item in coded]
+    return [(start, length) for item, start, length in places if item in items]
 
 
-def _find_coded(data: bytes) -> Iterator[int]:
-    """Find the items that are coded pictures, in an `iinf` box."""
+def _find_items(data: bytes, kinds: Collection[bytes]) -> Iterator[int]:
+    """Find the items of some kinds in an `iinf` box."""
     for kind, entry in _walk(data[6 if data[:1] == b"\0" else 8 :]):
         width = 2 if entry[:1] == b"\2" else 4
-        if kind == b"infe" and entry[6 + width : 10 + width] in _CODED:
+        if kind == b"infe" and entry[6 + width : 10 + width] in kinds:
             yield int.from_bytes(entry[4 : 4 + width], "big")
 
 
@@ -74,12 +75,17 @@ def _read_locations(data: bytes) -> Iterator[tuple[int, int, int]]:
     wide = 4 if version == 2 else 2
     of_offset, of_length, of_base = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     of_index = sizes & 15 if version else 0
+    extents = 0
     for _ in range(min(take(wide), _MAX_BOXES)):
         item = take(wide)
         in_file = (take(2) & 15 if version else 0) == 0
         take(2)
         base = take(of_base)
-        for _ in range(take(2)):
+        count = take(2)
+        extents += count
+        if extents > _MAX_BOXES:
+            raise Unreadable("is damaged: its pictures lie in too many pieces")
+        for _ in range(count):
             take(of_index)
             start, length = base + take(of_offset), take(of_length)
             if in_file:

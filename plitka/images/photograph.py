@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from plitka.images import color_profile, exif, regular_file
-from plitka.images.decoding import SIGNED, UPRIGHT, Decoded, decode
+from plitka.images.decoding import SIGNED, UPRIGHT, Decoded, decode, refuse_damage
 from plitka.images.errors import PictureError, Unreadable
 from plitka.images.exif import TURNS
-from plitka.images.formats import identify
+from plitka.images.formats import Format, identify
 from plitka.images.matrix_profile import write_profile
 from plitka.printable import make_printable
 
@@ -63,15 +63,17 @@ def read(content: bytes) -> Photograph:
     """Read the content of a picture file, as `load` does. Raises Unreadable, without a name."""
     if not content:
         raise Unreadable("is empty")
-    return _prepare(decode(content, identify(content)))
+    kind = identify(content)
+    return _prepare(decode(content, kind), kind)
 
 
-def _prepare(decoded: Decoded) -> Photograph:
+def _prepare(decoded: Decoded, kind: Format) -> Photograph:
     """Bring a decoded picture to sRGB, opaque and upright."""
     notes = list(decoded.notes)
     if decoded.exif.damaged:
         notes.append("its EXIF is damaged and was not followed")
-    picture, alpha = _part_alpha(decoded.picture)
+    with refuse_damage(kind):  # that of a palette shows only here
+        picture, alpha = _part_alpha(decoded.picture)
     profile = decoded.profile
     if profile is None and picture.mode in ("L", "RGB"):
         space = exif.find_space(decoded.exif)

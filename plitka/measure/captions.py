@@ -9,7 +9,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import TypeAlias
 
 from plitka.color.mix import MAX_COLORS, adds_up_to
 from plitka.color.palette import Color, Palette, normalize_name, quote
@@ -36,8 +38,16 @@ _LINK = rf"(?:(?![{_BREAK}])[\s{_DASH}])*+"
 _RANGE = re.compile(rf"\.|{_LINK}(?:\.\.+|to|or|of|and|until)?+{_LINK}", re.IGNORECASE)
 _BOUND = re.compile(r"(?:[\u2264\u2265\u00b1]\s*+|[<>=]=|(?<![\w>])[<>]\s*+|[<>])\Z")
 _LONGEST_BOUND = 8  # characters
+_BOUND_WORDS = frozenset(  # "less than 60% red"
+    (
+        *("than", "least", "most", "to", "over", "under", "above", "below", "exceeding"),
+        *("max", "min", "maximum", "minimum", "not"),
+    )
+)
+_JOINTS = frozenset("/&+|")  # "60% red & blue"
 _FILLER = "of"  # "60% of red granules"
 _JOINING = ("and", "or")  # "red or brown"
+_MOST_MARKS = 30  # on a letter, as in Unicode's stream-safe text (UAX 15)
 _SHOWN = 24  # characters before a sign of percent, of a text that is refused
 
 # Full-width letters, digits and signs, as East Asian keyboards write them, are the plain ones.
@@ -48,6 +58,9 @@ _PLAIN = {0xFF01 + place: 0x21 + place for place in range(94)} | dict.fromkeys(
 _IN_NAME = re.compile(r"([A-Za-z][A-Za-z0-9]*?)p(\d+(?:[.,]\d+)?)")
 _BETWEEN_NAMES = re.compile(r"[\s_+]+|,(?!\d)|(?<!\d),")
 _COUNTER = re.compile(r"\(?\d+\)?")
+
+
+_Part: TypeAlias = list[str | float]
 
 
 class CaptionError(ValueError):
@@ -128,6 +141,20 @@ def _compose(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def _compose_text(text: str) -> str:
+    """Compose the letters of a text of any length.
+
+    Raises CaptionError where more marks stand on one letter than any language has: to sort them
+    takes a time that grows with their square.
+    """
+    marks = 0
+    for letter in text:
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if marks > _MOST_MARKS:
+            raise CaptionError(f"its text has more than {_MOST_MARKS} marks on one letter")
+    return _compose(text)
+
+
 def _parse_name(stem: str, palette: Palette) -> Caption:
     """Parse a file's name without its suffix: "REDp60_BLUEp40_2" or "RED"."""
     tokens = [token for token in _BETWEEN_NAMES.split(stem) if token]
@@ -145,22 +172,25 @@ def _parse_name(stem: str, palette: Palette) -> Caption:
 def _parse_text(text: str, palette: Palette) -> Caption:
     """Parse a text like "60% red, 40% blue" or "red 60%, blue 40%"."""
     names = _list_names(palette)
+    parts = list(_split_parts(_compose_text(text).translate(_PLAIN)))
+    _refuse_joined_names(parts, names)
     read = [
         (_find_known_name(words, names, from_end), percent)
-        for part in _split_parts(_compose(text).translate(_PLAIN))
-        for words, percent, from_end in _pair_words(part)
+        for part, _ in parts
+        for words, percent, from_end in _pair_words(part, names)
     ]
     if not read:
         raise CaptionError('its text names no shares like "60% red, 40% blue"')
     return _make_caption(read, palette)
 
 
-def _split_parts(text: str) -> Iterator[list[str | float]]:
+def _split_parts(text: str) -> Iterator[tuple[_Part, str]]:
     """Split a text at its commas and the like into parts: words, and percentages as numbers.
 
-    Raises CaptionError for a sign of percent that stands after no share.
+    Gives each part and the sign behind it. Raises CaptionError for a sign of percent that stands
+    after no share.
     """
-    part: list[str | float] = []
+    part: _Part = []
     number: re.Match[str] | None = None  # that stands right before
     last: re.Match[str] | None = None  # of all before
     earlier: re.Match[str] | None = None  # the one before that
@@ -178,9 +208,11 @@ def _split_parts(text: str) -> Iterator[list[str | float]]:
             near = max(number.start() - _LONGEST_BOUND, 0)
             if bound := _BOUND.search(text, near, number.start()):
                 raise CaptionError(f"{quote(text[bound.start() : sign.end()])} is no share")
+            if len(part) > 1 and str(part[-2]).lower() in _BOUND_WORDS:
+                raise CaptionError(f"{quote(f'{part[-2]} {number[0]}%')} is no share")
             part[-1] = _read_number(number[0])
         elif kind == "end":
-            yield part
+            yield part, sign[0]
             part = []
         else:
             part.append(sign[0])
@@ -190,11 +222,30 @@ def _split_parts(text: str) -> Iterator[list[str | float]]:
         number = sign if kind == "number" else None
 
 
-def _pair_words(part: list[str | float]) -> Iterator[tuple[list[str], float, bool]]:
+def _refuse_joined_names(parts: list[tuple[_Part, str]], names: dict[str, int]) -> None:
+    """Raise CaptionError for "60% red & blue": a colour without a share, joined to one with it."""
+    for (part, sign), (following, _) in pairwise(parts):
+        if sign not in _JOINTS or not part or not following:
+            continue
+        bare, share = (part, following) if _is_bare(part) else (following, part)
+        if _is_bare(share) or not _is_bare(bare):
+            continue
+        words = [str(word) for word in bare]
+        if _count_words(words, names, from_end=bare is part):
+            shown = " ".join(map(str, (*part, sign, *following)))
+            raise CaptionError(f"{quote(shown)} names two colours for one share")
+
+
+def _is_bare(part: _Part) -> bool:
+    return not any(isinstance(sign, float) for sign in part)
+
+
+def _pair_words(part: _Part, names: dict[str, int]) -> Iterator[tuple[list[str], float, bool]]:
     """Pair each percentage of a part with the words after it, or else each with those before it.
 
     Gives the words, the percentage, and whether the colour is named at the end of the words.
-    Raises CaptionError where one of them has no words, whichever way one reads.
+    Raises CaptionError where one of them has no words, whichever way one reads, and where both
+    ways name a colour.
     """
     percents = [sign for sign in part if isinstance(sign, float)]
     runs: list[list[str]] = [[]]  # before the first percentage, and after each
@@ -205,6 +256,9 @@ def _pair_words(part: list[str | float]) -> Iterator[tuple[list[str], float, boo
             runs[-1].append(sign)
     before, after = runs[:-1], runs[1:]
     if all(after):
+        if percents and _count_words(before[0], names, from_end=True):
+            said = " ".join(map(str, part))
+            raise CaptionError(f"{quote(said)} names a colour before and behind each share")
         yield from ((words, percent, False) for words, percent in zip(after, percents, strict=True))
     elif all(before):
         yield from ((words, percent, True) for words, percent in zip(before, percents, strict=True))
@@ -231,12 +285,19 @@ def _find_known_name(words: list[str], names: dict[str, int], from_end: bool) ->
     """
     if not from_end and words[0].lower() == _FILLER:
         words = words[1:] or words
+    count = _count_words(words, names, from_end)
+    if not count:
+        return " ".join(words)
+    _refuse_second_name(words, count, names, from_end)
+    return _take_words(words, count, from_end)
+
+
+def _count_words(words: list[str], names: dict[str, int], from_end: bool) -> int:
+    """Count the words of the longest colour name at one end of a text; 0 where there is none."""
     for count in range(min(max(names.values()), len(words)), 0, -1):
-        name = _take_words(words, count, from_end)
-        if normalize_name(name) in names:
-            _refuse_second_name(words, count, names, from_end)
-            return name
-    return " ".join(words)
+        if normalize_name(_take_words(words, count, from_end)) in names:
+            return count
+    return 0
 
 
 def _take_words(words: list[str], count: int, from_end: bool) -> str:
@@ -251,6 +312,8 @@ def _refuse_second_name(
     rest = words[:-count] if from_end else words[count:]
     if rest and rest[-1 if from_end else 0].lower() in _JOINING:
         rest = rest[:-1] if from_end else rest[1:]
+    if rest and not from_end and normalize_name(f"{rest[0]} {first}") in names:
+        raise CaptionError(f"{quote(f'{first} {rest[0]}')} may be {quote(f'{rest[0]} {first}')}")
     for more in range(1, min(max(names.values()), len(rest)) + 1):
         second = _take_words(rest, more, from_end)
         if normalize_name(second) in names:

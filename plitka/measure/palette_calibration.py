@@ -41,6 +41,7 @@ from plitka.measure.text_file import TextError, read_text
 from plitka.runtime.processes import Work, do_jobs
 
 PHRASE_FILE = "phrase.txt"
+_WRITTEN = "# Written by python -m plitka calibrate; README.md tells the columns."
 _LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
 MOST_PIXELS = 250_000  # of each photograph that are looked at
 MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
@@ -98,13 +99,17 @@ Event: TypeAlias = ColorFolders | Sampled | LeftOut | Measured
 
 
 def calibrate(
-    folder: Path, known: Palette, tell: Callable[[Event], None] = lambda event: None
+    folder: Path,
+    known: Palette,
+    tell: Callable[[Event], None] = lambda event: None,
+    into: Palette | None = None,
 ) -> list[dict[str, str]]:
     """Measure the colours of a folder: one palette row for each folder of photographs in it.
 
     A colour is measured on those of its photographs that can be measured. The rows are those of a
     palette file, see palette.COLUMNS, in the order of the codes. known: the palette so far, whose
-    phrases and names count. tell: is told of each photograph as it is ready. Raises
+    phrases and names count. tell: is told of each photograph as it is ready. into: the palette that
+    the rows are put into, whose names count as well. Raises
     CalibrationError where nothing can be measured, and OSError for a folder that cannot be listed.
     """
     folders = _list_folders(folder)
@@ -118,19 +123,44 @@ def calibrate(
     for one in folders.left_out:
         leave_out(one)
     phrases = dict(read_phrases(folders.photographs, known, leave_out))
-    for one in part_clashes(phrases, known):
+    palettes = (known,) if into is None else (known, into)
+    for one in part_clashes(phrases, palettes):
         leave_out(one)
     rows: dict[Path, dict[str, str]] = {}
     for kind, samples in _sample_colors(folders, phrases, tell, leave_out):
-        rows[kind] = make_row(kind.name, phrases[kind], samples)
-        tell(Measured(rows[kind]))
+        row = make_row(kind.name, phrases[kind], samples)
+        try:
+            palette.parse_row(row, "what is measured")
+        except PaletteError as fault:
+            leave_out(LeftOut(kind, f"is no colour of a palette; {fault}"))
+            continue
+        rows[kind] = row
+        tell(Measured(row))
     measured = {kind: phrases[kind] for kind in phrases if kind in rows}
-    for one in part_clashes(measured, known):  # with phrases of colours that are left out now
+    for one in part_clashes(measured, palettes):  # with phrases of colours that are left out now
         leave_out(one)
     if not measured:
         (first, *_) = reasons
         raise CalibrationError(f"no colour could be measured; {first.file}: {first.reason}")
     return [rows[kind] for kind in measured]
+
+
+def check_palette_file(file: Path) -> Palette | None:
+    """Read the palette in the place of the one that is to be written, None where there is none.
+
+    Raises PaletteError where `write_palette` could not write, so that it is known before the work.
+    """
+    try:
+        whole_file.check_target(file)
+    except whole_file.Unwritable as why:
+        raise PaletteError(str(why)) from None
+    rows = _read_old_rows(file)
+    return palette.build(rows, file) if rows else None
+
+
+def _read_old_rows(file: Path) -> list[dict[str, str]]:
+    """Read the rows of a palette file, if it is there. Raises PaletteError."""
+    return palette.read_rows(file) if palette.has_content(file) else []
 
 
 def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
@@ -140,23 +170,32 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
     """
     try:
         whole_file.check_target(file)  # a pipe would be waited for as it is read
-        whole_file.write(file, _merge_rows(rows, file).encode())
+        with whole_file.alone_beside(file):
+            merged = _merge_rows(rows, _read_old_rows(file))
+            palette.build(merged, file)  # which raises what a program would that reads the file
+            comments = palette.read_comments(file) if palette.has_content(file) else []
+            whole_file.write(file, format_rows(merged, comments).encode())
     except whole_file.Unwritable as why:
         raise PaletteError(str(why)) from None
 
 
-def _merge_rows(rows: Sequence[Mapping[str, str]], file: Path) -> str:
-    """Merge rows into those of a palette file, if it is there, as the text of the new one."""
-    old = palette.read_rows(file) if palette.has_content(file) else []
-    codes = {row["code"] for row in rows}
-    return format_rows([*(row for row in old if row["code"] not in codes), *rows])
+def _merge_rows(
+    rows: Sequence[Mapping[str, str]], old: Sequence[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Merge rows into those of a palette file; columns of the maker's own keep what is in them."""
+    new = {row["code"]: row for row in rows}
+    kept = {row["code"]: row for row in old}
+    others = [row for row in old if row["code"] not in new]
+    return [*others, *({**kept.get(code, {}), **row} for code, row in new.items())]
 
 
-def format_rows(rows: Sequence[Mapping[str, str]]) -> str:
-    """Format rows as the text of a palette file."""
+def format_rows(rows: Sequence[Mapping[str, str]], comments: Sequence[str] = ()) -> str:
+    """Format rows as the text of a palette file. comments: of the file before, which stay."""
+    columns = list(dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)]))
+    lines = dict.fromkeys([_WRITTEN, *comments])
     out = io.StringIO()
-    out.write("# Written by python -m plitka calibrate; README.md tells the columns.\n")
-    table = csv.DictWriter(out, COLUMNS, lineterminator="\n", extrasaction="ignore")
+    out.writelines(f"{line}\n" for line in lines)
+    table = csv.DictWriter(out, columns, restval="", lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
     return out.getvalue()
@@ -229,21 +268,20 @@ def read_phrases(
                 )
 
 
-def part_clashes(phrases: dict[Path, str], known: Palette) -> Iterator[LeftOut]:
+def part_clashes(phrases: dict[Path, str], known: Sequence[Palette]) -> Iterator[LeftOut]:
     """Take out of the phrases of folders those that would name two colours; gives their folders."""
     while (clash := _find_clash(phrases, known)) is not None:
         yield clash  # and what it gave way to may be free now
         del phrases[clash.file]
 
 
-def _find_clash(phrases: Mapping[Path, str], known: Palette) -> LeftOut | None:
+def _find_clash(phrases: Mapping[Path, str], known: Sequence[Palette]) -> LeftOut | None:
     """Find the first folder whose phrase or code names a colour already."""
     measured = {kind.name for kind in phrases}
-    names = {normalize_name(color.code): color.code for color in known.colors}
+    colors = [color for palette in known for color in palette.colors]
+    names = {normalize_name(color.code): color.code for color in colors}
     names |= {
-        normalize_name(color.phrase): color.code
-        for color in known.colors
-        if color.code not in measured
+        normalize_name(color.phrase): color.code for color in colors if color.code not in measured
     }
     for kind, phrase in phrases.items():
         for name in (kind.name, phrase):

@@ -32,6 +32,7 @@ PREDICTION: contextvars.ContextVar[str | None] = contextvars.ContextVar("predict
 """The id of the prediction that is made, for the lines that are written meanwhile."""
 
 _ID = re.compile(r"[\w.-]{1,128}", re.ASCII)
+_MOST_LINES = 100  # of a secret; a private key has 50
 _SHORTEST = 6  # characters of a secret; a shorter one would hide ordinary words
 
 
@@ -135,6 +136,10 @@ def _list_secrets(env: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that the environment holds: by the variables' names, and in addresses."""
     named = (value for name, value in env.items() if redaction.has_secret_name(name))
     passwords = (word for value in env.values() for word in redaction.find_passwords(value))
-    # As it is, and as those who read it strip it: a file's last line break comes along with it.
-    known = {form for secret in (*named, *passwords) for form in (secret, secret.strip())}
+    # As it is, and as those who read it take it: without the last line break, or line by line.
+    known = {
+        form
+        for secret in (*named, *passwords)
+        for form in (secret, secret.strip(), *map(str.strip, secret.splitlines()[:_MOST_LINES]))
+    }
     return tuple(secret for secret in sorted(known) if len(secret) >= _SHORTEST)

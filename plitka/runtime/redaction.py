@@ -24,23 +24,39 @@ _NAMES = (
 )
 _SECRET_NAME = re.compile(rf"{_NAMES}s?$", re.IGNORECASE)
 _NO_VALUE = r"\s\"'&,;)\]}\\"
+# Headers that hold secrets, as Python and JSON write them, too: ('Authorization', b'Token …').
+_HEADER = (
+    r"\b(?:(?:proxy-)?authorization|(?:set-)?cookie"
+    r"|(?:[a-z]{1,20}-){1,3}(?:key|token|secret|signature|password))"
+    r"\\{0,4}[\"']?\s?(?::|(?<=[\"']),)\s?b?\\{0,4}[\"']?"
+)
+# Up to the end of the line or of what is quoted, with what is quoted in it: Digest response="…".
+_LINE = r"(?:[\w-]{1,64}=\\{0,4}\"[^\"\\\r\n]{0,1000}\\{0,4}\"|[^\"'\\\r\n])+"
+_PORT = r"\d{1,5}[/'\s]"  # not a password, in http://127.0.0.1:5000/a@b
 _FORMS = re.compile(
     r"(?<![A-Za-z0-9])(?:hf|r8|api_org)_[A-Za-z0-9]{8,}"  # of Hugging Face, of Replicate
-    # Headers of authorization, also as Python and JSON write them: ('Authorization', b'Token …').
+    rf"|(?P<line>{_HEADER}){_LINE}"
+    # The same in other spellings: authorization=Bearer%20…
     r"|(?P<header>\b(?:proxy-)?authorization(?:[\"':=,\s]|%3A|b['\"]){1,6}"
     r"(?:[\w-]{1,20}(?:\s|%20|\+){1,4})?)"
     rf"[^{_NO_VALUE}]+"
     r"|(?P<bearer>\bBearer(?:\s|%20|\+){1,4})[\w.~+/=%-]+"
     r"|(?<=://)[^/\s\"'<>]+(?=@)"  # user and password of an address
+    rf"|(?<=://)[^/\s\"'<>@:]{{0,128}}:(?!{_PORT})[^\s\"<>@]{{1,256}}(?=@)"  # with signs in it
     rf"|(?P<query>[?&](?:sig|[\w.%-]{{0,80}}(?:token|signature|secret|passw(?:or)?d|key)[\w-]{{0,80}})=)"
     rf"[^{_NO_VALUE}]+"
     # "token": "…", also within JSON or Python text that is quoted once more
+    rf"|(?P<double>{_NAMES}[\"']\s?:\s?b?\")(?:[^\"\\]|\\.)+"
+    rf"|(?P<single>{_NAMES}[\"']\s?:\s?b?')(?:[^'\\]|\\.)+"
     rf"|(?P<field>{_NAMES}\\{{0,4}}[\"']\s?:\s?b?\\{{0,4}}[\"'])[^\"'\\]+"
+    rf"|(?P<quoted>{_NAMES}=)(?:\"[^\"\r\n]{{1,1000}}\"|'[^'\r\n]{{1,1000}}')"
     rf"|(?P<variable>{_NAMES}=[\"']?)[^{_NO_VALUE}]+",
     re.IGNORECASE,
 )
 _BASIC = re.compile(r"(?<=Basic[ +])[\w+/-]{4,}={0,2}|(?<=Basic%20)[\w+/-]{4,}={0,2}", re.I | re.A)
-_PASSWORD = re.compile(r"://(?:[^/\s:@]*):([^/\s]+)@|://([^/\s:@]+)@")
+_PASSWORD = re.compile(
+    rf"://(?:[^/\s:@]*):([^/\s]+)@|://([^/\s:@]+)@|://[^/\s:@]{{0,128}}:(?!{_PORT})([^\s@]{{1,256}})@"
+)
 
 _LONGEST_SPELLED = 256  # characters of a secret of which each may be escaped by itself
 _SHORTEST_ENCODED = 4  # characters of hexadecimal or Base64; fewer may be any text
@@ -53,7 +69,7 @@ def has_secret_name(name: str) -> bool:
 
 def find_passwords(text: str) -> tuple[str, ...]:
     """Find the passwords of addresses in a text, and users without one, as written and decoded."""
-    found = (match[1] or match[2] for match in _PASSWORD.finditer(text))
+    found = (match[1] or match[2] or match[3] for match in _PASSWORD.finditer(text))
     return tuple(form for secret in found for form in dict.fromkeys((secret, unquote(secret))))
 
 

@@ -15,6 +15,7 @@ Handler: TypeAlias = Callable[[Any], Awaitable[web.StreamResponse]]
 
 HEAD_SECONDS = 20.0  # in which a request's line and headers have to arrive
 IDLE_SECONDS = 620.0  # that a connection stays open after an answer: proxies keep theirs up to 600
+UNREAD_SECONDS = 60.0  # in which a client has to take 64 KiB of its answer
 
 _ENDS = (400, 408, 413, 415, 417, 505)  # what follows could be the rest, read as another request
 _log = logging.getLogger(__name__)
@@ -74,10 +75,11 @@ def _from_status(request: web.BaseRequest, error: web.HTTPException) -> Refusal:
 class Connection(web.RequestHandler):
     """One client's connection.
 
-    What is no HTTP is refused in JSON, and so is a request whose head does not arrive in time.
+    What is no HTTP is refused in JSON, and so is a request whose head does not arrive in time. An
+    answer that nobody takes is cut.
     """
 
-    __slots__ = ("_connections", "_has_begun", "_head_timer", "_request")
+    __slots__ = ("_connections", "_has_begun", "_head_timer", "_request", "_unread_timer")
 
     def __init__(
         self, manager: web.Server, connections: Connections, *, loop: asyncio.AbstractEventLoop
@@ -90,6 +92,7 @@ class Connection(web.RequestHandler):
         )
         self._connections = connections
         self._head_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
         self._has_begun = False  # a byte of the request that is waited for is there
         self._request: web.BaseRequest | None = None  # that is being answered
 
@@ -112,10 +115,23 @@ class Connection(web.RequestHandler):
             self._request.content.feed_eof()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Stop the clock with the connection."""
+        """Stop the clocks with the connection."""
         self._stop_clock()
+        self._stop_unread_clock()
         self._connections.remove(self)
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Start the clock of an answer: the client does not take it as fast as it comes."""
+        super().pause_writing()
+        if self._unread_timer is None:
+            loop = asyncio.get_running_loop()
+            self._unread_timer = loop.call_later(UNREAD_SECONDS, self.abort)
+
+    def resume_writing(self) -> None:
+        """Stop that clock: what was held for the client is nearly gone."""
+        self._stop_unread_clock()
+        super().resume_writing()
 
     def begin_request(self, request: web.BaseRequest) -> None:
         """Note that a request's head is there."""
@@ -131,8 +147,10 @@ class Connection(web.RequestHandler):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it is the client's turn: to ask, or to send the rest of what it asks."""
-        return self._request is None or not self._request.content.is_eof()
+        """Whether it is the client's turn: to ask, to send the rest, or to take its answer."""
+        if self._request is None or self._unread_timer is not None:
+            return True
+        return not self._request.content.is_eof()
 
     def abort(self) -> None:
         """End the connection at once, whatever is still to be sent."""
@@ -172,6 +190,11 @@ class Connection(web.RequestHandler):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_unread_clock(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _end_wait(self) -> None:
         """Close; a request that has begun gets a 408, by hand, as it is none yet."""

@@ -7,9 +7,11 @@ health check goes on to say BUSY.
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from plitka.serving.answers import Refusal
+from plitka.serving.folder_owner import say_owner
 
 COGS_FOLDERS = Path("/tmp/coglet/predictions")  # whatever TMPDIR says
 
@@ -29,7 +31,7 @@ def check_disk(folder: Path = COGS_FOLDERS) -> None:
     except OSError as error:
         message = (
             f"{folder}: cannot be written to ({error.strerror or error}); Cog makes a folder there"
-            " for each prediction, so the user of this server has to own it"
+            f" for each prediction, so the user of this server has to own it{say_owner(folder)}"
         )
         raise Refusal(503, ("server",), message) from None
     finally:
@@ -50,3 +52,13 @@ def check_prediction(identifier: str) -> None:
             check_disk(folder / name)
     else:
         check_disk()
+
+
+def remove_folders(identifier: str) -> None:
+    """Remove the folders of a prediction that has ended, as far as they are empty and no links."""
+    folder = COGS_FOLDERS / identifier
+    with suppress(OSError):
+        if not folder.is_symlink():
+            for name in ("inputs", "outputs"):
+                (folder / name).rmdir()
+            folder.rmdir()

@@ -34,7 +34,7 @@ class Client(Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it is the client's turn: to ask, or to send the rest of what it asks."""
+        """Whether it is the client's turn: to ask, to send the rest, or to take its answer."""
 
     def abort(self) -> None:
         """End the connection at once."""

@@ -19,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -81,7 +82,7 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         variables = {**ONE_HEAP, **bypass_proxies(settings.variables)}
         cog = await cog_process.start_cog(port, options.upload_url, variables, gateway.kind)
         gateway.pid = cog.pid
-        _say(f"The gate listens on http://{host}:{bound}")
+        _say(f"The gate listens on http://{f'[{host}]' if ':' in host else host}:{bound}")
         await asyncio.wait(
             [asyncio.create_task(cog.wait()), asyncio.create_task(stopped.wait())],
             return_when=asyncio.FIRST_COMPLETED,
@@ -161,6 +162,24 @@ def _read_host(text: str) -> str:
         raise argparse.ArgumentTypeError(str(fault)) from None
 
 
+def _read_own_host(text: str) -> str:
+    if text.strip():
+        return text
+    message = "names nothing; 127.0.0.1 is this machine alone, 0.0.0.0 all who reach it"
+    raise argparse.ArgumentTypeError(message)
+
+
+def _read_upload_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of a host or a port
+        is_address = False
+    if is_address and text.isprintable() and " " not in text:
+        return text
+    raise argparse.ArgumentTypeError("is no address; allowed: http://HOST/… or https://HOST/…")
+
+
 def _read_seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -179,11 +198,15 @@ def main() -> int:
         prog="python -m plitka.serving.gateway",
         description="Serve Plitka: Cog's own server behind a gate that lets sound requests through",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    parser.add_argument(
+        "--host", type=_read_own_host, default="127.0.0.1", help="default: 127.0.0.1"
+    )
     parser.add_argument(
         "--port", type=_read_port, default=settings.port, help="default: PORT, 5000"
     )
-    parser.add_argument("--upload-url", metavar="URL", help="where pictures go, with PUT")
+    parser.add_argument(
+        "--upload-url", type=_read_upload_url, metavar="URL", help="where pictures go, with PUT"
+    )
     parser.add_argument(
         "--webhook-host",
         action="append",

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from plitka.images.errors import PictureError
+from plitka.serving.folder_owner import say_owner
 
 _MIN_FREE = 64 * 2**20  # bytes on the disk; the folders that are kept have 30 MB at most
 _MAX_FOLDERS = 4  # folders of past predictions that may still be read by an upload
@@ -103,7 +104,8 @@ def _check_folder(folder: Path) -> None:
     except OSError as error:
         raise PictureError(
             f"{folder}: cannot be written to ({error.strerror or error}); each prediction makes"
-            " files there, so see whose the folder is and that its disk has room"
+            " files there, so see that the folder is this user's and its disk has room"
+            f"{say_owner(folder)}"
         ) from None
     if free < _MIN_FREE:
         raise PictureError(

@@ -68,11 +68,22 @@ class Progress:
     """For how long a server has been busy and got nothing done. limit: in seconds."""
 
     limit: float
-    _last: Work | None = None  # when it was last seen to get on
+    _last: Work | None = None  # when it was last seen to get on, None while it is not busy
+    _seen: float = 0.0  # when it was last looked at
+    _stalled: float = 0.0  # seconds since then, as far as somebody looked
 
     def find_stall(self, is_busy: bool, work: Work) -> float | None:
-        """Take a measurement; returns the seconds without progress, if they are over the limit."""
-        if self._last is None or not is_busy or work.has_gone_on_since(self._last):
-            self._last = work
-        seconds = work.at - self._last.at
-        return seconds if seconds > self.limit else None
+        """Take a measurement; returns the seconds without progress, if they are over the limit.
+
+        It may have been idle where nobody looked, so a long time between two looks counts as half
+        of the limit.
+        """
+        if not is_busy:
+            self._last = None
+            return None
+        if self._last is None or work.has_gone_on_since(self._last):
+            self._last, self._stalled = work, 0.0
+        else:
+            self._stalled += min(work.at - self._seen, self.limit / 2)
+        self._seen = work.at
+        return self._stalled if self._stalled > self.limit else None

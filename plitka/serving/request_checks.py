@@ -1,6 +1,7 @@
 """What a request for a prediction, or a training, may hold, before Cog sees it."""
 
 import json
+import math
 import re
 import secrets
 import zlib
@@ -72,6 +73,7 @@ def check_request(
     body = {name: received[name] for name in _KNOWN if received.get(name) is not None}
     chosen = body.get("id")
     if identifier is not None:
+        check_identifier(identifier, kind, kind.place)
         if chosen is not None and chosen != identifier:
             raise Refusal(422, ("body", "id"), "another id than the one in the address")
         chosen = identifier
@@ -93,19 +95,24 @@ def check_request(
     return body
 
 
-def check_identifier(value: object, kind: WorkKind = PREDICTIONS) -> str:
-    """Return the id of a prediction or training, a new one for None. Raises Refusal."""
+def check_identifier(
+    value: object, kind: WorkKind = PREDICTIONS, place: tuple[str, ...] = ("body", "id")
+) -> str:
+    """Return the id of a prediction or training, a new one for None.
+
+    Raises Refusal, with the place of it.
+    """
     if value is None:
         return f"{kind.prefix}_{secrets.token_hex(8)}"
     if isinstance(value, str) and _ID.fullmatch(value):
         return value
-    raise Refusal(422, ("body", "id"), f"allowed: {_ID_ALLOWED}")
+    raise Refusal(422, place, f"allowed: {_ID_ALLOWED}")
 
 
 def _parse_object(content: bytes, kind: WorkKind) -> Json:
     """Parse a JSON object. Raises Refusal."""
     try:
-        body = json.loads(content, parse_constant=_refuse_constant)
+        body = json.loads(content, parse_constant=_refuse_constant, parse_float=_read_float)
     except (ValueError, RecursionError) as fault:
         reason = "nested too deeply" if isinstance(fault, RecursionError) else str(fault)
         raise Refusal(400, ("body",), f"not JSON: {reason}") from None
@@ -116,6 +123,14 @@ def _parse_object(content: bytes, kind: WorkKind) -> Json:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
+
+
+def _read_float(text: str) -> float:
+    """Read a number. Raises ValueError for one that would be handed on as Infinity."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
 
 
 def _check_webhook(value: object, hosts: Collection[str]) -> str:

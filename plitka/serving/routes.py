@@ -4,16 +4,19 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
 
+from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
-from plitka.serving.answers import Refusal, to_response
+from plitka.serving.answers import Connection, Refusal, to_response
+from plitka.serving.connections import Connections
 from plitka.serving.request_checks import (
     Json,
     check_identifier,
@@ -28,7 +31,13 @@ BODY_SECONDS = PREDICTIONS.body_seconds
 ANSWER_SECONDS = 6.0  # in which Cog has to answer what is no prediction; probes wait no longer
 STALL_SECONDS = 600.0
 
+_MOST_READERS = 8  # of one prediction; for each its pictures may be held, 5 MB
+_MOST_ANSWERS = 32  # under way; the one that has not been read for longest gives way
+_PIECE = 2**16  # bytes
 _THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
+_WEBHOOK_SECONDS = 3.0  # that webhooks have to be called after that
+_POLL_SECONDS = 0.05
+_TRIM_SECONDS = 60.0
 _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
 _REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
 _RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
@@ -65,6 +74,7 @@ class Gateway:
     file_hosts: Collection[str] = ()
     _running: Counter[str] = field(default_factory=Counter)  # ids, and their responses under way
     _latest: str | None = None  # the last id that Cog took to run without a connection
+    _removals: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)  # of folders, by id
     _events: int = 0  # of predictions that Cog runs, seen in their responses
     _receiving: int = 0  # requests whose bodies are on their way
     _checks: int = 0  # requests that cost the worker: health checks, and cancels
@@ -76,6 +86,7 @@ class Gateway:
     def make_app(self) -> web.Application:
         """Make the server, with all its routes."""
         self._progress = probes.Progress(self.stalled_after)
+        self._readers = Connections(_MOST_ANSWERS)
         app = web.Application(client_max_size=self.kind.max_body)
         app.cleanup_ctx.append(self._connect)
         app.on_shutdown.append(self._end_predictions)
@@ -115,7 +126,9 @@ class Gateway:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
             self._session = session
+            trimming = asyncio.create_task(_trim_regularly())
             yield
+            trimming.cancel()
 
     # Predictions, or trainings
 
@@ -124,13 +137,39 @@ class Gateway:
         if "webhook" in body:
             body["webhook"] = self.relay.wrap(body["webhook"])
         identifier = str(body["id"])
+        if self._running[identifier] >= _MOST_READERS:
+            message = f"{_MOST_READERS} clients wait for this {self.kind.name} already"
+            raise Refusal(429, self.kind.place, message)
         await _in_thread(None, cogs_folders.check_prediction, identifier)
+        while (removal := self._removals.get(identifier)) is not None:
+            await asyncio.shield(removal)
         self._running[identifier] += 1
+        has_ended = False
+        client = request.protocol
+        assert isinstance(client, Connection)
+        self._readers.admit(client)
         try:
-            return await self._stream(request, identifier, json.dumps(body).encode())
+            response = await self._stream(request, identifier, json.dumps(body).encode())
+            has_ended = response.status == 200
+            return response
         finally:
+            self._readers.remove(client)
             self._running[identifier] -= 1
             self._running += Counter()  # without those of zero
+            if has_ended and identifier not in self._running:
+                removal = asyncio.create_task(self._remove_folders(identifier))
+                self._removals[identifier] = removal
+
+    async def _remove_folders(self, identifier: str) -> None:
+        """Remove the folders that Cog has made, or a flood would use up a disk's inodes.
+
+        Nobody asks Cog for another prediction of this id meanwhile, for which it makes them anew.
+        """
+        try:
+            with suppress(Refusal):
+                await _in_thread(None, cogs_folders.remove_folders, identifier)
+        finally:
+            del self._removals[identifier]
 
     async def _read_body(self, request: web.Request) -> Json:
         """Read and check a request's body. Raises Refusal."""
@@ -179,7 +218,8 @@ class Gateway:
             response = web.StreamResponse(status=received.status, headers=_keep_headers(received))
             await response.prepare(request)
             async for piece in self._read_pieces(received, identifier):
-                await response.write(piece)
+                for start in range(0, len(piece), _PIECE):  # or all of it waits in memory
+                    await response.write(piece[start : start + _PIECE])
             await response.write_eof()
             return response
 
@@ -217,12 +257,12 @@ class Gateway:
             yield f"event: completed\ndata: {json.dumps(ended)}\n\n".encode()
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        identifier = check_identifier(request.match_info["id"])
+        place = self.kind.place
+        identifier = check_identifier(request.match_info["id"], self.kind, place)
         path = f"/{self.kind.plural}/{identifier}/cancel"
         status, content, headers = await self._ask("POST", path)
         if status == 404:
-            name = self.kind.name
-            raise Refusal(404, ("path", f"{name}_id"), f"no {name} of this id is running")
+            raise Refusal(404, place, f"no {self.kind.name} of this id is running")
         return web.Response(status=status, body=content, headers=headers)
 
     # What is answered at once
@@ -294,9 +334,9 @@ class Gateway:
 
     async def _end_predictions(self, app: web.Application) -> None:
         """At SIGTERM: give running predictions _GRACE_SECONDS, then cancel them."""
-        deadline = asyncio.get_running_loop().time() + _GRACE_SECONDS
-        while self._running and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.05)
+        if self._running or await self._runs_unseen():
+            await _wait_until(self._has_none_left, _GRACE_SECONDS)
+        is_unseen = self._latest is not None  # and its webhook is to hear of its end
         latest = {self._latest} if self._latest else set()
         cancels = [
             f"/{self.kind.plural}/{identifier}/cancel" for identifier in latest.union(self._running)
@@ -307,6 +347,31 @@ class Gateway:
         for fault in asked:
             if isinstance(fault, BaseException) and not isinstance(fault, Refusal):
                 raise fault
+        if is_unseen:
+            await _wait_until(self._has_none_left, _WEBHOOK_SECONDS)
+            await _wait_until(self.relay.is_quiet, _WEBHOOK_SECONDS)
+
+    async def _has_none_left(self) -> bool:
+        return not self._running and not await self._runs_unseen()
+
+    async def _runs_unseen(self) -> bool:
+        """Whether the prediction that Cog took to run without a connection still does."""
+        return self._latest is not None and await self._fetch_status() == "BUSY"
+
+
+async def _trim_regularly() -> None:
+    """Give back what requests took: without it, the most that they have taken stays."""
+    while True:
+        await asyncio.sleep(_TRIM_SECONDS)
+        await asyncio.to_thread(trim_heap)
+
+
+async def _wait_until(happens: Callable[[], Awaitable[bool]], seconds: float) -> None:
+    """Poll until something happens, or give up after some seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not await happens():
+                await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _read_content(request: web.Request, kind: WorkKind) -> bytes:

@@ -5,6 +5,7 @@ given to Cog as an address of the gate's own, on a port that only this machine r
 stands in it, signed. What the gate gets there it sends on, once, unless it would come back.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -22,6 +23,7 @@ from plitka.serving.answers import Refusal, to_response
 from plitka.serving.proxies import Proxies
 
 _CALL_SECONDS = 25.0  # Cog waits for 30
+_QUIET_SECONDS = 0.5
 _HEADERS = (
     "Content-Type",
     "Content-Length",
@@ -44,6 +46,8 @@ class WebhookRelay:
     proxies: Proxies = field(default_factory=Proxies)
     address: str = ""
     own_ports: Collection[int] = ()
+    _calls: int = 0  # that are on their way
+    _last: float = 0.0  # when one was, by the clock of the event loop
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def make_app(self) -> web.Application:
@@ -57,6 +61,11 @@ class WebhookRelay:
         """Make the address that Cog is to call in place of a webhook."""
         target = base64.urlsafe_b64encode(webhook.encode()).decode()
         return f"{self.address}/{self._sign(target)}/{target}"
+
+    async def is_quiet(self) -> bool:
+        """Whether no call is on its way, nor was a moment ago."""
+        now = asyncio.get_running_loop().time()
+        return not self._calls and now - self._last > _QUIET_SECONDS
 
     def _sign(self, target: str) -> str:
         return hmac.new(self._key, target.encode(), hashlib.sha256).hexdigest()
@@ -78,6 +87,14 @@ class WebhookRelay:
         A redirect becomes a 403, which Cog takes as final, and so does an address of this server's
         own. No answer becomes a 502, after which Cog tries again.
         """
+        self._calls += 1
+        try:
+            return await self._call(request)
+        finally:
+            self._calls -= 1
+            self._last = asyncio.get_running_loop().time()
+
+    async def _call(self, request: web.Request) -> web.Response:
         target = request.match_info["target"]
         signature = request.match_info["signature"]
         if not hmac.compare_digest(self._sign(target).encode(), signature.encode()):

@@ -26,6 +26,11 @@ class WorkKind:
     def name(self) -> str:
         return self.plural.removesuffix("s")
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The place of an id in an address, as refusals name it."""
+        return "path", f"{self.name}_id"
+
 
 PREDICTIONS = WorkKind(
     "predictions",

@@ -170,7 +170,7 @@ def _read_phrases(believed: Sequence[Claim], known: Palette, notes: Notes) -> di
 
     folders = {one.code: one.listed.file.parent for one in believed if one.caption is None}
     phrases = dict(read_phrases(sorted(folders.values()), known, refuse))
-    for one in part_clashes(phrases, known):
+    for one in part_clashes(phrases, [known]):
         refuse(one)
     named = {color.code: color.phrase for color in known.colors}
     captioned = {one.code: named[one.code] for one in believed if one.code not in folders}

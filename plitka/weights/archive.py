@@ -21,7 +21,7 @@ from typing import IO, Any
 from plitka.errors import WeightsError
 from plitka.weights.adapter_files import Package, find_package, read_single_package
 from plitka.weights.address import describe_address, is_address
-from plitka.weights.content import find_kind
+from plitka.weights.content import find_kind, refuse_special
 from plitka.weights.download import fetch_weights_file
 from plitka.weights.header import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES
 from plitka.weights.home import expand_home
@@ -116,7 +116,9 @@ def _fetch(path: Path | str, cache: Path | None) -> tuple[Path, str]:
                 f"weights: {title} is an address; download it, and give the folder, .tar or .zip"
             )
         path = fetch_weights_file(text, cache)
-    return expand_home(path), title
+    path = expand_home(path)
+    refuse_special(path, title)
+    return path, title
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import lzma
 import re
+import stat
 import tarfile
 import zipfile
 import zlib
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from plitka.errors import WeightsError
 from plitka.weights.tar import open_tar
 
 Kind: TypeAlias = Literal["safetensors", "zip", "tar"]
@@ -56,6 +58,16 @@ def find_kind(path: Path) -> Kind | None:
         return "zip" if zipfile.is_zipfile(path) else None
     except zipfile.BadZipFile:  # it says of itself that it is one of several
         return None
+
+
+def refuse_special(path: Path, title: str) -> None:
+    """Raise WeightsError for a pipe, a socket or a device, which could be read for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # told where it is read
+        return
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise WeightsError(f"{title}: is a pipe, a socket or a device, not a file; name a file")
 
 
 def is_pickle(start: bytes) -> bool:

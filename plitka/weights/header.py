@@ -14,6 +14,7 @@ from typing import TypeAlias
 from safetensors import SafetensorError, safe_open
 
 from plitka.errors import WeightsError, extract_first_line
+from plitka.weights.content import refuse_special
 
 Shape: TypeAlias = tuple[int, ...]
 Shapes: TypeAlias = Mapping[str, Shape]
@@ -28,6 +29,7 @@ WEIGHTS_SUFFIXES = (".safetensors", ".pti")
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 
 _LONGEST_NAME = 1000  # characters of a tensor's name; trainers' longest have about 150
+_MOST_TENSORS = 100_000  # in one file; SDXL has 2,500, an adapter of all its layers 7,000
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def read_header(path: Path, remedy: str, title: str | None = None) -> Header:
             f"{title}: a {path.suffix} file can hold a pickle, which may run anything when it is"
             " loaded; only .safetensors is read, so convert it or get it in that form"
         )
+    refuse_special(path, title)
     try:
         with path.open("rb") as file:
             start = file.read(512)
@@ -71,6 +74,11 @@ def read_header(path: Path, remedy: str, title: str | None = None) -> Header:
     try:
         with safe_open(path, framework="np") as tensors:
             names = tensors.offset_keys()
+            if len(names) > _MOST_TENSORS:
+                raise WeightsError(
+                    f"{title}: names {len(names):,} tensors, and no model has more than"
+                    f" {_MOST_TENSORS:,}; {remedy}"
+                )
             slices = {name: tensors.get_slice(name) for name in names}
             shapes = {name: tuple(part.get_shape()) for name, part in slices.items()}
             dtypes = {name: part.get_dtype() for name, part in slices.items()}

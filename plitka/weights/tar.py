@@ -69,11 +69,17 @@ class _Tar(TarFile):
 
     def next(self) -> TarInfo | None:
         assert isinstance(self.fileobj, _Metered)
+        before = self.offset
+        is_known = self.firstmember is not None  # type: ignore[attr-defined] # since it was opened
         try:
             with self.fileobj.limit(_MOST_HEADER):
-                return super().next()
+                entry = super().next()
         except (IndexError, KeyError, OverflowError, struct.error) as error:
             raise ReadError(f"a damaged entry, {error}") from None
+        if entry is not None and self.offset <= before and not is_known:
+            # Back over what is compressed, all is unpacked anew, again and again.
+            raise ReadError("an entry of a negative size")
+        return entry
 
 
 class _Metered:

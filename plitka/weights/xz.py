@@ -9,6 +9,7 @@ import lzma
 from typing import IO, Any
 
 _MOST_MEMORY = 320 * 2**20  # bytes; `xz -9` takes 65 MiB, the most of other packers 256 MiB
+_MOST_STREAMS = 1000  # one behind the other; packers write one
 _CHUNK = 2**16
 
 
@@ -27,6 +28,7 @@ class XzStream(io.RawIOBase):
     def _rewind(self) -> None:
         self._packed.seek(0)
         self._place = 0
+        self._streams = 0
         self._decoder = lzma.LZMADecompressor(memlimit=_MOST_MEMORY)
 
     def readable(self) -> bool:
@@ -67,6 +69,9 @@ class XzStream(io.RawIOBase):
                 packed = self._decoder.unused_data or self._packed.read(_CHUNK)
                 if not packed:
                     break
+                self._streams += 1
+                if self._streams > _MOST_STREAMS:  # zeros make one of each 13 bytes
+                    raise lzma.LZMAError("too many streams")
                 following = lzma.LZMADecompressor(memlimit=_MOST_MEMORY)
                 try:
                     content = following.decompress(packed, most)

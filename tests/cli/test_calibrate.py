@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -199,3 +200,71 @@ def test_what_was_done_to_a_photograph_is_told(
     lines = calibrated(capsys, folder)[1].splitlines()
     assert "OCHRE/2.png: turned upright" in lines
     assert not any(line.startswith("OCHRE/1.png") for line in lines)
+
+
+def folder_of(parent: Path, code: str, phrase: str, picture: bytes) -> Path:
+    """A folder of photographs with one colour."""
+    (parent / code).mkdir(parents=True)
+    (parent / code / "1.png").write_bytes(picture)
+    (parent / code / "phrase.txt").write_text(phrase)
+    return parent
+
+
+def test_a_phrase_that_the_palette_of_out_has_already_is_left_out_by_name(
+    tmp_path: Path, sand: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ours.csv"
+    old, new = (
+        folder_of(tmp_path / "old", "OLDONE", "rubin", sand),
+        folder_of(tmp_path / "new", "NEWONE", "rubin", sand),
+    )
+    assert main(["calibrate", str(old), "--out", str(out)]) == 0
+    before = out.read_bytes()
+    capsys.readouterr()
+    assert main(["calibrate", str(new), "--out", str(out)]) == 1
+    assert '"rubin" names the colour OLDONE already' in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+def test_a_color_that_no_palette_can_have_is_left_out_by_name(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 3, (256, 256))
+    (folder / "NOISE").mkdir()
+    shown = Image.fromarray(255 * np.eye(3, dtype=np.uint8)[noise])
+    shown.save(folder / "NOISE" / "1.png")
+    status, out, _ = calibrated(capsys, folder)
+    assert status == 0
+    assert "NOISE: left out: is no colour of a palette; what is measured: median_srgb" in out
+    assert [row["code"] for row in written(folder)] == ["OCHRE"]
+    assert palette.load(folder.parent / "ours.csv").find("ochre")
+
+
+def test_rows_at_out_that_are_no_colors_are_told_before_the_work(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calibrated(capsys, folder)
+    out = folder.parent / "ours.csv"
+    out.write_text(before := out.read_text().replace("OCHRE", "ochre"))
+    status, told, err = calibrated(capsys, folder, "--json")
+    assert (status, told) == (1, "")
+    assert f'{out}: row "ochre": a code is' in err
+    assert out.read_text() == before
+
+
+def test_comments_and_columns_of_a_makers_own_stay(
+    folder: Path, sand: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calibrated(capsys, folder)
+    out = folder.parent / "ours.csv"
+    head, *rows = (line for line in out.read_text().splitlines() if not line.startswith("#"))
+    own = ["# Lot 7", f"{head},supplier", "# by hand", *(f"{row},Smith" for row in rows)]
+    out.write_text("".join(f"{line}\n" for line in own))
+    folder_of(folder, "ROSE", "dusky rose", sand)
+    for _ in range(2):
+        assert calibrated(capsys, folder)[0] == 0
+        assert palette.read_comments(out)[1:] == ["# Lot 7", "# by hand"]
+        assert {row["code"]: row["supplier"] for row in written(folder)} == {
+            "OCHRE": "Smith",
+            "ROSE": "",
+        }

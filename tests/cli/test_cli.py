@@ -260,7 +260,12 @@ def test_measure_without_shares_asked_for_tells_none(
         ("red=60,blue=30", "--colors: shares add up to 90; allowed: percentages"),
         ("red=60,blue", "--colors: some have a share and some have none"),
         ("red=110,blue=-10", "none of them negative"),
-        ("red=60,blue=nan", "--colors: shares add up to nan"),
+        ("red=60,blue=nan", "--colors: 60, nan are not all numbers"),
+        ("red=inf,blue=-inf", "--colors: inf, -inf are not all numbers"),
+        ("red=1e308,blue=1e308", "--colors: shares add up to inf"),
+        ("red=1e999,blue=-1e999", "--colors: shares add up to nan"),
+        ("red=6_0,blue=4_0", "--colors: 6_0, 4_0 are not all numbers"),
+        ("red=60,blue=\u0664\u0660", "are not all numbers"),
         ("red=x,blue=40", "--colors: x, 40 are not all numbers"),
         ("red=60,#g=40", '--colors: got "#g"; allowed: a hex colour'),
         ("", "--colors: unknown colour"),
@@ -276,6 +281,39 @@ def test_shares_that_cannot_be_are_refused(
     status, out, err = run(capsys, "measure", str(red_and_blue), "--colors", colors)
     assert (status, out) == (2, "")
     assert message in err
+
+
+def test_memory_that_is_not_there_is_told_in_a_sentence(
+    red_and_blue: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def allocate(*arguments: object) -> None:
+        np.empty(1 << 60, np.uint8)
+
+    monkeypatch.setattr("plitka.matching.match.match", allocate)
+    out = tmp_path / "matched.png"
+    status, told, err = run(
+        capsys, "match", str(red_and_blue), "--color", "red=100", "--out", str(out)
+    )
+    assert (status, told) == (1, "")
+    assert err.startswith("There is less free memory than this needs")
+    assert err.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--angle", "--seed"])
+@pytest.mark.parametrize("text", ["1_0", "\u0661\u0660", "0x10", "inf", "nan", "1e", ""])
+def test_what_only_python_calls_a_number_is_refused(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, out, err = run(capsys, "plan", "--color", "red=100", f"{option}={text}")
+    assert (status, out) == (2, "")
+    assert f"{option.removeprefix('--')}: got " in err
+    status, out, err = run(capsys, "plan", "--color", f"red={text}")
+    assert (status, out) == (2, "")
+    assert "colors[0].proportion: got " in err
 
 
 def test_match_gives_any_picture_the_shares_asked_for(

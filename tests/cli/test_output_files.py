@@ -175,3 +175,66 @@ def test_a_path_that_is_empty_is_no_name_of_this_folder(
     assert ended.value.code == 2
     assert capsys.readouterr().err.endswith(": names nothing; . is the folder where you are\n")
     assert not list(tmp_path.iterdir())
+
+
+def _name_again(file: Path, way: str) -> Path:
+    """Another name of the same file, beside it."""
+    if way == "itself":
+        return file
+    if way == "a roundabout path":
+        return file.parent / ".." / file.parent.name / file.name
+    other = file.with_name("other.png")
+    if way == "a link":
+        other.symlink_to(file)
+    else:
+        other.hardlink_to(file)
+    return other
+
+
+@pytest.mark.parametrize("way", ["itself", "a roundabout path", "a link", "a hard link"])
+def test_match_does_not_write_over_the_picture_that_it_reads(
+    way: str, sand: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = tmp_path / "1.png"
+    image.write_bytes(before := (sand / "OCHRE" / "1.png").read_bytes())
+    out = _name_again(image, way)
+    assert main(["match", str(image), *SAND, "--out", str(out)]) == 1
+    told, err = capsys.readouterr()
+    assert told == ""
+    assert err.startswith(f"{out}: is the file that is read ({image}), which would be lost")
+    assert image.read_bytes() == before
+
+
+def test_match_does_not_write_over_the_palette(
+    sand: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = tmp_path / "ours.csv"
+    assert main(["calibrate", str(sand), "--out", str(own)]) == 0
+    monkeypatch.setenv("PLITKA_PALETTE", str(own))
+    before = own.read_bytes()
+    image = str(sand / "OCHRE" / "1.png")
+    assert main(["match", image, "--color", "ochre=100", "--out", str(own)]) == 1
+    assert f"{own}: is the file that is read" in capsys.readouterr().err
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["a photograph", "a text", "half a palette"])
+def test_calibrate_tells_what_is_no_palette_in_the_place_of_its_own_before_the_work(
+    content: str, sand: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ours.csv"
+    photograph_bytes = (sand / "OCHRE" / "1.png").read_bytes()
+    before = {
+        "a photograph": photograph_bytes,
+        "a text": b"60% red, 40% blue\n",
+        "half a palette": ",".join(palette.COLUMNS[:-1]).encode() + b"\nRED,red,#ff",
+    }[content]
+    out.write_bytes(before)
+    assert main(["calibrate", str(sand), "--json", "--out", str(out)]) == 1
+    told, err = capsys.readouterr()
+    assert told == ""  # no photograph was looked at
+    assert (err.startswith(str(out)), err.count("\n")) == (True, 1)
+    assert out.read_bytes() == before

@@ -1,11 +1,12 @@
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plitka.color import palette
-from plitka.color.palette import PLAIN_NAMES, PaletteError, UnknownColor, quote
+from plitka.color.palette import PLAIN_NAMES, Palette, PaletteError, UnknownColor, quote
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,17 @@ def test_the_palette_has_29_codes_and_the_plain_names() -> None:
     for color in colors.colors:
         assert colors.find(color.code) is colors.find(color.phrase) is color
         assert list(color.lightness) == sorted(color.lightness)
+
+
+def test_an_error_lists_no_more_names_than_anybody_reads() -> None:
+    (first, *_) = palette.load().colors
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    phrases = [f"{a}{b} rubber" for a in letters for b in letters]
+    many = Palette(tuple(replace(first, code=f"C{n}", phrase=p) for n, p in enumerate(phrases)))
+    with pytest.raises(UnknownColor) as caught:
+        many.find("?")
+    assert len(str(caught.value)) < 3000
+    assert str(caught.value).endswith(" and 587 more")
 
 
 @pytest.mark.parametrize(
@@ -209,3 +221,8 @@ def test_a_palette_that_is_no_file_is_refused(
 )
 def test_a_value_is_quoted_short_and_on_one_line(value: object, shown: str) -> None:
     assert quote(value) == shown
+
+
+def test_a_palette_that_is_not_there_is_told_with_the_setting(tmp_path: Path) -> None:
+    with pytest.raises(PaletteError, match=r"nope.csv: cannot be read \(No such file.*PLITKA_PAL"):
+        palette.load(tmp_path / "nope.csv")

@@ -206,12 +206,15 @@ def other(profile: bytes, place: int, value: bytes) -> bytes:
 
 
 P3 = rgb_profile("Display P3")
+CURVE = icc.curve(icc.srgb_light)[12:]
 BAD_PROFILES: dict[str, bytes] = {
     "no profile": b"no profile",
     "cut": P3[:300],
     "zeros behind the header": P3[:132] + bytes(len(P3) - 132),
     "no curves": P3.replace(b"TRC", b"XXX"),
-    "curves of zeros": P3.replace(icc.curve(icc.srgb_light)[12:], bytes(2048)),
+    "curves of zeros": P3.replace(CURVE, bytes(2048)),
+    "zeros within its curves": P3.replace(CURVE, CURVE[:800] + bytes(400) + CURVE[1200:]),
+    "a curve that falls": P3.replace(CURVE, CURVE[:600] + CURVE[1400:600:-1] + CURVE[1400:]),
     "a device link": other(P3, 12, b"link"),
     "named colours": other(P3, 12, b"nmcl"),
     "an unknown class": other(P3, 12, b"what"),

@@ -1,18 +1,28 @@
 """Whatever is done to a picture file, it is read or refused in words: nothing else is raised."""
 
+import struct
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from PIL import Image, TiffImagePlugin
 
 from plitka.images import photograph
 from plitka.images.errors import PictureError, Unreadable
 from plitka.images.photograph import Photograph
-from tests.support.picture_files import SEEDS, chunk, encode, insert_chunk, mend_checksums
+from tests.support.picture_files import (
+    SEEDS,
+    chunk,
+    draw_corners,
+    encode,
+    insert_chunk,
+    mend_checksums,
+)
 
 _EDGES = [b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"\0\0\0\1", b"\1\0\0\0"]
 
@@ -89,6 +99,15 @@ def test_a_chunk_of_the_picture_that_is_cut_is_refused(kind: bytes, data: bytes)
         assert read_or_refuse(insert_chunk(encode("PNG"), kind, data)) is None
 
 
+@pytest.mark.parametrize("length", [3, 256, 257, 5000])
+def test_opacities_of_more_colors_than_a_palette_has_do_no_more_than_be_refused(
+    length: int,
+) -> None:
+    content = encode("PNG", draw_corners().quantize(2))
+    place = content.index(b"IDAT") - 4
+    read_or_refuse(content[:place] + chunk(b"tRNS", b"\x80" * length) + content[place:])
+
+
 def test_a_header_that_is_cut_or_wide_is_refused() -> None:
     png = encode("PNG")
     start, rest = png[:8], png[33:]
@@ -116,7 +135,7 @@ def test_libtiff_does_not_write_past_python(
     whole = seed("lzw.tif")
     file = tmp_path / "broken.tif"
     file.write_bytes(whole[:60] + bytes(40) + whole[100:])
-    with pytest.raises(PictureError, match=r"broken\.tif: is cut off or damaged"):
+    with pytest.raises(PictureError, match=r"broken\.tif: is cut off, damaged or of a rare kind"):
         photograph.load(file)
     assert capfd.readouterr().err == ""
 
@@ -127,6 +146,27 @@ def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded() -> None:
     assert read_or_refuse(whole[:-2] + 20 * last + whole[-2:]) is not None
     with pytest.raises(Unreadable, match="more than 100 scans"):
         photograph.read(whole[:-2] + 1000 * last + whole[-2:])
+
+
+def write_empty_jpeg(side: int) -> bytes:
+    """A progressive JPEG, gray, whose one scan says in three bytes that 32,767 blocks are empty."""
+    header = b"\xff\xc2" + struct.pack(">HBHHB3B", 11, 8, side, side, 1, 1, 0x11, 0)
+    quantization = b"\xff\xdb" + struct.pack(">HB", 67, 0) + b"\1" * 64
+    run_of_blocks = 0xE0  # 2^14 of them, and 14 bits more
+    huffman = b"\xff\xc4" + struct.pack(">HB", 20, 0x10) + b"\1" + bytes(15)
+    scan = b"\xff\xda" + struct.pack(">HB2B3B", 8, 1, 1, 0, 1, 63, 0)
+    bits = ("0" + "11111111111110") * (-(-(((side + 7) // 8) ** 2) // 32766))
+    packed = int(bits + "1" * (-len(bits) % 8), 2).to_bytes(-(-len(bits) // 8), "big")
+    tables = quantization + huffman + bytes([run_of_blocks])
+    return b"\xff\xd8" + tables + header + scan + packed.replace(b"\xff", b"\xff\0") + b"\xff\xd9"
+
+
+def test_a_jpeg_of_more_pixels_than_its_bytes_can_hold_is_refused() -> None:
+    with pytest.raises(Unreadable, match="7992x7992 pixels need more than its"):
+        photograph.read(write_empty_jpeg(7992))
+    flat = encode("JPEG", Image.new("L", (2000, 2000), 128), progressive=True)
+    assert 2000 * 2000 / len(flat) > 200
+    assert photograph.read(flat).pixels.shape == (2000, 2000, 3)
 
 
 @pytest.mark.parametrize("piece", [b"\xff\xe0\0\2", b"junk", b"\xff", b"\xff\x01", b"\xff\0"])
@@ -142,3 +182,85 @@ def test_a_png_of_a_million_chunks_is_refused() -> None:
     png = encode("PNG")
     with pytest.raises(Unreadable, match="too many chunks"):
         photograph.read(png[:33] + chunk(b"prIv", b"") * 200_000 + png[33:])
+
+
+def write_exif(fractions: int) -> bytes:
+    """EXIF whose second directory has one tag of so many fractions."""
+    first = struct.pack("<HHHII", 1, 0x8769, 4, 1, 26) + bytes(4)
+    second = struct.pack("<HHHII", 1, 0x9202, 5, fractions, 44) + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8) + first + second + struct.pack("<II", 3, 7) * fractions
+
+
+@pytest.mark.parametrize("format", ["PNG", "WEBP", "AVIF", "HEIC"])
+def test_exif_of_more_than_a_megabyte_is_not_unpacked(format: str) -> None:
+    content = encode(format, exif=write_exif(200_000))
+    unpacked = TiffImagePlugin.IFDRational.__init__
+    with pytest.MonkeyPatch.context() as patch:
+        made: list[object] = []
+
+        def count(self: Any, *values: Any) -> None:
+            made.append(self)
+            unpacked(self, *values)
+
+        patch.setattr(TiffImagePlugin.IFDRational, "__init__", count)
+        read_or_refuse(content)
+    assert len(made) < 1000
+
+
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+def test_items_that_lie_over_one_another_are_refused_before_they_are_decoded(brand: bytes) -> None:
+    def box(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(data)) + kind + data
+
+    coded = {b"avif": b"av01", b"heic": b"hvc1"}[brand]
+    extents = struct.pack(">HHH", 1, 0, 100) + struct.pack(">II", 0, 100_000) * 100
+    places = box(b"iloc", bytes(4) + b"\x44\0" + struct.pack(">H", 1) + extents)
+    entry = box(b"infe", b"\2\0\0\0" + struct.pack(">HH", 1, 0) + coded + b"\0")
+    items = box(b"iinf", bytes(4) + struct.pack(">H", 1) + entry)
+    content = box(b"ftyp", brand + bytes(4) + brand) + box(b"meta", bytes(4) + items + places)
+    with pytest.raises(Unreadable, match="lie over one another"):
+        photograph.read(content + box(b"mdat", bytes(100_000)))
+
+
+def test_tables_of_jpeg_in_tiff_that_are_far_too_long_are_refused() -> None:
+    whole = encode("TIFF", compression="jpeg")
+    assert read_or_refuse(whole) is not None
+    place = int.from_bytes(whole[4:8], "little")
+    count = int.from_bytes(whole[place : place + 2], "little")
+    entries = [whole[at : at + 12] for at in range(place + 2, place + 2 + 12 * count, 12)]
+    (own,) = (entry for entry in entries if entry[:2] == struct.pack("<H", 347))
+    length, start = struct.unpack("<II", own[4:])
+    comments = b"\xff\xd8" + b"\xff\xfe\0\2" * 10_000 + whole[start + 2 : start + length]
+    long = struct.pack("<HHII", 347, 7, len(comments), len(whole))
+    directory = b"".join(entries).replace(own, long)
+    end = struct.pack("<I", len(whole) + len(comments))
+    content = whole[:4] + end + whole[8:] + comments + struct.pack("<H", count) + directory
+    with pytest.raises(Unreadable, match="tables are too long"):
+        photograph.read(content + bytes(4))
+
+
+@pytest.mark.parametrize("brand", [b"avif", b"heic"])
+def test_items_in_millions_of_pieces_are_refused_before_they_are_decoded(brand: bytes) -> None:
+    def box(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", 8 + len(data)) + kind + data
+
+    items = b"".join(struct.pack(">HHH", item, 0, 65_535) for item in range(1, 1000))
+    places = bytes(4) + b"\0\0" + struct.pack(">H", 999) + items
+    content = box(b"ftyp", brand + bytes(4) + brand) + box(b"meta", bytes(4) + box(b"iloc", places))
+    with pytest.raises(Unreadable, match="lie in too many pieces"):
+        photograph.read(content)
+
+
+@pytest.mark.parametrize("kind", [5, 4])
+def test_a_tiff_whose_tags_hold_millions_of_numbers_is_refused(kind: int) -> None:
+    whole = encode("TIFF")
+    place = int.from_bytes(whole[4:8], "little")
+    count = int.from_bytes(whole[place : place + 2], "little")
+    entries = whole[place + 2 : place + 2 + 12 * count]
+    many = 20_000 if kind == 5 else 2_500_000
+    more = struct.pack("<HHII", 50_000, kind, many, len(whole))
+    data = struct.pack("<II", 3, 7) * (many if kind == 5 else many // 2)
+    directory = struct.pack("<H", count + 1) + entries + more + bytes(4)
+    start = whole[:4] + struct.pack("<I", len(whole) + len(data)) + whole[8:]
+    with pytest.raises(Unreadable, match="more numbers than any picture needs"):
+        photograph.read(start + data + directory)

@@ -3,6 +3,7 @@
 import re
 import struct
 import zlib
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,7 @@ def tiff(pixels: bytes, size: tuple[int, int], order: str, **tags: Any) -> bytes
     """A TIFF file of one strip. tags: by the names below."""
     numbers = {"bits": 258, "photometric": 262, "samples": 277, "sample_format": 339}
     numbers |= {"subfile": 254, "dng": 50706, "transfer": 301, "primaries": 319}
+    numbers |= {"color_map": 320, "range": 532, "subsampling": 530}
     entries: dict[int, tuple[int, Any]] = {
         256: (3, size[0]),
         257: (3, size[1]),
@@ -152,6 +154,34 @@ def test_twelve_bits_of_gray_are_as_bright_as_they_were() -> None:
     read = photograph.read(tiff(bytes([0xFF, 0xF8, 0x08]), (2, 1), "<", bits=12))
     assert read.pixels[0, :, 0].tolist() == [255, 128]
     assert read.notes == ("12 bits a channel rounded to 8",)
+
+
+def test_a_fourth_channel_that_nothing_is_said_of_is_none() -> None:
+    pixels = bytes([200, 100, 50, 0]) * 4
+    read = photograph.read(tiff(pixels, (4, 1), "<", photometric=2, samples=4, bits=(8, 8, 8, 8)))
+    assert (read.pixels[0].tolist(), read.notes) == ([[200, 100, 50]] * 4, ())
+
+
+@pytest.mark.parametrize("unit", [1, 257])
+def test_a_palette_of_8_bits_in_the_place_of_16_is_read_as_it_was_meant(unit: int) -> None:
+    colors = np.zeros((3, 256), int)
+    colors[:, 1] = 200 * unit, 100 * unit, 50 * unit
+    read = photograph.read(
+        tiff(b"\1" * 4, (4, 1), "<", photometric=3, bits=8, color_map=tuple(colors.ravel()))
+    )
+    assert read.pixels[0].tolist() == [[200, 100, 50]] * 4
+
+
+@pytest.mark.parametrize("black", [0, 16])
+def test_the_range_of_video_is_refused(black: int) -> None:
+    levels = (black, 255 - black, 128, 255, 128, 255)
+    said = partial(tiff, photometric=6, samples=3, bits=(8, 8, 8), subsampling=(1, 1))
+    content = said(bytes([black, 128, 128]) * 4, (4, 1), "<", range=levels)
+    if black:
+        with pytest.raises(Unreadable, match="the range of video"):
+            photograph.read(content)
+    else:
+        assert photograph.read(content).pixels.max() == 0
 
 
 def deep_png(*channels: int, color_type: int) -> bytes:
@@ -226,6 +256,27 @@ def test_a_transparent_colour_is_laid_on_white(keyed: str) -> None:
     place = deep.index(b"IDAT") - 4
     with pytest.raises(Unreadable, match="a transparent colour in 16 bits"):
         photograph.read(deep[:place] + chunk(b"tRNS", bytes(6)) + deep[place:])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_gray_of_any_depth_is_laid_on_white(bits: int) -> None:
+    top = 2**bits - 1
+    for key in sorted({0, 1, top // 2, top}):
+        other = 0 if key else top
+        values = [key, other] * 16
+        packed = int("".join(f"{value:0{bits}b}" for value in values), 2).to_bytes(4 * bits, "big")
+        content = write_gray(bits, [packed] * 32, chunk(b"tRNS", struct.pack(">H", key)))
+        read = photograph.read(content)
+        assert read.pixels[0, :2].tolist() == [[255] * 3, [other * 255 // top] * 3]
+        assert read.notes == ("laid on white where it is transparent",)
+
+
+def write_gray(bits: int, rows: list[bytes], *more: bytes) -> bytes:
+    """Write a gray PNG, 32 pixels wide. more: chunks between header and pixels."""
+    header = struct.pack(">IIBBBBB", 32, len(rows), bits, 0, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    chunks = [chunk(b"IHDR", header), *more, chunk(b"IDAT", pixels), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def test_a_bitmap_whose_alpha_was_left_empty_is_opaque() -> None:

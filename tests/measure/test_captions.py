@@ -68,6 +68,9 @@ def read(folder: Path, text: str | bytes) -> dict[str, float]:
         "45\u00b0 60% red, 40% blue",
         "60% red on a white floor, 40% blue",
         "white tile with red 60%, blue 40%",
+        "EPDM/rubber 60% red/40% blue",
+        "red/blue tile\n60% red | 40% blue",
+        "tile 60% red 40% blue",
     ],
 )
 def test_a_caption_is_read_however_it_is_punctuated(tmp_path: Path, text: str) -> None:
@@ -134,6 +137,17 @@ def test_commas_part_numbers_and_words(tmp_path: Path, text: str, shares: dict[s
         ("60% red, 40%", "no colour beside 40%"),
         ("60% red - blue 40%", "no colour beside 40%"),
         ("60%, 40%", "no colour beside 60%"),
+        ("red 60% blue 40% black joints", "names a colour before and behind each share"),
+        ("60% red & blue, 40% white", '"60.0 red & blue" names two colours'),
+        ("60% red/brown, 40% blue", "names two colours for one share"),
+        ("60% red | blue, 40% white", "names two colours for one share"),
+        ("red + brown 60%, blue 40%", "names two colours for one share"),
+        ("60% green light, 40% green", '"green light" may be "light green"'),
+        ("60% blue sky, 40% sand", '"blue sky" may be "sky blue"'),
+        ("less than 60% red, 40% blue", '"than 60%" is no share'),
+        ("At least 60% red, 40% blue", '"least 60%" is no share'),
+        ("up to 60% red, 40% blue", '"to 60%" is no share'),
+        ("red over 60%, blue 40%", '"over 60%" is no share'),
         ("60 red, 40 blue", "names no shares"),
         ("", "names no shares"),
         (" \n", "names no shares"),
@@ -231,6 +245,16 @@ def test_a_caption_of_many_shares_asks_once_for_each(tmp_path: Path) -> None:
     with pytest.raises(CaptionError, match="add up to 3000%"):
         read_caption(tmp_path / "tile.jpg", counting)
     assert CountingPalette.asked == 3_000
+
+
+def test_marks_on_letters_are_sorted_where_they_are_few_and_refused_where_they_are_many(
+    tmp_path: Path,
+) -> None:
+    marked = "60% red a\u0323\u0301, 40% blue"
+    assert read(tmp_path, unicodedata.normalize("NFD", marked)) == {"red": 60, "blue": 40}
+    for marks in ("\u0301" * 32_000, "\u0301\u0323" * 16_000):  # which took 9 s to sort
+        with pytest.raises(CaptionError, match="more than 30 marks on one letter"):
+            read(tmp_path, f"60% red, 40% blue e{marks}")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from plitka.measure.palette_calibration import (
     LeftOut,
     Sampled,
     calibrate,
+    write_palette,
 )
 from plitka.settings import Settings
 from plitka.tile import render
@@ -281,3 +283,18 @@ def test_a_code_that_makes_no_phrase_needs_one_of_its_own(
     photograph("OCHRE2", {"sand": 100})
     with pytest.raises(CalibrationError, match=r'"ochre2" is no phrase; write one to phrase\.txt'):
         calibrate(tmp_path, palette.load())
+
+
+def test_two_that_write_one_palette_at_once_lose_no_rows(tmp_path: Path) -> None:
+    own = tmp_path / "ours.csv"
+    (first, *_) = palette.read_rows(palette.PALETTE_FILE)
+
+    def write(place: int) -> None:
+        for number in range(20):
+            letters = "".join("abcdefghij"[int(digit)] for digit in f"{place}{number:02}")
+            row = {**first, "code": f"C{place}X{number}", "caption": f"tone {letters}"}
+            write_palette([row], own)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(palette.read_rows(own)) == 80

@@ -139,6 +139,8 @@ def test_a_webhook_to_an_allowed_host_is_called_with_the_outcome(gate: CogServer
         (b'{"input": {}}', 422, ["body", "input", "params_json"]),
         (b'{"input": {"params_json": "{}"}, "context": {"a": 5}}', 422, ["body", "context"]),
         (b'{"input": {"params_json": 5}}', 422, ["body", "input", "params_json"]),
+        (b'{"input": {"params_json": "{}", "x": -1e999}}', 400, ["body"]),
+        (b'{"input": {"params_json": "{}", "x": NaN}}', 400, ["body"]),
         (b'"' + b"x" * 600_000 + b'"', 413, ["body"]),
     ],
 )
@@ -156,6 +158,16 @@ def test_to_cancel_what_does_not_run_is_refused_with_its_place(gate: CogServer) 
         404,
         ["path", "prediction_id"],
     )
+
+
+def test_an_odd_id_in_an_address_is_refused_with_its_place(gate: CogServer) -> None:
+    cancel = gate.client.post("/predictions/a%20b/cancel")
+    put = gate.client.put("/predictions/a%20b", json={"input": {"params_json": BAD}})
+    for answer in (cancel, put):
+        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (
+            422,
+            ["path", "prediction_id"],
+        )
 
 
 def test_strangers_cannot_shut_it_down_or_reach_what_is_not_for_them(gate: CogServer) -> None:

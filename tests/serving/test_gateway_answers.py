@@ -4,21 +4,33 @@ import asyncio
 import gzip
 import json
 import socket
+import threading
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from aiohttp import web
 
 from plitka.serving import answers, cogs_folders, gateway, routes
+from plitka.serving.connections import Capacity
 from plitka.serving.routes import Gateway
 from plitka.serving.work_kind import PREDICTIONS
 from tests.serving.stalling_predictor import HANG
-from tests.support.raw_http import Answer, exchange, is_json, parse, write_get, write_post
+from tests.support.raw_http import (
+    Answer,
+    exchange,
+    is_json,
+    open_socket,
+    parse,
+    write_get,
+    write_post,
+)
 from tests.support.recipes import TILE
 from tests.support.server import CogServer, cog_server
 
@@ -229,6 +241,7 @@ async def open_gate(address: str) -> AsyncIterator[httpx.AsyncClient]:
 HTML = b"HTTP/1.1 %d X\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<p>no"
 CUT = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
 EVENTS = b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+HUGE = EVENTS + b"1000008\r\ndata: %s\n\n\r\n" % (b"x" * 2**24)
 
 
 @pytest.mark.parametrize(
@@ -303,6 +316,30 @@ def test_before_cog_listens_everything_is_answered_in_json() -> None:
     asyncio.run(ask())
 
 
+def test_at_the_end_a_prediction_without_a_connection_is_waited_for_before_it_is_canceled() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split()[1])
+        is_busy = asked.count(b"/health-check") <= 3
+        status = b"202 X" if asked[-1] == b"/predictions" else b"200 X"
+        content = b'{"status": "BUSY"}' if is_busy else b'{"status": "READY"}'
+        lines = [b"HTTP/1.1 " + status, b"Content-Type: application/json", b"Connection: close"]
+        writer.write(b"\r\n".join([*lines, b"Content-Length: %d" % len(content), b"", content]))
+        writer.close()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as cog:
+            port = cog.sockets[0].getsockname()[1]
+            async with open_gate(f"http://127.0.0.1:{port}") as client:
+                assert (await client.post("/predictions", content=BODY)).status_code == 202
+
+    asyncio.run(ask())
+    (place,) = (at for at, path in enumerate(asked) if path.endswith(b"/cancel"))
+    assert asked[:place].count(b"/health-check") == 4, "until it was no longer busy"
+
+
 # Slow clients
 
 
@@ -344,6 +381,130 @@ def test_who_does_not_go_on_with_a_request_is_told_so_and_hung_up_on(
     assert (line.status, line.place()) == (headers.status, headers.place()) == (408, ["request"])
     assert (slow.status, slow.place()) == (408, ["body"])
     assert silent is None
+
+
+def test_an_answer_that_nobody_takes_is_cut_and_little_of_it_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answers, "UNREAD_SECONDS", 0.2)
+
+    def read_late(url: httpx.URL) -> bytes:
+        with open_socket(url) as client:
+            client.sendall(write_put("unread", "{}"))
+            own = client.getsockname()
+            is_open = False
+            while not is_open:
+                is_open = own in list_clients(url)
+            while own in list_clients(url):
+                time.sleep(0.01)
+            return read_to_end(client)
+
+    async def ask() -> bytes:
+        async with gate_before(HUGE) as client:
+            return await asyncio.to_thread(read_late, client.base_url)
+
+    received = asyncio.run(ask())
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert len(received) < len(HUGE), "the rest was let go of"
+
+
+def test_answers_that_nobody_takes_make_way_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "measure_capacity", lambda: Capacity(3, 3))
+
+    def is_answered(url: httpx.URL) -> bool:
+        with open_socket(url) as client, suppress(ConnectionError):
+            client.sendall(write_get("/live"))
+            return read_to_end(client).startswith(b"HTTP/1.1 503 ")  # of no Cog
+        return False
+
+    def shut_out(url: httpx.URL) -> None:
+        with ExitStack() as opened:
+            for number in range(3):
+                client = opened.enter_context(open_socket(url))
+                client.sendall(write_put(f"unread-{number}", "{}"))
+                assert client.recv(9) == b"HTTP/1.1 "
+            CogServer.poll(lambda: is_answered(url), 20)
+
+    async def ask() -> None:
+        async with gate_before(HUGE) as client:
+            await asyncio.to_thread(shut_out, client.base_url)
+
+    asyncio.run(ask())
+
+
+def test_of_answers_that_nobody_takes_the_oldest_is_cut_where_they_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(routes, "_MOST_ANSWERS", 2)
+
+    def read_none(url: httpx.URL) -> None:
+        with ExitStack() as opened:
+
+            def ask_another() -> socket.socket:
+                client = opened.enter_context(open_socket(url))
+                client.sendall(write_put(f"unread-{client.fileno()}", "{}"))
+                return client
+
+            def is_cut() -> bool:
+                ask_another()  # which gives way itself until the oldest is known not to read
+                return oldest not in list_clients(url)
+
+            oldest = ask_another().getsockname()
+            ask_another()
+            CogServer.poll(is_cut, 20)
+
+    async def ask() -> None:
+        async with gate_before(HUGE) as client:
+            await asyncio.to_thread(read_none, client.base_url)
+
+    asyncio.run(ask())
+
+
+def test_memory_is_given_back_every_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed = threading.Event()
+    monkeypatch.setattr(routes, "_TRIM_SECONDS", 0.01)
+    monkeypatch.setattr(routes, "trim_heap", trimmed.set)
+
+    async def serve() -> bool:
+        async with gate_before(b""):
+            return await asyncio.to_thread(trimmed.wait, 60)
+
+    assert asyncio.run(serve())
+
+
+def write_put(identifier: str, params_json: str) -> bytes:
+    """Write a request for a prediction's events."""
+    body = json.dumps({"input": {"params_json": params_json}}).encode()
+    post = write_post(body, "Accept: text/event-stream", path=f"/predictions/{identifier}")
+    return post.replace(b"POST", b"PUT", 1)
+
+
+def list_clients(url: httpx.URL) -> list[tuple[str, int]]:
+    """List those that a server of this process is connected to."""
+    opened = psutil.Process().net_connections("tcp")
+    mine = [each.raddr for each in opened if each.laddr.port == url.port and each.raddr]
+    return [(str(host), int(port)) for host, port in mine]
+
+
+def read_to_end(client: socket.socket) -> bytes:
+    received = b""
+    with suppress(ConnectionError):
+        while chunk := client.recv(2**20):
+            received += chunk
+    return received
+
+
+def test_no_more_than_a_few_clients_can_wait_for_one_prediction(stalling: CogServer) -> None:
+    with ExitStack() as opened:
+        for _ in range(8):
+            client = opened.enter_context(open_socket(stalling.client.base_url))
+            client.sendall(write_put("shared", HANG))
+            assert client.recv(2**16).startswith(b"HTTP/1.1 200 ")
+        answer = stalling.client.put("/predictions/shared", content=BODY)
+        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (
+            429,
+            ["path", "prediction_id"],
+        )
 
 
 def test_an_exception_that_nobody_expected_is_told_to_the_log_alone(

@@ -9,7 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,7 +18,8 @@ import psutil
 import pytest
 import yaml
 
-from plitka.serving import cog_process, cogs_folders
+from plitka.images.errors import PictureError
+from plitka.serving import cog_process, cogs_folders, outbox
 from plitka.serving.answers import Refusal
 from plitka.serving.outbox import COGS_FOLDERS
 from plitka.serving.probes import Progress, Work
@@ -35,8 +37,16 @@ PROBES = ("/live", "/ready")
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[CogServer]:
     """A gate before a predictor that hangs or computes for ever when it is asked to."""
-    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "1")
+    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "2")
     with cog_server(tmp_path, env, gate=True, stub=STALLING, arguments=arguments) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CogServer]:
+    """One gate for the tests that leave it as it was."""
+    folder, env = tmp_path_factory.mktemp("sound"), {"PLITKA_ENGINE": "render"}
+    with cog_server(folder, env, gate=True, arguments=("--port", "0")) as running:
         yield running
 
 
@@ -65,29 +75,29 @@ def blocked() -> Iterator[str]:
 
 
 def test_a_prediction_whose_folder_cannot_be_made_is_refused_before_cog_sees_it(
-    gate: CogServer, blocked: str
+    sound: CogServer, blocked: str
 ) -> None:
     body = {"input": {"params_json": TILE}}
-    answer = gate.client.put(f"/predictions/{blocked}", json=body)
+    answer = sound.client.put(f"/predictions/{blocked}", json=body)
     assert (answer.status_code, place(answer)) == (503, ["server"])
     assert f"{COGS_FOLDERS / blocked}" in answer.text
-    assert gate.health()["status"] == "READY"
-    assert gate.predict(TILE).json()["status"] == "succeeded"
+    assert sound.health()["status"] == "READY"
+    assert sound.predict(TILE).json()["status"] == "succeeded"
 
 
 def test_probes_and_predictions_are_503_while_no_file_can_be_written_where_cog_will(
-    gate: CogServer,
+    sound: CogServer,
 ) -> None:
-    gate.process.rlimit(psutil.RLIMIT_FSIZE, (1, -1))  # no file of the gate's may grow
+    sound.process.rlimit(psutil.RLIMIT_FSIZE, (1, -1))  # no file of the gate's may grow
     for path in PROBES:
-        answer = gate.client.get(path)
+        answer = sound.client.get(path)
         assert (answer.status_code, place(answer)) == (503, ["server"])
         assert "cannot be written to (File too large)" in answer.text
-    answer = gate.request(TILE)
+    answer = sound.request(TILE)
     assert (answer.status_code, place(answer)) == (503, ["server"])
-    gate.process.rlimit(psutil.RLIMIT_FSIZE, (-1, -1))
-    assert [gate.client.get(path).status_code for path in PROBES] == [200, 200]
-    assert gate.predict(TILE).json()["status"] == "succeeded"
+    sound.process.rlimit(psutil.RLIMIT_FSIZE, (-1, -1))
+    assert [sound.client.get(path).status_code for path in PROBES] == [200, 200]
+    assert sound.predict(TILE).json()["status"] == "succeeded"
 
 
 def test_a_folder_is_made_and_what_is_tried_in_it_is_removed(tmp_path: Path) -> None:
@@ -106,11 +116,47 @@ def test_a_folder_is_made_and_what_is_tried_in_it_is_removed(tmp_path: Path) -> 
         spoiled.unlink()
 
 
-def test_requests_that_cog_does_not_take_leave_no_folders(gate: CogServer) -> None:
+def test_a_folder_of_another_user_is_told_with_both_users() -> None:
+    with as_nobody() as user, pytest.raises(Refusal) as refused:
+        cogs_folders.check_disk(Path("/none-of-ours/predictions"))
+    assert str(refused.value).endswith(f": / is user 0's, and this one is {user}")
+    with as_nobody() as user, pytest.raises(PictureError) as told:
+        outbox._check_folder(Path("/none-of-ours/predictions"))
+    assert str(told.value).endswith(f": / is user 0's, and this one is {user}")
+
+
+@contextmanager
+def as_nobody() -> Iterator[int]:
+    """As a user that may write nothing, where this one is root; gives the user."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield os.geteuid()
+    finally:
+        os.seteuid(own)
+
+
+def test_requests_that_cog_does_not_take_leave_no_folders(sound: CogServer) -> None:
     for number in range(5):
         body = {"input": {"params_json": 5}}
-        assert gate.client.put(f"/predictions/none-{number}", json=body).status_code == 422
+        assert sound.client.put(f"/predictions/none-{number}", json=body).status_code == 422
     assert list(COGS_FOLDERS.glob("none-*")) == []
+
+
+def test_a_prediction_that_has_ended_leaves_no_folders(sound: CogServer) -> None:
+    def is_clear(identifier: str) -> bool:
+        return not (COGS_FOLDERS / identifier).exists()
+
+    body = {"input": {"params_json": "{}"}}
+    for identifier in ("ended-0", "ended-1", "ended-0"):  # one of them twice
+        sound.settle()
+        answer = sound.client.put(f"/predictions/{identifier}", json=body)
+        assert answer.json()["status"] == "failed"
+        wait_until(partial(is_clear, identifier))
+    with sound.stream(TILE, prediction="ended-2") as events:
+        assert [event.name for event in events][-1] == "completed"
+    wait_until(partial(is_clear, "ended-2"))
 
 
 # A busy server that gets nothing done
@@ -125,7 +171,7 @@ def test_a_worker_that_hangs_is_not_live_and_one_that_computes_is(gate: CogServe
         computing = pool.submit(gate.request, COMPUTE)
         gate.wait_for("BUSY")
         before = gate.worker().cpu_times().user
-        # Far more than the limit of one second, of which each is work.
+        # Far more than the limit of two seconds, of which each is work.
         try:
             while gate.worker().cpu_times().user < before + 4:
                 assert live(gate).json() == {"status": "BUSY"}
@@ -232,7 +278,18 @@ def test_progress_is_work_or_events_and_not_the_cost_of_probes() -> None:
     assert stall(run(10, events=1)) is None, "events of a stream"
     assert stall(run(10), busy=False) is None
     assert stall(run(10)[:61]) is None, "just the limit"
-    assert stall([Work(0, 0, 0, 50, 9_000), Work(601, 0, 1, 1, 0)]) == 601, "a process has ended"
+    ended = [Work(0, 0, 0, 50, 9_000), *(Work(200 * n, 0, n, 1, 0) for n in range(1, 5))]
+    assert stall(ended) == 800, "a process has ended"
+
+
+def test_what_nobody_looked_at_is_no_stall() -> None:
+    progress = Progress(limit=600)
+    assert progress.find_stall(False, Work(0, 0, 0, 9, 0)) is None
+    assert progress.find_stall(True, Work(5000, 1, 1, 9, 0)) is None, "it was idle for most of that"
+    # With `respond-async` the gate sees no end of the one and no beginning of the other.
+    assert progress.find_stall(True, Work(9000, 1, 2, 19, 0)) is None, "another prediction"
+    assert progress.find_stall(True, Work(9001, 1, 3, 19, 0)) is None, "asked twice"
+    assert progress.find_stall(True, Work(9301, 1, 4, 19, 0)) == 601, "now it is sure"
 
 
 # A server that does not answer
@@ -400,14 +457,20 @@ WAITING = {
 }
 
 
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CogServer]:
+    """A gate that may open few files."""
+    folder, env = tmp_path_factory.mktemp("narrow"), {"PLITKA_ENGINE": "render"}
+    with cog_server(folder, env, gate=True, files=256, arguments=("--port", "0")) as running:
+        yield running
+
+
 @pytest.mark.parametrize("sent", WAITING.values(), ids=WAITING)
-def test_clients_that_keep_their_connections_shut_nobody_out(tmp_path: Path, sent: bytes) -> None:
-    with (
-        ExitStack() as clients,
-        cog_server(
-            tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, files=256, arguments=("--port", "0")
-        ) as running,
-    ):
+def test_clients_that_keep_their_connections_shut_nobody_out(
+    narrow: CogServer, sent: bytes
+) -> None:
+    running = narrow
+    with ExitStack() as clients:
         for _ in range(400):
             client = clients.enter_context(open_socket(running.client.base_url))
             with suppress(ConnectionError):  # the gate has closed it already
@@ -453,12 +516,18 @@ def test_a_host_that_cannot_be_listened_on_ends_the_start_with_a_sentence(host: 
         ("--stalled-after", "soon"),
         ("--webhook-host", "http://hooks.example.com/"),
         ("--webhook-host", "hooks.example.com:443"),
+        ("--host", ""),
+        ("--upload-url", "not a url"),
+        ("--upload-url", "http:///tiles"),
+        ("--upload-url", "ftp://example.com/"),
+        ("--upload-url", "http://[/"),
+        ("--upload-url", "http://example.com:99999/"),
     ],
 )
 def test_an_argument_that_is_not_allowed_is_told_what_is(arguments: tuple[str, str]) -> None:
     status, said = start(*arguments)
     assert status == 2
-    assert "allowed: " in said or "name the host alone" in said
+    assert re.search("allowed: |name the host alone|names nothing", said)
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy"])

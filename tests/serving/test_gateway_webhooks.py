@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
+from itertools import product
 from pathlib import Path
 from socketserver import TCPServer
 from typing import Any
@@ -25,6 +26,7 @@ from plitka.serving.webhook_address import (
     parse_address,
     parse_allowed_host,
 )
+from tests.serving.stalling_predictor import COMPUTE
 from tests.support.recipes import TILE
 from tests.support.server import CogServer, cog_server
 
@@ -270,6 +272,7 @@ class Listener(TCPServer):
 
     def __init__(self, host: str, statuses: tuple[int, ...], elsewhere: str) -> None:
         self.called: list[str] = []
+        self.statuses_told: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.statuses = statuses
         self.elsewhere = elsewhere
@@ -294,6 +297,7 @@ class _Hook(BaseHTTPRequestHandler):
         self.end_headers()
         with self.server.heard:
             self.server.called.append(body["id"])
+            self.server.statuses_told.append(body["status"])
             self.server.headers.append(dict(self.headers.items()))
             self.server.heard.notify_all()
 
@@ -406,6 +410,29 @@ def test_sigterm_ends_the_gate_although_a_webhook_does_not_answer(tmp_path: Path
             assert server.process.wait(20) == 0
 
 
+def test_at_sigterm_the_webhook_hears_that_a_prediction_without_a_connection_is_canceled(
+    tmp_path: Path,
+) -> None:
+    arguments = ("--port", "0", "--webhook-host", "127.0.0.1")
+    env = {"PLITKA_ENGINE": "render"}
+    stub = Path(__file__).with_name("stalling_predictor.py")
+    with (
+        listener() as allowed,
+        cog_server(tmp_path, env, gate=True, arguments=arguments, stub=stub) as server,
+    ):
+        body = {
+            "input": {"params_json": COMPUTE},
+            "webhook": f"http://127.0.0.1:{allowed.server_port}/",
+            "webhook_events_filter": ["completed"],
+        }
+        headers = {"Prefer": "respond-async"}
+        assert server.client.post("/predictions", json=body, headers=headers).status_code == 202
+        server.wait_for("BUSY")
+        server.process.terminate()
+        assert server.process.wait(60) == 0
+        assert allowed.statuses_told == ["canceled"]
+
+
 def test_nobody_can_have_the_gate_call_an_address_by_the_port_of_its_own(gate: CogServer) -> None:
     ports = {
         connection.laddr.port
@@ -432,21 +459,22 @@ def list_ports(gate: CogServer) -> set[int]:
     }
 
 
-def wait_for_line(gate: CogServer, text: str) -> None:
-    CogServer.poll(lambda: text in gate.log.read_text(), 60)
+def wait_for_line(gate: CogServer, text: str, times: int = 1) -> None:
+    CogServer.poll(lambda: gate.log.read_text().count(text) >= times, 60)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]"])
-def test_a_webhook_that_leads_back_to_the_server_is_not_called(tmp_path: Path, host: str) -> None:
-    arguments = ("--port", "0", "--webhook-host", host)
-    with cog_server(
-        tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, arguments=arguments
-    ) as server:
+OWN_NAMES = ("127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]")
+
+
+def test_a_webhook_that_leads_back_to_the_server_is_not_called(tmp_path: Path) -> None:
+    hosts = [argument for host in OWN_NAMES for argument in ("--webhook-host", host)]
+    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", *hosts)
+    with cog_server(tmp_path, env, gate=True, arguments=arguments) as server:
         ports = list_ports(server)
         assert len(ports) == 3
-        for port in ports:
-            ask(server, f"back-{port}", f"http://{host}:{port}/shutdown")
-            wait_for_line(server, f":{port} leads back to this server")
+        for place, (host, port) in enumerate(product(OWN_NAMES, sorted(ports))):
+            ask(server, f"back-{place}", f"http://{host}:{port}/shutdown")
+            wait_for_line(server, f":{port} leads back to this server", place // 3 + 1)
         assert server.predict(TILE).json()["status"] == "succeeded"
 
 

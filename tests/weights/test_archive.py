@@ -1,7 +1,9 @@
 """`setup(weights)`: a LoRA and embeddings in a folder, .tar or .zip, and what tries to get out."""
 
+import bz2
 import gzip
 import lzma
+import os
 import resource
 import struct
 import tarfile
@@ -9,6 +11,7 @@ import tempfile
 import tracemalloc
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from safetensors.numpy import save
 from plitka.cli.main import main
 from plitka.errors import EngineError, WeightsError
 from plitka.weights import archive
+from plitka.weights.header import read_header
+from plitka.weights.xz import XzStream
 from tests.conftest import LoadSdxl
 from tests.support.packages import ARCHIVERS, PACKERS, Files, Pack, as_tar, as_zip
 
@@ -366,6 +371,51 @@ def test_more_headers_than_an_entry_has_are_refused_unread(
         path.write_bytes(gzip.compress(first + headers + bytes(10240)))
         said = refusal(path)
         assert "a header that is too long" in said or "neither a folder nor a .tar" in said
+
+
+def write_entry(name: bytes, size: int, kind: bytes) -> bytes:
+    """Write the header of a tar's entry, whose size may be negative. kind: S for a sparse one."""
+    head = bytearray(512)
+    head[: len(name)], head[156:157], head[257:265] = name, kind, b"ustar  \0"
+    head[100:108] = b"0000644\0"
+    head[124:136] = b"%011o\0" % size if size >= 0 else size.to_bytes(12, "big", signed=True)
+    if kind == b"S":
+        head[386:398] = head[398:410] = b"%011o\0" % 0
+        head[483:495] = b"%011o\0" % 1
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
+@pytest.mark.parametrize("packer", [bz2.compress, gzip.compress, lzma.compress, bytes])
+def test_an_entry_of_a_negative_size_does_not_lead_back(
+    packer: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    between = 2**15
+    back = write_entry(b"again", between, b"0") + bytes(between)
+    body = write_entry(b"pad", 2**20, b"0") + bytes(2**20) + back
+    path = tmp_path / "weights.tar"
+    path.write_bytes(packer(body + write_entry(b"back", -between - 1024, b"S") + bytes(2048)))
+    assert "an entry of a negative size" in refusal(path)
+
+
+def test_zeros_are_no_archive_of_a_million_streams(tmp_path: Path) -> None:
+    path = tmp_path / "weights.tar"
+    path.write_bytes(bytes(2**22))
+    assert "holds neither a LoRA nor embeddings" in refusal(path)
+    stream = XzStream(path.open("rb"))
+    with stream, pytest.raises(lzma.LZMAError, match="too many streams"):
+        stream.read()
+
+
+def test_what_is_no_regular_file_is_refused_unread(tmp_path: Path) -> None:
+    for name in ("weights", "weights.tar", "weights.safetensors"):
+        path = tmp_path / name
+        os.mkfifo(path)
+        assert "is a pipe, a socket or a device, not a file" in refusal(path)
+        with pytest.raises(WeightsError, match="not a file"):
+            read_header(path, "fetch it again")
+    assert "not a file" in refusal("/dev/zero")
 
 
 @ARCHIVERS
