@@ -6,7 +6,6 @@ from typing import Any
 from cog import BasePredictor, Input, Path, streaming
 
 from plitka import __version__, pipeline
-from plitka.color import palette
 from plitka.engines import registry
 from plitka.images import png
 from plitka.request import parsing
@@ -29,7 +28,7 @@ class Predictor(BasePredictor):
         """
         self.settings = read_settings()
         logs.configure(self.settings.log)
-        self.palette = palette.load(self.settings.palette_file)
+        self.palette = self.settings.load_palette(weights)
         self.outbox = Outbox()
         self.engine = registry.load_engine(
             self.settings.engine, lambda: self.settings.sdxl, weights

@@ -1,12 +1,13 @@
 """All settings: read once from the environment by a face of the program, and passed in from there.
 
-The faces are predict.py, cli/, designer/run and serving/gateway; nothing else looks at the
-environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
+The faces are predict.py, train.py, cli/, designer/run and serving/gateway; nothing else looks at
+the environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
 
 Imports: color, runtime, weights and engines.sdxl.options, for the values that settings become.
 """
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,21 +15,25 @@ from pathlib import Path
 from types import MappingProxyType
 
 from plitka.color import palette
+from plitka.color.palette import Packed, Palette
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.request.prompt import DEFAULT_TRIGGER
 from plitka.runtime import logs
 from plitka.runtime.logs import LogSettings
+from plitka.weights import lora_scale
 from plitka.weights import settings as weights
 from plitka.weights.settings import WeightsSettings
 
 ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS", "PORT"
+TRAINING = "PLITKA_TRAINING"
 PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
 CACHE = "XDG_CACHE_HOME"
 REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
 REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client names it
 
 _DEFAULT_ENGINE = "sdxl"
+_NO_WEIGHTS = "render"  # the engine that reads none
 _DEFAULT_PORT = "5000"
 
 
@@ -97,6 +102,32 @@ class Settings:
         if named:
             return Path(named)
         return palette.OWN_FILE if palette.OWN_FILE.is_file() else None
+
+    def load_palette(self, package: Path | str | None, engine: str | None = None) -> Palette:
+        """Load the palette: the built-in one, with the weights' colours, with the maker's own file.
+
+        package: as setup() takes it; what PLITKA_BASE names may be a snapshot with colours, too.
+        engine: which draws, in place of the setting's; the render engine reads no weights. Raises
+        WeightsError, PaletteError, OSError.
+        """
+        return palette.load(self.palette_file, self.read_packed_palette(package, engine))
+
+    def read_packed_palette(
+        self, package: Path | str | None, engine: str | None = None
+    ) -> Packed | None:
+        """Read the palette that came with the weights, None where none did. Raises WeightsError."""
+        has_weights = bool(package) or bool(self.variables.get(weights.BASE))
+        if (engine or self.engine) == _NO_WEIGHTS or not has_weights:
+            return None
+        from plitka.weights import packed_palette  # only weights wait for it
+
+        return packed_palette.read_packed_palette(self.weights, package)
+
+    @property
+    def training_folder(self) -> Path:
+        """Where trainings under Cog keep their states, each in a folder of its own."""
+        named = self.variables.get(TRAINING)
+        return Path(named) if named else Path(tempfile.gettempdir()) / "plitka-training"
 
     @property
     def package(self) -> str | None:
@@ -172,7 +203,13 @@ VARIABLES = (
         "The LoRA that is fused into the base model: a file, a folder as a trainer saves one, "
         "`owner/name` on the hub or `owner/name/file.safetensors`; `none` runs without one.",
     ),
-    Variable(weights.LORA_SCALE, "number, -10 to 10", "0.75", "How strongly the LoRA is fused."),
+    Variable(
+        weights.LORA_SCALE,
+        "number, -10 to 10",
+        f"what the LoRA's note `{lora_scale.NOTE}` says, else {lora_scale.DEFAULT_SCALE:g}",
+        "How strongly the LoRA is fused. A training of one's own notes the scale that it found "
+        "best.",
+    ),
     Variable(
         weights.EMBEDDINGS,
         "file, folder or repository, or `none`",
@@ -211,6 +248,13 @@ VARIABLES = (
         "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog hands "
         "it to `setup()`; `make`, `plan`, `bench`, `check`, `bake` and `design` take it as the "
         "default of `--weights`. What lies at an address is fetched once.",
+    ),
+    Variable(
+        TRAINING,
+        "folder",
+        "`plitka-training` in the folder for temporary files",
+        "Where trainings through Cog keep their states and what they write, each in a new folder, "
+        "which stays: a training that ended early goes on from there.",
     ),
     Variable(
         CACHE,

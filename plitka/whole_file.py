@@ -8,7 +8,7 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -61,7 +61,12 @@ def write(path: Path, content: bytes) -> None:
     The permissions are those of the file that was there, else the usual ones. Raises Unwritable if
     it cannot be written; then all is as it was.
     """
-    _write(path, content)
+    _write(path, (content,))
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file as `write` does, of parts that are made one after the other."""
+    _write(path, parts)
 
 
 @contextmanager
@@ -79,8 +84,8 @@ def alone_beside(path: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _write(path: Path, content: bytes | None) -> None:
-    """Write content, or go as far as can be gone without any."""
+def _write(path: Path, parts: Iterable[bytes] | None) -> None:
+    """Write parts, or go as far as can be gone without any."""
     name = make_printable(str(path))
     try:
         target = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError of some
@@ -88,8 +93,8 @@ def _write(path: Path, content: bytes | None) -> None:
         part = target.with_name(f".plitka-{secrets.token_hex(8)}.part")
         try:
             with part.open("xb") as file:  # under the permissions that tempfile does not give
-                file.write(content or b"")
-            if content is None:
+                file.writelines(parts or ())
+            if parts is None:
                 return
             if mode is not None:
                 part.chmod(mode)

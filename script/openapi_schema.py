@@ -1,6 +1,6 @@
-"""Write the OpenAPI schema that `cog build` derives from predict.py, without Cog's command line.
+"""Write the OpenAPI schema that `cog build` derives from predict.py and train.py, without Cog.
 
-    python script/openapi_schema.py .cog/openapi_schema.json
+    python -m script.openapi_schema .cog/openapi_schema.json
 
 Cog's server reads that file from its working directory. Without it a missing input is no error
 and nothing streams. Like `cog build`, this reads the source and never imports it. Where Cog
@@ -12,11 +12,11 @@ import argparse
 import ast
 import json
 from pathlib import Path
-from typing import Any
+
+from script.cog_document import PREDICTION, TRAINING, Json, make_title, write_document
 
 PREDICTOR = Path(__file__).resolve().parents[1] / "predict.py"
-
-Json = dict[str, Any]
+TRAINER = PREDICTOR.with_name("train.py")
 
 _SCALARS: dict[str, Json] = {
     "bool": {"type": "boolean"},
@@ -37,7 +37,7 @@ _CONSTRAINTS = {
 
 
 class SchemaError(ValueError):
-    """predict.py says something that `cog build` would refuse or silently leave out."""
+    """A source says something that `cog build` would refuse or silently leave out."""
 
     def __init__(self, node: ast.AST, message: str) -> None:
         line = getattr(node, "lineno", None)
@@ -51,19 +51,43 @@ def schema(source: str, class_name: str = "Predictor") -> Json:
     method = _find_method(predictor)
     _check_imports(module, {n.id for n in ast.walk(predictor) if isinstance(n, ast.Name)})
 
-    inputs, enums = _inputs(source, method)
-    output = _output(method)
+    inputs, enums = _inputs(source, method, skipped=1)
+    output = _output(module, method)
     streaming = any(_is_streaming(decorator) for decorator in method.decorator_list)
     if streaming and "x-cog-array-type" not in output:
         raise SchemaError(method, "@streaming needs the return type Iterator[...]")
-    return _document(inputs, output, enums, streaming=streaming)
+    return write_document(PREDICTION, inputs, output, enums, streaming=streaming)
 
 
-def write(path: Path, predictor: Path = PREDICTOR) -> None:
-    """Write the schema of the file `predictor` to `path`, compact as Cog writes it."""
+def training_schema(source: str, function_name: str = "train") -> Json:
+    """The OpenAPI document for the function in `source`, the text of train.py."""
+    module = ast.parse(source)
+    function = _find_function(module, function_name)
+    used = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
+    _check_imports(module, used)
+    inputs, enums = _inputs(source, function)
+    return write_document(TRAINING, inputs, _output(module, function), enums)
+
+
+def merge(prediction: Json, training: Json) -> Json:
+    """One document of both, as Cog merges them: what both have is the prediction's."""
+    schemas = training["components"]["schemas"] | prediction["components"]["schemas"]
+    paths = training["paths"] | prediction["paths"]
+    return {**prediction, "components": {"schemas": schemas}, "paths": paths}
+
+
+def write(path: Path, predictor: Path = PREDICTOR, trainer: Path | None = TRAINER) -> None:
+    """Write the schema of the file `predictor` to `path`, compact as Cog writes it.
+
+    trainer: the file of the function train, None for a model that is not trained; with it, Cog
+    writes indented, and the names sorted.
+    """
     document = schema(predictor.read_text(encoding="utf-8"))
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    if trainer is not None:
+        merged = merge(document, training_schema(trainer.read_text(encoding="utf-8")))
+        text = json.dumps(merged, indent=2, sort_keys=True, ensure_ascii=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
@@ -85,6 +109,13 @@ def _find_method(predictor: ast.ClassDef) -> ast.FunctionDef:
     return methods[0]
 
 
+def _find_function(module: ast.Module, name: str) -> ast.FunctionDef:
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return node
+    raise SchemaError(module, f"no function {name} at the top level")
+
+
 def _check_imports(module: ast.Module, used: set[str]) -> None:
     """Cog's names must come from `from cog import ...` at the top level, under their own name."""
     imported: set[str] = set()
@@ -94,16 +125,20 @@ def _check_imports(module: ast.Module, used: set[str]) -> None:
                 if alias.asname is not None:
                     raise SchemaError(node, f"import {alias.name} under its own name")
                 imported.add(alias.name)
-    for name in sorted({"BasePredictor", "Input", "Path", "streaming"} & used - imported):
+    known = {"BaseModel", "BasePredictor", "Input", "Path", "streaming"}
+    for name in sorted(known & used - imported):
         raise SchemaError(module, f"{name} must be imported by `from cog import {name}`")
 
 
-def _inputs(source: str, method: ast.FunctionDef) -> tuple[Json, Json]:
-    """The schema of the inputs and one component for each input with choices."""
+def _inputs(source: str, method: ast.FunctionDef, skipped: int = 0) -> tuple[Json, Json]:
+    """The schema of the inputs and one component for each input with choices.
+
+    skipped: parameters that are none: self.
+    """
     arguments = method.args
     if arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs:
         raise SchemaError(method, "inputs must be plain parameters: no *, ** or /")
-    names = arguments.args[1:]
+    names = arguments.args[skipped:]
     without_default = len(names) - len(arguments.defaults)
 
     properties: Json = {}
@@ -125,7 +160,7 @@ def _inputs(source: str, method: ast.FunctionDef) -> tuple[Json, Json]:
                 "type": kind["type"],
             }
         else:
-            entry |= kind | {"title": _title(name.arg)}
+            entry |= kind | {"title": make_title(name.arg)}
         if nullable:
             entry["nullable"] = True
         # To Cog, None as the default of an input that cannot be None means "no default".
@@ -136,10 +171,10 @@ def _inputs(source: str, method: ast.FunctionDef) -> tuple[Json, Json]:
         entry |= {_CONSTRAINTS[key]: options[key] for key in _CONSTRAINTS if key in options}
         properties[name.arg] = dict(sorted(entry.items()))
 
-    inputs: Json = {"properties": properties, "title": "Input", "type": "object"}
+    inputs: Json = {"properties": properties, "type": "object"}
     if required:
         inputs["required"] = required
-    return dict(sorted(inputs.items())), enums
+    return inputs, enums
 
 
 def _input_type(argument: ast.arg) -> tuple[Json, bool]:
@@ -203,8 +238,12 @@ def _literal(source: str, node: ast.expr) -> str | int | float | bool | None:
     raise SchemaError(node, f"a {type(value).__name__} has no place in a schema")
 
 
-def _output(method: ast.FunctionDef) -> Json:
+def _output(module: ast.Module, method: ast.FunctionDef) -> Json:
     annotation = method.returns
+    if isinstance(annotation, ast.Name) and annotation.id not in _SCALARS:
+        for node in module.body:
+            if isinstance(node, ast.ClassDef) and node.name == annotation.id:
+                return _model(node)
     if isinstance(annotation, ast.Name) and annotation.id in _SCALARS:
         return dict(sorted({**_SCALARS[annotation.id], "title": "Output"}.items()))
     if (
@@ -223,134 +262,41 @@ def _output(method: ast.FunctionDef) -> Json:
     )
 
 
+def _model(model: ast.ClassDef) -> Json:
+    """The schema of a class of Cog's BaseModel with plain fields."""
+    bases = [base.id for base in model.bases if isinstance(base, ast.Name)]
+    if bases != ["BaseModel"]:
+        raise SchemaError(model, f"{model.name} must be a BaseModel, and nothing else")
+    properties: Json = {}
+    for node in model.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # the docstring
+        if (
+            not isinstance(node, ast.AnnAssign)
+            or not isinstance(node.target, ast.Name)
+            or not isinstance(node.annotation, ast.Name)
+            or node.annotation.id not in _SCALARS
+            or node.value is not None
+        ):
+            raise SchemaError(node, f"a field of {model.name}: NAME: TYPE, one of the plain types")
+        name = node.target.id
+        properties[name] = {**_SCALARS[node.annotation.id], "title": make_title(name)}
+    return {
+        "properties": properties,
+        "required": list(properties),
+        "title": "Output",
+        "type": "object",
+    }
+
+
 def _is_streaming(decorator: ast.expr) -> bool:
     name = decorator.func if isinstance(decorator, ast.Call) else decorator
     return isinstance(name, ast.Name) and name.id == "streaming"
 
 
-def _title(name: str) -> str:
-    return " ".join(part[:1].upper() + part[1:] for part in name.split("_"))
-
-
-def _document(inputs: Json, output: Json, enums: Json, *, streaming: bool) -> Json:
-    """The parts of the document that are the same for every predictor, around those that are not.
-
-    The order of the keys is Cog's.
-    """
-    predict: Json = {
-        "description": "Run a single prediction on the model",
-        "operationId": "predict_predictions_post",
-        "requestBody": {"content": _json_content(_ref("PredictionRequest"))},
-        "responses": {
-            "200": _response(_ref("PredictionResponse")),
-            "422": _response(_ref("HTTPValidationError"), "Validation Error"),
-        },
-        "summary": "Predict",
-    }
-    if streaming:
-        predict["x-cog-streaming"] = True
-    cancel: Json = {
-        "operationId": "cancel_predictions__prediction_id__cancel_post",
-        "parameters": [
-            {
-                "in": "path",
-                "name": "prediction_id",
-                "required": True,
-                "schema": _string("Prediction Id"),
-            }
-        ],
-        "responses": {
-            "200": _response({}),
-            "422": _response(_ref("HTTPValidationError"), "Validation Error"),
-        },
-        "summary": "Cancel",
-    }
-    return {
-        "components": {
-            "schemas": {"Input": inputs, "Output": output, **enums, **_common_schemas()}
-        },
-        "info": {"title": "Cog", "version": "dev"},
-        "openapi": "3.0.2",
-        "paths": {
-            "/": {"get": _get("root__get", "Root")},
-            "/health-check": {"get": _get("healthcheck_health_check_get", "Healthcheck")},
-            "/predictions": {"post": predict},
-            "/predictions/{prediction_id}/cancel": {"post": cancel},
-        },
-    }
-
-
-def _common_schemas() -> Json:
-    response = {
-        "completed_at": {"format": "date-time", **_string("Completed At")},
-        "created_at": {"format": "date-time", **_string("Created At")},
-        "error": _string("Error"),
-        "id": _string("Id"),
-        "input": _ref("Input"),
-        "logs": _string("Logs"),
-        "metrics": {"title": "Metrics", "type": "object"},
-        "output": _ref("Output"),
-        "started_at": {"format": "date-time", **_string("Started At")},
-        "status": _string("Status"),
-        "version": _string("Version"),
-    }
-    error = {
-        "loc": {
-            "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]},
-            "title": "Location",
-            "type": "array",
-        },
-        "msg": _string("Message"),
-        "type": _string("Error Type"),
-    }
-    detail = {"items": _ref("ValidationError"), "title": "Detail", "type": "array"}
-    return {
-        "PredictionRequest": _object(
-            "PredictionRequest", {"id": _string("Id"), "input": _ref("Input")}
-        ),
-        "PredictionResponse": _object("PredictionResponse", response),
-        "Status": {
-            "description": "An enumeration.",
-            "enum": ["starting", "processing", "succeeded", "canceled", "failed"],
-            **_string("Status"),
-        },
-        "HTTPValidationError": _object("HTTPValidationError", {"detail": detail}),
-        "ValidationError": {
-            "properties": error,
-            "required": ["loc", "msg", "type"],
-            "title": "ValidationError",
-            "type": "object",
-        },
-    }
-
-
-def _string(title: str) -> Json:
-    return {"title": title, "type": "string"}
-
-
-def _object(title: str, properties: Json) -> Json:
-    return {"properties": properties, "title": title, "type": "object"}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _json_content(content: Json) -> Json:
-    return {"application/json": {"schema": content}}
-
-
-def _response(content: Json, description: str = "Successful Response") -> Json:
-    return {"content": _json_content(content), "description": description}
-
-
-def _get(operation: str, summary: str) -> Json:
-    return {"operationId": operation, "responses": {"200": _response({})}, "summary": summary}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Write the OpenAPI schema that `cog build` derives from predict.py."
+        description="Write the OpenAPI schema that `cog build` derives of predict.py and train.py."
     )
     parser.add_argument("path", type=Path, help="where to, .cog/openapi_schema.json for the server")
     write(parser.parse_args().path)

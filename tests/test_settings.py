@@ -32,7 +32,18 @@ class Watched(Mapping[str, str]):
         return 0
 
 
-PARTS = ("engine", "sdxl", "log", "palette_file", "package", "photographer", "port")
+PARTS = (
+    *(
+        "engine",
+        "sdxl",
+        "log",
+        "palette_file",
+        "package",
+        "training_folder",
+        "photographer",
+        "port",
+    ),
+)
 
 
 def test_the_page_is_what_the_program_says_of_itself() -> None:

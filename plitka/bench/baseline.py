@@ -18,6 +18,8 @@ from plitka.engines.sdxl import loading
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.images import png
 from plitka.request.plan import DRAWN_SIZES, Plan
+from plitka.weights.header import read_header
+from plitka.weights.lora_scale import choose_lora_scale
 
 _NAMES = ("preview", "final")
 
@@ -64,4 +66,6 @@ def load_baseline(settings: SdxlSettings, lora: Path | None) -> Baseline:
     if lora is None:
         return Baseline(pipe, None)
     pipe.load_lora_weights(lora.parent, weight_name=lora.name)
-    return Baseline(pipe, {"scale": settings.weights.lora_scale})
+    header = read_header(lora, "name a LoRA that is there")
+    scale = choose_lora_scale(settings.weights.lora_scale, header)
+    return Baseline(pipe, {"scale": scale.value})

@@ -5,7 +5,7 @@ Networks and tensors are on torch's meta device, which has shapes and no content
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,13 +114,15 @@ def count_parameters(size: str, part: str) -> int:
 
 @functools.cache
 def _make_on_empty(size: str, part: str) -> Any:
-    make: dict[str, Callable[[random_models.Architecture], Any]] = {
-        "unet": random_models.make_unet,
-        "controlnet": random_models.make_controlnet,
-        "vae": random_models.make_vae,
+    architecture = random_models.ARCHITECTURES[size]
+    make: Mapping[str, Callable[[], Any]] = {
+        "unet": functools.partial(random_models.make_unet, architecture),
+        "controlnet": functools.partial(random_models.make_controlnet, architecture),
+        "vae": functools.partial(random_models.make_vae, architecture),
+        **random_models.list_text_encoders(architecture),
     }
     with torch.device("meta"):
-        return make[part](random_models.ARCHITECTURES[size]).eval().requires_grad_(False)
+        return make[part]().eval().requires_grad_(False)
 
 
 def _make_inputs(pixels: int, samples: int) -> dict[str, Any]:

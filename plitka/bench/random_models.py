@@ -171,15 +171,8 @@ def write_model(folder: Path, size: str) -> Files:
     write_network(lambda: make_unet(architecture), files.base / "unet", "fp16")
     write_network(lambda: make_vae(architecture), files.base / "vae", "fp16")
     write_network(lambda: make_controlnet(architecture), control, "fp16")
-    encoders: tuple[tuple[str, Any, int], ...] = (
-        ("text_encoder", CLIPTextModel, 768),
-        ("text_encoder_2", CLIPTextModelWithProjection, 1280),
-    )
-    for (name, kind, width), layers in zip(encoders, architecture.text_layers, strict=True):
-        config = make_text_config(
-            width, layers, architecture.text_intermediate, architecture.vocabulary
-        )
-        write_network(functools.partial(kind, config), files.base / name, "fp16")
+    for name, make in list_text_encoders(architecture).items():
+        write_network(make, files.base / name, "fp16")
     for name, pad in (("tokenizer", END_MARK), ("tokenizer_2", "!")):
         write_tokenizer(files.base / name, pad)
     make_scheduler().save_pretrained(files.base / "scheduler")
@@ -203,6 +196,23 @@ def make_controlnet(architecture: Architecture) -> Any:
     unet = dict(architecture.unet)
     del unet["up_block_types"], unet["sample_size"]
     return ControlNetModel(**unet, **architecture.controlnet)
+
+
+def list_text_encoders(architecture: Architecture) -> Mapping[str, Callable[[], Any]]:
+    """List the two text encoders: name of the component -> what makes it."""
+    kinds = (
+        ("text_encoder", CLIPTextModel, 768),
+        ("text_encoder_2", CLIPTextModelWithProjection, 1280),
+    )
+    return {
+        name: functools.partial(
+            kind,
+            make_text_config(
+                width, layers, architecture.text_intermediate, architecture.vocabulary
+            ),
+        )
+        for (name, kind, width), layers in zip(kinds, architecture.text_layers, strict=True)
+    }
 
 
 def make_scheduler() -> Any:

@@ -1,47 +1,28 @@
 """The commands' arguments, with help and examples: one function for each command."""
 
 import argparse
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 from plitka import __version__
 from plitka.cli import commands
+from plitka.cli.parser_parts import (
+    Parser,
+    Subparsers,
+    add_command,
+    add_json,
+    add_json_lines,
+    read_path,
+)
+from plitka.cli.train_arguments import add_train
 from plitka.engines import registry
-from plitka.printable import make_printable
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
-
-_Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _MAX_PAIRS = 100  # of a bench
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors cannot garble a terminal, whatever the arguments are."""
-
-    def error(self, message: str) -> NoReturn:
-        super().error(make_printable(message))
-
-    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
-        """Write a message, or raise: argparse itself passes over what cannot be written."""
-        (file or sys.stderr).write(message)
-
-
-def _read_path(written: str) -> Path:
-    """Read a path. An empty one is a variable that is not set, and would name this folder."""
-    if not written:
-        raise argparse.ArgumentTypeError("names nothing; . is the folder where you are")
-    return Path(written)
-
-
 def build_parser(settings: Settings) -> argparse.ArgumentParser:
     """Build the parser of all commands. What it parses has `run`, the command's function."""
-    parser: argparse.ArgumentParser = _Parser(
+    parser: argparse.ArgumentParser = Parser(
         prog="python -m plitka",
         description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
     )
@@ -54,6 +35,7 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     _add_audit(subparsers)
     _add_calibrate(subparsers)
     _add_palette(subparsers)
+    add_train(subparsers)
     _add_bench(subparsers, settings)
     _add_check(subparsers, settings)
     _add_design(subparsers, settings)
@@ -73,14 +55,14 @@ examples:
 """
 
 
-def _add_make(subparsers: _Subparsers, settings: Settings) -> None:
+def _add_make(subparsers: Subparsers, settings: Settings) -> None:
     summary = "make a tile's preview, final picture and colormap"
-    make = _add_command(subparsers, commands.run_make, summary, _MAKE_EXAMPLES)
+    make = add_command(subparsers, commands.run_make, summary, _MAKE_EXAMPLES)
     _add_request(make)
-    make.add_argument("--out", type=_read_path, required=True, metavar="DIR", help="where to write")
+    make.add_argument("--out", type=read_path, required=True, metavar="DIR", help="where to write")
     _add_engine(make)
     _add_weights(make, settings)
-    _add_json(make)
+    add_json(make)
 
 
 _PLAN_EXAMPLES = """\
@@ -94,9 +76,9 @@ A seed of -1, the default, is drawn when the picture is made.
 """
 
 
-def _add_plan(subparsers: _Subparsers, settings: Settings) -> None:
+def _add_plan(subparsers: Subparsers, settings: Settings) -> None:
     summary = "print what would be done, and generate nothing"
-    plan = _add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
+    plan = add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
     _add_request(plan)
     _add_weights(plan, settings)
 
@@ -111,18 +93,18 @@ With shares, the total variation from them is told too.
 """
 
 
-def _add_measure(subparsers: _Subparsers) -> None:
+def _add_measure(subparsers: Subparsers) -> None:
     summary = "measure the shares of colours on any picture"
-    measure = _add_command(subparsers, commands.run_measure, summary, _MEASURE_EXAMPLES)
+    measure = add_command(subparsers, commands.run_measure, summary, _MEASURE_EXAMPLES)
     measure.add_argument(
-        "image", type=_read_path, metavar="IMAGE", help="photograph or render of a tile"
+        "image", type=read_path, metavar="IMAGE", help="photograph or render of a tile"
     )
     measure.add_argument(
         "--colors",
         required=True,
         help="what to look for, separated by commas; with or without shares asked for, red=60",
     )
-    _add_json(measure)
+    add_json(measure)
 
 
 _MATCH_EXAMPLES = """\
@@ -134,13 +116,13 @@ The picture is cut to a square.
 """
 
 
-def _add_match(subparsers: _Subparsers) -> None:
+def _add_match(subparsers: Subparsers) -> None:
     summary = "give any picture the shares and colours of a recipe"
-    match = _add_command(subparsers, commands.run_match, summary, _MATCH_EXAMPLES)
-    match.add_argument("image", type=_read_path, metavar="IMAGE", help="any picture")
+    match = add_command(subparsers, commands.run_match, summary, _MATCH_EXAMPLES)
+    match.add_argument("image", type=read_path, metavar="IMAGE", help="any picture")
     _add_request(match)
-    match.add_argument("--out", type=_read_path, required=True, metavar="FILE", help="PNG to write")
-    _add_json(match)
+    match.add_argument("--out", type=read_path, required=True, metavar="FILE", help="PNG to write")
+    add_json(match)
 
 
 _AUDIT_EXAMPLES = """\
@@ -158,14 +140,12 @@ not be read; with 1 where the folder holds none or not one could be read; with 1
 """
 
 
-def _add_audit(subparsers: _Subparsers) -> None:
+def _add_audit(subparsers: Subparsers) -> None:
     summary = "find the photographs whose captions lie"
-    audit = _add_command(subparsers, commands.run_audit, summary, _AUDIT_EXAMPLES)
-    audit.add_argument(
-        "folder", type=_read_path, metavar="FOLDER", help="photographs with captions"
-    )
+    audit = add_command(subparsers, commands.run_audit, summary, _AUDIT_EXAMPLES)
+    audit.add_argument("folder", type=read_path, metavar="FOLDER", help="photographs with captions")
     audit.add_argument("--recursive", action="store_true", help="look into the folders in it, too")
-    _add_json_lines(audit)
+    add_json_lines(audit)
 
 
 _CALIBRATE_EXAMPLES = """\
@@ -183,14 +163,14 @@ colour could be measured, and with 130 when interrupted: then no palette is writ
 """
 
 
-def _add_calibrate(subparsers: _Subparsers) -> None:
+def _add_calibrate(subparsers: Subparsers) -> None:
     summary = "measure your own colours from photographs"
-    calibrate = _add_command(subparsers, commands.run_calibrate, summary, _CALIBRATE_EXAMPLES)
+    calibrate = add_command(subparsers, commands.run_calibrate, summary, _CALIBRATE_EXAMPLES)
     calibrate.add_argument(
-        "folder", type=_read_path, metavar="FOLDER", help="one folder for each code"
+        "folder", type=read_path, metavar="FOLDER", help="one folder for each code"
     )
-    calibrate.add_argument("--out", type=_read_path, metavar="FILE", help="palette to write")
-    _add_json_lines(calibrate)
+    calibrate.add_argument("--out", type=read_path, metavar="FILE", help="palette to write")
+    add_json_lines(calibrate)
 
 
 _PALETTE_EXAMPLES = """\
@@ -200,10 +180,10 @@ examples:
 """
 
 
-def _add_palette(subparsers: _Subparsers) -> None:
+def _add_palette(subparsers: Subparsers) -> None:
     summary = "show the colours that have names"
-    palette = _add_command(subparsers, commands.run_palette, summary, _PALETTE_EXAMPLES)
-    _add_json(palette)
+    palette = add_command(subparsers, commands.run_palette, summary, _PALETTE_EXAMPLES)
+    add_json(palette)
 
 
 _BENCH_EXAMPLES = """\
@@ -219,9 +199,9 @@ of a GPU.
 """
 
 
-def _add_bench(subparsers: _Subparsers, settings: Settings) -> None:
+def _add_bench(subparsers: Subparsers, settings: Settings) -> None:
     summary = "measure speed and work beside the old system's procedure"
-    bench = _add_command(subparsers, commands.run_bench, summary, _BENCH_EXAMPLES)
+    bench = add_command(subparsers, commands.run_bench, summary, _BENCH_EXAMPLES)
     bench.add_argument(
         "--model",
         choices=("small", "middle", "full", "own"),
@@ -234,7 +214,7 @@ def _add_bench(subparsers: _Subparsers, settings: Settings) -> None:
     bench.add_argument("--dtype", choices=("float16", "bfloat16", "float32"))
     bench.add_argument(
         "--folder",
-        type=_read_path,
+        type=read_path,
         metavar="DIR",
         help="where random weights are kept for the next time",
     )
@@ -246,9 +226,9 @@ def _add_bench(subparsers: _Subparsers, settings: Settings) -> None:
     )
     _add_weights(bench, settings)
     bench.add_argument(
-        "--chart", type=_read_path, metavar="FILE", help="draw one: .svg, .png or .pdf"
+        "--chart", type=read_path, metavar="FILE", help="draw one: .svg, .png or .pdf"
     )
-    _add_json(bench)
+    add_json(bench)
 
 
 _CHECK_EXAMPLES = """\
@@ -262,9 +242,9 @@ prediction would fail.
 """
 
 
-def _add_check(subparsers: _Subparsers, settings: Settings) -> None:
+def _add_check(subparsers: Subparsers, settings: Settings) -> None:
     summary = "check that all the engine needs is there and right"
-    check = _add_command(subparsers, commands.run_check, summary, _CHECK_EXAMPLES)
+    check = add_command(subparsers, commands.run_check, summary, _CHECK_EXAMPLES)
     _add_engine(check)
     _add_weights(check, settings)
 
@@ -281,9 +261,9 @@ REPLICATE_API_TOKEN), or, by default, the sdxl engine in this program.
 """
 
 
-def _add_design(subparsers: _Subparsers, settings: Settings) -> None:
+def _add_design(subparsers: Subparsers, settings: Settings) -> None:
     summary = "mix, see, share and photograph tiles in the browser"
-    design = _add_command(subparsers, commands.run_design, summary, _DESIGN_EXAMPLES)
+    design = add_command(subparsers, commands.run_design, summary, _DESIGN_EXAMPLES)
     design.add_argument("--port", type=int, default=8017, help="default: 8017; 0 takes a free one")
     _add_weights(design, settings)
     design.add_argument("--open", action="store_true", help="open the page in the browser")
@@ -299,12 +279,10 @@ The settings say what goes in. Half precision; 7 GB, and 2.5 GB more for each Co
 """
 
 
-def _add_bake(subparsers: _Subparsers, settings: Settings) -> None:
+def _add_bake(subparsers: Subparsers, settings: Settings) -> None:
     summary = "write one snapshot of all weights, ready to load"
-    bake = _add_command(subparsers, commands.run_bake, summary, _BAKE_EXAMPLES)
-    bake.add_argument(
-        "folder", type=_read_path, metavar="DIR", help="where to write; new, or empty"
-    )
+    bake = add_command(subparsers, commands.run_bake, summary, _BAKE_EXAMPLES)
+    bake.add_argument("folder", type=read_path, metavar="DIR", help="where to write; new, or empty")
     bake.add_argument(
         "--controlnets",
         choices=("none", "canny", "softedge", "all"),
@@ -315,35 +293,6 @@ def _add_bake(subparsers: _Subparsers, settings: Settings) -> None:
 
 
 # What several commands share
-
-
-def _add_command(
-    subparsers: _Subparsers,
-    run: Callable[[argparse.Namespace, Settings], None],
-    summary: str,
-    examples: str,
-) -> argparse.ArgumentParser:
-    """Add the command that `run` does; its name is that of `run` without the prefix run_."""
-    command = subparsers.add_parser(
-        run.__name__.removeprefix("run_"),
-        help=summary,
-        description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.set_defaults(run=run)
-    command.add_argument("-v", "--verbose", action="store_true", help="log each stage")
-    return command
-
-
-def _add_json(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
-
-
-def _add_json_lines(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--json", action="store_true", help="print JSON, a line for each photograph, and a summary"
-    )
 
 
 def _add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:

@@ -32,6 +32,7 @@ def inspect_installation(
     yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
     if engine == "render":
         yield Finding("engine", "render; it needs no weights and no GPU")
+        yield from _inspect_palette(settings, None, engine)
         yield from _find_setting_faults(settings)
         return
     yield Finding("engine", "sdxl")
@@ -41,6 +42,8 @@ def inspect_installation(
         weights = yield from _inspect_weights(settings.weights, package)
     except EngineError as fault:
         yield Finding("settings", str(fault), fault=True)
+        engine = "render"  # which leaves the package alone, of which this is told already
+    yield from _inspect_palette(settings, package, engine)
     yield from _find_setting_faults(settings)
     try:
         memory_fraction = settings.memory_fraction
@@ -51,12 +54,24 @@ def inspect_installation(
         yield from _inspect_device(weights, memory_fraction)
 
 
+def _inspect_palette(
+    settings: Settings, package: Path | str | None, engine: str
+) -> Iterator[Finding]:
+    """Inspect the palettes of the weights and the maker's own; nothing is told of no such file."""
+    try:
+        packed = settings.read_packed_palette(package, engine)
+        sources = [one for one in (packed, settings.palette_file) if one is not None]
+        palette.load(settings.palette_file, packed)
+        for source in sources:
+            title = source if isinstance(source, Path) else source[0]
+            count = palette.count_colors(source)
+            yield Finding("palette", f"{title}: {count} colour{'' if count == 1 else 's'}")
+    except (PaletteError, EngineError, OSError) as fault:
+        yield Finding("palette", str(fault), fault=True)
+
+
 def _find_setting_faults(settings: Settings) -> Iterator[Finding]:
     """Parse the settings that setup() reads whatever the engine is; gives a finding for a fault."""
-    try:
-        palette.load(settings.palette_file)
-    except (PaletteError, OSError) as fault:
-        yield Finding("palette", str(fault), fault=True)
     try:
         _ = settings.options
     except EngineError as fault:

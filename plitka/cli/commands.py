@@ -50,10 +50,10 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.images import png
     from plitka.request.plan import PICTURE_SIZES
 
-    recipe = read_request(options, _load_palette(settings))
     name = options.engine or settings.engine
     if name == _RENDER:
         _refuse_weights(options, settings, "the render engine reads none")
+    recipe = read_request(options, settings.load_palette(options.weights, name))
     engine = registry.load_engine(name, lambda: settings.sdxl, options.weights)
     options.out.mkdir(parents=True, exist_ok=True)
     for kind in PICTURE_SIZES:
@@ -82,15 +82,18 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     """Print the plan of a request as JSON."""
     from plitka.weights import archive, prompt_parts
 
-    recipe = read_request(options, _load_palette(settings))
-    if settings.engine == _RENDER and options.weights == settings.package:
+    reads_none = settings.engine == _RENDER and options.weights == settings.package
+    colors = settings.load_palette(options.weights, _RENDER if reads_none else "sdxl")
+    recipe = read_request(options, colors)
+    if reads_none:
         print_json(make_plan(recipe, DEFAULT_SUBJECT).as_json())
         return
     weights = settings.weights
     with archive.open_package(options.weights, weights.cache) as package:
-        trigger, vectors = prompt_parts.read_prompt_parts(weights, package)
-    subject = Subject(trigger or DEFAULT_TRIGGER, vectors)
-    print_json(make_plan(recipe, subject).as_json())
+        parts = prompt_parts.read_weights_parts(weights, package)
+    subject = Subject(parts.trigger or DEFAULT_TRIGGER, parts.vectors)
+    told = {} if parts.lora_scale is None else parts.lora_scale.as_json()
+    print_json({**make_plan(recipe, subject).as_json(), **told})
 
 
 _RENDER = "render"  # the engine that reads no weights
@@ -299,11 +302,12 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
         "quality": options.quality,
         "seed": 7,
     }
-    recipe = parsing.parse(json.dumps(request), _load_palette(settings))
+    source = options.weights if options.model == "own" and not options.count_only else None
+    if source is None:
+        _refuse_weights(options, settings, "only --model own measures weights of one's own")
+    recipe = parsing.parse(json.dumps(request), settings.load_palette(source))
     from plitka.bench import compare, random_models, tables  # torch: seconds
 
-    if options.count_only or options.model != compare.OWN:
-        _refuse_weights(options, settings, "only --model own measures weights of one's own")
     if options.count_only:
         report = compare.count_work(recipe, settings.options)
     else:
@@ -314,7 +318,6 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
                 files = random_models.write_model(folder, options.model)
                 variables = {**settings.variables, **files.environment()}
                 sdxl = replace(sdxl, weights=read_weights_settings(variables))
-            source = options.weights if options.model == compare.OWN else None
             report = compare.compare(
                 options.model, sdxl, recipe, options.runs, options.fused, source
             )
@@ -362,6 +365,8 @@ def run_bake(options: argparse.Namespace, settings: Settings) -> None:
     baked = bake.bake(options.folder, settings.sdxl.weights, options.weights, chosen)
     size = sum(size for size, _ in baked.files.values())
     print_line(f"{baked.folder}: {len(baked.files)} files, {size / 1e9:.2f} GB")
+    if baked.scale is not None:
+        print_line(f"{baked.lora} fused at {baked.scale.describe()}")
     print_line(f"Load it with PLITKA_BASE={baked.folder}")
 
 
@@ -381,8 +386,8 @@ def run_design(options: argparse.Namespace, settings: Settings) -> None:
     run.run(settings, options.weights, options.port, options.open)
 
 
-def _load_palette(settings: Settings) -> Palette:
-    return palette.load(settings.palette_file)
+def _load_palette(settings: Settings) -> Palette:  # for commands that take no --weights
+    return settings.load_palette(settings.package)
 
 
 def _show_progress(pictures: Iterator["Picture"], count: int) -> Iterator["Picture"]:

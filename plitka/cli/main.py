@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from plitka.cli.arguments import build_parser
 from plitka.cli.terminal import OutputError, discard, prepare_streams, print_error
 from plitka.color.palette import PaletteError, UnknownColor
-from plitka.errors import EngineError
+from plitka.errors import EngineError, TrainingError
 from plitka.printable import make_printable
 from plitka.request.recipe import RecipeError
 from plitka.runtime import logs
@@ -51,7 +51,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except UnknownColor as error:
         print_error(make_printable(str(error)))
         return BAD_REQUEST
-    except EngineError as error:
+    except (EngineError, TrainingError) as error:
         print_error(str(error))
         return FAILED
     except (PaletteError, logs.LogError) as error:

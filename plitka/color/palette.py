@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import TypeAlias
 
 from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
@@ -50,6 +51,10 @@ _MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones
 _MOST_LISTED = 100  # names in an error; 31 are built in
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
 _LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
+
+
+Packed: TypeAlias = tuple[str, bytes]
+"""A palette file that is none on this machine: what errors call it, and its content."""
 
 
 class PaletteError(ValueError):
@@ -155,43 +160,58 @@ class Palette:
         return f"unknown colour {quote(name)}{foreign}{meant}{known}"
 
 
-def load(own: Path | None = None) -> Palette:
+def load(own: Path | None = None, packed: Packed | None = None) -> Palette:
     """Load the built-in palette; refs/README.md tells the columns of its file.
 
     own: a file of the maker's own colours, which take the place of those with the same code or
-    are added. Raises PaletteError for a file that cannot be read, for a row that is not a colour,
-    and for a name of two colours.
+    are added. packed: another that came with weights; the own ones count before these. Raises
+    PaletteError for a file that cannot be read, for a row that is not a colour, and for a name of
+    two colours.
     """
-    return _merge_files((PALETTE_FILE, own) if own else (PALETTE_FILE,))
+    return _merge_files(tuple(one for one in (PALETTE_FILE, packed, own) if one is not None))
 
 
-@cache
-def _merge_files(paths: tuple[Path, ...]) -> Palette:
-    """Merge palette files; of rows with the same code, that of the last file counts."""
-    return _merge([(path, read_rows(path)) for path in paths])
+def count_colors(source: Path | Packed) -> int:
+    """Count the colours of a palette file. Raises as `load` does."""
+    return len(read_rows(source))
 
 
-def build(rows: Sequence[Mapping[str, str]], path: Path) -> Palette:
+def build(rows: Sequence[Mapping[str, str]], path: Path | str) -> Palette:
     """Build the palette that `load` would make of a file of these rows. Raises PaletteError."""
-    return _merge([(PALETTE_FILE, read_rows(PALETTE_FILE)), (path, rows)])
+    if not rows:
+        raise PaletteError(f"{path}: has no colours")
+    return extend(load(), rows, path)
 
 
-def _merge(files: Sequence[tuple[Path, Sequence[Mapping[str, str]]]]) -> Palette:
-    """Merge the rows of palette files."""
-    colors: dict[str, Color] = {}
-    for path, rows in files:
-        if not rows:
-            raise PaletteError(f"{path}: has no colours")
-        for row in rows:
-            color = parse_row(row, f"{path}: row {quote(row['code'])}")
-            colors[color.code] = color
+def extend(known: Palette, rows: Sequence[Mapping[str, str]], path: Path | str) -> Palette:
+    """Put the colours of rows in the place of those with the same code, or add them.
+
+    rows: as `read_rows` returns them. path: what errors call their file. Raises PaletteError for a
+    row that is not a colour or for a name of two colours.
+    """
+    colors = {color.code: color for color in known.colors}
+    for row in rows:
+        color = parse_row(row, f"{path}: row {quote(row['code'])}")
+        colors[color.code] = color
     names: dict[str, str] = {}
     for color in colors.values():
         for name in (color.code, color.phrase):
             owner = names.setdefault(normalize_name(name), color.code)
             if owner != color.code:
-                raise PaletteError(f'{files[-1][0]}: "{name}" names both {owner} and {color.code}')
+                raise PaletteError(f'{path}: "{name}" names both {owner} and {color.code}')
     return Palette(tuple(colors.values()))
+
+
+@cache
+def _merge_files(sources: tuple[Path | Packed, ...]) -> Palette:
+    """Merge palette files; of rows with the same code, that of the last file counts."""
+    merged = Palette(())
+    for source in sources:
+        rows = read_rows(source)
+        if not rows:
+            raise PaletteError(f"{_name_source(source)}: has no colours")
+        merged = extend(merged, rows, _name_source(source))
+    return merged
 
 
 def has_content(path: Path) -> bool:
@@ -199,13 +219,18 @@ def has_content(path: Path) -> bool:
     return path.exists() and not (path.is_file() and path.stat().st_size == 0)
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
+def _name_source(source: Path | Packed) -> Path | str:
+    """What errors call a palette file."""
+    return source if isinstance(source, Path) else source[0]
+
+
+def read_rows(source: Path | Packed) -> list[dict[str, str]]:
     """Read the rows of a palette file as text by column; lines that start with "#" are comments.
 
     Raises PaletteError where the file cannot be read, is no table in UTF-8 with all COLUMNS but the
     last, or a row lacks one.
     """
-    text = _read_text(path)
+    path, text = _name_source(source), _read_text(source)
     lines = ["" if line.startswith(_COMMENT) else line for line in text.splitlines()]
     above = next((number for number, line in enumerate(lines) if line.strip()), 0)
     table = csv.DictReader(lines[above:], strict=True)
@@ -227,23 +252,30 @@ def read_comments(path: Path) -> list[str]:
     return [line for line in _read_text(path).splitlines() if line.startswith(_COMMENT)]
 
 
-def _read_text(path: Path) -> str:
+def _read_text(source: Path | Packed) -> str:
     """Read a palette file. Raises PaletteError."""
-    if path.exists() and not path.is_file():
-        raise PaletteError(f"{path}: is no file, but a folder, a pipe or a device")
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise PaletteError(
-            f"{path}: cannot be read ({error.strerror or error}); PLITKA_PALETTE names the palette"
-        ) from None
+    path, content = _name_source(source), _read_content(source)
     if len(content) > _MOST_BYTES:
         raise PaletteError(f"{path}: has more than the {_MOST_BYTES:,} bytes that are read")
     try:
         return content.decode("utf-8-sig")  # with the mark of Excel's "CSV UTF-8" or without
     except UnicodeDecodeError:
         raise PaletteError(f"{path}: is no text file in UTF-8") from None
+
+
+def _read_content(source: Path | Packed) -> bytes:
+    if not isinstance(source, Path):
+        return source[1]
+    if source.exists() and not source.is_file():
+        raise PaletteError(f"{source}: is no file, but a folder, a pipe or a device")
+    try:
+        with source.open("rb") as file:
+            return file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise PaletteError(
+            f"{source}: cannot be read ({error.strerror or error}); PLITKA_PALETTE names the"
+            " palette"
+        ) from None
 
 
 def _check_cells(row: Mapping[str | None, str | None], where: str) -> dict[str, str]:

@@ -22,10 +22,13 @@ def run(settings: Settings, weights: Path | str | None, port: int, show: bool) -
 
     weights: as setup() takes them, for the sdxl engine in this program. port: 0 takes a free one.
     show: whether to open the page in the browser. Raises OSError if the port is taken, SettingError
-    for a setting that names no backend.
+    for a setting that names no backend, and what loading a palette raises.
     """
     backend = select.select_backend(settings, weights)
-    colors = palette.load(settings.palette_file)
+    is_here = settings.photographer.backend == "sdxl"
+    colors = (
+        settings.load_palette(weights, "sdxl") if is_here else palette.load(settings.palette_file)
+    )
     with _open_socket(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         config = uvicorn.Config(

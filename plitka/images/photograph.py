@@ -21,8 +21,10 @@ SUFFIXES = frozenset(
 )
 """Of files that are taken for photographs, in small letters."""
 
+MAX_BYTES = 512 * 2**20
+"""Of a file; 64 million pixels of 16 bits in red, green and blue have 384 MB."""
+
 _OPAQUE = 255
-_MAX_BYTES = 512 * 2**20  # 64 million pixels of 16 bits in red, green and blue have 384 MB
 _NOT_READ = {
     "F": "has floating-point pixels, whose white is not said",
     "I": SIGNED,
@@ -49,7 +51,7 @@ def load(path: Path) -> Photograph:
     PictureError, whatever the file is.
     """
     try:
-        return read(regular_file.read_content(path, _MAX_BYTES))
+        return read(regular_file.read_content(path, MAX_BYTES))
     except Unreadable as why:
         raise PictureError(f"{make_printable(str(path))}: {why}") from None
     except MemoryError:

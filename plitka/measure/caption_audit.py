@@ -26,7 +26,9 @@ from plitka.runtime.processes import Death, Work, do_jobs
 _SURE = 2.0
 _LEAST = 0.02  # that the half of an interval is taken to be: captions themselves are rounded
 _LEAST_OF_SUM = 0.05  # the same of a group's sum, which has no interval of its own
-_OTHER_COLORS = 0.15  # of the granules' area in colours that the caption does not name
+
+MOST_OTHERS = 0.15
+"""Of the granules, in colours that were not looked for, where these are all that there are."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ class Finding:
     be read. verdict: "true", "lies", or "unread". reason: a phrase that says why, "" where the
     verdict is "true". notes: what was done to the photograph to bring it to sRGB, in phrases.
     broken: whether it is unread because a file could not be read, not because of what its caption
-    says.
+    says. shares: what to take for the caption's, each 0 to 1, together 1: its own where it is true,
+    its own in the right order where they are swapped, else the measured ones; () where the
+    photograph shows colours that the caption does not name, or is unread.
     """
 
     file: Path
@@ -47,6 +51,7 @@ class Finding:
     reason: str
     notes: tuple[str, ...] = ()
     broken: bool = False
+    shares: tuple[float, ...] = ()
 
     @property
     def total_variation(self) -> float | None:
@@ -100,16 +105,16 @@ def _audit_photograph(photographed: CaptionedFile, palette: Palette) -> Finding:
         return Finding(file, None, None, "unread", str(fault))
     except TextError as fault:
         return _give_up(photographed, None, str(fault))
-    found = use_photograph(file, partial(_judge, file, caption))
+    found = use_photograph(file, partial(judge, file, caption))
     return found if isinstance(found, Finding) else _give_up(photographed, caption, found.reason)
 
 
-def _judge(file: Path, caption: Caption, loaded: Photograph) -> Finding:
-    """Judge a caption by its photograph."""
+def judge(file: Path, caption: Caption, loaded: Photograph) -> Finding:
+    """Judge a caption by its photograph. Raises TooSmall for one that cannot be measured."""
     measured = measure(loaded.pixels, caption.colors)
-    reason = _find_lie(caption, measured)
+    reason, shares = _find_lie(caption, measured)
     verdict = "lies" if reason else "true"
-    return Finding(file, caption, measured, verdict, reason, notes=loaded.notes)
+    return Finding(file, caption, measured, verdict, reason, loaded.notes, shares=shares)
 
 
 def _give_up(photographed: CaptionedFile, caption: Caption | None, reason: str) -> Finding:
@@ -117,18 +122,27 @@ def _give_up(photographed: CaptionedFile, caption: Caption | None, reason: str) 
     return Finding(photographed.file, caption, None, "unread", reason, broken=True)
 
 
-def _find_lie(caption: Caption, measured: Measurement) -> str:
-    """Say what is wrong with a caption; "" where nothing is."""
-    others = measured.undecided / max(1 - measured.gaps, 1e-9)
-    if others > _OTHER_COLORS:
-        return f"{100 * others:.0f}% of the granules show other colours"
+def _find_lie(caption: Caption, measured: Measurement) -> tuple[str, tuple[float, ...]]:
+    """Say what is wrong with a caption, "" where nothing is; and which shares to take for its own.
+
+    See Finding.
+    """
+    others = count_others(measured)
+    if others > MOST_OTHERS:
+        return f"{100 * others:.0f}% of the granules show other colours", ()
     shares = caption.shares
     if is_believable(shares, measured):
-        return ""
+        return "", shares
     near = min(permutations(shares), key=measured.compare)
     if is_believable(near, measured):
-        return "swapped; it shows " + ", ".join(_write_parts(near, caption.colors, measured))
-    return "other shares"
+        shown = ", ".join(_write_parts(near, caption.colors, measured))
+        return f"swapped; it shows {shown}", near
+    return "other shares", measured.shares
+
+
+def count_others(measured: Measurement) -> float:
+    """Count the granules in colours that were not looked for: their share of all, 0 to 1."""
+    return measured.undecided / max(1 - measured.gaps, 1e-9)
 
 
 def is_believable(shares: Sequence[float], measured: Measurement) -> bool:

@@ -115,6 +115,14 @@ def read_caption(
     return _parse_text(text, palette)
 
 
+def is_bare_name(photograph: Path) -> bool:
+    """Whether a photograph's name has no share in it: a colour's name, a camera's number, a word.
+
+    Where such a name is no colour's, nobody can say that it was meant to be one.
+    """
+    return not any(_IN_NAME.fullmatch(token) for token in _BETWEEN_NAMES.split(photograph.stem))
+
+
 def pair_captions(photographs: Iterable[Path], files: Iterable[Path]) -> dict[Path, Path | None]:
     """Pair photographs with the text files beside them, all of one folder.
 

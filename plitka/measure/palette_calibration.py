@@ -40,11 +40,11 @@ from plitka.measure.shares import check_size, scale_for_measuring
 from plitka.measure.text_file import TextError, read_text
 from plitka.runtime.processes import Work, do_jobs
 
-_PHRASE_FILE = "phrase.txt"
+PHRASE_FILE = "phrase.txt"
 _WRITTEN = "# Written by python -m plitka calibrate; README.md tells the columns."
 _LEAST_PIXELS = 10_000  # of one photograph: some dozens of granules
-_MOST_PIXELS = 250_000  # of each photograph that are looked at
-_MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
+MOST_PIXELS = 250_000  # of each photograph that are looked at
+MOST_OF_A_COLOR = 5_000_000  # of all photographs of a colour: 60 MB
 _LARGE = 1024  # pixels a side, of a photograph whose colours are told apart on a smaller one
 _SECOND_COLOR = 0.1  # of the area, in a mode of its own
 
@@ -122,13 +122,13 @@ def calibrate(
 
     for one in folders.left_out:
         leave_out(one)
-    phrases = dict(_read_phrases(folders.photographs, known, leave_out))
+    phrases = dict(read_phrases(folders.photographs, known, leave_out))
     palettes = (known,) if into is None else (known, into)
-    for one in _part_clashes(phrases, palettes):
+    for one in part_clashes(phrases, palettes):
         leave_out(one)
     rows: dict[Path, dict[str, str]] = {}
     for kind, samples in _sample_colors(folders, phrases, tell, leave_out):
-        row = _make_row(kind.name, phrases[kind], samples)
+        row = make_row(kind.name, phrases[kind], samples)
         try:
             palette.parse_row(row, "what is measured")
         except PaletteError as fault:
@@ -137,7 +137,7 @@ def calibrate(
         rows[kind] = row
         tell(Measured(row))
     measured = {kind: phrases[kind] for kind in phrases if kind in rows}
-    for one in _part_clashes(measured, palettes):  # with phrases of colours that are left out now
+    for one in part_clashes(measured, palettes):  # with phrases of colours that are left out now
         leave_out(one)
     if not measured:
         (first, *_) = reasons
@@ -174,7 +174,7 @@ def write_palette(rows: Sequence[Mapping[str, str]], file: Path) -> None:
             merged = _merge_rows(rows, _read_old_rows(file))
             palette.build(merged, file)  # which raises what a program would that reads the file
             comments = palette.read_comments(file) if palette.has_content(file) else []
-            whole_file.write(file, _write_table(merged, comments).encode())
+            whole_file.write(file, format_rows(merged, comments).encode())
     except whole_file.Unwritable as why:
         raise PaletteError(str(why)) from None
 
@@ -189,8 +189,8 @@ def _merge_rows(
     return [*others, *({**kept.get(code, {}), **row} for code, row in new.items())]
 
 
-def _write_table(rows: Sequence[Mapping[str, str]], comments: Sequence[str]) -> str:
-    """Write a palette file's text. comments: of the file before, which stay, now at the top."""
+def format_rows(rows: Sequence[Mapping[str, str]], comments: Sequence[str] = ()) -> str:
+    """Format rows as the text of a palette file. comments: of the file before, which stay."""
     columns = list(dict.fromkeys([*COLUMNS, *(column for row in rows for column in row)]))
     lines = dict.fromkeys([_WRITTEN, *comments])
     out = io.StringIO()
@@ -221,7 +221,7 @@ def _list_folders(folder: Path) -> ColorFolders:
                 left_out.append(LeftOut(kind, f"cannot be listed ({fault.strerror or fault})"))
                 continue
             passed.update(listing.passed_over)
-            passed[TEXTS] -= os.path.lexists(kind / _PHRASE_FILE)  # which is read
+            passed[TEXTS] -= os.path.lexists(kind / PHRASE_FILE)  # which is read
             if listing.photographs:
                 photographs[kind] = tuple(one.file for one in listing.photographs)
     if not photographs and not left_out:
@@ -232,35 +232,44 @@ def _list_folders(folder: Path) -> ColorFolders:
     return ColorFolders(photographs, tuple(left_out), {what: n for what, n in passed.items() if n})
 
 
-def _read_phrases(
+def read_phrases(
     kinds: Iterable[Path], known: Palette, leave_out: Callable[[LeftOut], None]
 ) -> Iterator[tuple[Path, str]]:
-    """Read the phrase of each colour's folder: from its phrase.txt, the palette, or its name."""
+    """Read the phrase of each colour's folder: from its phrase.txt, the palette, or its name.
+
+    leave_out: is told of folders whose name is no code, or that have no phrase.
+    """
     built_in = {color.code: color.phrase for color in known.colors}
     for kind in kinds:
-        file = kind / _PHRASE_FILE
+        file = kind / PHRASE_FILE
         if not CODE.fullmatch(kind.name):
             leave_out(LeftOut(kind, f"{kind.name!r} is no colour code; allowed: {CODE_ALLOWED}"))
         elif not os.path.lexists(file):
-            yield kind, built_in.get(kind.name, kind.name.lower())
+            phrase = built_in.get(kind.name, kind.name.lower())
+            if PHRASE.fullmatch(phrase):
+                yield kind, phrase
+            else:
+                leave_out(
+                    LeftOut(kind, f"{quote(phrase)} is no phrase; write one to {PHRASE_FILE}")
+                )
         else:
             try:
                 phrase = read_text(file).strip()
             except TextError as fault:
-                leave_out(LeftOut(kind, f"its {_PHRASE_FILE} {fault}"))
+                leave_out(LeftOut(kind, f"its {PHRASE_FILE} {fault}"))
                 continue
             if PHRASE.fullmatch(phrase):
                 yield kind, phrase
             else:
                 leave_out(
                     LeftOut(
-                        kind, f"its {_PHRASE_FILE}: {quote(phrase)} is no phrase; {PHRASE_ALLOWED}"
+                        kind, f"its {PHRASE_FILE}: {quote(phrase)} is no phrase; {PHRASE_ALLOWED}"
                     )
                 )
 
 
-def _part_clashes(phrases: dict[Path, str], known: Sequence[Palette]) -> Iterator[LeftOut]:
-    """Take out of the phrases those folders whose phrase or code would name two colours."""
+def part_clashes(phrases: dict[Path, str], known: Sequence[Palette]) -> Iterator[LeftOut]:
+    """Take out of the phrases of folders those that would name two colours; gives their folders."""
     while (clash := _find_clash(phrases, known)) is not None:
         yield clash  # and what it gave way to may be free now
         del phrases[clash.file]
@@ -281,7 +290,7 @@ def _find_clash(phrases: Mapping[Path, str], known: Sequence[Palette]) -> LeftOu
                 return LeftOut(
                     kind,
                     f'"{name}" names the colour {owner} already; give it another in '
-                    f"{kind.name}/{_PHRASE_FILE}",
+                    f"{kind.name}/{PHRASE_FILE}",
                 )
     return None
 
@@ -297,7 +306,7 @@ def _sample_colors(
     Gives a dictionary of photographs and (n, 3) L*a*b*, and nothing for a colour without any.
     """
     jobs = [
-        _Job(file, min(_MOST_PIXELS, _MOST_OF_A_COLOR // len(folders.photographs[kind]) + 1))
+        _Job(file, min(MOST_PIXELS, MOST_OF_A_COLOR // len(folders.photographs[kind]) + 1))
         for kind in kinds
         for file in folders.photographs[kind]
     ]
@@ -307,7 +316,7 @@ def _sample_colors(
     with closing(done) as results:
         for job, result in results:
             kind = job.file.parent
-            if isinstance(result, _Sample):
+            if isinstance(result, Sample):
                 samples[kind][job.file] = result.lab
                 tell(Sampled(job.file, result.notes))
             else:
@@ -326,19 +335,19 @@ class _Job:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sample:
+class Sample:
     """Pixels of a photograph: (n, 3) L*a*b*. notes: what was done to bring it to sRGB."""
 
     lab: Floats
     notes: tuple[str, ...]
 
 
-def _sample_photograph(job: _Job) -> _Sample | Unread:
+def _sample_photograph(job: _Job) -> Sample | Unread:
     """Sample a photograph's pixels evenly."""
-    return use_photograph(job.file, partial(_sample_pixels, job.pixels))
+    return use_photograph(job.file, partial(sample_pixels, job.pixels))
 
 
-def _sample_pixels(most: int, loaded: Photograph) -> _Sample | Unread:
+def sample_pixels(most: int, loaded: Photograph) -> Sample | Unread:
     """Sample at most about so many pixels, evenly.
 
     Gives Unread for a photograph that has too few pixels or shows more than one colour; raises
@@ -355,10 +364,10 @@ def _sample_pixels(most: int, loaded: Photograph) -> _Sample | Unread:
     if (modes.weight[modes.valley < color_modes.DEEP] > _SECOND_COLOR).sum() > 1:
         return Unread("shows more than one colour")
     sample = image.reshape(-1, 3)[:: max(height * width // most, 1)]
-    return _Sample(cielab.rgb_to_lab(sample[None])[0], loaded.notes)
+    return Sample(cielab.rgb_to_lab(sample[None])[0], loaded.notes)
 
 
-def _make_row(code: str, phrase: str, samples: Mapping[Path, Floats]) -> dict[str, str]:
+def make_row(code: str, phrase: str, samples: Mapping[Path, Floats]) -> dict[str, str]:
     """Make the palette row of a colour of the samples of its photographs."""
     lab = np.concatenate([samples[file] for file in sorted(samples)])
     red, green, blue = (

@@ -13,6 +13,8 @@ from contextlib import suppress
 
 import psutil
 
+from plitka.serving.work_kind import WorkKind
+
 _EXIT_SECONDS = 5.0  # that Cog's server has to end
 _WANTED_FILES = 4096  # open at once, of which each client takes two
 _DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
@@ -37,14 +39,16 @@ def raise_file_limit() -> None:
         )
 
 
-async def start_cog(port: int, upload_url: str | None, variables: Mapping[str, str]) -> Process:
-    """Start Cog's server on a port of 127.0.0.1. variables: its environment.
+async def start_cog(
+    port: int, upload_url: str | None, variables: Mapping[str, str], kind: WorkKind
+) -> Process:
+    """Start Cog's server on a port of 127.0.0.1. variables: its environment. kind: what it does.
 
     On Linux it ends with this process, however that ends: else it would go on by itself, and hold
     the GPU.
     """
     command = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
-    command += ["--upload-url", upload_url] if upload_url else []
+    command += [*kind.arguments, *(["--upload-url", upload_url] if upload_url else [])]
     return await asyncio.create_subprocess_exec(
         *command, env={**variables, "PORT": str(port)}, preexec_fn=_tie_to_parent()
     )

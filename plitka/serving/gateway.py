@@ -32,6 +32,7 @@ from plitka.serving.proxies import Proxies, ProxyError, bypass_proxies, read_pro
 from plitka.serving.routes import STALL_SECONDS, Gateway
 from plitka.serving.webhook_address import AddressError, parse_allowed_host
 from plitka.serving.webhook_relay import WebhookRelay
+from plitka.serving.work_kind import PREDICTIONS, TRAININGS
 from plitka.settings import Settings, read_settings
 
 ONE_HEAP = {"MALLOC_ARENA_MAX": "1"}
@@ -57,7 +58,12 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
     port = cog_process.find_free_port()
     relay = WebhookRelay(_read_proxies(options.webhook_host, settings))
     gateway = Gateway(
-        f"http://127.0.0.1:{port}", frozenset(options.webhook_host), relay, options.stalled_after
+        f"http://127.0.0.1:{port}",
+        frozenset(options.webhook_host),
+        relay,
+        options.stalled_after,
+        kind=TRAININGS if options.train else PREDICTIONS,
+        file_hosts=frozenset(options.images_host),
     )
     runner = web.AppRunner(
         gateway.make_app(), handler_cancellation=True, shutdown_timeout=_EXIT_SECONDS
@@ -74,7 +80,7 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         ports = {named.getsockname()[1] for named in listener.sockets}
         relay.own_ports = frozenset({*ports, port, webhooks.addresses[0][1]})
         variables = {**ONE_HEAP, **bypass_proxies(settings.variables)}
-        cog = await cog_process.start_cog(port, options.upload_url, variables)
+        cog = await cog_process.start_cog(port, options.upload_url, variables, gateway.kind)
         gateway.pid = cog.pid
         _say(f"The gate listens on http://{f'[{host}]' if ':' in host else host}:{bound}")
         await asyncio.wait(
@@ -217,7 +223,18 @@ def main() -> int:
         help=f"that a prediction may make no progress before /live says 503; default:"
         f" {STALL_SECONDS:.0f}",
     )
+    parser.add_argument("--train", action="store_true", help="serve trainings, and no predictions")
+    parser.add_argument(
+        "--images-host",
+        action="append",
+        type=_read_host,
+        default=[],
+        metavar="HOST",
+        help="a host from which trainings may let photographs be fetched; repeat for each",
+    )
     options = parser.parse_args()
+    if options.images_host and not options.train:
+        parser.error("--images-host is for trainings, with --train")
     try:
         logs.configure(settings.log)
         asyncio.run(_serve_and_exit(options, settings))

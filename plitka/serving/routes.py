@@ -15,19 +15,19 @@ from aiohttp import web
 
 from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
-from plitka.serving.answers import Connection, Refusal
+from plitka.serving.answers import Connection, Refusal, to_response
 from plitka.serving.connections import Connections
 from plitka.serving.request_checks import (
-    IN_PATH,
-    MAX_BODY,
+    Json,
     check_identifier,
     check_request,
     decode_content,
     refuse_size,
 )
 from plitka.serving.webhook_relay import WebhookRelay
+from plitka.serving.work_kind import PREDICTIONS, REFUSED, TRAININGS, WorkKind
 
-BODY_SECONDS = 60.0  # in which a request's body has to arrive
+BODY_SECONDS = PREDICTIONS.body_seconds
 ANSWER_SECONDS = 6.0  # in which Cog has to answer what is no prediction; probes wait no longer
 STALL_SECONDS = 600.0
 
@@ -61,7 +61,8 @@ class Gateway:
 
     pid: of Cog's server, 0 before it is started. webhook_hosts: that requests may name in
     `webhook`, in their normal form. relay: the way of webhooks. stalled_after: seconds that a
-    prediction may make no progress.
+    prediction may make no progress. kind: what Cog's server does. file_hosts: from which requests
+    may let it fetch files, in their normal form.
     """
 
     address: str
@@ -69,10 +70,13 @@ class Gateway:
     relay: WebhookRelay = field(default_factory=WebhookRelay)
     stalled_after: float = STALL_SECONDS
     pid: int = 0
+    kind: WorkKind = PREDICTIONS
+    file_hosts: Collection[str] = ()
     _running: Counter[str] = field(default_factory=Counter)  # ids, and their responses under way
     _latest: str | None = None  # the last id that Cog took to run without a connection
     _removals: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)  # of folders, by id
     _events: int = 0  # of predictions that Cog runs, seen in their responses
+    _receiving: int = 0  # requests whose bodies are on their way
     _checks: int = 0  # requests that cost the worker: health checks, and cancels
     _measuring: "asyncio.Task[probes.Work | Refusal] | None" = None
     _prober: Executor = field(
@@ -83,7 +87,7 @@ class Gateway:
         """Make the server, with all its routes."""
         self._progress = probes.Progress(self.stalled_after)
         self._readers = Connections(_MOST_ANSWERS)
-        app = web.Application(client_max_size=MAX_BODY)
+        app = web.Application(client_max_size=self.kind.max_body)
         app.cleanup_ctx.append(self._connect)
         app.on_shutdown.append(self._end_predictions)
         app.add_routes(
@@ -93,12 +97,28 @@ class Gateway:
                 web.get("/health-check", self._pass_on),
                 web.get("/live", self._answer_live),
                 web.get("/ready", self._answer_ready),
-                web.post("/predictions", self._predict),
-                web.put("/predictions/{id}", self._predict),
-                web.post("/predictions/{id}/cancel", self._cancel),
             ]
         )
+        for kind in (PREDICTIONS, TRAININGS):
+            place = f"/{kind.plural}"
+            run, cancel = (
+                (self._run, self._cancel) if kind is self.kind else (self._refuse, self._refuse)
+            )
+            app.add_routes(
+                [
+                    web.post(place, run),
+                    web.put(f"{place}/{{id}}", run),
+                    web.post(f"{place}/{{id}}/cancel", cancel),
+                ]
+            )
         return app
+
+    async def _refuse(self, request: web.Request) -> web.Response:
+        """Refuse what this server does not do: Cog's would do it all the same, and wrongly."""
+        other = request.path.split("/")[1]
+        refusal = to_response(Refusal(404, ("path",), REFUSED[other]))
+        refusal.force_close()  # its body may be large, and nobody reads it
+        return refusal
 
     async def _connect(self, app: web.Application) -> AsyncIterator[None]:
         """Keep the client session for as long as the server runs."""
@@ -110,19 +130,16 @@ class Gateway:
             yield
             trimming.cancel()
 
-    # Predictions
+    # Predictions, or trainings
 
-    async def _predict(self, request: web.Request) -> web.StreamResponse:
-        content = decode_content(
-            await _read_content(request), request.headers.get("Content-Encoding", "")
-        )
-        body = check_request(content, request.match_info.get("id"), self.webhook_hosts)
+    async def _run(self, request: web.Request) -> web.StreamResponse:
+        body = await self._read_body(request)
         if "webhook" in body:
             body["webhook"] = self.relay.wrap(body["webhook"])
         identifier = str(body["id"])
         if self._running[identifier] >= _MOST_READERS:
-            message = f"{_MOST_READERS} clients wait for this prediction already"
-            raise Refusal(429, IN_PATH, message)
+            message = f"{_MOST_READERS} clients wait for this {self.kind.name} already"
+            raise Refusal(429, self.kind.place, message)
         await _in_thread(None, cogs_folders.check_prediction, identifier)
         while (removal := self._removals.get(identifier)) is not None:
             await asyncio.shield(removal)
@@ -153,6 +170,29 @@ class Gateway:
                 await _in_thread(None, cogs_folders.remove_folders, identifier)
         finally:
             del self._removals[identifier]
+
+    async def _read_body(self, request: web.Request) -> Json:
+        """Read and check a request's body. Raises Refusal."""
+        if self.kind.most_bodies is not None and self._receiving >= self.kind.most_bodies:
+            message = f"{self._receiving} requests are being received already; ask again later"
+            raise Refusal(503, ("server",), message)
+        self._receiving += 1
+        try:
+            content = await _read_content(request, self.kind)
+        finally:
+            self._receiving -= 1
+        encoding = request.headers.get("Content-Encoding", "")
+        identifier = request.match_info.get("id")
+
+        def check() -> Json:
+            decoded = decode_content(content, encoding, self.kind.max_body)
+            return check_request(
+                decoded, identifier, self.webhook_hosts, self.kind, self.file_hosts
+            )
+
+        if len(content) < PREDICTIONS.max_body:
+            return check()
+        return await asyncio.to_thread(check)  # photographs take a second, in which probes wait
 
     async def _stream(
         self, request: web.Request, identifier: str, body: bytes
@@ -217,10 +257,12 @@ class Gateway:
             yield f"event: completed\ndata: {json.dumps(ended)}\n\n".encode()
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
-        identifier = check_identifier(request.match_info["id"], IN_PATH)
-        status, content, headers = await self._ask("POST", f"/predictions/{identifier}/cancel")
+        place = self.kind.place
+        identifier = check_identifier(request.match_info["id"], self.kind, place)
+        path = f"/{self.kind.plural}/{identifier}/cancel"
+        status, content, headers = await self._ask("POST", path)
         if status == 404:
-            raise Refusal(404, IN_PATH, "no prediction of this id is running")
+            raise Refusal(404, place, f"no {self.kind.name} of this id is running")
         return web.Response(status=status, body=content, headers=headers)
 
     # What is answered at once
@@ -297,7 +339,7 @@ class Gateway:
         is_unseen = self._latest is not None  # and its webhook is to hear of its end
         latest = {self._latest} if self._latest else set()
         cancels = [
-            f"/predictions/{identifier}/cancel" for identifier in latest.union(self._running)
+            f"/{self.kind.plural}/{identifier}/cancel" for identifier in latest.union(self._running)
         ]
         asked = await asyncio.gather(
             *(self._ask("POST", path) for path in cancels), return_exceptions=True
@@ -332,16 +374,17 @@ async def _wait_until(happens: Callable[[], Awaitable[bool]], seconds: float) ->
                 await asyncio.sleep(_POLL_SECONDS)
 
 
-async def _read_content(request: web.Request) -> bytes:
+async def _read_content(request: web.Request, kind: WorkKind) -> bytes:
     """Read a request's body as it was sent. Raises Refusal."""
+    seconds = BODY_SECONDS if kind is PREDICTIONS else kind.body_seconds
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             return await request.read()
     except TimeoutError:
-        message = f"did not arrive within {BODY_SECONDS:.0f} seconds"
+        message = f"did not arrive within {seconds:.0f} seconds"
         raise Refusal(408, ("body",), message) from None
     except web.HTTPRequestEntityTooLarge:
-        raise refuse_size() from None
+        raise refuse_size(kind.max_body) from None
     except (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
         raise Refusal(400, ("body",), "cut, or not coded as its headers say") from None
 

@@ -42,7 +42,7 @@ _LIBRARY_NAMES = (  # of diffusers and PEFT; beside a copy in another form, the 
 # Folders of intermediate states: diffusers' checkpoint-500, and what others call theirs.
 _CHECKPOINT = re.compile(
     r"(checkpoint|ckpt|epoch|step|iter|save|backup|state|sample)s?[-_.= ]?\d[\w.= -]*"
-    r"|last|checkpoints?|backups?|saves?|samples?"
+    r"|last|checkpoints?|backups?|saves?|samples?|state"
     r"|.+-state",  # kohya's tile-000004-state and tile-state
     re.IGNORECASE,
 )
@@ -131,7 +131,7 @@ def _list_pickles(names: Iterable[str]) -> tuple[str, ...]:
         for name in names
         if PurePosixPath(name).suffix.lower() in PICKLE_SUFFIXES
         and not _STATES.fullmatch(PurePosixPath(name).name)
-        and not _is_checkpoint(name)
+        and not is_checkpoint(name)
     )
 
 
@@ -279,11 +279,11 @@ def _find_members(place: Place, wanted: Iterable[Kind]) -> list[_Member]:
         for name in place.names
         if PurePosixPath(name).suffix.lower() in WEIGHTS_SUFFIXES and not is_hidden(name)
     ]
-    final = _read_members(place, [name for name in names if not _is_checkpoint(name)])
+    final = _read_members(place, [name for name in names if not is_checkpoint(name)])
     missing = set(wanted).difference(*(member.kinds for member in final))
     if final and not missing:
         return final
-    states = _read_members(place, [name for name in names if _is_checkpoint(name)])
+    states = _read_members(place, [name for name in names if is_checkpoint(name)])
     return [*final, *(member for member in states if not final or member.kinds & missing)]
 
 
@@ -295,7 +295,8 @@ def _read_members(place: Place, names: Sequence[str]) -> list[_Member]:
     return [_read_member(place, name) for name in names]
 
 
-def _is_checkpoint(name: str) -> bool:
+def is_checkpoint(name: str) -> bool:
+    """Whether a file lies in a folder of intermediate states."""
     return any(_CHECKPOINT.fullmatch(part) for part in PurePosixPath(name).parts[:-1])
 
 
@@ -347,7 +348,7 @@ def _choose(
         if kind in member.kinds
         and not (member.half == "clip_g" and _find_partner(member, members) is not None)
     ]
-    candidates = [m for m in candidates if not _is_checkpoint(m.name)] or candidates
+    candidates = [m for m in candidates if not is_checkpoint(m.name)] or candidates
     names = {member.name for member in candidates}
     final = [
         member

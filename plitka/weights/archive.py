@@ -12,8 +12,9 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -30,7 +31,7 @@ from plitka.weights.zip import open_zip
 
 MAX_FILES = 1000
 MAX_BYTES = 4 * 2**30  # unpacked; a LoRA of rank 128 has under 1 GiB
-_MOST_ENTRIES = 4 * MAX_FILES  # files and folders
+_ENTRIES_A_FILE = 4  # files and folders for each file that may be in it
 _MOST_DEPTH = 32  # folders in each other
 _LONGEST_REASON = 200  # characters of what a library says
 _CHUNK = 2**20
@@ -51,6 +52,28 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _KEPT = (*WEIGHTS_SUFFIXES, ".json")
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What is unpacked of an archive, and how much that may be.
+
+    is_wanted: whether a file is, by its name. taken, needed: end the sentences `neither a folder
+    nor an archive; …` and `pack nothing but …`. most_files, most_bytes: of all files in it.
+    """
+
+    is_wanted: Callable[[str], bool]
+    taken: str
+    needed: str
+    most_files: int = MAX_FILES
+    most_bytes: int = MAX_BYTES
+
+
+WEIGHTS = Contents(
+    lambda name: PurePosixPath(name).suffix.lower() in _KEPT,
+    "weights take one of these with a LoRA and embeddings in it, or a .safetensors file",
+    "the LoRA and the embeddings",
+)
+
+
 @contextmanager
 def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator[Package]:
     """Find the LoRA and the embeddings; an archive is unpacked while the block lasts.
@@ -60,8 +83,33 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
     if path is None or str(path) == "":
         yield Package("", None, None)
         return
-    text = str(path)
-    title = text
+    path, title = _fetch(path, cache)
+    if _is_single(path):
+        yield read_single_package(path, title)
+        return
+    with _open_folder(path, title, WEIGHTS) as folder:
+        yield find_package(_refuse_model(folder))
+
+
+@contextmanager
+def open_folder(
+    path: Path | str, cache: Path | None, contents: Contents
+) -> Iterator[Folder | None]:
+    """Open what setup() was given as a folder; of an archive these contents are unpacked.
+
+    None for a file of weights. cache: as open_package takes it.
+    """
+    path, title = _fetch(path, cache)
+    if _is_single(path):
+        yield None
+        return
+    with _open_folder(path, title, contents) as folder:
+        yield folder
+
+
+def _fetch(path: Path | str, cache: Path | None) -> tuple[Path, str]:
+    """Fetch what lies at an address. Gives its path, and what sentences call it."""
+    text = title = str(path)
     if is_address(text):
         title = describe_address(text)
         if cache is None:
@@ -71,18 +119,22 @@ def open_package(path: Path | str | None, cache: Path | None = None) -> Iterator
         path = fetch_weights_file(text, cache)
     path = expand_home(path)
     refuse_special(path, title)
-    if path.is_dir():
-        yield find_package(_refuse_model(list_folder(path)))
-    elif _is_single(path):
-        yield read_single_package(path, title)
-    else:
-        with _open_temporary_folder(title) as folder:
-            passed_over = _unpack(path, title, folder)
-            yield find_package(_refuse_model(list_folder(folder, title, passed_over)))
+    return path, title
 
 
 @contextmanager
-def _open_temporary_folder(title: str) -> Iterator[Path]:
+def _open_folder(path: Path, title: str, contents: Contents) -> Iterator[Folder]:
+    if path.is_dir():
+        yield list_folder(path)
+        return
+    with open_temporary_folder(title) as folder:
+        passed_over = unpack(path, title, folder, contents)
+        yield list_folder(folder, title, passed_over)
+
+
+@contextmanager
+def open_temporary_folder(title: str) -> Iterator[Path]:
+    """Open a folder for what is unpacked; it is removed afterwards. Raises WeightsError."""
     try:
         folder = tempfile.TemporaryDirectory(prefix="plitka-weights-")
     except OSError as error:
@@ -114,28 +166,31 @@ def _is_single(path: Path) -> bool:
         kind = find_kind(path)
     except OSError:  # named where it is read
         kind = None
+    if path.is_dir():
+        return False
     named = path.suffix.lower() in (*WEIGHTS_SUFFIXES, *PICKLE_SUFFIXES) and path.exists()
     return kind == "safetensors" or (kind is None and named)
 
 
-def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
-    """Unpack what is kept; returns the names of the files that are not."""
+def unpack(path: Path, title: str, folder: Path, contents: Contents) -> tuple[str, ...]:
+    """Unpack what is wanted of an archive; returns the names of the files that are not.
+
+    title: what sentences call the archive. Raises WeightsError for any fault of it.
+    """
+    quota = _Quota(title, contents)
     try:
         kind = find_kind(path)
         if kind == "zip":
-            return _unpack_zip(path, title, folder)
+            return _unpack_zip(path, title, folder, quota)
         if kind == "tar":
-            return _unpack_tar(path, title, folder)
+            return _unpack_tar(path, folder, quota)
         raise WeightsError(
-            f"{title}: neither a folder nor a .tar or .zip that can be read; weights take one of"
-            " these with a LoRA and embeddings in it, or a .safetensors file"
+            f"{title}: neither a folder nor a .tar or .zip that can be read; {contents.taken}"
         )
     except WeightsError:
         raise  # it is a RuntimeError, which the last clause catches
     except FileNotFoundError:
-        raise WeightsError(
-            f"{title}: no such file or folder; give weights that are there"
-        ) from None
+        raise WeightsError(f"{title}: no such file or folder; give one that is there") from None
     except (*_DAMAGED, OSError, NotImplementedError) as error:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             raise _explain_no_room(title, error) from None
@@ -145,15 +200,15 @@ def _unpack(path: Path, title: str, folder: Path) -> tuple[str, ...]:
         raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None
     except zipfile.LargeZipFile:
         raise WeightsError(
-            f"{title}: has so long a list of what is in it that it holds more than {MAX_FILES:,}"
-            " files or names that none needs; pack nothing but the LoRA and the embeddings"
+            f"{title}: has so long a list of what is in it that it holds more than"
+            f" {contents.most_files:,} files or names that none needs; pack nothing but"
+            f" {contents.needed}"
         ) from None
     except RuntimeError:  # what zipfile raises for want of a password
         raise WeightsError(f"{title}: locked by a password; pack it without one") from None
 
 
-def _unpack_zip(path: Path, title: str, folder: Path) -> tuple[str, ...]:
-    quota = _Quota(title)
+def _unpack_zip(path: Path, title: str, folder: Path, quota: "_Quota") -> tuple[str, ...]:
     with open_zip(path) as archive:
         for entry in archive.infolist():
             kind = entry.external_attr >> 28  # Unix's file type; 0 where the packer wrote none
@@ -177,9 +232,8 @@ def _refuse_compression(entry: zipfile.ZipInfo, title: str) -> None:
         )
 
 
-def _unpack_tar(path: Path, title: str, folder: Path) -> tuple[str, ...]:
+def _unpack_tar(path: Path, folder: Path, quota: "_Quota") -> tuple[str, ...]:
     with open_tar(path) as archive:
-        quota = _Quota(title)
         for entry in archive:
             plain = entry.isreg() or entry.isdir()
             quota.admit(entry.name, entry.size, entry.isdir(), plain=plain)
@@ -199,9 +253,10 @@ class _Quota:
     passed_over: the names of the files that are not unpacked.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, contents: Contents) -> None:
         self.passed_over: tuple[str, ...] = ()
         self._title = title
+        self._contents = contents
         self._entries = 0
         self._files = 0
         self._claimed = 0  # bytes, as the archive says
@@ -235,15 +290,16 @@ class _Quota:
         self._entries += 1
         self._files += not is_folder
         self._claimed += size
-        too_many = self._files > MAX_FILES or self._entries > _MOST_ENTRIES
-        if too_many or self._claimed > MAX_BYTES:
+        most = self._contents.most_files
+        too_many = self._files > most or self._entries > _ENTRIES_A_FILE * most
+        if too_many or self._claimed > self._contents.most_bytes:
             raise self._too_large_error()
 
     def keeps(self, name: str, is_folder: bool) -> bool:
         """Whether an entry is to be unpacked; notes the name of a file that is not."""
         if is_folder or is_hidden(name):
             return False
-        if PurePosixPath(name).suffix.lower() in _KEPT:
+        if self._contents.is_wanted(name):
             return True
         self.passed_over += ("/".join(_split(name)),)
         return False
@@ -257,7 +313,7 @@ class _Quota:
         with target.open("wb") as file:
             while chunk := packed.read(_CHUNK):
                 self._written += len(chunk)
-                if self._written > MAX_BYTES:
+                if self._written > self._contents.most_bytes:
                     raise self._too_large_error()
                 file.write(chunk)
 
@@ -268,15 +324,16 @@ class _Quota:
         """
         while chunk := stream.read(_CHUNK):
             self._written += len(chunk)
-            if self._written > MAX_BYTES:
+            if self._written > self._contents.most_bytes:
                 raise self._too_large_error()
             if chunk.strip(b"\0"):
                 raise tarfile.ReadError("an end, and more after it")
 
     def _too_large_error(self) -> WeightsError:
+        contents = self._contents
         return WeightsError(
-            f"{self._title}: holds more than {MAX_FILES:,} files or {MAX_BYTES / 2**30:g} GiB;"
-            " pack nothing but the LoRA and the embeddings"
+            f"{self._title}: holds more than {contents.most_files:,} files or"
+            f" {contents.most_bytes / 2**30:g} GiB; pack nothing but {contents.needed}"
         )
 
 

@@ -25,6 +25,7 @@ from plitka.weights.header import list_names
 from plitka.weights.hub import BASE, BASE_CONFIGS, BASE_WITHOUT_VAE, MODEL, Remote, find_source
 from plitka.weights.lora import Lora
 from plitka.weights.lora_file import resolve_lora, resolve_turbo
+from plitka.weights.lora_scale import choose_lora_scale
 from plitka.weights.lora_targets import Modules, list_modules
 from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.prompt_parts import find_adapters_trigger
@@ -266,7 +267,8 @@ def _inspect_lora(
     settings: WeightsSettings, package: Package, baked: Snapshot | None, modules: Modules | None
 ) -> _InspectedAdapter[Lora]:
     if baked is not None:
-        fused = f"{baked.lora}, fused into the snapshot at scale {baked.lora_scale:g}"
+        why = f", {baked.lora_scale_reason}" if baked.lora_scale_reason else ""
+        fused = f"{baked.lora}, fused into the snapshot at scale {baked.lora_scale:g}{why}"
         verdict = fused if baked.lora else "none, the snapshot was baked without"
         return None, None, Finding("LoRA", verdict)
     if package.embeddings and not package.lora and LORA not in settings.named:
@@ -278,12 +280,16 @@ def _inspect_lora(
         return None, None, Finding("LoRA", verdict, fault=True)
     if package.lora is None and settings.lora is None:
         return None, None, Finding("LoRA", "none, as PLITKA_LORA says")
-    return _check_adapter(
-        "LoRA",
-        lambda: find_lora(settings, package),
-        lambda files: resolve_lora(files.headers[0], files.config, modules, LORA),
-        partial(_describe_lora, compared=modules is not None),
-    )
+
+    def check(files: AdapterFiles) -> Lora:
+        choose_lora_scale(settings.lora_scale, files.headers[0])
+        return resolve_lora(files.headers[0], files.config, modules, LORA)
+
+    def describe(files: AdapterFiles, lora: Lora) -> str:
+        scale = choose_lora_scale(settings.lora_scale, lora.header)
+        return f"{_describe_lora(files, lora, modules is not None)}; {scale.describe()}"
+
+    return _check_adapter("LoRA", lambda: find_lora(settings, package), check, describe)
 
 
 def _inspect_embeddings(

@@ -1,7 +1,8 @@
-"""What the weights decide of the prompt, read from headers alone: `plan` loads nothing."""
+"""What the weights decide of prompt and scale, read from headers alone: `plan` loads nothing."""
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from plitka.weights import snapshot
@@ -14,14 +15,27 @@ from plitka.weights.adapter_files import (
 )
 from plitka.weights.embeddings import check_embeddings
 from plitka.weights.hub import split_address
+from plitka.weights.lora_scale import LoraScale, choose_lora_scale
 from plitka.weights.settings import WeightsSettings
 from plitka.weights.trigger import Trigger, find_trigger
 
 _ASSUMED_VECTORS = 2  # of embeddings that are not there yet
 
 
-def read_prompt_parts(settings: WeightsSettings, package: Package) -> tuple[str | None, int]:
-    """Read the trigger word, None where nothing says one, and the number of the tokens' vectors.
+@dataclass(frozen=True)
+class WeightsParts:
+    """What the weights decide. trigger: None where nothing says one. vectors: of the tokens.
+
+    lora_scale: None where there is no LoRA.
+    """
+
+    trigger: str | None
+    vectors: int
+    lora_scale: LoraScale | None
+
+
+def read_weights_parts(settings: WeightsSettings, package: Package) -> WeightsParts:
+    """Read the trigger word, the number of the tokens' vectors, and the scale of the LoRA.
 
     A LoRA that is not there says nothing, and embeddings that are not there count as two vectors,
     as do those of a repository that cannot be reached. Raises WeightsError for files that are there
@@ -29,7 +43,7 @@ def read_prompt_parts(settings: WeightsSettings, package: Package) -> tuple[str 
     """
     baked = snapshot.find_snapshot(settings)
     if baked is not None:
-        return settings.trigger or baked.trigger, baked.vectors
+        return WeightsParts(settings.trigger or baked.trigger, baked.vectors, baked.scale)
     lora = None
     if package.lora is not None or not _is_missing(settings.lora):
         with suppress(UnreachableError):
@@ -47,7 +61,8 @@ def read_prompt_parts(settings: WeightsSettings, package: Package) -> tuple[str 
     if embeddings is not None:
         vectors = check_embeddings(embeddings.headers, settings.trigger, embeddings.bundled).vectors
     trigger = find_adapters_trigger(settings, (lora, embeddings))
-    return None if trigger is None else trigger.word, vectors
+    scale = None if lora is None else choose_lora_scale(settings.lora_scale, lora.headers[0])
+    return WeightsParts(None if trigger is None else trigger.word, vectors, scale)
 
 
 def find_adapters_trigger(

@@ -10,6 +10,7 @@ from plitka.weights.finite import refuse_nonfinite
 from plitka.weights.hub import Remote, fetch_remote
 from plitka.weights.lora import Lora
 from plitka.weights.lora_file import resolve_lora, resolve_turbo
+from plitka.weights.lora_scale import LoraScale, choose_lora_scale
 from plitka.weights.lora_targets import list_modules
 from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.preflight import (
@@ -40,6 +41,13 @@ class Resolved:
     embeddings: Embeddings | None
     turbo: Lora | None
     trigger: str | None
+
+    @property
+    def lora_scale(self) -> LoraScale | None:
+        """At which scale the LoRA is fused, None where there is none. Raises WeightsError."""
+        if self.snapshot is not None:
+            return self.snapshot.scale
+        return choose_lora_scale(self.settings.lora_scale, self.lora.header) if self.lora else None
 
     @property
     def vectors(self) -> int:

@@ -22,6 +22,7 @@ CONTROLNET_SETTINGS = {
 
 MODEL_FILES = Path(__file__).resolve().parents[2] / "model_files"
 LONGEST_TRIGGER = 100  # characters
+LORA_SCALE_ALLOWED = "a number from -10 to 10, such as 0.75"
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 SDXL_VAE = "madebyollin/sdxl-vae-fp16-fix"
 DEFAULT_LORA = MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors"
@@ -37,8 +38,9 @@ class WeightsSettings:
     """What the environment says of weights.
 
     base: repository, folder or checkpoint. vae: likewise, or "base" for the base model's own.
-    lora, embeddings: file, folder, repository or a file in one; None runs without. controlnets:
-    kind -> repository, folder or file. turbo_lora: a distilled LoRA for the quality `turbo`.
+    lora, embeddings: file, folder, repository or a file in one; None runs without. lora_scale: None
+    for what the LoRA's file notes, or the default. controlnets: kind -> repository, folder or file.
+    turbo_lora: a distilled LoRA for the quality `turbo`.
     trigger: the prompt's first word; None for what the files say. named: the variables that the
     environment holds. cache: the folder for weights that an address names.
     """
@@ -46,7 +48,7 @@ class WeightsSettings:
     base: str
     vae: str
     lora: Path | None
-    lora_scale: float
+    lora_scale: float | None
     embeddings: Path | None
     controlnets: Mapping[str, str]
     turbo_lora: Path | None
@@ -114,12 +116,20 @@ def is_trigger(text: str) -> bool:
     return fits and text.isprintable() and re.search(r"<s\d+>", text) is None
 
 
-def _read_scale(env: Mapping[str, str]) -> float:
-    text = env.get(LORA_SCALE) or "0.75"
+def _read_scale(env: Mapping[str, str]) -> float | None:
+    text = env.get(LORA_SCALE)
+    if not text:
+        return None
+    scale = read_scale(text)
+    if math.isnan(scale):
+        raise WeightsError(f"{LORA_SCALE}: got {text!r}; allowed: {LORA_SCALE_ALLOWED}")
+    return scale
+
+
+def read_scale(text: str) -> float:
+    """Read the scale of a LoRA; NaN for what is none."""
     try:
         scale = float(text)
     except ValueError:
-        scale = math.nan
-    if not -10 <= scale <= 10:
-        raise WeightsError(f"{LORA_SCALE}: got {text!r}; allowed: a number, such as 0.75")
-    return scale
+        return math.nan
+    return scale if -10 <= scale <= 10 else math.nan

@@ -16,6 +16,7 @@ from plitka.errors import WeightsError
 from plitka.weights.embeddings import MOST_VECTORS
 from plitka.weights.home import expand_home
 from plitka.weights.json_text import parse_json
+from plitka.weights.lora_scale import LoraScale
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
     TURBO_LORA,
@@ -29,6 +30,7 @@ MARK = "_plitka_snapshot"
 
 _SMALL = 2**22  # bytes; files up to this size are hashed when a snapshot is loaded
 TURBO = "turbo_lora"  # the folder of the distilled LoRA
+PALETTE = "palette.csv"  # the colours of the training, where the package had some
 _FORM = 1  # version of the manifest's layout; a higher one was written by a later Plitka
 _REMEDY = "copy the whole snapshot again, or bake it anew with python -m plitka bake"
 
@@ -37,20 +39,29 @@ _REMEDY = "copy the whole snapshot again, or bake it anew with python -m plitka 
 class Snapshot:
     """What went into a snapshot.
 
-    lora: the file that is fused, by name, or None. embeddings: likewise. trigger: the prompt's
-    word, None for the default. vectors: how many tokens the embeddings have. controlnets: kinds.
-    files: path in the folder, with / -> (bytes, SHA-256 in hex).
+    lora: the file that is fused, by name, or None. lora_scale_reason: why at this scale, "" where
+    an older Plitka baked it. embeddings: the file's name, or None. trigger: the prompt's word, None
+    for the default. vectors: how many tokens the embeddings have. controlnets: kinds. files: path
+    in the folder, with / -> (bytes, SHA-256 in hex).
     """
 
     folder: Path
     lora: str | None
     lora_scale: float
+    lora_scale_reason: str
     embeddings: str | None
     trigger: str | None
     vectors: int
     controlnets: tuple[str, ...]
     turbo: bool
     files: Mapping[str, tuple[int, str]]
+
+    @property
+    def scale(self) -> LoraScale | None:
+        """At which scale the LoRA is fused, None where there is none."""
+        if self.lora is None:
+            return None
+        return LoraScale(self.lora_scale, self.lora_scale_reason or "fused into the snapshot")
 
 
 def name_controlnet_folder(kind: str) -> str:
@@ -117,6 +128,7 @@ def _parse_manifest(folder: Path, manifest: Mapping[str, Any]) -> Snapshot:
         folder=folder,
         lora=manifest["lora"],
         lora_scale=float(manifest["lora_scale"]),
+        lora_scale_reason=str(manifest.get("lora_scale_reason") or ""),
         embeddings=embeddings,
         trigger=trigger,
         vectors=int(vectors),

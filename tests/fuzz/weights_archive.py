@@ -6,6 +6,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from plitka.errors import WeightsError
@@ -61,12 +62,13 @@ def _check_folder(inside: Path) -> None:
 @contextmanager
 def _limits(inside: Path) -> Iterator[None]:
     """Unpack below `inside`, and no more than _MOST_BYTES."""
-    most, folder = archive.MAX_BYTES, tempfile.tempdir
-    archive.MAX_BYTES, tempfile.tempdir = _MOST_BYTES, str(inside)
+    usual, folder = archive.WEIGHTS, tempfile.tempdir
+    archive.WEIGHTS = replace(usual, most_bytes=_MOST_BYTES)
+    tempfile.tempdir = str(inside)
     try:
         yield
     finally:
-        archive.MAX_BYTES, tempfile.tempdir = most, folder
+        archive.WEIGHTS, tempfile.tempdir = usual, folder
 
 
 def repair(content: bytes) -> bytes:

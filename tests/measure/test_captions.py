@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from plitka.color import palette
 from plitka.color.palette import Color, Palette, UnknownColor
-from plitka.measure.captions import CaptionError, read_caption
+from plitka.measure.captions import CaptionError, is_bare_name, read_caption
 from plitka.measure.text_file import MOST_BYTES, TextError
 
 BUILT_IN = palette.load()
@@ -339,3 +339,18 @@ def test_any_bytes_are_a_caption_or_said_to_be_none(
 ) -> None:
     with pytest.raises((CaptionError, UnknownColor, TextError)):
         read(tmp_path_factory.getbasetemp(), content)
+
+
+@pytest.mark.parametrize(
+    ("name", "bare"),
+    [
+        ("IMG_2034.jpg", True),
+        ("DKGREEN.jpg", True),
+        ("DKGREN_2.jpg", True),
+        ("tile photo.jpg", True),
+        ("REDp60_BLUEp40.jpg", False),
+        ("CRIMSONp50,5_REDp49,5.jpg", False),
+    ],
+)
+def test_a_bare_name_has_no_share_in_it(name: str, bare: bool) -> None:
+    assert is_bare_name(Path(name)) is bare

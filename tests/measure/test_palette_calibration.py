@@ -277,6 +277,14 @@ def test_a_palette_that_cannot_be_written_stays_as_it_was(
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["ours.csv"]
 
 
+def test_a_code_that_makes_no_phrase_needs_one_of_its_own(
+    photograph: Photograph, tmp_path: Path
+) -> None:
+    photograph("OCHRE2", {"sand": 100})
+    with pytest.raises(CalibrationError, match=r'"ochre2" is no phrase; write one to phrase\.txt'):
+        calibrate(tmp_path, palette.load())
+
+
 def test_two_that_write_one_palette_at_once_lose_no_rows(tmp_path: Path) -> None:
     own = tmp_path / "ours.csv"
     (first, *_) = palette.read_rows(palette.PALETTE_FILE)

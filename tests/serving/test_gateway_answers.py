@@ -19,8 +19,8 @@ from aiohttp import web
 
 from plitka.serving import answers, cogs_folders, gateway, routes
 from plitka.serving.connections import Capacity
-from plitka.serving.request_checks import MAX_BODY
 from plitka.serving.routes import Gateway
+from plitka.serving.work_kind import PREDICTIONS
 from tests.serving.stalling_predictor import HANG
 from tests.support.raw_http import (
     Answer,
@@ -106,7 +106,7 @@ REFUSED = {
     "no deflate": (_encode("deflate", BODY), 400, ["body"]),
     "a bomb": (_encode("gzip", gzip.compress(bytes(50_000_000))), 413, ["body"]),
     "a bomb of deflate": (_encode("deflate", zlib.compress(bytes(50_000_000))), 413, ["body"]),
-    "a body that is too large": (write_post(bytes(MAX_BODY + 1)), 413, ["body"]),
+    "a body that is too large": (write_post(bytes(PREDICTIONS.max_body + 1)), 413, ["body"]),
     "CONNECT": (write_get("gate:443", method="CONNECT"), 404, ["path"]),
     "OPTIONS *": (write_get("*", method="OPTIONS"), 404, ["path"]),
     "a path that is none": (write_get("/%zz"), 404, ["path"]),

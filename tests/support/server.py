@@ -119,16 +119,18 @@ def cog_server(
     stub: Path | None = None,
     arguments: Sequence[str] = (),
     files: int | None = None,
+    trainer: Path | None = None,
 ) -> Iterator[CogServer]:
     """Serve `predictor` with `env` added to this process's environment; behind the gate if so.
 
-    stub: a file whose Predictor runs in place of the one that the schema is read from. files: that
-    each of its processes may open, None for as many as this one.
+    stub: a file whose Predictor, or train, runs in place of what the schema is read from. files:
+    that each of its processes may open, None for as many as this one. trainer: a file whose
+    function `train` is served in place of predictions.
 
     `folder` is empty and becomes the server's working directory, so nothing is written into the
     checkout. The server is given once setup() has ended, also when it failed: see `health()`.
     """
-    openapi_schema.write(folder / ".cog" / "openapi_schema.json", predictor)
+    openapi_schema.write(folder / ".cog" / "openapi_schema.json", predictor, trainer)
     log = folder / "server.log"
     binaries = Path(sys.executable).parent  # the server starts its worker as `python`
     search = [str(predictor.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -140,6 +142,9 @@ def cog_server(
         "PORT": "0",  # any free one; the log says which
         **env,
     }
+    if trainer is not None:
+        environment["COG_TRAIN_TYPE_STUB"] = f"{stub or trainer}:train"
+        arguments = (*arguments, "--train") if gate else (*arguments, "--x-mode", "train")
     with log.open("wb") as output:
         module = "plitka.serving.gateway" if gate else "cog.server.http"
         process = psutil.Popen(

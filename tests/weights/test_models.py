@@ -425,7 +425,7 @@ def test_the_defaults_are_the_published_repositories_and_the_files_in_model_file
     assert settings.base == "stabilityai/stable-diffusion-xl-base-1.0"
     assert settings.vae == "madebyollin/sdxl-vae-fp16-fix"
     assert settings.lora == MODEL_FILES / "rubber-tile-lora-v4_sdxl_lora.safetensors"
-    assert settings.lora_scale == 0.75
+    assert settings.lora_scale is None
     assert dict(settings.controlnets) == {
         "canny": "diffusers/controlnet-canny-sdxl-1.0",
         "softedge": "SargeZT/controlnet-sd-xl-1.0-softedge-dexined",

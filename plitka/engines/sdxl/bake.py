@@ -10,6 +10,7 @@ import diffusers
 from safetensors import SafetensorError
 
 from plitka import __version__
+from plitka.color import palette
 from plitka.engines.sdxl import device, loading
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.memory_plan import compute_model_needs
@@ -20,6 +21,8 @@ from plitka.runtime.timing import Stages
 from plitka.weights import archive, snapshot
 from plitka.weights.adapter_config import CONFIG_FILE
 from plitka.weights.lora import Lora
+from plitka.weights.lora_scale import DEFAULT_SCALE
+from plitka.weights.packed_palette import read_packed_palette
 from plitka.weights.resolved import Resolved
 from plitka.weights.settings import WeightsSettings
 from plitka.weights.snapshot import Snapshot
@@ -36,7 +39,8 @@ def bake(
 ) -> Snapshot:
     """Write a snapshot by the settings. `folder` must not exist yet, or be empty.
 
-    Raises WeightsError for faults of the weights or the folder, and then leaves nothing behind.
+    Raises WeightsError for faults of the weights or the folder, PaletteError for those of a palette
+    in the package, and then leaves nothing behind.
     """
     refuse_folder(folder)
     loading.quiet_libraries()
@@ -46,11 +50,14 @@ def bake(
             " baked of"
         )
     stages = Stages(lambda: device.describe_memory(_CPU))
+    packed = read_packed_palette(settings, source)
+    palette.load(packed=packed)
     with archive.open_package(source, settings.cache) as package:
         weights = loading.resolve_weights(settings, package, stages)
         _refuse_full_disk(folder, weights, len(controlnets))
         pipe = loading.assemble(weights, _CPU, "cpu", stages)
-        return _write_snapshot(folder, weights, pipe, controlnets, stages)
+        colors = None if packed is None else packed[1]
+        return _write_snapshot(folder, weights, pipe, controlnets, colors, stages)
 
 
 _CPU = Device("cpu", "CPU", "float16", 0)
@@ -81,9 +88,13 @@ def _write_snapshot(
     weights: Resolved,
     pipe: Any,
     controlnets: tuple[ControlNetKind, ...],
+    colors: bytes | None,
     stages: Stages,
 ) -> Snapshot:
-    """Write into a folder beside the snapshot's and rename it, so that it is never half-written."""
+    """Write into a folder beside the snapshot's and rename it, so that it is never half-written.
+
+    colors: the palette file of the package, None for none.
+    """
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -102,6 +113,8 @@ def _write_snapshot(
             del network
         if weights.turbo is not None:
             _copy_turbo(weights.turbo, part / snapshot.TURBO)
+        if colors is not None:
+            (part / snapshot.PALETTE).write_bytes(colors)
         with stages("hash"):
             snapshot.write_manifest(part, _list_manifest_values(weights, controlnets))
         _let_all_read(part)
@@ -156,12 +169,14 @@ def _list_manifest_values(
     weights: Resolved, controlnets: tuple[ControlNetKind, ...]
 ) -> dict[str, Any]:
     lora, embeddings, subject = weights.lora, weights.embeddings, loading.make_subject(weights)
+    scale = weights.lora_scale
     return {
         "plitka": __version__,
         "base": weights.settings.base,
         "vae": weights.settings.vae,
         "lora": None if lora is None else lora.path.name,
-        "lora_scale": weights.settings.lora_scale,
+        "lora_scale": DEFAULT_SCALE if scale is None else scale.value,
+        "lora_scale_reason": None if scale is None else scale.reason,
         "embeddings": None if embeddings is None else embeddings.path.name,
         "trigger": subject.trigger,
         "vectors": subject.vectors,

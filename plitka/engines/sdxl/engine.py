@@ -67,6 +67,7 @@ class SdxlEngine:
     def __init__(self, loaded: loading.Loaded) -> None:
         self.pipe = loaded.pipe
         self.subject = loaded.subject
+        self.lora_scale = loaded.lora_scale
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
         self.options = loaded.options
@@ -238,7 +239,7 @@ class SdxlEngine:
     def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Decode latents to a picture, (size, size, 3) RGB, 0 to 255."""
         with self._on_device(self.pipe.vae):
-            return _to_picture(sampling.decode_latents(self.pipe.vae, latents))
+            return sampling.make_picture(sampling.decode_latents(self.pipe.vae, latents))
 
     # Memory: where modules are, and what to do when it runs out
 
@@ -364,6 +365,7 @@ class SdxlEngine:
             "device": self.device.title,
             "dtype": self.device.dtype,
             "memory_plan": self.memory_plan,
+            **({} if self.lora_scale is None else self.lora_scale.as_json()),
             "controlnets_loaded": sorted(self.controlnets.loaded),
             "guided_steps": sum(step.guided for step in steps),
             "controlnet_steps": sum(step.controlled for step in steps),
@@ -409,19 +411,3 @@ def _refuse_nonfinite(latents: Tensor) -> None:
             " LoRA overflowed; use a smaller PLITKA_LORA_SCALE, another LoRA, or check the base"
             " model's files with python -m plitka check"
         )
-
-
-def _to_picture(decoded: Tensor) -> NDArray[np.uint8]:
-    """Convert what the VAE decoded, (1, 3, size, size), -1 to 1, to (size, size, 3), 0 to 255.
-
-    Raises EngineError for NaN and infinity.
-    """
-    pixels = (decoded * 0.5 + 0.5).clamp(0, 1)
-    picture = pixels[0].cpu().permute(1, 2, 0).float().numpy()
-    if not np.isfinite(picture).all():
-        raise EngineError(
-            "the VAE returned NaN or inf, so the picture would be black: it overflowed in half"
-            " precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or use a LoRA and a scale"
-            " that the model bears"
-        )
-    return np.asarray(np.rint(picture * 255), np.uint8)

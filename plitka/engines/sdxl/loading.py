@@ -32,6 +32,7 @@ from plitka.weights import archive, models, preflight
 from plitka.weights.adapter_files import Package
 from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
+from plitka.weights.lora_scale import LoraScale
 from plitka.weights.model_tensors import Source
 from plitka.weights.models import Model
 from plitka.weights.noise import Noise
@@ -46,6 +47,7 @@ class Loaded:
 
     pipe: Any  # the text-to-image pipeline
     subject: Subject  # whose tokens the tokenizers and encoders know
+    lora_scale: LoraScale | None
     device: Device
     memory_plan: MemoryPlan
     needs: Needs
@@ -82,13 +84,14 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
     return Loaded(
         pipe=pipe,
         subject=make_subject(weights),
+        lora_scale=weights.lora_scale,
         device=chosen,
         memory_plan=memory_plan,
         needs=needed,
         controlnets=weights.settings.controlnets,
         options=settings.options,
         turbo=turbo,
-        turbo_scheduler=_make_turbo_scheduler(pipe.scheduler),
+        turbo_scheduler=make_turbo_scheduler(pipe.scheduler),
         stages=stages,
     )
 
@@ -105,10 +108,13 @@ def resolve_weights(settings: WeightsSettings, package: Package, stages: Stages)
 def assemble(weights: Resolved, chosen: Device, place: str, stages: Stages) -> Any:
     """Load the text-to-image pipeline, fuse the LoRA into it and add the embeddings' tokens."""
     with stages("load base model"):
-        pipe = _load_base(weights, place, _to_torch_dtype(chosen.dtype))
+        pipe = _load_base(weights, place, to_torch_dtype(chosen.dtype))
     if weights.lora is not None:
         with stages("fuse LoRA"):
-            fuse_lora(pipe, weights.lora, weights.settings.lora_scale)
+            scale = weights.lora_scale
+            assert scale is not None
+            fuse_lora(pipe, weights.lora, scale.value)
+        log.info("%s fused at %s", weights.lora.title, scale.describe())
     if weights.embeddings is not None:
         with stages("load embeddings"):
             _load_embeddings(pipe, weights.embeddings, make_subject(weights).tokens)
@@ -129,7 +135,7 @@ def quiet_libraries() -> None:
     diffusers_logging.disable_progress_bar()
 
 
-def _to_torch_dtype(name: str) -> torch.dtype:
+def to_torch_dtype(name: str) -> torch.dtype:
     dtype: torch.dtype = getattr(torch, name)
     return dtype
 
@@ -139,7 +145,7 @@ def _load_base(weights: Resolved, place: str, dtype: torch.dtype) -> Any:
     assert base.tokenizers is not None
     networks = {**base.models} if weights.vae is None else {**base.models, "vae": weights.vae}
     components: dict[str, Any] = {
-        part: _load_model(model, place, dtype) for part, model in networks.items()
+        part: load_network(model, place, dtype) for part, model in networks.items()
     }
     components["tokenizer"] = load_tokenizer("text_encoder", base.tokenizers / "tokenizer")
     components["tokenizer_2"] = load_tokenizer("text_encoder_2", base.tokenizers / "tokenizer_2")
@@ -165,14 +171,14 @@ def make_scheduler(noise: Noise) -> Any:
     )
 
 
-def _make_turbo_scheduler(scheduler: Any) -> Any:
+def make_turbo_scheduler(scheduler: Any) -> Any:
     """The scheduler of SDXL-Lightning; Hyper-SD's DDIM without noise takes the same steps."""
     return diffusers.EulerDiscreteScheduler.from_config(
         scheduler.config, timestep_spacing="trailing", use_karras_sigmas=False
     )
 
 
-def _load_model(model: Model, place: str, dtype: torch.dtype) -> Any:
+def load_network(model: Model, place: str, dtype: torch.dtype) -> Any:
     """Load one network straight onto its device.
 
     Nothing of it stays mapped from its files: a change of a file would change the weights, and a
@@ -213,7 +219,7 @@ def load_controlnet(
         source = find_source(text, setting, MODEL)
         path = fetch_remote(source, setting) if isinstance(source, Remote) else source
         model = models.check_controlnet(path, setting, architecture, unet)
-        return _load_model(model, place, _to_torch_dtype(chosen.dtype))
+        return load_network(model, place, to_torch_dtype(chosen.dtype))
 
 
 def set_memory_format(network: Any, chosen: Device, options: Options) -> None:

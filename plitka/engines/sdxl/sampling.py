@@ -17,6 +17,7 @@ from torch import Tensor
 
 from plitka.engines.sdxl.guidance import Step
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
+from plitka.errors import EngineError
 
 _DOWNSCALING = 8  # pixels a side of a latent
 
@@ -204,6 +205,22 @@ def decode_latents(vae: Any, latents: Tensor) -> Tensor:
             latents.to(vae.dtype) / vae.config.scaling_factor, return_dict=False
         )[0]
     return image
+
+
+def make_picture(decoded: Tensor) -> NDArray[np.uint8]:
+    """Convert what the VAE decoded, (1, 3, size, size), -1 to 1, to (size, size, 3), 0 to 255.
+
+    Raises EngineError for NaN and infinity.
+    """
+    pixels = (decoded * 0.5 + 0.5).clamp(0, 1)
+    picture = pixels[0].cpu().permute(1, 2, 0).float().numpy()
+    if not np.isfinite(picture).all():
+        raise EngineError(
+            "the VAE returned NaN or inf, so the picture would be black: it overflowed in half"
+            " precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or use a LoRA and a scale"
+            " that the model bears"
+        )
+    return np.asarray(np.rint(picture * 255), np.uint8)
 
 
 @contextmanager

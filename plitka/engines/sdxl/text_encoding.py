@@ -66,34 +66,55 @@ class PromptEncoder:
 
     @torch.no_grad()
     def _encode(self, prompt: str, negative: str) -> PromptEmbeddings:
-        """Encode a pair where the encoders are; both texts get as many chunks as the longer one."""
-        chunks = [  # by encoder, then by text
-            [_split_into_chunks(text, tokenizer) for text in (prompt, negative)]
-            for tokenizer, _ in self._encoders
-        ]
-        _log_long_prompts(chunks[0])
-        count = max(len(texts) for by_text in chunks for texts in by_text)
-        embeddings = []
-        pooled = []
-        for text in (0, 1):
-            hidden = []
-            for (tokenizer, encoder), by_text in zip(self._encoders, chunks, strict=True):
-                padded = by_text[text] + [[]] * (count - len(by_text[text]))
-                ids = torch.tensor([_add_special_tokens(chunk, tokenizer) for chunk in padded])
-                output = encoder(ids.to(encoder.device), output_hidden_states=True)
-                states = output.hidden_states[-2]  # the last but one, as SDXL was trained
-                hidden.append(states.reshape(1, -1, states.shape[-1]))
-            embeddings.append(torch.cat(hidden, dim=-1))
-            pooled.append(output.text_embeds[:1])  # of the second encoder; the first has none
-        return PromptEmbeddings(embeddings[0], embeddings[1], pooled[0], pooled[1])
+        """Encode a pair where the encoders are."""
+        encoded = encode_texts(self._encoders, (prompt, negative))
+        _log_long_prompts(encoded.tokens)
+        (positive, negative_states), (pooled, negative_pooled) = encoded.states, encoded.pooled
+        return PromptEmbeddings(positive, negative_states, pooled, negative_pooled)
 
 
-def _log_long_prompts(chunks: Sequence[list[list[int]]]) -> None:
-    for name, own in zip(("prompt", "negative prompt"), chunks, strict=True):
-        if len(own) > 1:
-            log.info(
-                "%s: %d tokens, encoded whole in %d chunks", name, sum(map(len, own)), len(own)
-            )
+@dataclass(frozen=True)
+class EncodedTexts:
+    """What UNet and ControlNet read of some texts, a tensor for each of them.
+
+    states: (1, 77 * chunks, 2048). pooled: (1, 1280). tokens: how many each text has, and in how
+    many chunks, by the first tokenizer.
+    """
+
+    states: tuple[Tensor, ...]
+    pooled: tuple[Tensor, ...]
+    tokens: tuple[tuple[int, int], ...]
+
+
+def encode_texts(encoders: Sequence[tuple[Any, Any]], texts: Sequence[str]) -> EncodedTexts:
+    """Encode texts where the encoders are; all get as many chunks as the longest.
+
+    encoders: SDXL's two tokenizers, each with its text encoder. Gradients flow where they are on.
+    """
+    chunks = [  # by encoder, then by text
+        [_split_into_chunks(text, tokenizer) for text in texts] for tokenizer, _ in encoders
+    ]
+    count = max(len(own) for by_text in chunks for own in by_text)
+    embeddings = []
+    pooled = []
+    for text in range(len(texts)):
+        hidden = []
+        for (tokenizer, encoder), by_text in zip(encoders, chunks, strict=True):
+            padded = by_text[text] + [[]] * (count - len(by_text[text]))
+            ids = torch.tensor([_add_special_tokens(chunk, tokenizer) for chunk in padded])
+            output = encoder(ids.to(encoder.device), output_hidden_states=True)
+            states = output.hidden_states[-2]  # the last but one, as SDXL was trained
+            hidden.append(states.reshape(1, -1, states.shape[-1]))
+        embeddings.append(torch.cat(hidden, dim=-1))
+        pooled.append(output.text_embeds[:1])  # of the second encoder; the first has none
+    tokens = tuple((sum(map(len, own)), len(own)) for own in chunks[0])
+    return EncodedTexts(tuple(embeddings), tuple(pooled), tokens)
+
+
+def _log_long_prompts(counted: Sequence[tuple[int, int]]) -> None:
+    for name, (tokens, chunks) in zip(("prompt", "negative prompt"), counted, strict=True):
+        if chunks > 1:
+            log.info("%s: %d tokens, encoded whole in %d chunks", name, tokens, chunks)
 
 
 def _split_into_chunks(text: str, tokenizer: Any) -> list[list[int]]:

@@ -1,0 +1,64 @@
+"""What the parsers of all commands are made of."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from plitka.printable import make_printable
+from plitka.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors cannot garble a terminal, whatever the arguments are."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(make_printable(message))
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        """Write a message, or raise: argparse itself passes over what cannot be written."""
+        (file or sys.stderr).write(message)
+
+
+def read_path(written: str) -> Path:
+    """Read a path. An empty one is a variable that is not set, and would name this folder."""
+    if not written:
+        raise argparse.ArgumentTypeError("names nothing; . is the folder where you are")
+    return Path(written)
+
+
+def add_command(
+    subparsers: Subparsers,
+    run: Callable[[argparse.Namespace, Settings], None],
+    summary: str,
+    examples: str,
+) -> argparse.ArgumentParser:
+    """Add the command that `run` does; its name is that of `run` without the prefix run_."""
+    command = subparsers.add_parser(
+        run.__name__.removeprefix("run_"),
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    command.add_argument("-v", "--verbose", action="store_true", help="log each stage")
+    return command
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    """Add --json, for one object."""
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def add_json_lines(command: argparse.ArgumentParser) -> None:
+    """Add --json, for a line for each photograph."""
+    command.add_argument(
+        "--json", action="store_true", help="print JSON, a line for each photograph, and a summary"
+    )
