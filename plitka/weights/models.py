@@ -306,6 +306,12 @@ def _check_tokenizers(
             raise WeightsError(
                 f"{place}: knows {len(tokenizer):,} tokens, and {part} only {count:,}; {remedy}"
             )
+        numbers = sorted(tokenizer.get_vocab().values())
+        if numbers != list(range(len(numbers))):  # a token that is added would get one beyond all
+            raise WeightsError(
+                f"{place}: its tokens are not numbered from 0 on, each with a number of its own;"
+                f" {remedy}"
+            )
         knows_tokens |= "<s0>" in tokenizer.get_vocab()
     return knows_tokens
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
@@ -194,6 +194,7 @@ def whole(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -> di
     kind=st.sampled_from([*sorted(DAMAGES), "config", "config"]),
     number=st.integers(0, 10_000),
 )
+@example(form="text encoder 2", kind="config", number=1607)  # two tokens of one number
 def test_what_check_accepts_draws_and_draws_the_same(
     form: str,
     kind: str,
