@@ -130,7 +130,7 @@ def test_a_lora_is_resolved_against_the_base_that_is_fetched_whatever_its_shapes
     with hub(repositories) as published:
         check = ["-m", "plitka", "check"]
         before = python(check, small_sdxl, cache, published.address, LORA=lora)
-        assert re.search(rf"ok +LoRA: {lora}: \d+ modules, rank 2, 4, 8\n", before.stdout)
+        assert re.search(rf"ok +LoRA: {lora}: \d+ modules, rank 2, 4, 8; scale", before.stdout)
         assert not published.fetched
         headers = {f"{SDXL}/{name}" for name in ("unet", "text_encoder", "text_encoder_2")}
         glanced = {n.rpartition("/")[0] for n in published.glanced if n.endswith(".safetensors")}
