@@ -51,7 +51,7 @@ def test_a_repository_is_compared_with_the_base_listed_by_check_and_fetched_by_s
         assert before.returncode == 0, before.stdout
         assert re.search(
             rf"LoRA: {OWNER}, to be fetched from the hub: 3 files, [\d.]+ \w+;"
-            rf" {OWNER}/adapter_model.safetensors: 1 modules, rank 2\n",
+            rf" {OWNER}/adapter_model.safetensors: 1 modules, rank 2; scale",
             before.stdout,
         )
         assert f"{OWNER}/tile_emb.safetensors: 3 vectors\n" in before.stdout
