@@ -22,14 +22,13 @@ from plitka.training.guide import write_guide
 from plitka.training.inspection import Inspection
 from plitka.training.record import TrainingFacts, write_record
 from plitka.training.safetensors_file import encode_safetensors
+from plitka.weights.lora_scale import NOTE as SCALE_NOTE
 
 LORA_FILE = "lora.safetensors"
 EMBEDDINGS_FILE = "embeddings.safetensors"
 RECORD_FILE = "training.json"
 REPORT_FILE = "report.html"
 ARCHIVE = "trained_model.tar"
-SCALE_NOTE = "plitka_lora_scale"
-"""The note in the LoRA's file that says how strongly it is to be fused."""
 
 _SPECIAL_PARAMS, _PALETTE, _GUIDE = "special_params.json", "palette.csv", "README.md"
 _CHUNK = 2**20

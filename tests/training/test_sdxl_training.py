@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 from plitka.cli.main import main
 from plitka.color import palette
@@ -22,6 +24,8 @@ from plitka.training.package import Adapter, write_package
 from plitka.training.progress import Evaluated, Event, Interrupted, Saved, Stepped, Warned
 from plitka.training.record import TrainingFacts
 from plitka.training.sdxl.planning import list_faults
+from plitka.training.sdxl.preparation import prepare_latents
+from plitka.training.sdxl.processes import Processes
 from plitka.training.sdxl.trainer import train_sdxl
 from tests.support import small_training
 from tests.support.settings import load_engine
@@ -163,6 +167,23 @@ def test_a_folder_with_states_is_not_begun_anew_and_one_without_not_gone_on_with
         request = run.TrainingRequest(tmp_path, out, OPTIONS, resume=resume)
         with pytest.raises(TrainingError, match=told):
             run.train(request, settings, palette.load(), lambda event: None)
+
+
+def test_samples_of_another_training_that_left_no_state_are_made_anew(
+    small_sdxl: SmallSdxl, inspection: Inspection, tmp_path: Path
+) -> None:
+    networks, processes = small_training.load_small(small_sdxl), Processes()
+
+    def prepare(mark: str, seed: int) -> Tensor:
+        kind = (small_training.SIZE, False)
+        made = prepare_latents(
+            {kind: 2}, inspection, networks, processes, tmp_path, mark, seed, False, print
+        )
+        return made[kind].mean
+
+    first = prepare("one", 0)
+    assert torch.equal(prepare("one", 0), first)
+    assert not torch.equal(prepare("another", 1), first)
 
 
 def list_machine_faults(

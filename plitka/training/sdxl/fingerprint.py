@@ -28,6 +28,11 @@ def describe_training(
     }
 
 
+def hash_description(described: Mapping[str, Any]) -> str:
+    """Hash what `describe_training` gives, as the mark of what was made for a training."""
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
 def refuse_another(before: Mapping[str, Any], now: Mapping[str, Any], folder: str) -> None:
     """Raise TrainingError, which names what differs, unless both are of one training."""
     differing = [name for name in now if before.get(name) != now[name]]

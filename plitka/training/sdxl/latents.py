@@ -21,7 +21,7 @@ from plitka.engines.sdxl.device import Device, is_out_of_memory, release_memory
 from plitka.training.draws import Kind
 from plitka.training.samples import Sample
 
-_CAPTIONS = "captions"  # in the notes of a file
+_CAPTIONS, _MARK = "captions", "training"  # in the notes of a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,13 +41,13 @@ class Latents:
     def __len__(self) -> int:
         return len(self.captions)
 
-    def save(self, file: Path) -> None:
-        """Write to a file, which is there whole or not at all."""
+    def save(self, file: Path, mark: str) -> None:
+        """Write to a file, whole or not at all. mark: of the training that they are for."""
         tensors = {"mean": self.mean, "deviation": self.deviation}
         if self.renders is not None:
             tensors["renders"] = self.renders
         part = file.with_suffix(".part")
-        save_file(tensors, part, {_CAPTIONS: json.dumps(self.captions)})
+        save_file(tensors, part, {_CAPTIONS: json.dumps(self.captions), _MARK: mark})
         part.replace(file)
 
 
@@ -57,6 +57,14 @@ def load_latents(file: Path) -> Latents:
         tensors = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
         captions = tuple(json.loads(opened.metadata()[_CAPTIONS]))
     return Latents(tensors["mean"], tensors["deviation"], captions, tensors.get("renders"))
+
+
+def is_made_for(file: Path, mark: str) -> bool:
+    """Whether latents are there, and are those of the training with this mark."""
+    if not file.is_file():
+        return False
+    with safe_open(file, "pt") as opened:
+        return bool(opened.metadata().get(_MARK) == mark)
 
 
 def name_latents(kind: Kind) -> str:

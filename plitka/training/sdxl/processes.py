@@ -48,10 +48,11 @@ class Processes:
         if self.count == 1:
             return
         trained = [parameter for parameter in parameters if parameter.requires_grad]
-        for parameter in trained:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        joined = torch.cat([parameter.grad.flatten() for parameter in trained])  # type: ignore[union-attr]
+        gradients = [
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            for parameter in trained
+        ]
+        joined = torch.cat([gradient.flatten() for gradient in gradients])
         lengths = [parameter.numel() for parameter in trained]
         for parameter, part in zip(trained, torch.split(self.sum_up(joined), lengths), strict=True):
             parameter.grad = part.view_as(parameter)

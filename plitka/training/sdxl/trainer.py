@@ -44,7 +44,7 @@ from plitka.training.sdxl.evaluation import (
     prepare_held_out,
     try_scales,
 )
-from plitka.training.sdxl.fingerprint import describe_training, refuse_another
+from plitka.training.sdxl.fingerprint import describe_training, hash_description, refuse_another
 from plitka.training.sdxl.loop import Loop, describe_losses
 from plitka.training.sdxl.memory import (
     choose_training_plan,
@@ -126,6 +126,7 @@ def _prepare(
             networks,
             processes,
             folder / "samples",
+            hash_description(identity),
             options.seed,
             options.render_aware,
             lambda done, total: observe(Prepared(done, total)),
