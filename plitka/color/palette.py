@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
+from plitka.color.tone_table import Tone, parse_tone
 
 PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
 """The built-in palette."""
@@ -26,11 +27,11 @@ OWN_FILE = PALETTE_FILE.with_name("palette.local.csv")
 
 COLUMNS = (
     *("code", "caption", "median_srgb", "L_median", "a_median", "b_median"),
-    *("L_p5", "L_p25", "L_p75", "L_p95", "a_std", "b_std", "measured_from"),
+    *("L_p5", "L_p25", "L_p75", "L_p95", "a_std", "b_std", "measured_from", "tone"),
 )
 """The columns of a palette file; refs/README.md describes them."""
 
-_NEEDED = COLUMNS[:-1]  # what was measured from is for people
+_NEEDED = COLUMNS[:-2]  # what was measured from is for people, and a tone may be estimated
 
 PLAIN_NAMES = (
     *("black", "white", "red", "green", "blue", "gray"),
@@ -45,7 +46,7 @@ PHRASE_ALLOWED = 'allowed: one to four words in small letters, like "dark green"
 
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
 _COMMENT = "#"
-_MOST_BYTES = 1 << 20  # of a palette file; the built-in one has 4,000
+_MOST_BYTES = 1 << 20  # of a palette file; the built-in one has 14,000
 _LIGHTNESS, _CHROMA, _STD = (0.0, 100.0), (-128.0, 127.0), (0.0, 64.0)  # bounds of figures
 _MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones differ by up to 0.4
 _MOST_LISTED = 100  # names in an error; 31 are built in
@@ -75,6 +76,7 @@ class Color:
     lab: Lab  # the same in L*a*b*
     lightness: tuple[float, float, float, float, float]  # L* at percentiles 5, 25, 50, 75, 95
     chroma_std: tuple[float, float]  # standard deviation of a* and b*
+    tone: Tone = ()  # as measured; a free colour's is its neighbour's; none where it is not known
 
     @property
     def hex(self) -> str:
@@ -108,8 +110,8 @@ class Palette:
         """Make the colour of a hex, "#1e90ff" or "#19f", with or without "#", in either case.
 
         Its lightness percentiles are those of the nearest palette colour, shifted to its own
-        L* and kept within 0 to 100; its spread of chroma is the neighbour's. Raises
-        UnknownColor for anything that is not such a hex.
+        L* and kept within 0 to 100; its spread of chroma and its tone are the neighbour's, the
+        tone as it is. Raises UnknownColor for anything that is not such a hex.
         """
         match = _HEX.fullmatch(hex_code.strip())
         if not match:
@@ -125,7 +127,7 @@ class Palette:
             for lightness in near.lightness
         )
         lightness = (p5, p25, p50, p75, p95)
-        return Color(f"#{digits}", near.phrase, srgb, lab, lightness, near.chroma_std)
+        return Color(f"#{digits}", near.phrase, srgb, lab, lightness, near.chroma_std, near.tone)
 
     def find_nearest(self, lab: Lab) -> Color:
         """Find the palette colour nearest to an L*a*b* colour, by CIEDE2000."""
@@ -228,7 +230,7 @@ def read_rows(source: Path | Packed) -> list[dict[str, str]]:
     """Read the rows of a palette file as text by column; lines that start with "#" are comments.
 
     Raises PaletteError where the file cannot be read, is no table in UTF-8 with all COLUMNS but the
-    last, or a row lacks one.
+    last two, or a row lacks one.
     """
     path, text = _name_source(source), _read_text(source)
     lines = ["" if line.startswith(_COMMENT) else line for line in text.splitlines()]
@@ -357,7 +359,17 @@ def parse_row(row: Mapping[str, str], where: str) -> Color:
     if compute_color_difference(lab, srgb_to_lab(srgb)) > _MAX_MISMATCH:
         raise PaletteError(f"{where}: median_srgb and the medians of L*a*b* are different colours")
     spread = (_read_figure(row, "a_std", where, _STD), _read_figure(row, "b_std", where, _STD))
-    return Color(row["code"], row["caption"], srgb, lab, lightness, spread)
+    tone = _read_tone(row, where)
+    return Color(row["code"], row["caption"], srgb, lab, lightness, spread, tone)
+
+
+def _read_tone(row: Mapping[str, str], where: str) -> Tone:
+    """Read the tone of a row, () where it has none. Raises PaletteError for one that is broken."""
+    cell = row.get("tone", "").strip()
+    try:
+        return parse_tone(cell) if cell else ()
+    except ValueError as fault:
+        raise PaletteError(f"{where}: tone: {fault}; an empty cell is estimated") from None
 
 
 def _read_figure(

@@ -32,6 +32,8 @@ from plitka.color.palette import (
     quote,
 )
 from plitka.color.srgb import format_hex
+from plitka.color.tone import measure_tone
+from plitka.color.tone_table import format_tone
 from plitka.images.photograph import Photograph
 from plitka.measure import color_modes, segmentation
 from plitka.measure.photograph_folder import HIDDEN, OTHERS, TEXTS, list_photographs
@@ -375,16 +377,9 @@ def make_row(code: str, phrase: str, samples: Mapping[Path, Floats]) -> dict[str
         .astype(int)
         .tolist()
     )
-    p5, p25, p50, p75, p95 = np.percentile(lab[:, 0], (5, 25, 50, 75, 95))
-    figures = {
-        "L_median": p50,
-        "a_median": np.median(lab[:, 1]),
-        "b_median": np.median(lab[:, 2]),
-        "L_p5": p5,
-        "L_p25": p25,
-        "L_p75": p75,
-        "L_p95": p95,
-    }
+    columns = ("L_p5", "L_p25", "L_median", "L_p75", "L_p95")
+    figures = dict(zip(columns, np.percentile(lab[:, 0], (5, 25, 50, 75, 95)), strict=True))
+    figures |= {"a_median": np.median(lab[:, 1]), "b_median": np.median(lab[:, 2])}
     count = len(samples)
     return {
         "code": code,
@@ -394,4 +389,5 @@ def make_row(code: str, phrase: str, samples: Mapping[Path, Floats]) -> dict[str
         "a_std": f"{lab[:, 1].std():.2f}",
         "b_std": f"{lab[:, 2].std():.2f}",
         "measured_from": f"{count} photograph{'s' if count > 1 else ''} of a tile of this colour",
+        "tone": format_tone(measure_tone(lab).tolist()),
     }

@@ -8,15 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Floats, Image
-from plitka.color.cielab import (
-    BOUNCE_RANK,
-    BOUNCES,
-    DARKEST_CHANNEL,
-    encode_srgb,
-    lightness_to_luminance,
-)
-from plitka.color.palette import Color
-from plitka.color.srgb import LUMINANCE
+from plitka.color.cielab import encode_srgb
+from plitka.color.tone import make_ramp
 from plitka.tile import granule
 from plitka.tile.layout import NONE, Layout
 
@@ -44,8 +37,6 @@ _CHROMA_BLUR = 0.7 / 1024  # likewise; cameras and JPEG keep colour at half of t
 _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
 _BAND = 128  # rows of a picture worked on together, so that they stay in the processor's cache
 _GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to the tile
-
-_MEDIAN_CHROMA = 1.035  # of pixels of median lightness, over the median of all pixels' chroma
 
 _JOINT_LIGHT = 0.010  # linear brightness of the gap between tiles
 _LEVELS = 4096  # steps of brightness in a colour's ramp
@@ -276,7 +267,7 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     joint = len(layout.colors)
     owner = np.append(layout.owner, np.uint8(joint)).take(granules)
     quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
-    ramps = [_make_ramp(color) for color in layout.colors]
+    ramps = [make_ramp(color, _LEVELS) for color in layout.colors]
     ramps.append(np.full((_LEVELS, 3), _JOINT_LIGHT, np.float32))
     level = levels.ravel().astype(np.intp)
     linear = np.concatenate(ramps).take(quarters[0] * np.intp(_LEVELS) + level, axis=0)
@@ -296,22 +287,6 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     tint = 1 + rng.normal(0, _TINT, (len(layout.owner) + 1, 3)).astype(np.float32)
     linear *= tint.take(granules[::2, ::2].ravel(), axis=0)
     return np.asarray(linear.reshape(*levels.shape, 3))
-
-
-def _make_ramp(color: Color) -> Floats:
-    """Make a colour's ramp from darkest to lightest pixel. Returns (_LEVELS, 3) linear RGB."""
-    rank = np.linspace(0, 1, _LEVELS)
-    p5, p25, p50, p75, p95 = color.lightness
-    knots = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
-    dark, bright = p25 - p5, p95 - p75
-    values = (p5 - dark, p5 - 0.65 * dark, p5, p25, p50, p75, p95, p95 + bright, p95 + 1.6 * bright)
-    lightness = np.interp(rank, knots, np.clip(values, 0, 100))
-    bounces = np.interp(rank, BOUNCE_RANK, BOUNCES)
-    lab = np.array(color.lab, np.float32) * (1, _MEDIAN_CHROMA, _MEDIAN_CHROMA)
-    median = cv2.cvtColor(lab.astype(np.float32)[None, None], cv2.COLOR_LAB2LRGB)[0, 0]
-    linear = np.maximum(median, DARKEST_CHANNEL) ** bounces[:, None]
-    linear *= (lightness_to_luminance(lightness) / (linear @ LUMINANCE))[:, None]
-    return np.asarray(np.clip(linear, 0, 1), np.float32)
 
 
 def _photograph(linear: Floats, size: int) -> Image:
