@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
-from plitka.color.tone_table import Tone, parse_tone
+from plitka.color.tone_table import RANKS, Tone, parse_tone
 
 PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
 """The built-in palette."""
@@ -360,6 +360,8 @@ def parse_row(row: Mapping[str, str], where: str) -> Color:
         raise PaletteError(f"{where}: median_srgb and the medians of L*a*b* are different colours")
     spread = (_read_figure(row, "a_std", where, _STD), _read_figure(row, "b_std", where, _STD))
     tone = _read_tone(row, where)
+    if tone and compute_color_difference(lab, tone[RANKS.index(0.5)]) > _MAX_MISMATCH:
+        raise PaletteError(f"{where}: tone and the medians of L*a*b* are different colours")
     return Color(row["code"], row["caption"], srgb, lab, lightness, spread, tone)
 
 

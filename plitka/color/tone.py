@@ -19,8 +19,6 @@ _PERCENTILES = np.array([5.0, 25.0, 50.0, 75.0, 95.0])  # of Color.lightness
 _EVEN = np.linspace(0.0, 1.0, 1001)  # ranks of pixels that stand for all, to take a median of
 _GRAY = 12.0  # chroma; the hue of less turns with every cast of the light, so tones are shifted
 _REACH = 8.0  # CIEDE2000 over which a measured colour's weight in an estimate falls to 1/e
-_GAMUT_ERROR = 0.5  # of L*a*b*, that a colour within sRGB has after it went there and back
-_GAMUT_STEPS = 10  # halvings of the chroma that is too much: to a thousandth
 
 
 def measure_tone(lab: ArrayLike) -> Doubles:
@@ -46,16 +44,16 @@ def measure_tone(lab: ArrayLike) -> Doubles:
 
 
 def compute_tone(color: Color) -> Doubles:
-    """Compute the tone of a colour: (len(RANKS), 3) L*a*b* within sRGB.
+    """Compute the tone of a colour: (len(RANKS), 3) L*a*b*, L* of 0 to 100.
 
     It is the colour's own measured one, or the neighbour's that a free colour has, brought to the
     colour's percentiles of lightness and to its median chroma and hue. Where there is none, it is
     estimated from those of the built-in colours that were measured.
     """
     if color.tone:
-        return _fit_srgb(adapt_tone(np.array(color.tone), color))
+        return adapt_tone(np.array(color.tone), color)
     known = [(one, np.array(one.tone)) for one in palette.load().colors if one.tone]
-    return _fit_srgb(estimate_tone(color, known))
+    return estimate_tone(color, known)
 
 
 def estimate_tone(color: Color, known: Sequence[tuple[Color, Doubles]]) -> Doubles:
@@ -80,7 +78,8 @@ def estimate_tone(color: Color, known: Sequence[tuple[Color, Doubles]]) -> Doubl
 def make_ramp(color: Color, levels: int) -> Floats:
     """Make a colour's ramp from its darkest to its lightest pixel, evenly over the ranks.
 
-    Returns (levels, 3) linear RGB, 0 to 1.
+    Returns (levels, 3) linear RGB, 0 to 1; channels of colours outside sRGB are clipped, which
+    keeps the median of pure blue or yellow nearer to it than to lessen their chroma would.
     """
     linear = cielab.lab_to_linear(_spread(compute_tone(color), np.linspace(0, 1, levels)))
     return np.clip(linear, 0, 1).astype(np.float32)
@@ -109,21 +108,3 @@ def _bend(lightness: Doubles, percentiles: tuple[float, ...]) -> Doubles:
 def _spread(tone: Doubles, ranks: Doubles) -> Doubles:
     """Interpolate a tone at ranks (n,), 0 to 1. Returns (n, 3)."""
     return np.column_stack([np.interp(ranks, _RANKS, channel) for channel in tone.T])
-
-
-def _fit_srgb(tone: Doubles) -> Doubles:
-    """Lessen the chroma of what is outside sRGB until it is within; L* and hue stay. (n, 3)."""
-    within, beyond = np.zeros(len(tone)), np.ones(len(tone))
-    fits = _is_srgb(tone)
-    for _ in range(_GAMUT_STEPS):
-        middle = (within + beyond) / 2
-        good = _is_srgb(tone * np.column_stack([np.ones(len(tone)), middle, middle]))
-        within, beyond = np.where(good, middle, within), np.where(good, beyond, middle)
-    chroma = np.where(fits, 1.0, within)
-    return tone * np.column_stack([np.ones(len(tone)), chroma, chroma])
-
-
-def _is_srgb(lab: Doubles) -> Doubles:
-    """Whether colours (n, 3) L*a*b* come back from sRGB as they went."""
-    back = cielab.linear_to_lab(cielab.lab_to_linear(lab))
-    return np.asarray(np.abs(back - lab).max(axis=1) < _GAMUT_ERROR)

@@ -58,8 +58,7 @@ def _parse_colors(parts: Sequence[str]) -> Iterable[Lab]:
             lightness = a = b = math.nan
         color = (lightness, a, b)
         if not all(
-            low <= value <= high
-            for low, value, high in zip(_LOWEST, color, _HIGHEST, strict=True)
+            low <= value <= high for low, value, high in zip(_LOWEST, color, _HIGHEST, strict=True)
         ):
             raise ValueError(
                 f"its colour {place} is no L* of 0 to 100 and a*, b* of -128 to 127, like"

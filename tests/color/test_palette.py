@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from plitka.color import palette
+from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.palette import PLAIN_NAMES, Palette, PaletteError, UnknownColor, quote
+from plitka.color.tone_table import RANKS
 
 
 @pytest.mark.parametrize(
@@ -128,7 +130,8 @@ def test_the_lightness_of_a_free_color_stays_ordered_in_range_and_on_its_median(
 
 
 HEAD = ",".join(palette.COLUMNS)
-ROW = "OCHRE,warm ochre,#c8a03b,68.4,9.1,54.0,30.1,60.2,75.3,84.4,3.21,6.54,a photograph"
+ROW = "OCHRE,warm ochre,#c8a03b,68.4,9.1,54.0,30.1,60.2,75.3,84.4,3.21,6.54,a photograph,"
+TONE = [f"{52.4 + n:.1f} 9.1 54.0" for n in range(len(RANKS))]
 
 
 def write(tmp_path: Path, content: str | bytes) -> Path:
@@ -149,12 +152,33 @@ def change(column: str, cell: str) -> str:
         f"# a comment\n\n{HEAD}\n{ROW}\n\n",
         f"\ufeff{HEAD}\r\n{ROW}\r\n",
         "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in (HEAD, ROW)),
-        f"{HEAD.removesuffix(',measured_from')}\n{ROW.removesuffix(',a photograph')}",
+        f"{HEAD.removesuffix(',tone')}\n{ROW.removesuffix(',')}",
+        f"{HEAD.removesuffix(',measured_from,tone')}\n{ROW.removesuffix(',a photograph,')}",
     ],
 )
 def test_a_palette_is_read_as_editors_write_it(tmp_path: Path, content: str) -> None:
     color = palette.load(write(tmp_path, content)).find("warm ochre")
     assert (color.code, color.hex, color.lab) == ("OCHRE", "#c8a03b", (68.4, 9.1, 54.0))
+    assert color.tone == ()
+
+
+def test_a_tone_is_a_color_for_each_rank(tmp_path: Path) -> None:
+    (color,) = (
+        color
+        for color in palette.load(write(tmp_path, change("tone", ";".join(TONE)))).colors
+        if color.code == "OCHRE"
+    )
+    assert len(color.tone) == len(RANKS)
+    assert color.tone[0] == (52.4, 9.1, 54.0)
+    assert hash(color) == hash(replace(color))
+
+
+def test_every_measured_tone_is_that_of_its_color() -> None:
+    measured = [color for color in palette.load().colors if color.tone]
+    assert {"RED", "GREEN", "BLUE", "BLACK", "WHITE", "YELLOW"} <= {c.code for c in measured}
+    for color in measured:
+        middle = color.tone[RANKS.index(0.5)]
+        assert compute_color_difference(middle, color.lab) < 6
 
 
 @pytest.mark.parametrize(
@@ -184,6 +208,14 @@ def test_a_palette_is_read_as_editors_write_it(tmp_path: Path, content: str) -> 
         ),
         *((change("code", bad), "a code is") for bad in ("ochre", "", "O", "A B", "\x1bRED")),
         (change("caption", "blue"), "names both"),
+        (change("tone", ";".join(TONE[1:])), "tone: has 32 colours; 33 are needed"),
+        (change("tone", "x" * 9999), "tone: has 1 colours"),
+        (change("tone", ";".join([*TONE[1:], TONE[0]])), "L* falls at its colour 33"),
+        (change("tone", ";".join(["0 60 -80"] * 33)), "tone and the medians"),
+        *(
+            (change("tone", ";".join([*TONE[:4], bad, *TONE[5:]])), "tone: its colour 5 is no")
+            for bad in ("", "50", "50 1", "50 1 2 3", "nan 1 2", "50 1e9 2", "x y z", "101 0 0")
+        ),
     ],
 )
 def test_a_broken_palette_is_refused_in_a_sentence(

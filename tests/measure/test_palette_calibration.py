@@ -6,9 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from plitka.color import cielab, palette
+from plitka.color.tone import compute_tone
 from plitka.images import png
 from plitka.measure import palette_calibration
 from plitka.measure.palette_calibration import (
@@ -69,6 +71,9 @@ def test_the_palette_gets_the_color_that_the_photographs_show(
     assert difference(measured, true) < 1.5
     assert measured.srgb == pytest.approx(true.srgb, abs=6)
     assert measured.lightness == pytest.approx(true.lightness, abs=8)
+    off = np.abs(compute_tone(measured) - compute_tone(true))
+    assert len(measured.tone) == len(off)
+    assert off.mean() < 3
 
 
 def test_a_code_may_show_another_color_than_the_built_in_one(
