@@ -18,6 +18,7 @@ _RANKS = np.array(RANKS)
 _PERCENTILES = np.array([5.0, 25.0, 50.0, 75.0, 95.0])  # of Color.lightness
 _EVEN = np.linspace(0.0, 1.0, 1001)  # ranks of pixels that stand for all, to take a median of
 _GRAY = 12.0  # chroma; the hue of less turns with every cast of the light, so tones are shifted
+_BORDER_LOSS = 0.045  # of the median chroma; what renders of 9 photographs' mixtures had less
 _REACH = 8.0  # CIEDE2000 over which a measured colour's weight in an estimate falls to 1/e
 
 
@@ -60,9 +61,9 @@ def estimate_tone(color: Color, known: Sequence[tuple[Color, Doubles]]) -> Doubl
     """Estimate the tone of a colour: (len(RANKS), 3) L*a*b*.
 
     known: other colours and their tones. What lightness is at which rank is the mean of theirs,
-    bent to the colour's percentiles, the nearest counting most. Chroma follows the colour's own
-    shade, BOUNCES: of 18 measured colours in turn, that came as near (4.2 RMS in a*, b* over the
-    ranks, 2.1 over the pixels) as did the chroma of their neighbours (5.2 and 3.3); L* came to 2.0.
+    bent to the colour's percentiles, the nearest counting most; chroma follows the colour's own
+    shade, BOUNCES. Of 18 measured colours in turn L* came to 2.1 RMS over the ranks, and a*, b* to
+    3.5, where the neighbours' chroma would be 5.2 off (benchmarks/measure_tones.py).
     """
     away = cielab.ciede2000([one.lab for one, _ in known], color.lab)
     weight = np.exp((away.min() - away) / _REACH)
@@ -75,13 +76,17 @@ def estimate_tone(color: Color, known: Sequence[tuple[Color, Doubles]]) -> Doubl
     return adapt_tone(np.column_stack([lightness, shaded[:, 1:]]), color)
 
 
-def make_ramp(color: Color, levels: int) -> Floats:
+def make_ramp(color: Color, levels: int, share: float = 1.0) -> Floats:
     """Make a colour's ramp from its darkest to its lightest pixel, evenly over the ranks.
 
+    share: of the colour in the recipe, 0 to 1. The smaller it is, the more of its pixels lie at
+    borders with others and lose chroma there; the ramp has as much more, so that medians stay.
     Returns (levels, 3) linear RGB, 0 to 1; channels of colours outside sRGB are clipped, which
     keeps the median of pure blue or yellow nearer to it than to lessen their chroma would.
     """
-    linear = cielab.lab_to_linear(_spread(compute_tone(color), np.linspace(0, 1, levels)))
+    chroma = 1 + _BORDER_LOSS * (1 - share)
+    tone = compute_tone(color) * (1, chroma, chroma)
+    linear = cielab.lab_to_linear(_spread(tone, np.linspace(0, 1, levels)))
     return np.clip(linear, 0, 1).astype(np.float32)
 
 

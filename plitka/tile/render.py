@@ -267,7 +267,8 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     joint = len(layout.colors)
     owner = np.append(layout.owner, np.uint8(joint)).take(granules)
     quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
-    ramps = [make_ramp(color, _LEVELS) for color in layout.colors]
+    shares = zip(layout.colors, layout.shares, strict=True)
+    ramps = [make_ramp(color, _LEVELS, share) for color, share in shares]
     ramps.append(np.full((_LEVELS, 3), _JOINT_LIGHT, np.float32))
     level = levels.ravel().astype(np.intp)
     linear = np.concatenate(ramps).take(quarters[0] * np.intp(_LEVELS) + level, axis=0)
