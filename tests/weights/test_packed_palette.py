@@ -12,6 +12,7 @@ from safetensors.numpy import save
 
 from plitka.cli.main import main
 from plitka.color.palette import COLUMNS, PaletteError
+from plitka.color.tone_table import RANKS, format_tone
 from plitka.designer import run as designer
 from plitka.errors import WeightsError
 from plitka.settings import read_settings
@@ -25,10 +26,10 @@ GREENS = ("#2e8b57", "50.5,-40.0,17.5")
 RED = ("#a02020", "34.9,51.0,35.0")
 
 
-def row(code: str, phrase: str, look: tuple[str, str] = GREENS) -> str:
+def row(code: str, phrase: str, look: tuple[str, str] = GREENS, tone: str = "") -> str:
     srgb, lab = look
     low, high = float(lab.split(",")[0]) - 9, float(lab.split(",")[0]) + 9
-    return f"{code},{phrase},{srgb},{lab},{low},{low},{high},{high},4,4,1.jpg\n"
+    return f"{code},{phrase},{srgb},{lab},{low},{low},{high},{high},4,4,1.jpg,{tone}\n"
 
 
 def table(*rows: str) -> bytes:
@@ -62,6 +63,14 @@ def test_a_packages_palette_is_read_wherever_it_lies(
     package = pack(tmp_path / "trained", files(name=name))
     assert find_phrase(package, "MOSS") == "moss"
     assert find_phrase(package, "RED") == "red"
+
+
+def test_a_color_s_tone_comes_with_the_palette(small: None, tmp_path: Path) -> None:
+    tone = tuple((34.5 + step / 2, -40.0, 17.5) for step in range(len(RANKS)))
+    packed = table(row("MOSS", "moss", tone=format_tone(tone)), row("BRICK", "brick", RED))
+    palette = read_settings().load_palette(as_tar(tmp_path / "trained", files(packed)))
+    assert palette.find("moss").tone == tone
+    assert palette.find("brick").tone == ()
 
 
 def test_it_replaces_built_in_colors_and_is_replaced_by_the_makers_file(
