@@ -18,7 +18,7 @@ from plitka.color.cielab import (
 from plitka.color.palette import Color
 from plitka.color.srgb import LUMINANCE
 from plitka.tile import granule
-from plitka.tile.layout import NONE, Layout
+from plitka.tile.layout import NONE, Layout, ScatteredLayout
 
 # Lengths are in granule diameters unless said otherwise. Fitted, like the shapes in granule.py,
 # to the texture of the photographs (docs/benchmarks.md).
@@ -47,7 +47,9 @@ _GRAIN_LATTICE = 1024  # nodes a side of the noise lattice: roughness belongs to
 
 _MEDIAN_CHROMA = 1.035  # of pixels of median lightness, over the median of all pixels' chroma
 
-_JOINT_LIGHT = 0.010  # linear brightness of the gap between tiles
+JOINT_LIGHT = 0.010
+"""Linear brightness of the gap between tiles."""
+
 _LEVELS = 4096  # steps of brightness in a colour's ramp
 
 
@@ -63,7 +65,7 @@ class Lighting:
     levels: NDArray[np.uint16]
 
 
-def compute_lighting(layout: Layout, size: int) -> Lighting:
+def compute_lighting(layout: ScatteredLayout, size: int) -> Lighting:
     """Compute how bright each pixel is: most of the work of a render, the same for all colours.
 
     The layout is drawn at twice the size and halved, so that edges are smooth. size: pixels a
@@ -74,7 +76,7 @@ def compute_lighting(layout: Layout, size: int) -> Lighting:
     return Lighting(facets // granule.FACETS, levels)
 
 
-def render_picture(layout: Layout, size: int, light: Lighting | None = None) -> Image:
+def render_picture(layout: ScatteredLayout, size: int, light: Lighting | None = None) -> Image:
     """Render the tile as a photograph would show it. Returns (size, size, 3) sRGB.
 
     size: pixels a side. light: what `compute_lighting` returned for this seed, angle and size, in
@@ -96,7 +98,7 @@ def render_colormap(layout: Layout, size: int) -> Image:
     return np.asarray(flat[layout.map_colors(size)])
 
 
-def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+def _compute_exposure(layout: ScatteredLayout, facets: NDArray[np.int32], size: int) -> Floats:
     """Compute the natural logarithm of the light that each pixel sends to the camera.
 
     facets: (2 * size, 2 * size) the map of facets. Returns (size, size).
@@ -117,7 +119,7 @@ def _compute_exposure(layout: Layout, facets: NDArray[np.int32], size: int) -> F
     )
 
 
-def _light_facets(layout: Layout) -> tuple[Floats, Floats]:
+def _light_facets(layout: ScatteredLayout) -> tuple[Floats, Floats]:
     """Compute the direct light and the sky light that each facet reflects, nothing in its way.
 
     Returns, each (N * FACETS + 1,), linear light; the last entry, index NONE, is the joints'.
@@ -163,7 +165,7 @@ def _halve(picture: Floats) -> Floats:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _compute_relief(layout: Layout, facets: NDArray[np.int32], size: int) -> Floats:
+def _compute_relief(layout: ScatteredLayout, facets: NDArray[np.int32], size: int) -> Floats:
     """Compute the height of the surface in granule diameters; joints are the ground, 0.
 
     facets: (2 * size, 2 * size) the map of facets; of the four quarters of each pixel two opposite
@@ -221,7 +223,7 @@ def _cast_shadow(relief: Floats, size: int) -> Floats:
     return shadow
 
 
-def _light_tile_edges(layout: Layout, size: int) -> Floats:
+def _light_tile_edges(layout: ScatteredLayout, size: int) -> Floats:
     """Compute a factor on the light, (size, size): worn tile edges that face it are brighter."""
     inside, _ = layout.map_joints(size)
     down, right = np.gradient(inside, 1 / size)
@@ -268,7 +270,9 @@ def _rank_exposure(exposure: Floats, tile: NDArray[np.bool_]) -> NDArray[np.uint
     return np.asarray(percentile[np.clip(step, 0, len(fine) - 1).astype(np.int32)])
 
 
-def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uint16]) -> Floats:
+def _develop(
+    layout: ScatteredLayout, granules: NDArray[np.int32], levels: NDArray[np.uint16]
+) -> Floats:
     """Colour the ranked pixels. Returns (size, size, 3) linear RGB.
 
     granules, levels: see Lighting. A pixel whose quarters differ in colour gets their mean.
@@ -276,8 +280,8 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     joint = len(layout.colors)
     owner = np.append(layout.owner, np.uint8(joint)).take(granules)
     quarters = [owner[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
-    ramps = [_make_ramp(color) for color in layout.colors]
-    ramps.append(np.full((_LEVELS, 3), _JOINT_LIGHT, np.float32))
+    ramps = [make_ramp(color) for color in layout.colors]
+    ramps.append(np.full((_LEVELS, 3), JOINT_LIGHT, np.float32))
     level = levels.ravel().astype(np.intp)
     linear = np.concatenate(ramps).take(quarters[0] * np.intp(_LEVELS) + level, axis=0)
     mixed = np.flatnonzero(np.logical_or.reduce([quarters[0] != other for other in quarters[1:]]))
@@ -298,7 +302,7 @@ def _develop(layout: Layout, granules: NDArray[np.int32], levels: NDArray[np.uin
     return np.asarray(linear.reshape(*levels.shape, 3))
 
 
-def _make_ramp(color: Color) -> Floats:
+def make_ramp(color: Color) -> Floats:
     """Make a colour's ramp from darkest to lightest pixel. Returns (_LEVELS, 3) linear RGB."""
     rank = np.linspace(0, 1, _LEVELS)
     p5, p25, p50, p75, p95 = color.lightness
@@ -319,13 +323,13 @@ def _photograph(linear: Floats, size: int) -> Image:
 
     linear: (size, size, 3), 0 to 1. Returns (size, size, 3) sRGB.
     """
-    picture = _encode(blur(linear, _LENS_BLUR * size))
+    picture = encode_linear(blur(linear, _LENS_BLUR * size))
     luma, *chroma = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
     soft = [cv2.GaussianBlur(channel, (0, 0), _CHROMA_BLUR * size) for channel in chroma]
     return np.asarray(cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
-def _encode(linear: Floats) -> Image:
+def encode_linear(linear: Floats) -> Image:
     """Encode linear RGB, 0 to 1, as sRGB bytes (IEC 61966-2-1)."""
     table = np.rint(255 * encode_srgb(np.linspace(0, 1, 65536))).astype(np.uint8)
     return np.asarray(table[np.clip(linear * 65535, 0, 65535).astype(np.uint16)])
