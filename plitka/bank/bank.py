@@ -1,4 +1,4 @@
-"""Bank: what is known of a maker's granules, colour by colour, from photographs of one-colour tiles.
+"""Bank: what is known of a maker's granules, from photographs of one-colour tiles.
 
 A pixel of a photograph is told by its rank of lightness among all pixels of its colour, and by how
 far its a*, b* stray from what the colour has at that rank. Ranks can be given to any colour.
@@ -19,7 +19,7 @@ from plitka.color.srgb import Lab
 NATURAL = 20
 """Pixels across a granule in a source: as many as the final picture of 1024 pixels has."""
 
-NO_GRANULE = -1
+CUT = 0
 """In a source's map of granules: what the edge of the photograph cuts through."""
 
 TONES = 257
@@ -34,11 +34,11 @@ _OWN = 12.0  # CIEDE2000; a recipe's colour that is nearer to a bank's is the sa
 class Source:
     """One photograph of a one-colour tile, its light evened, at NATURAL pixels across a granule.
 
-    pixels: (h, w, 3) sRGB. granules: (h, w) the granule of each pixel, 0 and up, or NO_GRANULE.
+    pixels: (h, w, 3) sRGB. granules: (h, w) the granule of each pixel, 1 and up, or CUT.
     """
 
     pixels: Image
-    granules: NDArray[np.int32]
+    granules: NDArray[np.uint16]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Cutting: from a photograph of a one-colour tile to a source, whose granules are told apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Floats, Image
-from plitka.bank.bank import NATURAL, NO_GRANULE, Source
+from plitka.bank.bank import CUT, NATURAL, Source
 from plitka.bank.chips import RIM
 from plitka.color.cielab import lab_to_rgb, rgb_to_lab
 from plitka.matching.region_merging import merge_basins
@@ -34,22 +34,29 @@ def even_light(pixels: Image) -> Image:
 
 
 def cut_granules(pixels: Image) -> Source:
-    """Tell the granules of a photograph apart. pixels: (h, w, 3), of even light and NATURAL scale."""
+    """Tell the granules of a photograph apart.
+
+    pixels: (h, w, 3), of even light and NATURAL scale, with fewer than 65,535 granules.
+    """
     lab = rgb_to_lab(pixels)
     strength = compute_edge_strength(lab)
     found = _smooth_borders(merge_basins(find_basins(strength), lab, strength))
     edges = np.concatenate([found[0], found[-1], found[:, 0], found[:, -1]])
     cut = np.zeros(int(found.max()) + 1, bool)
     cut[edges] = True
-    return Source(pixels, np.where(cut[found], NO_GRANULE, found).astype(np.int32))
+    return Source(pixels, np.where(cut[found], CUT, found + 1).astype(np.uint16))
 
 
-def choose_whole(source: Source, ranks: Floats) -> list[int]:
-    """Choose the granules that are fit to be laid elsewhere. ranks: (h, w). Returns their numbers."""
+def choose_whole(source: Source, ranks: Floats, most: int) -> list[int]:
+    """Choose the granules that are fit to be laid elsewhere; returns their numbers.
+
+    ranks: (h, w) of lightness. most: that are chosen.
+    """
     strength = compute_edge_strength(rgb_to_lab(source.pixels))
     strength /= np.float32(np.median(strength))
     clearness = {}
-    for box in list_boxes(source.granules):
+    numbers = range(CUT + 1, int(source.granules.max()) + 1)
+    for box in list_boxes(source.granules, numbers):
         mask = box.mask
         if not _LEAST_AREA <= int(mask.sum()) <= _MOST_AREA:
             continue
@@ -68,7 +75,7 @@ def choose_whole(source: Source, ranks: Floats) -> list[int]:
         clear = np.median(around[outline]) - _CALM_WEIGHT * around[inside].mean()
         clearness[box.number] = float(clear) + _COMPACT_WEIGHT * compact
     best = sorted(clearness, key=lambda number: -clearness[number])
-    return sorted(best[: int(np.ceil(_KEPT * len(best)))])
+    return sorted(best[: min(int(np.ceil(_KEPT * len(best))), most)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +87,14 @@ class Box:
     mask: NDArray[np.uint8]
 
 
-def list_boxes(granules: NDArray[np.int32], margin: int = RIM) -> Iterator[Box]:
-    """List the granules of a map (h, w) that have `margin` pixels around them within it."""
+def list_boxes(granules: NDArray[np.uint16], numbers: Iterable[int]) -> Iterator[Box]:
+    """List those of the granules of a map (h, w) that have RIM pixels around them within it."""
     height, width = granules.shape
-    for number, (top, left, bottom, right) in enumerate(_find_bounds(granules)):
-        top, left, bottom, right = top - margin, left - margin, bottom + margin, right + margin
-        if bottom - top <= 2 * margin or min(top, left) < 0 or bottom > height or right > width:
+    bounds = _find_bounds(granules)
+    for number in numbers:
+        top, left, bottom, right = bounds[number].tolist()
+        top, left, bottom, right = top - RIM, left - RIM, bottom + RIM, right + RIM
+        if bottom - top <= 2 * RIM or min(top, left) < 0 or bottom > height or right > width:
             continue
         place = (slice(top, bottom), slice(left, right))
         mask = (granules[place] == number).astype(np.uint8)
@@ -96,18 +105,18 @@ def list_boxes(granules: NDArray[np.int32], margin: int = RIM) -> Iterator[Box]:
         yield Box(number, place, mask)
 
 
-def _find_bounds(granules: NDArray[np.int32]) -> NDArray[np.intp]:
+def _find_bounds(granules: NDArray[np.integer]) -> NDArray[np.intp]:
     """Find the bounds of each granule: (N, 4) first row and column, and those after the last."""
-    count = int(granules.max(initial=NO_GRANULE)) + 1
-    rows, columns = np.nonzero(granules >= 0)
-    number = granules[rows, columns]
     height, width = granules.shape
-    first = np.tile(np.array([height, width], np.intp), (count, 1))
-    last = np.zeros((count, 2), np.intp)
+    count = int(granules.max()) + 1
+    rows, columns = np.divmod(np.arange(granules.size), width)
+    number = granules.ravel()
+    bounds = np.zeros((count, 4), np.intp)
+    bounds[:, 0], bounds[:, 1] = height, width
     for axis, places in enumerate((rows, columns)):
-        np.minimum.at(first[:, axis], number, places)
-        np.maximum.at(last[:, axis], number, places + 1)
-    return np.concatenate([first, last], axis=1)
+        np.minimum.at(bounds[:, axis], number, places)
+        np.maximum.at(bounds[:, 2 + axis], number, places + 1)
+    return bounds
 
 
 def _smooth_borders(granules: NDArray[np.int32]) -> NDArray[np.int32]:

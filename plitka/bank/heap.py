@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Doubles, Floats
-from plitka.bank.bank import NO_GRANULE, BankColor, rank_pixels
+from plitka.bank.bank import BankColor, rank_pixels
 from plitka.bank.chips import Chip
 from plitka.bank.quilting import quilt
-from plitka.tile.layout import deal_colors
+from plitka.tile.layout import NONE, deal_colors
 
 _LEAST_AREA = 100  # pixels; what is seen of a granule below others keeps its form
 _GROWN = 1.15  # area of a chip over that of the granule that it covers
@@ -26,7 +26,7 @@ _HEIGHT_CHANCE = 0.3  # of rank: the lighter a granule is, the later its chip is
 class Heap:
     """N granules of K colours.
 
-    planes: (h, w, 3) see rank_pixels. granules: (h, w) 0 to N - 1, or NO_GRANULE. owner: (N,) the
+    planes: (h, w, 3) see rank_pixels. granules: (h, w) 0 to N - 1, or NONE. owner: (N,) the
     colour that each was taken for. own: (N,) whether its pixels are from that colour's bank.
     """
 
@@ -60,7 +60,7 @@ def make_heap(
     granules = surface.granules.copy()
     for number, (one, chip) in enumerate(zip(covered.tolist(), chosen, strict=True), len(owner)):
         _lay(chip, laid.centre[one], planes, granules, number)
-    granules[~wanted] = NO_GRANULE
+    granules[~wanted] = NONE
     own = np.concatenate([owner == base, np.ones(len(covered), bool)])
     return Heap(planes, granules, np.concatenate([owner, owner[covered]]), own)
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from plitka.arrays import Doubles, Floats
 from plitka.bank.bank import Bank, BankColor
 from plitka.bank.heap import Heap, make_heap
-from plitka.bank.tones import make_tone
+from plitka.bank.tones import make_palette_tone, make_tone
+from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile.granule import make_rotation_matrix
 from plitka.tile.layout import NONE, SURVEY, Layout, deal_colors
@@ -40,6 +41,14 @@ class QuiltedLayout(Layout):
             return self.granules[::2, ::2]
         resized = cv2.resize(self.granules, (size, size), interpolation=cv2.INTER_NEAREST)
         return np.asarray(resized, np.int32)
+
+    def draw_light(self, color: Color, size: int) -> Floats:
+        lightness = make_palette_tone(color)[:, 0]
+        ranks = np.linspace(0, 1, len(lightness))
+        light = np.interp(self.planes[..., 0], ranks, lightness).astype(np.float32)
+        light[self.map_granules(SURVEY) == NONE] = lightness[0]
+        way = cv2.INTER_AREA if size < SURVEY else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(light, (size, size), interpolation=way), np.float32)
 
 
 def lay(bank: Bank, recipe: Recipe) -> QuiltedLayout:
@@ -108,7 +117,7 @@ def _lay_four(
 
 
 def _turn(heap: Heap, angle: float) -> Heap:
-    """Turn four tiles by an angle, in degrees, and cut out the frame, the granules at twice the size."""
+    """Turn four tiles by an angle in degrees, and cut out the frame; granules twice as large."""
     fine, nearest = (way | cv2.WARP_INVERSE_MAP for way in (cv2.INTER_CUBIC, cv2.INTER_NEAREST))
     size = (SURVEY, SURVEY)
     planes = cv2.warpAffine(heap.planes, _make_turn(angle, 1), size, flags=fine)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from plitka.arrays import Floats, Image
 from plitka.bank.bank import TONES
 from plitka.bank.layout import QuiltedLayout
-from plitka.tile.layout import NONE, SURVEY
+from plitka.tile.layout import SURVEY
 from plitka.tile.render import JOINT_LIGHT, encode_linear
 
 _LEVELS = 4096  # steps of rank in a colour's table

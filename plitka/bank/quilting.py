@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Doubles, Floats, Image
-from plitka.bank.bank import NATURAL, NO_GRANULE, Source
+from plitka.bank.bank import NATURAL, Source
+from plitka.tile.layout import NONE
 
 _BLOCK = 9 * NATURAL  # pixels a side of what is laid at once
 _OVERLAP = 2 * NATURAL  # pixels that a block shares with those before it
@@ -37,7 +38,7 @@ class Surface:
     """A surface quilted of sources.
 
     pixels: (h, w, 3) sRGB. granules: (h, w) the granule of each pixel, 0 to N - 1 without gaps,
-    NO_GRANULE where no surface was wanted.
+    NONE where no surface was wanted.
     """
 
     pixels: Image
@@ -176,7 +177,7 @@ def _cut(misfit: Floats) -> NDArray[np.bool_]:
 class _Canvas:
     """The surface as far as it is laid, with _MARGIN before it, and a block and more after it.
 
-    pixels: (H, W, 3) sRGB. granules: (H, W), NO_GRANULE where nothing lies yet. coarse: (H, W) /
+    pixels: (H, W, 3) sRGB. granules: (H, W), NONE where nothing lies yet. coarse: (H, W) /
     _COARSE gray, NaN where nothing lies. count: of granules.
     """
 
@@ -193,7 +194,7 @@ class _Canvas:
         )
         return _Canvas(
             np.zeros((height, width, 3), np.uint8),
-            np.full((height, width), NO_GRANULE, np.int32),
+            np.full((height, width), NONE, np.int32),
             np.full((height // _COARSE, width // _COARSE), np.nan, np.float32),
             0,
         )
@@ -221,8 +222,8 @@ class _Canvas:
         there = np.s_[
             row - _MARGIN : row - _MARGIN + side, column - _MARGIN : column - _MARGIN + side
         ]
-        index = source.granules[there] - np.int32(NO_GRANULE)
-        empty = self.granules[here] == NO_GRANULE
+        index = source.granules[there].astype(np.int32)
+        empty = self.granules[here] == NONE
 
         inside = np.zeros((side, side), bool)
         whole = np.repeat(np.repeat(over, _COARSE, axis=0), _COARSE, axis=1)
@@ -250,7 +251,7 @@ class _Canvas:
         gray = cv2.cvtColor(self.pixels[here], cv2.COLOR_RGB2GRAY)
         across = (gray.shape[1] // _COARSE, gray.shape[0] // _COARSE)
         small = cv2.resize(gray, across, interpolation=cv2.INTER_AREA).astype(np.float32)
-        empty = (self.granules[here] == NO_GRANULE).astype(np.float32)
+        empty = (self.granules[here] == NONE).astype(np.float32)
         small[cv2.resize(empty, across, interpolation=cv2.INTER_AREA) > 0] = np.nan
         row, column = (part.start // _COARSE for part in here)
         self.coarse[row : row + across[1], column : column + across[0]] = small
@@ -259,9 +260,9 @@ class _Canvas:
         """Cut out what was wanted, and number its granules."""
         rows, columns = wanted.shape
         inside = np.s_[_MARGIN : _MARGIN + rows, _MARGIN : _MARGIN + columns]
-        granules = np.where(wanted, self.granules[inside], NO_GRANULE)
+        granules = np.where(wanted, self.granules[inside], NONE)
         present = np.bincount(granules.ravel() + 1, minlength=self.count + 1) > 0
         present[0] = False
         number = np.cumsum(present, dtype=np.int32) - np.int32(1)
-        number[0] = NO_GRANULE
+        number[0] = NONE
         return Surface(self.pixels[inside].copy(), np.asarray(number.take(granules + 1), np.int32))

@@ -16,11 +16,16 @@ def make_tone(color: Color, near: BankColor) -> Floats:
     measured tone is moved to the median that the palette has; else the palette's own is taken.
     """
     if not near.is_own(color):
-        ramp = make_ramp(color)
-        places = np.linspace(0, len(ramp) - 1, TONES).astype(np.intp)
-        return np.asarray(linear_to_lab(ramp[places]), np.float32)
+        return make_palette_tone(color)
     light, chroma = near.tone[:, 0], near.tone[:, 1:]
     moved = np.interp(light, (0, near.lab[0], 100), (0, color.lab[0], 100))
     faded = np.clip(light / max(near.lab[0], 1.0), 0, 1)[:, None]
     shifted = chroma + faded * np.subtract(color.lab[1:], near.lab[1:])
     return np.column_stack([moved, shifted]).astype(np.float32)
+
+
+def make_palette_tone(color: Color) -> Floats:
+    """Make the tone of a colour from what the palette knows of it: (TONES, 3) L*a*b* by rank."""
+    ramp = make_ramp(color)
+    places = np.linspace(0, len(ramp) - 1, TONES).astype(np.intp)
+    return np.asarray(linear_to_lab(ramp[places]), np.float32)

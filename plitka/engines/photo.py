@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from plitka.bank.bank import Bank
 from plitka.bank.layout import QuiltedLayout, lay
 from plitka.bank.painting import paint
@@ -29,12 +32,15 @@ class PhotoEngine:
     def health_check(self) -> None:
         """Do nothing: there is no device that could fail."""
 
-    def lay(self, recipe: Recipe) -> QuiltedLayout:
+    def lay(self, recipe: Recipe) -> Layout:
         return lay(self._bank, recipe)
+
+    def paint(self, layout: Layout, size: int) -> NDArray[np.uint8]:
+        assert isinstance(layout, QuiltedLayout), "a layout of another engine"
+        return paint(layout, size)
 
     def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         return Guides()
 
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
-        assert isinstance(request.layout, QuiltedLayout), "a layout of another engine"
-        return Drawn(paint(request.layout, request.size), steps=0)
+        return Drawn(self.paint(request.layout, request.size), steps=0)
