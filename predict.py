@@ -31,7 +31,11 @@ class Predictor(BasePredictor):
         self.palette = self.settings.load_palette(weights)
         self.outbox = Outbox()
         self.engine = registry.load_engine(
-            self.settings.engine, lambda: self.settings.sdxl, weights
+            self.settings.engine,
+            lambda: self.settings.sdxl,
+            weights,
+            self.settings.init,
+            self.settings.bank_folder,
         )
         self.overlap = self.settings.options.overlap
         background.start_thread()

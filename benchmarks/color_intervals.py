@@ -23,6 +23,7 @@ from plitka.images import photograph
 from plitka.measure.shares import Measurement, measure
 from plitka.request.recipe import ColorShare, Recipe
 from plitka.tile import render
+from plitka.tile.lighting import compute_lighting
 from plitka.tile.layout import lay, recolor_layout
 
 _LAYOUT = 5  # recipes of each layout
@@ -133,7 +134,7 @@ def draw_recipes(count: int, seed: int) -> Iterator[Case]:
             ]
             recipe = Recipe(tuple(shares), angle=angle, seed=seed + first)
             laid = lay(recipe) if laid is None else recolor_layout(laid, recipe)
-            light = light or render.compute_lighting(laid, size)
+            light = light or compute_lighting(laid, size)
             measured = measure(render.render_picture(laid, size, light), laid.colors)
             yield Case(laid.colors, laid.shares, measured, size)
 

@@ -22,7 +22,7 @@ from plitka.runtime.background import BackgroundWorker
 from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import Stages, log
 from plitka.tile import render
-from plitka.tile.layout import NONE, Layout, lay
+from plitka.tile.layout import NONE, Layout
 
 Json: TypeAlias = dict[str, Any]
 _Shares: TypeAlias = tuple[float, ...]  # of the visible area, 0 to 1, in the recipe's order
@@ -65,7 +65,7 @@ def make(
     plan = plan_for_engine(draw_seed(recipe), engine)
     log.info("seed %d, ControlNet %s", plan.recipe.seed, _describe_controlnet(plan))
     with stages("layout"):
-        layout = lay(plan.recipe)
+        layout = engine.lay(plan.recipe)
     with BackgroundWorker(overlap) as worker:
         yield from _make_pictures(_Run(plan, layout, engine, stages), worker, at_step)
 

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from plitka.color import palette
 from plitka.color.palette import Packed, Palette
+from plitka.engines import registry
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.request.prompt import DEFAULT_TRIGGER
@@ -27,13 +28,16 @@ from plitka.weights.settings import WeightsSettings
 
 ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS", "PORT"
 TRAINING = "PLITKA_TRAINING"
+BANK, INIT = "PLITKA_BANK", "PLITKA_INIT"
 PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
 CACHE = "XDG_CACHE_HOME"
 REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
 REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client names it
 
+OWN_BANK = palette.OWN_FILE.with_name("bank.local")
+"""Where a maker's photo bank is kept, unless the settings name another folder."""
+
 _DEFAULT_ENGINE = "sdxl"
-_NO_WEIGHTS = "render"  # the engine that reads none
 _DEFAULT_PORT = "5000"
 
 
@@ -103,11 +107,24 @@ class Settings:
             return Path(named)
         return palette.OWN_FILE if palette.OWN_FILE.is_file() else None
 
+    @property
+    def bank_folder(self) -> Path | None:
+        """The folder of the maker's photo bank: the one named, else OWN_BANK where it exists."""
+        named = self.variables.get(BANK)
+        if named:
+            return Path(named)
+        return OWN_BANK if OWN_BANK.is_dir() else None
+
+    @property
+    def init(self) -> str:
+        """Which engine paints what sdxl starts from, not yet checked."""
+        return self.variables.get(INIT) or registry.DEFAULT_INIT
+
     def load_palette(self, package: Path | str | None, engine: str | None = None) -> Palette:
         """Load the palette: the built-in one, with the weights' colours, with the maker's own file.
 
         package: as setup() takes it; what PLITKA_BASE names may be a snapshot with colours, too.
-        engine: which draws, in place of the setting's; the render engine reads no weights. Raises
+        engine: which draws, in place of the setting's; some read no weights. Raises
         WeightsError, PaletteError, OSError.
         """
         return palette.load(self.palette_file, self.read_packed_palette(package, engine))
@@ -117,7 +134,7 @@ class Settings:
     ) -> Packed | None:
         """Read the palette that came with the weights, None where none did. Raises WeightsError."""
         has_weights = bool(package) or bool(self.variables.get(weights.BASE))
-        if (engine or self.engine) == _NO_WEIGHTS or not has_weights:
+        if (engine or self.engine) in registry.WITHOUT_WEIGHTS or not has_weights:
             return None
         from plitka.weights import packed_palette  # only weights wait for it
 
@@ -172,9 +189,10 @@ class Variable:
 VARIABLES = (
     Variable(
         ENGINE,
-        "`sdxl` or `render`",
+        "`sdxl`, `render` or `photo`",
         _DEFAULT_ENGINE,
-        "The engine that draws. `sdxl` needs weights and a GPU; `render` needs neither.",
+        "The engine that draws. `sdxl` needs weights and a GPU; `render` needs neither; `photo` "
+        "needs a [photo bank](photo-bank.md).",
     ),
     Variable(
         PALETTE,
@@ -182,6 +200,19 @@ VARIABLES = (
         "`refs/palette.local.csv`, if it is there",
         "A CSV file of your own colours, as `python -m plitka calibrate` writes it. They are added "
         "to the built-in ones and replace those of the same code.",
+    ),
+    Variable(
+        BANK,
+        "folder",
+        "`refs/bank.local`, if it is there",
+        "The photo bank: granules of your own photographs, as `python -m plitka calibrate` makes "
+        "it. The engine `photo` draws with them.",
+    ),
+    Variable(
+        INIT,
+        "`render` or `photo`",
+        registry.DEFAULT_INIT,
+        "What `sdxl` starts from: the layout's render, or a tile of the photo bank.",
     ),
     Variable(
         weights.BASE,

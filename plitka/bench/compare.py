@@ -311,6 +311,9 @@ class _Replay:
     def check(self, recipe: Recipe) -> None:
         self.engine.check(recipe)
 
+    def lay(self, recipe: Recipe) -> Layout:
+        return self.engine.lay(recipe)
+
     def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         return self.engine.make_guides(plan, layout, size)
 

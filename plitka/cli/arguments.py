@@ -156,6 +156,8 @@ examples:
 Photographs lie in folders named after codes, refs/DKGREEN/1.jpg. A new code's phrase is what
 phrase.txt beside them says, or the code in small letters. The palette is written to --out, else
 where PLITKA_PALETTE says, else to refs/palette.local.csv; the last two are where it is read from.
+The same photographs make the photo bank that the engine photo draws with: in --bank, else where
+PLITKA_BANK says, else beside the palette, refs/bank.local. What other colours are there stays.
 
 A photograph that cannot be read, or shows more than one colour, is left out, and so is a folder
 that can be no colour; each is told of. Exits with 0 when the palette is written; with 1 where no
@@ -170,6 +172,7 @@ def _add_calibrate(subparsers: Subparsers) -> None:
         "folder", type=read_path, metavar="FOLDER", help="one folder for each code"
     )
     calibrate.add_argument("--out", type=read_path, metavar="FILE", help="palette to write")
+    calibrate.add_argument("--bank", type=read_path, metavar="DIR", help="photo bank to write")
     add_json_lines(calibrate)
 
 

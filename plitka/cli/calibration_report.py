@@ -1,12 +1,15 @@
 """What `calibrate` tells: each photograph as it is ready, and then a summary."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from plitka.bank.making import NotBanked
 from plitka.cli import tables
 from plitka.cli.audit_report import write_passed_over
 from plitka.cli.terminal import print_line
+from plitka.color import palette
+from plitka.color.palette import Color
 from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Measured, Sampled
 
 
@@ -16,21 +19,38 @@ class Account:
     def __init__(self) -> None:
         self.folders = ColorFolders({}, (), {})
         self.rows: list[Mapping[str, str]] = []
-        self.sampled = 0
+        self.bank: tuple[tuple[str, ...], Path] | None = None  # codes of its colours, its folder
         self.left_out = 0
+        self.not_banked = 0
+        self._sampled: list[Path] = []
 
-    def add(self, event: Event) -> None:
+    @property
+    def sampled(self) -> int:
+        """How many photographs were measured."""
+        return len(self._sampled)
+
+    def list_photographs(self, rows: Sequence[Mapping[str, str]]) -> dict[Color, list[Path]]:
+        """List the photographs of each colour that was measured, as a palette's rows have it."""
+        listed: dict[Color, list[Path]] = {}
+        for row in rows:
+            color = palette.parse_row(row, "what is measured")
+            listed[color] = sorted(f for f in self._sampled if f.parent.name == color.code)
+        return listed
+
+    def add(self, event: Event | NotBanked) -> None:
         if isinstance(event, ColorFolders):
             self.folders = event
         elif isinstance(event, Measured):
             self.rows.append(event.row)
         elif isinstance(event, Sampled):
-            self.sampled += 1
+            self._sampled.append(event.file)
+        elif isinstance(event, NotBanked):
+            self.not_banked += 1
         else:
             self.left_out += 1
 
 
-def write_event(event: Sampled | LeftOut, folder: Path) -> dict[str, Any]:
+def write_event(event: Sampled | LeftOut | NotBanked, folder: Path) -> dict[str, Any]:
     """Write what became of a photograph or a colour's folder as JSON.
 
     folder: that the file's name is told from.
@@ -38,14 +58,17 @@ def write_event(event: Sampled | LeftOut, folder: Path) -> dict[str, Any]:
     name = str(event.file.relative_to(folder))
     if isinstance(event, Sampled):
         return {"file": name, "verdict": "measured", "reason": "", "notes": event.notes}
-    return {"file": name, "verdict": "left out", "reason": event.reason}
+    verdict = "left out" if isinstance(event, LeftOut) else "not in the bank"
+    return {"file": name, "verdict": verdict, "reason": event.reason}
 
 
-def describe_event(event: Sampled | LeftOut, folder: Path) -> str:
+def describe_event(event: Sampled | LeftOut | NotBanked, folder: Path) -> str:
     """Describe the same in a line for people; "" where there is nothing to say."""
     name = event.file.relative_to(folder)
     if isinstance(event, LeftOut):
         return f"{name}: left out: {event.reason}"
+    if isinstance(event, NotBanked):
+        return f"{name}: not in the bank: {event.reason}"
     return f"{name}: {'; '.join(event.notes)}" if event.notes else ""
 
 
@@ -60,6 +83,8 @@ def write_summary(account: Account, written: Path | None) -> dict[str, Any]:
         ],
         "passed_over": dict(account.folders.passed_over),
         "palette": None if written is None else str(written),
+        "bank": None if account.bank is None else str(account.bank[1]),
+        "bank_colors": [] if account.bank is None else list(account.bank[0]),
         "finished": written is not None,
     }
     return {"summary": value}
@@ -75,3 +100,7 @@ def print_summary(account: Account, written: Path | None) -> None:
         tables.show(f"{write_passed_over(account.folders.passed_over)}.")
     if written is not None:
         print_line(written)
+    if account.bank is not None:
+        codes, folder = account.bank
+        count = f"{len(codes)} colour{'' if len(codes) == 1 else 's'}"
+        print_line(f"{folder}: photo bank of {count}; PLITKA_ENGINE=photo draws with it")

@@ -6,8 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from plitka import __version__
+from plitka.bank import files
 from plitka.color import palette
 from plitka.color.palette import PaletteError
+from plitka.engines import registry
 from plitka.engines.sdxl import architecture, device
 from plitka.engines.sdxl.memory_plan import choose_plan, compute_model_needs, describe_plan
 from plitka.errors import EngineError
@@ -30,12 +32,15 @@ def inspect_installation(
     it.
     """
     yield Finding("Plitka", f"{__version__}, Python {platform.python_version()}")
-    if engine == "render":
-        yield Finding("engine", "render; it needs no weights and no GPU")
+    if engine in registry.WITHOUT_WEIGHTS:
+        yield Finding("engine", f"{engine}; it needs no weights and no GPU")
+        if engine == "photo":
+            yield from _inspect_bank(settings)
         yield from _inspect_palette(settings, None, engine)
         yield from _find_setting_faults(settings)
         return
     yield Finding("engine", "sdxl")
+    yield from _inspect_init(settings)
     yield from map(_find_package, _PACKAGES)
     weights = None
     try:
@@ -68,6 +73,27 @@ def _inspect_palette(
             yield Finding("palette", f"{title}: {count} colour{'' if count == 1 else 's'}")
     except (PaletteError, EngineError, OSError) as fault:
         yield Finding("palette", str(fault), fault=True)
+
+
+def _inspect_init(settings: Settings) -> Iterator[Finding]:
+    """Inspect what sdxl starts from; nothing is told of the default."""
+    try:
+        init = registry.check_init(settings.init)
+    except EngineError as fault:
+        yield Finding("settings", str(fault), fault=True)
+        return
+    if init == "photo":
+        yield from _inspect_bank(settings)
+
+
+def _inspect_bank(settings: Settings) -> Iterator[Finding]:
+    """Inspect the photo bank and all its files."""
+    try:
+        folder = registry.check_bank(settings.bank_folder)
+        count = files.count_colors(folder)
+        yield Finding("bank", f"{folder}: {count} colour{'' if count == 1 else 's'}")
+    except EngineError as fault:
+        yield Finding("bank", str(fault), fault=True)
 
 
 def _find_setting_faults(settings: Settings) -> Iterator[Finding]:

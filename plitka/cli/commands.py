@@ -31,7 +31,7 @@ from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.prompt import DEFAULT_SUBJECT, DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import log
-from plitka.settings import Settings
+from plitka.settings import OWN_BANK, Settings
 from plitka.weights.settings import read_weights_settings
 
 if TYPE_CHECKING:
@@ -51,10 +51,12 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.request.plan import PICTURE_SIZES
 
     name = options.engine or settings.engine
-    if name == _RENDER:
-        _refuse_weights(options, settings, "the render engine reads none")
+    if name in registry.WITHOUT_WEIGHTS:
+        _refuse_weights(options, settings, f"the {name} engine reads none")
     recipe = read_request(options, settings.load_palette(options.weights, name))
-    engine = registry.load_engine(name, lambda: settings.sdxl, options.weights)
+    engine = registry.load_engine(
+        name, lambda: settings.sdxl, options.weights, settings.init, settings.bank_folder
+    )
     options.out.mkdir(parents=True, exist_ok=True)
     for kind in PICTURE_SIZES:
         whole_file.check_target(options.out / f"{kind}.png")
@@ -82,8 +84,9 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     """Print the plan of a request as JSON."""
     from plitka.weights import archive, prompt_parts
 
-    reads_none = settings.engine == _RENDER and options.weights == settings.package
-    colors = settings.load_palette(options.weights, _RENDER if reads_none else "sdxl")
+    draws_without = settings.engine in registry.WITHOUT_WEIGHTS
+    reads_none = draws_without and options.weights == settings.package
+    colors = settings.load_palette(options.weights, settings.engine if reads_none else "sdxl")
     recipe = read_request(options, colors)
     if reads_none:
         print_json(make_plan(recipe, DEFAULT_SUBJECT).as_json())
@@ -94,9 +97,6 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     subject = Subject(parts.trigger or DEFAULT_TRIGGER, parts.vectors)
     told = {} if parts.lora_scale is None else parts.lora_scale.as_json()
     print_json({**make_plan(recipe, subject).as_json(), **told})
-
-
-_RENDER = "render"  # the engine that reads no weights
 
 
 def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -> None:
@@ -238,13 +238,18 @@ def run_audit(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
-    """Measure colours on photographs, and write them as a palette."""
+    """Measure colours on photographs, and write them as a palette and a photo bank."""
+    from plitka.bank import files as bank_files
+    from plitka.bank import making
+    from plitka.bank.making import NotBanked
     from plitka.cli import calibration_report
     from plitka.measure import palette_calibration
-    from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Sampled
+    from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Measured, Sampled
 
     out = options.out or settings.palette_file or palette.OWN_FILE
+    bank = options.bank or _place_bank(out, settings)
     there = palette_calibration.check_palette_file(out)
+    bank_files.check_folder(bank)
     account = calibration_report.Account()
 
     def sum_up(written: Path | None) -> None:
@@ -256,27 +261,43 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     try:
         with show_progress("Measuring", options.json) as progress:
 
-            def tell(event: Event) -> None:
+            def tell(event: Event | NotBanked) -> None:
                 account.add(event)
                 if isinstance(event, ColorFolders):
                     progress.expect(sum(map(len, event.photographs.values())))
-                elif isinstance(event, Sampled | LeftOut):
+                    return
+                if isinstance(event, Measured):
+                    return
+                if isinstance(event, Sampled | LeftOut):
                     progress.advance()
-                    if options.json:
-                        print_json_line(calibration_report.write_event(event, options.folder))
-                    elif line := calibration_report.describe_event(event, options.folder):
-                        progress.console.print(make_printable(line), soft_wrap=True)
+                if options.json:
+                    print_json_line(calibration_report.write_event(event, options.folder))
+                elif line := calibration_report.describe_event(event, options.folder):
+                    progress.console.print(make_printable(line), soft_wrap=True)
 
             own = settings.palette_file  # which may be written for the first time
             known = palette.load(own if own and palette.has_content(own) else None)
             rows = palette_calibration.calibrate(options.folder, known, tell, there)
+            colors = making.make_colors(account.list_photographs(rows), tell)
         palette_calibration.write_palette(rows, out)
-    except (KeyboardInterrupt, PaletteError):
+        if colors:
+            account.bank = bank_files.write_bank(colors, bank), bank
+    except (KeyboardInterrupt, PaletteError, EngineError):
         if account.folders.photographs:
             sum_up(None)
         raise
     account.rows = [*rows]
     sum_up(out)
+
+
+def _place_bank(out: Path, settings: Settings) -> Path:
+    """Where the photo bank of a palette file is made: the folder of the settings, else beside it.
+
+    out: the palette's file.
+    """
+    if named := settings.bank_folder:
+        return named
+    return OWN_BANK if out == palette.OWN_FILE else out.with_name(f"{out.stem}.bank")
 
 
 def run_palette(options: argparse.Namespace, settings: Settings) -> None:
@@ -346,8 +367,8 @@ def run_check(options: argparse.Namespace, settings: Settings) -> None:
 
     faults = 0
     engine = registry.check_name(options.engine or settings.engine)
-    if engine == _RENDER:
-        _refuse_weights(options, settings, "the render engine reads none")
+    if engine in registry.WITHOUT_WEIGHTS:
+        _refuse_weights(options, settings, f"the {engine} engine reads none")
     for finding in check.inspect_installation(engine, settings, options.weights):
         print_line(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
         faults += finding.fault

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from plitka import pipeline
 from plitka.designer.shown_shares import ShownShares, read_shares
-from plitka.engines.base import Drawn, DrawRequest
 from plitka.engines.procedural import RenderEngine
 from plitka.images.jpeg import encode_jpeg
 from plitka.images.png import encode_png
@@ -17,7 +16,8 @@ from plitka.request.recipe import Recipe
 from plitka.runtime.lru_cache import LruCache
 from plitka.runtime.memory import trim_heap
 from plitka.tile import render
-from plitka.tile.layout import Layout, lay, recolor_layout
+from plitka.tile.layout import Layout, ScatteredLayout, lay, recolor_layout
+from plitka.tile.lighting import Lighting, compute_lighting
 
 CheckCancelled: TypeAlias = Callable[[], None]
 """Called between two steps of a work; raises Cancelled if nobody waits for it any more."""
@@ -37,10 +37,8 @@ class Renderer:
     """
 
     def __init__(self) -> None:
-        self._layouts: LruCache[tuple[int, float], Layout] = LruCache(_MAX_LAYOUTS)
-        self._lightings: LruCache[tuple[int, float, int], render.Lighting] = LruCache(
-            _MAX_LIGHTINGS
-        )
+        self._layouts: LruCache[tuple[int, float], ScatteredLayout] = LruCache(_MAX_LAYOUTS)
+        self._lightings: LruCache[tuple[int, float, int], Lighting] = LruCache(_MAX_LIGHTINGS)
 
     def draw_draft(
         self, recipe: Recipe, check_cancelled: CheckCancelled, size: int = PICTURE_SIZES["preview"]
@@ -66,18 +64,16 @@ class Renderer:
         trim_heap()  # for drafts as well, which come often and leave little each
         return png, read_shares(picture.record)
 
-    def _lay(self, recipe: Recipe, check_cancelled: CheckCancelled) -> Layout:
+    def _lay(self, recipe: Recipe, check_cancelled: CheckCancelled) -> ScatteredLayout:
         laid = self._layouts.get((recipe.seed, recipe.angle), lambda: _make_and_trim(lay, recipe))
         check_cancelled()
         return recolor_layout(laid, recipe)
 
     def _render(
-        self, layout: Layout, size: int, check_cancelled: CheckCancelled
+        self, layout: ScatteredLayout, size: int, check_cancelled: CheckCancelled
     ) -> NDArray[np.uint8]:
         key = (layout.seed, layout.angle, size)
-        light = self._lightings.get(
-            key, lambda: _make_and_trim(render.compute_lighting, layout, size)
-        )
+        light = self._lightings.get(key, lambda: _make_and_trim(compute_lighting, layout, size))
         check_cancelled()
         return render.render_picture(layout, size, light)
 
@@ -87,15 +83,15 @@ class _CachingEngine(RenderEngine):
 
     def __init__(
         self,
-        render_picture: Callable[[Layout, int, CheckCancelled], NDArray[np.uint8]],
+        render_picture: Callable[[ScatteredLayout, int, CheckCancelled], NDArray[np.uint8]],
         check_cancelled: CheckCancelled,
     ) -> None:
         self._render = render_picture
         self._check_cancelled = check_cancelled
 
-    def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
-        image = self._render(request.layout, request.size, self._check_cancelled)
-        return Drawn(image, steps=0)
+    def paint(self, layout: Layout, size: int) -> NDArray[np.uint8]:
+        assert isinstance(layout, ScatteredLayout), "a layout of another engine"
+        return self._render(layout, size, self._check_cancelled)
 
 
 def _make_and_trim(make: Callable[..., T], *arguments: object) -> T:

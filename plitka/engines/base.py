@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Guides:
     """Conditioning images: init image and control image. None where the plan does not use one.
 
-    init: the layout's render, which image-to-image starts from. edges: the edge map that the
-    ControlNet is conditioned on. Each (size, size, 3) RGB, 0 to 255.
+    init: the layout as a Painter paints it, which image-to-image starts from. edges: the edge map
+    that the ControlNet is conditioned on. Each (size, size, 3) RGB, 0 to 255.
     """
 
     init: NDArray[np.uint8] | None = None
@@ -58,6 +58,18 @@ class Drawn:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
+class Painter(Protocol):
+    """Makes the picture that image-to-image starts from: lays a tile, and paints it."""
+
+    def lay(self, recipe: Recipe) -> Layout:
+        """Lay a recipe whose seed is drawn already."""
+        ...
+
+    def paint(self, layout: Layout, size: int) -> NDArray[np.uint8]:
+        """Paint what `lay` has laid: (size, size, 3) RGB, 0 to 255."""
+        ...
+
+
 class Engine(Protocol):
     """Draws tiles. Everything that takes long to load is loaded when the engine is made.
 
@@ -73,6 +85,10 @@ class Engine(Protocol):
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError if the recipe asks for something that this engine cannot do."""
+        ...
+
+    def lay(self, recipe: Recipe) -> Layout:
+        """Lay the tile that `draw` is to draw. The recipe's seed is drawn already."""
         ...
 
     def health_check(self) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from plitka.engines.base import Drawn, DrawRequest, Guides
 from plitka.request.plan import Plan
 from plitka.request.prompt import DEFAULT_SUBJECT
 from plitka.request.recipe import Recipe
 from plitka.tile import render
-from plitka.tile.layout import Layout
+from plitka.tile.layout import Layout, ScatteredLayout, lay
 
 
 class RenderEngine:
@@ -24,8 +27,15 @@ class RenderEngine:
     def health_check(self) -> None:
         """Do nothing: there is no device that could fail."""
 
+    def lay(self, recipe: Recipe) -> Layout:
+        return lay(recipe)
+
+    def paint(self, layout: Layout, size: int) -> NDArray[np.uint8]:
+        assert isinstance(layout, ScatteredLayout), "a layout of another engine"
+        return render.render_picture(layout, size)
+
     def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
         return Guides()
 
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
-        return Drawn(render.render_picture(request.layout, request.size), steps=0)
+        return Drawn(self.paint(request.layout, request.size), steps=0)

@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from plitka.engines.base import Engine
+    from plitka.engines.photo import PhotoEngine
+    from plitka.engines.procedural import RenderEngine
     from plitka.engines.sdxl.options import SdxlSettings
 
-NAMES = ("sdxl", "render")
+NAMES = ("sdxl", "render", "photo")
+
+WITHOUT_WEIGHTS = ("render", "photo")
+"""Those that read no weights and need no GPU; each can paint what sdxl starts from."""
+
+DEFAULT_INIT = "render"
 
 
 def check_name(name: str) -> str:
@@ -26,20 +33,60 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_init(name: str) -> str:
+    """Give the name of a painter of init images back. Raises EngineError where none has it."""
+    if name not in WITHOUT_WEIGHTS:
+        raise EngineError(
+            f"PLITKA_INIT: nothing paints init images by the name {name!r};"
+            f" choose one of: {', '.join(WITHOUT_WEIGHTS)}"
+        )
+    return name
+
+
+def check_bank(folder: Path | None) -> Path:
+    """Give the photo bank's folder back. Raises EngineError where there is none."""
+    if folder is not None and folder.is_dir():
+        return folder
+    missing = "there is no photo bank" if folder is None else f"{folder}: there is no photo bank"
+    raise EngineError(
+        f"{missing}; put photographs of your one-colour tiles into folders named after colour"
+        " codes, refs/DKGREEN/1.jpg, and run python -m plitka calibrate refs; PLITKA_BANK names a"
+        " bank that lies elsewhere"
+    )
+
+
 def load_engine(
-    name: str, read_sdxl: Callable[[], SdxlSettings], package: Path | str | None = None
+    name: str,
+    read_sdxl: Callable[[], SdxlSettings],
+    package: Path | str | None = None,
+    init: str = DEFAULT_INIT,
+    bank: Path | None = None,
 ) -> Engine:
     """Load the engine of this name, and never another one.
 
     read_sdxl: gives what the sdxl engine is loaded by; called for that engine alone. package:
-    what setup() was given as weights. Raises EngineError, with the remedy.
+    what setup() was given as weights. init: which engine paints what sdxl starts from. bank: the
+    photo engine's, None where there is none. Raises EngineError, with the remedy.
     """
-    if check_name(name) == "render":
-        from plitka.engines.procedural import RenderEngine
-
-        return RenderEngine()
+    if check_name(name) in WITHOUT_WEIGHTS:
+        return _load_painter(name, bank)
+    painter = _load_painter(check_init(init), bank)
     settings = read_sdxl()
     with Stages()("import libraries"):
         from plitka.engines.sdxl import engine
 
-    return engine.load_sdxl(settings, package)
+    return engine.load_sdxl(settings, package, painter)
+
+
+def _load_painter(name: str, bank: Path | None) -> RenderEngine | PhotoEngine:
+    """Load an engine that needs no weights."""
+    if name == "render":
+        from plitka.engines.procedural import RenderEngine
+
+        return RenderEngine()
+    folder = check_bank(bank)
+    from plitka.bank import files
+    from plitka.engines.photo import PhotoEngine
+
+    with Stages()("load bank"):
+        return PhotoEngine(files.load_bank(folder))

@@ -5,6 +5,7 @@ A layout has no pixels of its own: it is drawn at any size. Its arrangement is a
 2001), in a few loose layers. Colours are assigned to granules by the area of each that is visible.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Doubles, Floats
+from plitka.color.cielab import rgb_to_lab
 from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile import facets, granule
@@ -35,7 +37,7 @@ _LAYERS = 3
 _PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
 _SCATTER = 0.7  # how far a granule strays from its place, in pitches
 _LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
-_BED = 1.8  # size of the lowest layer's granules, so that no hole is left
+_BED = 1.35  # size of the lowest layer's granules, so that no hole is left
 _MARGIN = 1.6  # how far outside, in granule diameters, a granule may lie and still reach inside
 _CRUMBLING = 0.4 / 1024  # how far the edges of tiles wander, in frame sides
 _ROUGHNESS = 0.01  # how far edges wander, standard deviation in granule diameters
@@ -45,19 +47,11 @@ _UNIT = 1 << _SUBPIXEL
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
-    """N granules in order of height, lowest first, and their K colours.
+class Layout(ABC):
+    """The N granules that a frame shows, and their K colours, of whatever kind of layout.
 
     colors, shares: K each, in the recipe's order; shares are 0 to 1, together 1. angle: of laying,
-    in degrees. seed: of all that is random, 0 or more.
-    centres: (N, 2) x, y in frame sides; (0, 0) is the frame's upper left corner, (1, 1) its lower
-    right one.
-    height: (N,) at which each granule lies, 0 (the lowest) to 1, ascending.
-    tile: (N,) which of the four tiles that meet in the frame each granule belongs to, 0 to 3.
-    chips: (N) shapes.
-    lots: (N,) random numbers of 0 to 1, in whose order colours are assigned.
-    owner: (N,) index into `colors`.
-    survey: (SURVEY, SURVEY) the granule map of that size, once it is made.
+    in degrees. seed: of all that is random, 0 or more. owner: (N,) index into `colors`.
 
     The maps are drawn at any `size`, in pixels a side.
     """
@@ -66,19 +60,61 @@ class Layout:
     shares: tuple[float, ...]
     angle: float
     seed: int
+    owner: NDArray[np.uint8]
+
+    @abstractmethod
+    def map_granules(self, size: int) -> NDArray[np.int32]:
+        """Map each pixel to the index of its granule, NONE in the joints. Returns (size, size)."""
+
+    @abstractmethod
+    def draw_light(self, color: Color, size: int) -> Floats:
+        """Draw the L* that the tile has where all its granules are of one colour: (size, size)."""
+
+    def map_colors(self, size: int) -> NDArray[np.int16]:
+        """Map each pixel to an index into `colors`, NONE in the joints. Returns (size, size)."""
+        owner = np.append(self.owner.astype(np.int16), np.int16(NONE))
+        return np.asarray(owner[self.map_granules(size)])
+
+    def map_joints(self, size: int) -> tuple[Floats, NDArray[np.uint8]]:
+        """Map the four tiles that meet at the frame's centre and the joints between them.
+
+        Returns, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
+        in the joint), and which tile it is on, 0 to 3. Not for angle 0, at which the frame shows
+        a single tile.
+        """
+        return _map_joints(self.seed, self.angle, size)
+
+
+@dataclass(frozen=True, eq=False)
+class ScatteredLayout(Layout):
+    """Granules in order of height, lowest first.
+
+    centres: (N, 2) x, y in frame sides; (0, 0) is the frame's upper left corner, (1, 1) its lower
+    right one.
+    height: (N,) at which each granule lies, 0 (the lowest) to 1, ascending.
+    tile: (N,) which of the four tiles that meet in the frame each granule belongs to, 0 to 3.
+    chips: (N) shapes.
+    lots: (N,) random numbers of 0 to 1, in whose order colours are assigned.
+    survey: (SURVEY, SURVEY) the granule map of that size, once it is made.
+    """
+
     centres: Floats
     height: Floats
     tile: NDArray[np.uint8]
     chips: Chips
     lots: Doubles
-    owner: NDArray[np.uint8]
     survey: NDArray[np.int32] | None = None
 
     def map_granules(self, size: int) -> NDArray[np.int32]:
-        """Map each pixel to the index of its granule, NONE in the joints. Returns (size, size)."""
         if self.survey is not None and size == SURVEY:
             return self.survey
         return self._draw_granules(size, _displace(self.seed, size))
+
+    def draw_light(self, color: Color, size: int) -> Floats:
+        from plitka.tile import render  # which draws layouts
+
+        bare = replace(self, colors=(color,), shares=(1.0,), owner=np.zeros_like(self.owner))
+        return np.ascontiguousarray(rgb_to_lab(render.render_picture(bare, size))[..., 0])
 
     def _draw_granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
         """Draw the map that `map_granules` returns; places: see `_displace`."""
@@ -102,20 +138,6 @@ class Layout:
         half, side = np.float32(0.5), np.float32(size)
         down, right = ((place + half) / side for place in places)
         return facets.map_facets(self.chips, self.centres, granules, right, down, NONE)
-
-    def map_colors(self, size: int) -> NDArray[np.int16]:
-        """Map each pixel to an index into `colors`, NONE in the joints. Returns (size, size)."""
-        owner = np.append(self.owner.astype(np.int16), np.int16(NONE))
-        return np.asarray(owner[self.map_granules(size)])
-
-    def map_joints(self, size: int) -> tuple[Floats, NDArray[np.uint8]]:
-        """Map the four tiles that meet at the frame's centre and the joints between them.
-
-        Returns, each (size, size): how far inside its tile a pixel lies, in frame sides (negative
-        in the joint), and which tile it is on, 0 to 3. Not for angle 0, at which the frame shows
-        a single tile.
-        """
-        return _map_joints(self.seed, self.angle, size)
 
 
 @lru_cache(maxsize=2)  # the survey and the first picture of a layout need the same
@@ -201,7 +223,7 @@ def _make_smooth_noise(seed: Sequence[int], scale: float, size: int) -> Floats:
     return np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def lay(recipe: Recipe) -> Layout:
+def lay(recipe: Recipe) -> ScatteredLayout:
     """Lay the granules of a recipe whose seed is drawn already (0 or more).
 
     The same seed gives the same granules whatever the colours are, so that a change of shares
@@ -219,7 +241,7 @@ def lay(recipe: Recipe) -> Layout:
     centres = places.astype(np.float32) @ granule.make_rotation_matrix(recipe.angle)
     near = (np.abs(centres) < 0.5 + margin).all(axis=1)
 
-    layout = Layout(
+    layout = ScatteredLayout(
         colors=tuple(share.color for share in recipe.shares),
         shares=tuple(share.share for share in recipe.shares),
         angle=recipe.angle,
@@ -237,7 +259,7 @@ def lay(recipe: Recipe) -> Layout:
     return _drop_covered(replace(layout, owner=owner), area > 0)
 
 
-def recolor_layout(layout: Layout, recipe: Recipe) -> Layout:
+def recolor_layout(layout: ScatteredLayout, recipe: Recipe) -> ScatteredLayout:
     """Deal the colours of another recipe, which has the layout's seed and angle, to its granules.
 
     Returns what `lay` returns for that recipe, in a fraction of the time.
@@ -257,7 +279,7 @@ def _measure_visible_areas(layout: Layout) -> NDArray[np.intp]:
     return np.bincount(granules[granules != NONE], minlength=len(layout.owner))
 
 
-def _drop_covered(layout: Layout, visible: NDArray[np.bool_]) -> Layout:
+def _drop_covered(layout: ScatteredLayout, visible: NDArray[np.bool_]) -> ScatteredLayout:
     """Drop the granules that others cover whole; visible: (N,) whether any pixel shows them."""
     numbers = np.append(np.cumsum(visible, dtype=np.int32) - 1, np.int32(NONE))
     return replace(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from plitka.bank.granule_scale import FINAL
 from plitka.color.palette import Color, Palette
 from plitka.images import regular_file
 from plitka.images.errors import Unreadable
@@ -16,7 +17,6 @@ from plitka.measure.photograph_folder import TEXTS, CaptionedFile, list_photogra
 from plitka.tile.granule import DIAMETER
 from plitka.training.caption_correction import correct_captions
 from plitka.training.found import Found, ListedPhotograph, Notes, Origin, Progress, write_caption
-from plitka.training.granule_scale import FINAL
 from plitka.training.hold_out import Candidate, choose_held_out
 from plitka.training.near_duplicates import group_near_duplicates
 from plitka.training.one_color import calibrate, find_claims

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from plitka.arrays import Floats
+from plitka.bank.granule_scale import GranuleScale, measure_granule_scale
 from plitka.color import palette
 from plitka.color.palette import Color
 from plitka.images.photograph import Photograph
@@ -15,7 +16,6 @@ from plitka.measure.palette_calibration import Sample, sample_pixels
 from plitka.measure.reading import Unread, use_photograph
 from plitka.measure.recognition import recognize
 from plitka.measure.shares import Measurement
-from plitka.training.granule_scale import GranuleScale, measure_granule_scale
 from plitka.training.near_duplicates import take_fingerprint
 
 

@@ -64,7 +64,10 @@ class LocalBackend:
                 self._loading = None
 
     def _load_engine(self) -> Engine:
-        return registry.load_engine("sdxl", lambda: self._settings.sdxl, self._weights)
+        settings = self._settings
+        return registry.load_engine(
+            "sdxl", lambda: settings.sdxl, self._weights, settings.init, settings.bank_folder
+        )
 
 
 class _Run:

@@ -18,7 +18,8 @@ from diffusers import ControlNetModel
 from numpy.typing import NDArray
 from torch import Tensor
 
-from plitka.engines.base import Drawn, DrawRequest, Guides
+from plitka.engines.base import Drawn, DrawRequest, Guides, Painter
+from plitka.engines.procedural import RenderEngine
 from plitka.engines.sdxl import compilation, device, loading, sampling
 from plitka.engines.sdxl.compilation import CompiledUNet
 from plitka.engines.sdxl.controlnets import ControlNets
@@ -36,7 +37,6 @@ from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime import logs
 from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages, log
-from plitka.tile import render
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 from plitka.tile.layout import Layout
 from plitka.weights.settings import TURBO_LORA
@@ -44,13 +44,18 @@ from plitka.weights.settings import TURBO_LORA
 _VAE_TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
 
-def load_sdxl(settings: SdxlSettings, package: Path | str | None = None) -> "SdxlEngine":
-    """Load everything but the ControlNets. package: what setup() was given as weights."""
+def load_sdxl(
+    settings: SdxlSettings, package: Path | str | None = None, painter: Painter | None = None
+) -> "SdxlEngine":
+    """Load everything but the ControlNets.
+
+    package: what setup() was given as weights. painter: of init images, the render unless given.
+    """
     # No progress bar may start tqdm's monitor thread: it would start within a prediction, and why
     # none may stands in runtime/background.py, at start_thread.
     tqdm.tqdm.monitor_interval = 0
     loaded = loading.load(settings, package)
-    engine = SdxlEngine(loaded)
+    engine = SdxlEngine(loaded, painter or RenderEngine())
     seconds = loaded.stages.seconds
     parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
     log.info("setup took %.1f s: %s", sum(seconds.values()), parts)
@@ -64,7 +69,8 @@ class SdxlEngine:
     uses_controlnet = True
     draws_exactly = False
 
-    def __init__(self, loaded: loading.Loaded) -> None:
+    def __init__(self, loaded: loading.Loaded, painter: Painter) -> None:
+        self._painter = painter
         self.pipe = loaded.pipe
         self.subject = loaded.subject
         self.lora_scale = loaded.lora_scale
@@ -112,16 +118,20 @@ class SdxlEngine:
                 f" {format_gib(least)} at the least; end what else uses it"
             )
 
+    def lay(self, recipe: Recipe) -> Layout:
+        """Lay the tile as the painter does, so that all else follows what the init image shows."""
+        return self._painter.lay(recipe)
+
     def make_guides(self, plan: Plan, layout: Layout, size: int) -> Guides:
-        """Render the layout, and draw its edges in the way that the plan's ControlNet knows."""
+        """Paint the layout, and draw its edges in the way that the plan's ControlNet knows."""
         if plan.strength is None and plan.control.kind is None:
             return Guides()
-        rendered = render.render_picture(layout, size)
+        painted = self._painter.paint(layout, size)
         edges = None
         if plan.control.kind is not None:
             draw_edges = draw_canny_edges if plan.control.kind == "canny" else draw_soft_edges
-            edges = draw_edges(layout, rendered)
-        return Guides(None if plan.strength is None else rendered, edges)
+            edges = draw_edges(layout, painted)
+        return Guides(None if plan.strength is None else painted, edges)
 
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
         """Draw one picture; if memory runs out, try once more with a smaller memory plan."""

@@ -6,7 +6,7 @@ import pytest
 
 from plitka.tile.layout import lay
 from plitka.tile.render import render_picture
-from plitka.training.granule_scale import GranuleScale, measure_granule_scale
+from plitka.bank.granule_scale import GranuleScale, measure_granule_scale
 from tests.support.recipes import asked
 
 

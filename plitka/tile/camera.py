@@ -1,0 +1,36 @@
+"""Camera: linear light -> an sRGB picture, with what a lens and a sensor do to it."""
+
+import cv2
+import numpy as np
+
+from plitka.arrays import Floats, Image
+from plitka.color import cielab
+from plitka.tile.surface import blur
+
+# Standard deviations in frame sides. Fitted to the photographs (docs/benchmarks.md).
+_LENS_BLUR = 0.5 / 1024
+_CHROMA_BLUR = 0.8 / 1024  # sensors and JPEG keep colour at half of the resolution
+_SHARPEN_RADIUS = 1.5 / 1024
+_SHARPEN = 0.3
+
+
+def photograph(linear: Floats) -> Image:
+    """Turn linear RGB (size, size, 3) into a camera's picture, (size, size, 3) sRGB."""
+    size = len(linear)
+    encoded = _encode(blur(linear, _LENS_BLUR * size))
+    encoded += np.float32(_SHARPEN) * (encoded - blur(encoded, _SHARPEN_RADIUS * size))
+    luma, *chroma = cv2.split(cv2.cvtColor(encoded, cv2.COLOR_RGB2YCrCb))
+    soft = [blur(channel, _CHROMA_BLUR * size) for channel in chroma]
+    picture = cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB)
+    return np.asarray(np.clip(255 * picture + np.float32(0.5), 0, 255), np.uint8)
+
+
+def encode_linear(linear: Floats) -> Image:
+    """Encode linear RGB, clipped to 0 to 1, as sRGB bytes (IEC 61966-2-1)."""
+    return np.asarray(255 * _encode(linear) + np.float32(0.5), np.uint8)
+
+
+def _encode(linear: Floats) -> Floats:
+    """Encode linear RGB, clipped to 0 to 1, as sRGB, 0 to 1."""
+    table = cielab.encode_srgb(np.linspace(0, 1, 65536)).astype(np.float32)
+    return table.take(np.clip(linear * np.float32(65535), 0, 65535).astype(np.uint16))

@@ -1,0 +1,97 @@
+"""Lighting: the part of a render that no colour changes, and that takes most of the time."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.arrays import Floats
+from plitka.tile import granule
+from plitka.tile.horizon import light_surface
+from plitka.tile.layout import Layout, ScatteredLayout
+from plitka.tile.noise import Noise, make_noise
+from plitka.tile.surface import Surface, blur, describe_surface
+
+# Fitted to the texture of the photographs (docs/benchmarks.md). Lengths are in granule diameters.
+_CONTACT = 0.2  # how much a line of contact dims the light, in its logarithm
+_GRANULE_VARIATION = 0.05  # standard deviation of log brightness from granule to granule
+_BOUNCE = 0.8  # light from neighbours in a hollow, of what the same place gets from an open sky
+_HOLLOW_EXPONENT = 3  # of the hidden part of the sky: neighbours light hollows, hardly faces
+_BOUNCE_REACH = 0.35  # standard deviation of the distance from which it comes
+_LAMP_AT = (-0.25, -0.30)  # where the lamp is mirrored: the slope of a ray, x right, y down
+_GRAZING = 24.0  # how much more mirrors at grazing angles: Schlick's (1 - F0) / F0
+_TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
+_TOWARDS = (-0.55, -0.60)  # where a tile's edge is brighter: the upper left
+
+
+@dataclass(frozen=True, eq=False)
+class Lighting:
+    """The part of a render that does not depend on the colours; maps are (size, size).
+
+    granules: (2 * size, 2 * size) the granule at each quarter of a pixel, NONE in the joints.
+    light: irradiance, of which open ground has about 1. hollow: part of the light in which that
+    of neighbours counts. around: light of the surroundings. mirrored: how strongly a
+    place could mirror the lamp, 0 and up. away: square of how far its mirrored ray passes the lamp. roughness: (N + 1,) of each granule, against the median. grain, stray, dust: see
+    Noise.
+    """
+
+    granules: NDArray[np.int32]
+    light: Floats
+    hollow: Floats
+    around: Floats
+    mirrored: Floats
+    away: Floats
+    roughness: Floats
+    noise: Noise
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        return len(self.light)
+
+
+def compute_lighting(layout: ScatteredLayout, size: int) -> Lighting:
+    """Compute how bright each pixel is: most of the work of a render, the same for all colours.
+
+    The layout is drawn at twice the size and halved, so that edges are smooth. size: pixels a
+    side of the picture.
+    """
+    noise = make_noise(layout.seed, size)
+    surface = describe_surface(layout, size, noise)
+    return _light(layout, surface, noise)
+
+
+def _light(layout: ScatteredLayout, surface: Surface, noise: Noise) -> Lighting:
+    """Light a surface: see `compute_lighting`."""
+    size = surface.size
+    rng = np.random.default_rng((layout.seed, 3))
+    light, openness = light_surface(surface)
+    whole = surface.granules[::2, ::2]
+    variation = np.exp(rng.normal(0, _GRANULE_VARIATION, len(layout.owner) + 1))
+    light *= variation.astype(np.float32).take(whole)
+    light *= np.exp(np.float32(-_CONTACT) * surface.contact)
+    if layout.angle != 0:
+        light *= _light_tile_edges(layout, size)
+    facing2 = 1 / (1 + surface.right * surface.right + surface.down * surface.down)
+    away = (-2 * facing2 * surface.right - np.float32(_LAMP_AT[0])) ** 2
+    away += (-2 * facing2 * surface.down - np.float32(_LAMP_AT[1])) ** 2
+    grazing = 1 - np.sqrt(facing2)
+    return Lighting(
+        surface.granules,
+        light,
+        np.float32(_BOUNCE) * (1 - openness) ** _HOLLOW_EXPONENT,
+        blur(light, _BOUNCE_REACH * granule.DIAMETER * size),
+        (1 + np.float32(_GRAZING) * grazing**5) * openness**2,
+        away,
+        surface.roughness,
+        noise,
+    )
+
+
+def _light_tile_edges(layout: Layout, size: int) -> Floats:
+    """Compute a factor on the light, (size, size): worn tile edges that face it are brighter."""
+    inside, _ = layout.map_joints(size)
+    down, right = np.gradient(inside, 1 / size)
+    worn = np.clip(1 - inside / _TILE_EDGE, 0, 1)
+    facing = -(right * _TOWARDS[0] + down * _TOWARDS[1])
+    return np.asarray(np.exp(worn * (0.5 * facing - 0.25)), np.float32)

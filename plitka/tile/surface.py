@@ -1,0 +1,150 @@
+"""Surface: the one description of a tile's relief, of which everything that is drawn is made."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from plitka.arrays import Floats
+from plitka.tile import granule
+from plitka.tile.layout import NONE, ScatteredLayout
+from plitka.tile.noise import Noise
+
+# Slopes are height over distance. Fitted to the texture of photographs (docs/benchmarks.md).
+_RELIEF = 3.2  # from the lowest to the highest granule, in granule diameters
+_HOLLOW = 0.2  # slope that a face gains from its granule's middle to its rim: torn rubber curls up
+_WEAR = 0.02  # how far edges between facets are rounded, in granule diameters
+_BUMPS = 0.15  # standard deviation of the slopes of bumps, of the median granule
+_BUMPS_SPREAD = 0.5  # standard deviation of its logarithm from granule to granule
+_ROUGHNESS_SPREAD = 0.5  # likewise, of how rough granules are to light
+_STEP = 0.08  # of the way from the lowest to the highest granule: from here up a step is a cliff
+_CONTACT_WIDTH = 0.06  # standard deviation of the line of contact, in granule diameters
+_BAND = 128  # rows of a picture worked on together, so that they stay in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """The relief of a tile at one size.
+
+    granules: (2 * size, 2 * size) the granule at each quarter of a pixel, NONE in the joints.
+    height: (size, size) over the ground, in granule diameters; joints are the ground.
+    right, down: (size, size) each, the slope: by how much it rises per distance to the right and
+    downwards. contact: (size, size) how near to a granule that lies higher, 0 and up. roughness:
+    (N + 1,) how rough each granule is to light, against the median; the last is the joints'.
+    """
+
+    granules: NDArray[np.int32]
+    height: Floats
+    right: Floats
+    down: Floats
+    contact: Floats
+    roughness: Floats
+
+    @property
+    def size(self) -> int:
+        """Pixels a side."""
+        return len(self.height)
+
+    def compute_normals(self) -> Floats:
+        """Compute the unit normals: (size, size, 3), x to the right, y down, z to the viewer."""
+        normals = np.stack([-self.right, -self.down, np.ones_like(self.right)], axis=-1)
+        return normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+
+
+def describe_surface(layout: ScatteredLayout, size: int, noise: Noise) -> Surface:
+    """Describe the surface of a layout. size: pixels a side. noise: of this seed and size."""
+    facets = layout.map_facets(2 * size)
+    granules = facets // np.int32(granule.FACETS)
+    height, right, down = _map_relief(layout, facets, granules, size)
+    rng = np.random.default_rng((layout.seed, 1))
+    count = len(layout.owner) + 1
+    whole = np.ascontiguousarray(granules[::2, ::2])
+    bumps = _map_bumps(noise.bumps, whole, count, rng)
+    return Surface(
+        granules,
+        height,
+        right + bumps.real,
+        down + bumps.imag,
+        _map_contact(layout, granules, size),
+        np.exp(rng.normal(0, _ROUGHNESS_SPREAD, count)).astype(np.float32),
+    )
+
+
+def blur(picture: Floats, radius: float) -> Floats:
+    """Blur a picture (h, w) or (h, w, n) by a Gaussian; radius: standard deviation in pixels."""
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), radius), np.float32)
+
+
+def halve(picture: Floats) -> Floats:
+    """Halve a picture (h, w) by averaging 2x2 pixels."""
+    height, width = picture.shape
+    size = (width // 2, height // 2)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _map_relief(
+    layout: ScatteredLayout, facets: NDArray[np.int32], granules: NDArray[np.int32], size: int
+) -> tuple[Floats, Floats, Floats]:
+    """Map height, in granule diameters, and slopes: see Surface. (size, size) each.
+
+    facets, granules: (2 * size, 2 * size).
+    """
+    planes, centres = layout.chips.planes, layout.centres[:, None]
+    base = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
+    base += layout.height[:, None] * np.float32(_RELIEF * granule.DIAMETER)
+    level, across, along = (
+        np.append(plane.ravel(), np.float32(0)) for plane in (base, planes[..., 1], planes[..., 2])
+    )
+    x, y = (np.append(centre, np.float32(0)) for centre in layout.centres.T)
+    curve = np.float32(_HOLLOW * 2 / granule.DIAMETER)
+    axis = (np.arange(2 * size, dtype=np.float32) + np.float32(0.5)) / np.float32(2 * size)
+    maps = tuple(np.empty((size, size), np.float32) for _ in range(3))
+    for top in range(0, size, _BAND):
+        rows = slice(2 * top, 2 * (top + _BAND))
+        facet, mine = facets[rows], granules[rows]
+        right, down = across.take(facet), along.take(facet)
+        aside, below = axis[None, :] - x.take(mine), axis[rows, None] - y.take(mine)
+        height = level.take(facet) + right * axis[None, :] + down * axis[rows, None]
+        height += curve / 2 * (aside * aside + below * below)
+        right += curve * aside
+        down += curve * below
+        joint = mine == NONE
+        for whole, part in zip(
+            maps, (height / np.float32(granule.DIAMETER), right, down), strict=True
+        ):
+            part[joint] = 0
+            whole[top : top + _BAND] = halve(part)
+    height, right, down = maps
+    wear = _WEAR * granule.DIAMETER * size
+    return height, blur(right, wear), blur(down, wear)
+
+
+def _map_bumps(
+    bumps: NDArray[np.complex64], granules: NDArray[np.int32], count: int, rng: np.random.Generator
+) -> NDArray[np.complex64]:
+    """Map the slopes of bumps: each granule has its own piece of the field, in its own strength.
+
+    granules: (size, size), numbers below `count` - 1, or NONE. Returns (size, size).
+    """
+    size = len(granules)
+    strength = (_BUMPS * np.exp(rng.normal(0, _BUMPS_SPREAD, count))).astype(np.float32)
+    axis = np.arange(size, dtype=np.int32)
+    moved = []
+    for place in (axis[:, None], axis[None, :]):
+        offset = (rng.random(count) * size).astype(np.int32)
+        at = offset.take(granules) + place
+        at -= (at >= size) * np.int32(size)
+        moved.append(at)
+    piece = bumps.ravel().take(moved[0] * np.int32(size) + moved[1])
+    return np.asarray(piece * strength.take(granules), np.complex64)
+
+
+def _map_contact(layout: ScatteredLayout, granules: NDArray[np.int32], size: int) -> Floats:
+    """Map where a granule lies beside a higher one: 1 at a long, high step, blurred. (size, size)."""
+    height = np.append(layout.height, np.float32(0)).take(granules)
+    step = cv2.dilate(height, np.ones((3, 3), np.uint8)) - height
+    line = halve(np.minimum(step * np.float32(1 / _STEP), 1))
+    # The line is as broad as a pixel; it is to be as strong at every size.
+    line *= np.float32(size * granule.DIAMETER / 20)
+    return blur(line, _CONTACT_WIDTH * granule.DIAMETER * size)
