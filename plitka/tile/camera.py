@@ -8,10 +8,10 @@ from plitka.color import cielab
 from plitka.tile.surface import blur
 
 # Standard deviations in frame sides. Fitted to the photographs (docs/benchmarks.md).
-_LENS_BLUR = 0.5 / 1024
+_LENS_BLUR = 0.45 / 1024
 _CHROMA_BLUR = 0.8 / 1024  # sensors and JPEG keep colour at half of the resolution
 _SHARPEN_RADIUS = 1.5 / 1024
-_SHARPEN = 0.3
+_SHARPEN = 0.28
 
 
 def photograph(linear: Floats) -> Image:
@@ -20,7 +20,7 @@ def photograph(linear: Floats) -> Image:
     encoded = _encode(blur(linear, _LENS_BLUR * size))
     encoded += np.float32(_SHARPEN) * (encoded - blur(encoded, _SHARPEN_RADIUS * size))
     luma, *chroma = cv2.split(cv2.cvtColor(encoded, cv2.COLOR_RGB2YCrCb))
-    soft = [blur(channel, _CHROMA_BLUR * size) for channel in chroma]
+    soft = [blur(np.asarray(channel, np.float32), _CHROMA_BLUR * size) for channel in chroma]
     picture = cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB)
     return np.asarray(np.clip(255 * picture + np.float32(0.5), 0, 255), np.uint8)
 
@@ -33,4 +33,5 @@ def encode_linear(linear: Floats) -> Image:
 def _encode(linear: Floats) -> Floats:
     """Encode linear RGB, clipped to 0 to 1, as sRGB, 0 to 1."""
     table = cielab.encode_srgb(np.linspace(0, 1, 65536)).astype(np.float32)
-    return table.take(np.clip(linear * np.float32(65535), 0, 65535).astype(np.uint16))
+    step = np.clip(linear * np.float32(65535), 0, 65535).astype(np.uint16)
+    return np.asarray(table.take(step), np.float32)

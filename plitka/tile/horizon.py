@@ -46,7 +46,7 @@ def _light_rows(
     size = surface.size
     right, down = surface.right[rows], surface.down[rows]
     here = height[pad + rows.start : pad + rows.stop, pad : pad + size]
-    facing = 1 / np.sqrt(1 + right * right + down * down)
+    facing = np.asarray(1 / np.sqrt(1 + right * right + down * down), np.float32)
     light, openness = np.zeros_like(right), np.zeros_like(right)
     azimuths = _FIRST + np.arange(_DIRECTIONS) * 2 * np.pi / _DIRECTIONS
     aside, below = np.cos(azimuths), np.sin(azimuths)
@@ -55,7 +55,7 @@ def _light_rows(
     risen = np.empty_like(right)
     for x, y, gain in zip(aside.tolist(), below.tolist(), gains.tolist(), strict=True):
         rise = right * np.float32(x) + down * np.float32(y)
-        horizon = np.maximum(rise, 0)  # tangent of its elevation
+        horizon = np.maximum(rise, np.float32(0))  # tangent of its elevation
         for step in steps:
             column, row = round(x * step), round(y * step)
             from_row, from_column = pad + rows.start + row, pad + column

@@ -40,8 +40,8 @@ _LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
 _BED = 1.35  # size of the lowest layer's granules, so that no hole is left
 _MARGIN = 1.6  # how far outside, in granule diameters, a granule may lie and still reach inside
 _CRUMBLING = 0.4 / 1024  # how far the edges of tiles wander, in frame sides
-_ROUGHNESS = 0.01  # how far edges wander, standard deviation in granule diameters
-_ROUGHNESS_SCALE = 0.2  # over what distance, in granule diameters
+_ROUGHNESS = 0.025  # how far edges wander, standard deviation in granule diameters
+_ROUGHNESS_SCALE = 0.4  # over what distance, in granule diameters
 _SUBPIXEL = 5  # fractional bits of OpenCV's polygon coordinates
 _UNIT = 1 << _SUBPIXEL
 

@@ -13,10 +13,12 @@ from plitka.tile.noise import Noise, make_noise
 from plitka.tile.surface import Surface, blur, describe_surface
 
 # Fitted to the texture of the photographs (docs/benchmarks.md). Lengths are in granule diameters.
-_CONTACT = 0.2  # how much a line of contact dims the light, in its logarithm
+_CONTACT = 0.35  # how much a line of contact dims the light, in its logarithm
 _GRANULE_VARIATION = 0.05  # standard deviation of log brightness from granule to granule
-_BOUNCE = 0.8  # light from neighbours in a hollow, of what the same place gets from an open sky
-_HOLLOW_EXPONENT = 3  # of the hidden part of the sky: neighbours light hollows, hardly faces
+_HOLLOW_EXPONENT = 2.0  # of the hidden part of the sky: neighbours light hollows, hardly faces
+_SOFTNESS = 0.04  # standard deviation of the blur of light: shadows have no stairs
+_GLOSS_SOFTNESS = 0.04  # likewise of the slopes that mirror: a film of binder fills small bumps
+_FILM = 1.0  # standard deviation of how strongly granules mirror, in its logarithm
 _BOUNCE_REACH = 0.35  # standard deviation of the distance from which it comes
 _LAMP_AT = (-0.25, -0.30)  # where the lamp is mirrored: the slope of a ray, x right, y down
 _GRAZING = 24.0  # how much more mirrors at grazing angles: Schlick's (1 - F0) / F0
@@ -29,10 +31,10 @@ class Lighting:
     """The part of a render that does not depend on the colours; maps are (size, size).
 
     granules: (2 * size, 2 * size) the granule at each quarter of a pixel, NONE in the joints.
-    light: irradiance, of which open ground has about 1. hollow: part of the light in which that
-    of neighbours counts. around: light of the surroundings. mirrored: how strongly a
-    place could mirror the lamp, 0 and up. away: square of how far its mirrored ray passes the lamp. roughness: (N + 1,) of each granule, against the median. grain, stray, dust: see
-    Noise.
+    light: irradiance, of which open ground has about 1. hollow: how much a place sees of
+    its neighbours, 0 to 1. around: light on the surroundings. mirrored: how strongly a place could mirror the
+    lamp, 0 and up. away: square of how far its mirrored ray passes the lamp. roughness: (N + 1,)
+    of each granule, against the median. noise: of the tile.
     """
 
     granules: NDArray[np.int32]
@@ -65,23 +67,32 @@ def _light(layout: ScatteredLayout, surface: Surface, noise: Noise) -> Lighting:
     """Light a surface: see `compute_lighting`."""
     size = surface.size
     rng = np.random.default_rng((layout.seed, 3))
+    soft = _SOFTNESS * granule.DIAMETER * size
     light, openness = light_surface(surface)
+    openness = blur(openness, soft)
+    hollow = (1 - openness) ** np.float32(_HOLLOW_EXPONENT)
+    light += hollow * (blur(light, soft) - light)
     whole = surface.granules[::2, ::2]
-    variation = np.exp(rng.normal(0, _GRANULE_VARIATION, len(layout.owner) + 1))
-    light *= variation.astype(np.float32).take(whole)
+    count = len(layout.owner) + 1
+    variation = np.exp(rng.normal(0, _GRANULE_VARIATION, count)).astype(np.float32)
+    film = np.exp(rng.normal(-(_FILM**2) / 2, _FILM, count)).astype(np.float32)
+    light *= variation.take(whole)
     light *= np.exp(np.float32(-_CONTACT) * surface.contact)
     if layout.angle != 0:
         light *= _light_tile_edges(layout, size)
-    facing2 = 1 / (1 + surface.right * surface.right + surface.down * surface.down)
-    away = (-2 * facing2 * surface.right - np.float32(_LAMP_AT[0])) ** 2
-    away += (-2 * facing2 * surface.down - np.float32(_LAMP_AT[1])) ** 2
+    smooth = _GLOSS_SOFTNESS * granule.DIAMETER * size
+    right, down = blur(surface.right, smooth), blur(surface.down, smooth)
+    facing2 = 1 / (1 + right * right + down * down)
+    away = (-2 * facing2 * right - np.float32(_LAMP_AT[0])) ** 2
+    away += (-2 * facing2 * down - np.float32(_LAMP_AT[1])) ** 2
     grazing = 1 - np.sqrt(facing2)
+    mirrored = (1 + np.float32(_GRAZING) * grazing**5) * openness**2 * film.take(whole)
     return Lighting(
         surface.granules,
         light,
-        np.float32(_BOUNCE) * (1 - openness) ** _HOLLOW_EXPONENT,
+        np.asarray(hollow, np.float32),
         blur(light, _BOUNCE_REACH * granule.DIAMETER * size),
-        (1 + np.float32(_GRAZING) * grazing**5) * openness**2,
+        np.asarray(mirrored, np.float32),
         away,
         surface.roughness,
         noise,

@@ -54,10 +54,10 @@ def prepare_material(layout: Layout) -> Material:
     albedo = np.clip(median * _ALBEDO, cielab.DARKEST_CHANNEL, _BRIGHTEST_ALBEDO)
     gloss = [_measure_gloss(light) for light in luminance]
     stray = [_compute_stray(color, ramp) for color, ramp in zip(layout.colors, ramps, strict=True)]
-    albedo = np.concatenate([albedo, np.full((1, 3), JOINT_LIGHT)]).astype(np.float32)
+    albedo = np.concatenate([albedo, np.full((1, 3), JOINT_LIGHT)])
     return Material(
         np.stack([*ramps, np.full((LEVELS, 3), JOINT_LIGHT, np.float32)]),
-        albedo,
+        np.asarray(albedo, np.float32),
         np.asarray(albedo @ _LUMINANCE, np.float32),
         np.array([*(strength for strength, _ in gloss), 0], np.float32),
         np.array([*(rough for _, rough in gloss), 1], np.float32),

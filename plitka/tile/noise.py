@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from plitka.arrays import Doubles, Floats
+from plitka.arrays import Floats
 
 NODES = 1024
 """Nodes a side of the lattice; a granule has 20 of them across."""
@@ -89,8 +89,7 @@ def _standardize(field: Floats) -> Floats:
 
 def _make_bumps(rng: np.random.Generator) -> NDArray[np.complex64]:
     """Make the slopes of a rough surface whose spectrum falls by a power. (NODES, NODES)."""
-    down: Doubles = np.fft.fftfreq(NODES)[:, None]
-    right: Doubles = np.fft.rfftfreq(NODES)[None, :]
+    down, right = np.fft.fftfreq(NODES)[:, None], np.fft.rfftfreq(NODES)[None, :]
     frequency = np.hypot(down, right)
     kept = frequency > 1 / _BUMP_LONGEST
     amplitude = np.where(kept, np.maximum(frequency, 1 / NODES) ** -_BUMP_SPECTRUM, 0)

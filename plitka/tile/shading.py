@@ -5,6 +5,8 @@ tones that were measured. What other colours add is light: a hollow between gran
 colour is lit by those.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,19 +14,20 @@ from numpy.typing import NDArray
 from plitka.arrays import Doubles, Floats
 from plitka.color.srgb import LUMINANCE
 from plitka.tile import granule
-from plitka.tile.layout import Layout
+from plitka.tile.layout import NONE, Layout
 from plitka.tile.lighting import Lighting
 from plitka.tile.material import LEVELS, Material, prepare_material
 from plitka.tile.surface import blur
 
 _LAMP_RADIUS = 0.12  # of the lamp that is mirrored, as a slope
-_STRAY_TEXTURE, _STRAY_GRANULES = 0.7, 0.35  # of how chroma strays, within granules and between
+_STRAY_TEXTURE, _STRAY_GRANULES = 0.4, 0.4  # of how chroma strays, within granules and between
 _TINT = 0.01  # standard deviation of linear R, G, B from granule to granule
-_DUST = 0.03  # part of a place that dust covers, on the median granule
+_DUST = 0.02  # part of a place that dust covers, on the median granule
 _DUST_SPREAD = 1.0  # standard deviation of its logarithm from granule to granule
 _DUST_LIGHT = 0.35  # linear brightness that dust adds in full light
 _DUST_COVER = 0.4  # part of what lies beneath that it hides
 _BOUNCE_REACH = 0.35  # standard deviation of the distance of neighbours' light, granule diameters
+_BRIGHTENING = np.float32(0.3)  # a dark granule hides part of what it gets from light ones
 _COARSE = 4  # times smaller: the map on which light of neighbours is spread
 _SAMPLE = 4  # every so many pixels of rows and columns are ranked; the others are looked up
 _KNOTS = 257  # of a table of ranks
@@ -57,8 +60,9 @@ class _Shader:
         self._dust = (_DUST * np.exp(_DUST_SPREAD * lots[:, 1])).astype(np.float32)
         self._dust[-1] = 0  # the joints'
         self._tint = (1 + _TINT * lots[:, 2:]).astype(np.float32)
-        self._ranks = [_Ranks(self._expose_sample(kind)) for kind in range(joint)]
-        self._neighbours = self._spread_light() if joint > 1 else None
+        sample = _pick_sample(lighting)
+        self._ranks = [_Ranks(self._expose(kind, sample)) for kind in range(joint)]
+        self._neighbours = self._spread_albedo() if joint > 1 else None
 
     def shade_rows(self, rows: slice) -> Floats:
         """Shade some rows. Returns (rows, size, 3) linear RGB."""
@@ -69,11 +73,11 @@ class _Shader:
         levels = np.zeros(mine.size, np.intp)
         for kind, ranks in enumerate(self._ranks):
             here = np.flatnonzero(mine == kind)
-            levels[here] = ranks.rank(self._expose(kind, rows, here))
+            levels[here] = ranks.rank(self._expose(kind, _pick_pixels(lighting, rows, here)))
         linear = _blend_quarters(material.ramps, quarters, levels)
         light = lighting.light[rows][..., None]
         if self._neighbours is not None:
-            linear *= self._light_hollows(rows, mine, light)
+            linear *= self._light_hollows(rows, mine)
         strayed = _STRAY_TEXTURE * lighting.noise.stray[rows] + self._stray.take(whole)
         _let_chroma_stray(linear, strayed[..., None] * material.stray.take(mine, axis=0))
         dust = np.minimum(lighting.noise.dust[rows] * self._dust.take(whole), 1)[..., None]
@@ -81,47 +85,26 @@ class _Shader:
         linear *= self._tint.take(whole, axis=0)
         return linear
 
-    def _expose(self, kind: int, rows: slice, here: NDArray[np.intp]) -> Floats:
-        """Expose the pixels `here` of some rows as if all granules had one colour. (n,)."""
-        lighting = self._lighting
-        maps = (lighting.light, lighting.hollow, lighting.around, lighting.mirrored, lighting.away)
-        taken = (part[rows].ravel().take(here) for part in maps)
-        granules = lighting.granules[2 * rows.start : 2 * rows.stop : 2, ::2].ravel().take(here)
-        return self._sum_up(kind, *taken, granules, lighting.noise.grain[rows].ravel().take(here))
+    def _expose(self, kind: int, place: "_Places") -> Floats:
+        """Expose n places as if all granules were of one colour.
 
-    def _expose_sample(self, kind: int) -> Floats:
-        """Expose a sample of the pixels of the whole tile, joints left out. (n,)."""
-        lighting, few = self._lighting, (slice(None, None, _SAMPLE),) * 2
-        granules = lighting.granules[:: 2 * _SAMPLE, :: 2 * _SAMPLE]
-        tile = granules >= 0
-        maps = (lighting.light, lighting.hollow, lighting.around, lighting.mirrored, lighting.away)
-        taken = (part[few][tile] for part in maps)
-        return self._sum_up(kind, *taken, granules[tile], lighting.noise.grain[few][tile])
-
-    def _sum_up(
-        self,
-        kind: int,
-        light: Floats,
-        hollow: Floats,
-        around: Floats,
-        mirrored: Floats,
-        away: Floats,
-        granules: NDArray[np.int32],
-        grain: Floats,
-    ) -> Floats:
-        """Sum up what n pixels send to the camera, as its natural logarithm. (n,)."""
+        Returns (n,) the natural logarithm of what they send to the camera.
+        """
         material = self._material
         luminance = material.luminance[kind]
-        sent = luminance * (light + hollow * around * luminance)
+        sent = luminance * place.light / (1 - luminance * place.hollow)
         lamp = np.float32(_LAMP_RADIUS**2)
         width = (self._lighting.roughness * material.roughness[kind]) ** 2 + lamp
-        spread = width.take(granules)
-        fade = 1 + away / (2 * spread)
-        sent += material.gloss[kind] * mirrored * lamp / (spread * fade * fade)
-        return np.asarray(np.log(np.maximum(sent, np.float32(_DARKEST))) + grain, np.float32)
+        spread = width.take(place.granules)
+        fade = 1 + place.away / (2 * spread)
+        sent += material.gloss[kind] * place.mirrored * lamp / (spread * fade * fade)
+        return np.asarray(
+            np.log(np.maximum(sent, np.float32(_DARKEST))) + place.grain * (1 - place.hollow),
+            np.float32,
+        )
 
-    def _spread_light(self) -> Floats:
-        """Spread the light that granules send in their colours. Returns (size, size, 3)."""
+    def _spread_albedo(self) -> Floats:
+        """Compute the albedo that a place sees around it. Returns (size, size, 3) linear RGB."""
         lighting, size = self._lighting, self._lighting.size
         mine = self._owner.take(lighting.granules[::2, ::2])
         sent = self._material.albedo.take(mine, axis=0)
@@ -129,16 +112,59 @@ class _Shader:
         small = (max(size // _COARSE, 1),) * 2
         coarse = np.asarray(cv2.resize(sent, small, interpolation=cv2.INTER_AREA), np.float32)
         spread = blur(coarse, _BOUNCE_REACH * granule.DIAMETER * small[0])
+        around = cv2.resize(lighting.around, small, interpolation=cv2.INTER_AREA)
+        spread /= np.maximum(around, np.float32(_DARKEST))[..., None]
         return np.asarray(cv2.resize(spread, (size, size), interpolation=cv2.INTER_LINEAR))
 
-    def _light_hollows(self, rows: slice, mine: NDArray[np.uint8], light: Floats) -> Floats:
-        """Compute a factor on linear RGB: light from these neighbours over that from the same."""
+    def _light_hollows(self, rows: slice, mine: NDArray[np.uint8]) -> Floats:
+        """Compute a factor on linear RGB: what hollows get from these neighbours over the same.
+
+        Light that goes to and fro between walls of albedo a which hide a part h of the sky grows by
+        1 / (1 - a h); a colour's ramp has that of walls of its own colour.
+        """
         assert self._neighbours is not None
         hollow = self._lighting.hollow[rows][..., None]
-        own = self._material.albedo.take(mine, axis=0) * self._lighting.around[rows][..., None]
-        factor = (light + hollow * self._neighbours[rows]) / (light + hollow * own)
+        own = self._material.albedo.take(mine, axis=0)
+        factor = (1 - hollow * own) / (1 - hollow * self._neighbours[rows])
+        factor = np.where(factor > 1, 1 + _BRIGHTENING * (factor - 1), factor)
         factor[mine == self._joint] = 1
         return np.asarray(factor, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """What is known of the light at n places, (n,) each: see Lighting."""
+
+    granules: NDArray[np.int32]
+    light: Floats
+    hollow: Floats
+    around: Floats
+    mirrored: Floats
+    away: Floats
+    grain: Floats
+
+
+def _pick_pixels(lighting: Lighting, rows: slice, here: NDArray[np.intp]) -> _Places:
+    """Pick pixels of some rows. here: (n,) their indices, row by row."""
+    granules = lighting.granules[2 * rows.start : 2 * rows.stop : 2, ::2]
+    maps = (part[rows].ravel().take(here) for part in _list_maps(lighting))
+    return _Places(granules.ravel().take(here), *maps)
+
+
+def _pick_sample(lighting: Lighting) -> _Places:
+    """Pick a sample of the pixels of the whole tile, none in the joints."""
+    few = (slice(None, None, _SAMPLE),) * 2
+    granules = lighting.granules[:: 2 * _SAMPLE, :: 2 * _SAMPLE]
+    tile = granules != NONE
+    return _Places(granules[tile], *(part[few][tile] for part in _list_maps(lighting)))
+
+
+def _list_maps(lighting: Lighting) -> tuple[Floats, ...]:
+    """List the maps of `lighting` in the order that _Places has them."""
+    return (
+        *(lighting.light, lighting.hollow, lighting.around, lighting.mirrored, lighting.away),
+        lighting.noise.grain,
+    )
 
 
 class _Ranks:
@@ -156,7 +182,8 @@ class _Ranks:
     def rank(self, exposure: Floats) -> NDArray[np.intp]:
         """Rank exposures (n,): 0 (darkest) to LEVELS - 1."""
         step = (exposure - self._first) * self._scale
-        return self._table.take(np.clip(step, 0, len(self._table) - 1).astype(np.int32))
+        at = np.clip(step, 0, len(self._table) - 1).astype(np.int32)
+        return np.asarray(self._table.take(at), np.intp)
 
 
 def _blend_quarters(ramps: Floats, quarters: NDArray[np.uint8], levels: NDArray[np.intp]) -> Floats:

@@ -12,10 +12,10 @@ from plitka.tile.layout import NONE, ScatteredLayout
 from plitka.tile.noise import Noise
 
 # Slopes are height over distance. Fitted to the texture of photographs (docs/benchmarks.md).
-_RELIEF = 3.2  # from the lowest to the highest granule, in granule diameters
-_HOLLOW = 0.2  # slope that a face gains from its granule's middle to its rim: torn rubber curls up
+_RELIEF = 2.9  # from the lowest to the highest granule, in granule diameters
+_HOLLOW = 0.12  # slope that a face gains from its granule's middle to its rim: torn rubber curls up
 _WEAR = 0.02  # how far edges between facets are rounded, in granule diameters
-_BUMPS = 0.15  # standard deviation of the slopes of bumps, of the median granule
+_BUMPS = 0.17  # standard deviation of the slopes of bumps, of the median granule
 _BUMPS_SPREAD = 0.5  # standard deviation of its logarithm from granule to granule
 _ROUGHNESS_SPREAD = 0.5  # likewise, of how rough granules are to light
 _STEP = 0.08  # of the way from the lowest to the highest granule: from here up a step is a cliff
@@ -49,7 +49,7 @@ class Surface:
     def compute_normals(self) -> Floats:
         """Compute the unit normals: (size, size, 3), x to the right, y down, z to the viewer."""
         normals = np.stack([-self.right, -self.down, np.ones_like(self.right)], axis=-1)
-        return normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+        return np.asarray(normals / np.linalg.norm(normals, axis=-1, keepdims=True), np.float32)
 
 
 def describe_surface(layout: ScatteredLayout, size: int, noise: Noise) -> Surface:
@@ -141,7 +141,7 @@ def _map_bumps(
 
 
 def _map_contact(layout: ScatteredLayout, granules: NDArray[np.int32], size: int) -> Floats:
-    """Map where a granule lies beside a higher one: 1 at a long, high step, blurred. (size, size)."""
+    """Map where a granule lies beside a higher one: 1 at a high step, blurred. (size, size)."""
     height = np.append(layout.height, np.float32(0)).take(granules)
     step = cv2.dilate(height, np.ones((3, 3), np.uint8)) - height
     line = halve(np.minimum(step * np.float32(1 / _STEP), 1))

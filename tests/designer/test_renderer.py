@@ -12,6 +12,7 @@ from plitka.engines.procedural import RenderEngine
 from plitka.images.png import encode_png
 from plitka.request.recipe import Recipe
 from plitka.tile import layout, render
+from plitka.tile.lighting import compute_lighting
 from tests.support.recipes import parse
 
 
@@ -35,7 +36,7 @@ def test_a_layout_recolored_is_the_one_that_is_laid() -> None:
 
 def test_kept_light_gives_the_picture_that_is_drawn_afresh() -> None:
     laid = layout.lay(mixed({"red": 100}, 45))
-    light = render.compute_lighting(laid, 256)
+    light = compute_lighting(laid, 256)
     other = layout.recolor_layout(laid, mixed({"sand": 60, "brown": 40}, 45))
     assert np.array_equal(
         render.render_picture(other, 256, light), render.render_picture(other, 256)
