@@ -8,7 +8,8 @@ from plitka.color import cielab
 from plitka.tile.surface import blur
 
 # Standard deviations in frame sides. Fitted to the photographs (docs/benchmarks.md).
-_LENS_BLUR = 0.45 / 1024
+_LENS_BLUR = 0.47 / 1024
+_PIXEL_BLUR = 0.38  # in pixels, the least: that of the pixels themselves
 _CHROMA_BLUR = 0.8 / 1024  # sensors and JPEG keep colour at half of the resolution
 _SHARPEN_RADIUS = 1.5 / 1024
 _SHARPEN = 0.28
@@ -17,8 +18,10 @@ _SHARPEN = 0.28
 def photograph(linear: Floats) -> Image:
     """Turn linear RGB (size, size, 3) into a camera's picture, (size, size, 3) sRGB."""
     size = len(linear)
-    encoded = _encode(blur(linear, _LENS_BLUR * size))
-    encoded += np.float32(_SHARPEN) * (encoded - blur(encoded, _SHARPEN_RADIUS * size))
+    encoded = _encode(blur(linear, max(_LENS_BLUR * size, _PIXEL_BLUR)))
+    # What is finer than the pixels of a small picture cannot be sharpened.
+    strength, radius = _SHARPEN * min(size / 1024, 1), max(_SHARPEN_RADIUS * size, 1)
+    encoded += np.float32(strength) * (encoded - blur(encoded, radius))
     luma, *chroma = cv2.split(cv2.cvtColor(encoded, cv2.COLOR_RGB2YCrCb))
     soft = [blur(np.asarray(channel, np.float32), _CHROMA_BLUR * size) for channel in chroma]
     picture = cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB)

@@ -21,12 +21,12 @@ FACETS = CORNERS + 2
 
 # Shape, fitted so that renders have the texture of the photographs (docs/benchmarks.md).
 _SIZE_SPREAD = 0.26  # standard deviation of log diameter
-_CORNER_REGULARITY = 2.0  # shape of the gamma law of the angles between corners
-_ELONGATION = 0.30  # standard deviation of log aspect ratio
+_CORNER_REGULARITY = 1.5  # shape of the gamma law of the angles between corners
+_ELONGATION = 0.42  # standard deviation of log aspect ratio
 _HEIGHT = (0.5, 1.0)  # of the radius, lowest and highest
 _RIM = 0.2  # height of the outline, where the chip is broadest, over that of the top
-_BEVEL = (0.15, 0.80)  # how far the sloping facets reach towards the apex
-_APEX_OFFSET = 0.45  # of the radius: chips are lopsided
+_BEVEL = (0.30, 1.00)  # how far the sloping facets reach towards the apex
+_APEX_OFFSET = 0.8  # of the radius: chips are lopsided
 _INSIDE = 0.85  # how far out, on the way from the middle to the outline, an apex may lie
 _TILT = 0.28  # standard deviation of the slope at which a chip lies
 _FOLD = 0.24  # standard deviation of the slope between the two halves of the top

@@ -9,7 +9,7 @@ import numpy as np
 
 from plitka.arrays import Floats
 from plitka.tile import granule
-from plitka.tile.surface import Surface
+from plitka.tile.surface import Surface, blur
 
 _DIRECTIONS = 16
 _FIRST = 0.2  # radians: none of the directions runs along the pixels
@@ -18,6 +18,7 @@ _REACH = (0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.9)  # distances looked at, in granu
 _SKY, _LAMP = 0.5, 0.5
 _TOWARDS = (-0.45, -0.55)  # where the brighter side of the sky is: the upper left
 _BRIGHTER = 0.35  # by how much it is brighter there, and darker opposite
+_SOFTNESS = 0.018  # standard deviation of the blur of heights, in granule diameters: no stairs
 _BAND = 64  # rows worked on together, so that they stay in the processor's cache
 
 
@@ -31,7 +32,8 @@ def light_surface(surface: Surface) -> tuple[Floats, Floats]:
     pixels = granule.DIAMETER * size  # of a granule
     steps = list(dict.fromkeys(max(round(reach * pixels), 1) for reach in _REACH))
     pad = steps[-1] + 1
-    height = np.pad(surface.height * np.float32(pixels), pad, mode="reflect")
+    smooth = blur(surface.height, _SOFTNESS * pixels)
+    height = np.pad(smooth * np.float32(pixels), pad, mode="reflect")
     light, openness = np.empty_like(surface.height), np.empty_like(surface.height)
     for top in range(0, size, _BAND):
         rows = slice(top, min(top + _BAND, size))

@@ -13,7 +13,7 @@ from plitka.tile.noise import Noise, make_noise
 from plitka.tile.surface import Surface, blur, describe_surface
 
 # Fitted to the texture of the photographs (docs/benchmarks.md). Lengths are in granule diameters.
-_CONTACT = 0.35  # how much a line of contact dims the light, in its logarithm
+_CONTACT = 0.5  # how much a line of contact dims the light, in its logarithm
 _GRANULE_VARIATION = 0.05  # standard deviation of log brightness from granule to granule
 _HOLLOW_EXPONENT = 2.0  # of the hidden part of the sky: neighbours light hollows, hardly faces
 _SOFTNESS = 0.04  # standard deviation of the blur of light: shadows have no stairs
@@ -31,10 +31,10 @@ class Lighting:
     """The part of a render that does not depend on the colours; maps are (size, size).
 
     granules: (2 * size, 2 * size) the granule at each quarter of a pixel, NONE in the joints.
-    light: irradiance, of which open ground has about 1. hollow: how much a place sees of
-    its neighbours, 0 to 1. around: light on the surroundings. mirrored: how strongly a place could mirror the
-    lamp, 0 and up. away: square of how far its mirrored ray passes the lamp. roughness: (N + 1,)
-    of each granule, against the median. noise: of the tile.
+    light: irradiance, of which open ground has about 1. hollow: how much a place sees of its
+    neighbours, 0 to 1. around: light on the surroundings. mirrored: how strongly a place could
+    mirror the lamp, 0 and up. away: square of how far its mirrored ray passes the lamp.
+    roughness: (N + 1,) of each granule, against the median. noise: of the tile.
     """
 
     granules: NDArray[np.int32]

@@ -20,8 +20,8 @@ from plitka.tile.material import LEVELS, Material, prepare_material
 from plitka.tile.surface import blur
 
 _LAMP_RADIUS = 0.12  # of the lamp that is mirrored, as a slope
-_STRAY_TEXTURE, _STRAY_GRANULES = 0.4, 0.4  # of how chroma strays, within granules and between
-_TINT = 0.01  # standard deviation of linear R, G, B from granule to granule
+_STRAY_TEXTURE, _STRAY_GRANULES = 0.3, 0.2  # of how chroma strays, within granules and between
+_TINT = 0.006  # standard deviation of linear R, G, B from granule to granule
 _DUST = 0.02  # part of a place that dust covers, on the median granule
 _DUST_SPREAD = 1.0  # standard deviation of its logarithm from granule to granule
 _DUST_LIGHT = 0.35  # linear brightness that dust adds in full light
