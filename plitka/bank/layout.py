@@ -15,6 +15,7 @@ from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile.granule import make_rotation_matrix
 from plitka.tile.layout import NONE, SURVEY, Layout, deal_colors
+from plitka.tile.render import draw_light
 
 _STREAM = 20  # of random numbers, beside those of a scattered layout
 _REACH = 736  # pixels from the corner of four tiles, at the frame's centre, to the frame's corner
@@ -42,13 +43,15 @@ class QuiltedLayout(Layout):
         resized = cv2.resize(self.granules, (size, size), interpolation=cv2.INTER_NEAREST)
         return np.asarray(resized, np.int32)
 
-    def draw_light(self, color: Color, size: int) -> Floats:
-        lightness = make_palette_tone(color)[:, 0]
-        ranks = np.linspace(0, 1, len(lightness))
-        light = np.interp(self.planes[..., 0], ranks, lightness).astype(np.float32)
-        light[self.map_granules(SURVEY) == NONE] = lightness[0]
-        way = cv2.INTER_AREA if size < SURVEY else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(light, (size, size), interpolation=way), np.float32)
+
+@draw_light.register
+def _(layout: QuiltedLayout, color: Color, size: int) -> Floats:
+    lightness = make_palette_tone(color)[:, 0]
+    ranks = np.linspace(0, 1, len(lightness))
+    light = np.interp(layout.planes[..., 0], ranks, lightness).astype(np.float32)
+    light[layout.map_granules(SURVEY) == NONE] = lightness[0]
+    way = cv2.INTER_AREA if size < SURVEY else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(light, (size, size), interpolation=way), np.float32)
 
 
 def lay(bank: Bank, recipe: Recipe) -> QuiltedLayout:

@@ -254,7 +254,7 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
 
     def sum_up(written: Path | None) -> None:
         if options.json:
-            print_json_line(calibration_report.write_summary(account, written))
+            print_json_line(calibration_report.write_summary(account, options.folder, written))
         else:
             calibration_report.print_summary(account, written)
 
@@ -271,7 +271,8 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
                 if isinstance(event, Sampled | LeftOut):
                     progress.advance()
                 if options.json:
-                    print_json_line(calibration_report.write_event(event, options.folder))
+                    if isinstance(event, Sampled | LeftOut):
+                        print_json_line(calibration_report.write_event(event, options.folder))
                 elif line := calibration_report.describe_event(event, options.folder):
                     progress.console.print(make_printable(line), soft_wrap=True)
 

@@ -1,7 +1,7 @@
 """Render: draws a layout without any model, as a photograph would show it or in flat colours."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, singledispatch
 
 import cv2
 import numpy as np
@@ -14,6 +14,7 @@ from plitka.color.cielab import (
     DARKEST_CHANNEL,
     encode_srgb,
     lightness_to_luminance,
+    rgb_to_lab,
 )
 from plitka.color.palette import Color
 from plitka.color.srgb import LUMINANCE
@@ -85,6 +86,21 @@ def render_picture(layout: ScatteredLayout, size: int, light: Lighting | None = 
     light = light or compute_lighting(layout, size)
     linear = _develop(layout, light.granules, light.levels)
     return _photograph(linear, size)
+
+
+@singledispatch
+def draw_light(layout: Layout, color: Color, size: int) -> Floats:
+    """Draw the L* that a tile has where all its granules are of one colour: (size, size).
+
+    Each kind of layout registers its own way.
+    """
+    raise NotImplementedError(f"no light is known of {type(layout).__name__}")
+
+
+@draw_light.register
+def _(layout: ScatteredLayout, color: Color, size: int) -> Floats:
+    bare = replace(layout, colors=(color,), shares=(1.0,), owner=np.zeros_like(layout.owner))
+    return np.ascontiguousarray(rgb_to_lab(render_picture(bare, size))[..., 0])
 
 
 def render_colormap(layout: Layout, size: int) -> Image:

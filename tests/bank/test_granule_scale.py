@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from plitka.bank.granule_scale import GranuleScale, measure_granule_scale
 from plitka.tile.layout import lay
 from plitka.tile.render import render_picture
-from plitka.bank.granule_scale import GranuleScale, measure_granule_scale
 from tests.support.recipes import asked
 
 
