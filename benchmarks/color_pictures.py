@@ -15,7 +15,7 @@ from plitka.color.palette import Color
 from plitka.images.photograph import load as load_photograph
 from plitka.request.recipe import ColorShare, Recipe
 from plitka.tile import render
-from plitka.tile.layout import Layout, lay
+from plitka.tile.layout import ScatteredLayout, lay
 
 SIZE = 1024
 
@@ -75,7 +75,7 @@ def labelled() -> Iterator[Labelled]:
             yield Labelled(row["file"], folder / row["file"], colors, shares)
 
 
-def layout(recipe: str, seed: int) -> Layout:
+def layout(recipe: str, seed: int) -> ScatteredLayout:
     """The layout of "RED60+BLUE40"."""
     parts = []
     for part in recipe.split("+"):

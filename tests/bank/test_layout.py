@@ -63,7 +63,7 @@ def test_the_same_recipe_gives_the_same_picture_in_one_thread_or_two(bank: Bank)
             pictures.append(paint(lay(bank, recipe), 1024))
     finally:
         cv2.setNumThreads(threads)
-    assert np.array_equal(*pictures)
+    assert np.array_equal(pictures[0], pictures[1])
 
 
 def test_another_seed_gives_another_tile(bank: Bank) -> None:

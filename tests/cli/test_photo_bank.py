@@ -41,7 +41,7 @@ def test_calibrate_makes_a_bank_that_make_draws_with(
     metrics = json.loads(capsys.readouterr().out)
     assert (metrics["engine"], metrics["matched"]) == ("photo", False)
     assert metrics["total_variation"]["final"] < 0.001
-    record = json.loads(png.read_record((tile / "final.png").read_bytes()))
+    record = json.loads(png.read_record((tile / "final.png").read_bytes()) or "")
     assert (record["engine"], record["counted"]) == ("photo", True)
 
 

@@ -8,6 +8,7 @@ import pytest
 from plitka import pipeline
 from plitka.engines import registry
 from plitka.engines.base import DrawRequest
+from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import EngineError
 from plitka.matching.match import match
 from plitka.request.plan import make_plan
@@ -17,7 +18,7 @@ from tests.support.photo_banks import write_references, write_small_bank
 from tests.support.recipes import asked
 
 
-def refuse() -> None:
+def refuse() -> SdxlSettings:
     raise AssertionError("the weights' settings are read")
 
 
