@@ -12,8 +12,8 @@ RIM = 6
 """Pixels of surroundings around a chip, on which its shadow falls."""
 
 # A chip's outline: smoothed over this standard deviation in pixels, and made steeper again.
-_SMOOTH, _STEEP = 1.0, 2.0
-_SHADOW, _SHADOW_SCALE = 0.6, 2.0  # of a chip on ranks beside it; standard deviation in pixels
+_SMOOTH, _STEEP = 0.8, 1.6
+_SHADOW, _SHADOW_SCALE = 0.8, 2.0  # of a chip on ranks beside it; standard deviation in pixels
 _SHADOW_GAIN = 1.6  # how much of that is reached at the chip's edge
 
 

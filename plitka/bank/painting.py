@@ -13,7 +13,7 @@ from plitka.tile.render import JOINT_LIGHT, encode_linear
 _LEVELS = 4096  # steps of rank in a colour's table
 _STRAY = 0.5  # of a*, b* that granules keep in another colour than they were photographed in
 # The outline of a colour: smoothed over this standard deviation in pixels, and made steeper again.
-_SMOOTH, _STEEP = 1.0, 2.0
+_SMOOTH, _STEEP = 0.7, 1.6
 _AROUND = 5  # pixels, odd, over which an outline is smoothed
 _LEAST_COVER = 1e-4  # so that where colours meet in a point, one is seen
 _CHROMA_BLUR = 0.4  # standard deviation in pixels; cameras keep less detail of colour
