@@ -121,14 +121,29 @@ def _lay_four(
 
 def _turn(heap: Heap, angle: float) -> Heap:
     """Turn four tiles by an angle in degrees, and cut out the frame; granules twice as large."""
-    fine, nearest = (way | cv2.WARP_INVERSE_MAP for way in (cv2.INTER_CUBIC, cv2.INTER_NEAREST))
-    size = (SURVEY, SURVEY)
-    planes = cv2.warpAffine(heap.planes, _make_turn(angle, 1), size, flags=fine)
-    np.clip(planes[..., 0], 0, 1, out=planes[..., 0])
+    ways = cv2.INTER_CUBIC, cv2.INTER_LINEAR, cv2.INTER_NEAREST
+    fine, linear, nearest = (way | cv2.WARP_INVERSE_MAP for way in ways)
+    size, matrix = (SURVEY, SURVEY), _make_turn(angle, 1)
+    planes = np.asarray(cv2.warpAffine(heap.planes, matrix, size, flags=fine), np.float32)
+    ranks = np.ascontiguousarray(heap.planes[..., 0])
+    _limit_overshoot(
+        planes, np.asarray(cv2.warpAffine(ranks, matrix, size, flags=linear), np.float32)
+    )
     numbers = heap.granules.astype(np.float32)  # exact below 2**24
     twice = (2 * SURVEY, 2 * SURVEY)
     granules = cv2.warpAffine(numbers, _make_turn(angle, 2), twice, flags=nearest, borderValue=NONE)
-    return replace(heap, planes=np.asarray(planes, np.float32), granules=granules.astype(np.int32))
+    return replace(heap, planes=planes, granules=granules.astype(np.int32))
+
+
+def _limit_overshoot(planes: Floats, plain: Floats) -> None:
+    """Limit ranks that were interpolated steeply to those around, in place.
+
+    The lightest and the darkest rank are those of gleams and pits, which few pixels have. planes:
+    see Heap. plain: (h, w) the ranks as linear interpolation has them.
+    """
+    around = np.ones((3, 3), np.uint8)
+    low, high = cv2.erode(plain, around), cv2.dilate(plain, around)
+    planes[..., 0] = np.clip(planes[..., 0], low, high)
 
 
 def _make_turn(angle: float, scale: int) -> Doubles:

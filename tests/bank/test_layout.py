@@ -105,6 +105,14 @@ def test_the_picture_shows_each_color_where_the_colormap_has_it(bank: Bank) -> N
     assert {tuple(flat[owner == color][0]) for color in range(2)} == {c.srgb for c in layout.colors}
 
 
+def test_turning_a_tile_adds_no_specks(bank: Bank) -> None:
+    straight, turned = (
+        lay(bank, asked({"blue": 50, "white": 50}, angle)).planes[..., 0] for angle in (0, 30)
+    )
+    assert (turned > 0.999).mean() <= 1.2 * (straight > 0.999).mean()
+    assert (turned < 0.001).mean() <= 1.2 * (straight < 0.001).mean()
+
+
 def test_no_place_of_a_photograph_is_seen_twice_side_by_side(bank: Bank) -> None:
     gray = cv2.cvtColor(paint(lay(bank, asked({"blue": 100})), 1024), cv2.COLOR_RGB2GRAY)
     patch = gray[480:540, 480:540]
