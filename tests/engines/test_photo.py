@@ -7,13 +7,14 @@ import pytest
 
 from plitka import pipeline
 from plitka.engines import registry
-from plitka.engines.base import DrawRequest
+from plitka.engines.base import DrawRequest, Guides
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import EngineError
 from plitka.matching.match import match
 from plitka.request.plan import make_plan
 from plitka.settings import Settings, read_settings
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
+from tests.conftest import LoadSdxl
 from tests.support.photo_banks import write_references, write_small_bank
 from tests.support.recipes import asked
 
@@ -73,3 +74,20 @@ def test_the_environment_names_the_bank_and_the_init_image(
         registry.load_engine("sdxl", refuse, init="oil", bank=folder)
     with pytest.raises(EngineError, match="no photo bank"):
         registry.load_engine("sdxl", refuse, init="photo")
+
+
+def test_sdxl_starts_from_a_tile_of_the_bank_where_the_settings_say_so(
+    folder: Path, load_sdxl: LoadSdxl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLITKA_BANK", str(folder))
+    monkeypatch.setenv("PLITKA_INIT", "photo")
+    engine = load_sdxl()
+    recipe = asked({"blue": 50, "white": 50}, 30)
+    layout = engine.lay(recipe)
+    guides = engine.make_guides(pipeline.plan_for_engine(recipe, engine), layout, 512)
+    photo = registry.load_engine("photo", refuse, bank=folder)
+    again = photo.lay(recipe)
+    assert np.array_equal(layout.map_colors(1024), again.map_colors(1024))
+    request = DrawRequest(make_plan(recipe), again, 512, 1, Guides())
+    assert guides.init is not None
+    assert np.array_equal(guides.init, photo.draw(request).image)
