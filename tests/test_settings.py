@@ -38,6 +38,8 @@ PARTS = (
         "sdxl",
         "log",
         "palette_file",
+        "bank_folder",
+        "init",
         "package",
         "training_folder",
         "photographer",

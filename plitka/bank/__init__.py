@@ -1,4 +1,4 @@
 """The photo bank: one-colour photographs, evened and cut into granules, that tiles are made of.
 
-Imports: matching, measure, images, tile, color, runtime, whole_file.
+Imports: matching, request, errors, and what lies below them.
 """

@@ -11,8 +11,9 @@ from plitka.arrays import Doubles, Floats
 RIM = 6
 """Pixels of surroundings around a chip, on which its shadow falls."""
 
-_EDGE = 0.55  # standard deviation in pixels of a chip's edge
-_SHADOW, _SHADOW_SCALE = 0.6, 2.0  # of a chip on ranks beside it; standard deviation in pixels
+# A chip's outline: smoothed over this standard deviation in pixels, and made steeper again.
+_SMOOTH, _STEEP = 0.8, 1.6
+_SHADOW, _SHADOW_SCALE = 0.8, 2.0  # of a chip on ranks beside it; standard deviation in pixels
 _SHADOW_GAIN = 1.6  # how much of that is reached at the chip's edge
 
 
@@ -39,10 +40,11 @@ def cut_chip(planes: Floats, mask: NDArray[np.uint8]) -> Chip:
     rows, columns = np.nonzero(mask)
     spread = np.cov(np.stack([rows, columns])) / len(rows)
     whole = mask.astype(np.float32)
+    soft = cv2.GaussianBlur(whole, (0, 0), _SMOOTH)
     shade = cv2.GaussianBlur(whole, (0, 0), _SHADOW_SCALE)
     return Chip(
         planes=planes.astype(np.float16),
-        cover=np.asarray(cv2.GaussianBlur(whole, (0, 0), _EDGE), np.float32),
+        cover=np.asarray(np.clip((soft - 0.5) * _STEEP + 0.5, 0, 1), np.float32),
         shadow=np.asarray(1 - _SHADOW * np.minimum(_SHADOW_GAIN * shade, 1), np.float32),
         area=len(rows),
         centre=(float(rows.mean()), float(columns.mean())),

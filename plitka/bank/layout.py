@@ -15,6 +15,7 @@ from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile.granule import make_rotation_matrix
 from plitka.tile.layout import NONE, SURVEY, Layout, deal_colors
+from plitka.tile.render import draw_light
 
 _STREAM = 20  # of random numbers, beside those of a scattered layout
 _REACH = 736  # pixels from the corner of four tiles, at the frame's centre, to the frame's corner
@@ -42,13 +43,15 @@ class QuiltedLayout(Layout):
         resized = cv2.resize(self.granules, (size, size), interpolation=cv2.INTER_NEAREST)
         return np.asarray(resized, np.int32)
 
-    def draw_light(self, color: Color, size: int) -> Floats:
-        lightness = make_palette_tone(color)[:, 0]
-        ranks = np.linspace(0, 1, len(lightness))
-        light = np.interp(self.planes[..., 0], ranks, lightness).astype(np.float32)
-        light[self.map_granules(SURVEY) == NONE] = lightness[0]
-        way = cv2.INTER_AREA if size < SURVEY else cv2.INTER_CUBIC
-        return np.asarray(cv2.resize(light, (size, size), interpolation=way), np.float32)
+
+@draw_light.register
+def _(layout: QuiltedLayout, color: Color, size: int) -> Floats:
+    lightness = make_palette_tone(color)[:, 0]
+    ranks = np.linspace(0, 1, len(lightness))
+    light = np.interp(layout.planes[..., 0], ranks, lightness).astype(np.float32)
+    light[layout.map_granules(SURVEY) == NONE] = lightness[0]
+    way = cv2.INTER_AREA if size < SURVEY else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(light, (size, size), interpolation=way), np.float32)
 
 
 def lay(bank: Bank, recipe: Recipe) -> QuiltedLayout:
@@ -118,14 +121,29 @@ def _lay_four(
 
 def _turn(heap: Heap, angle: float) -> Heap:
     """Turn four tiles by an angle in degrees, and cut out the frame; granules twice as large."""
-    fine, nearest = (way | cv2.WARP_INVERSE_MAP for way in (cv2.INTER_CUBIC, cv2.INTER_NEAREST))
-    size = (SURVEY, SURVEY)
-    planes = cv2.warpAffine(heap.planes, _make_turn(angle, 1), size, flags=fine)
-    np.clip(planes[..., 0], 0, 1, out=planes[..., 0])
+    ways = cv2.INTER_CUBIC, cv2.INTER_LINEAR, cv2.INTER_NEAREST
+    fine, linear, nearest = (way | cv2.WARP_INVERSE_MAP for way in ways)
+    size, matrix = (SURVEY, SURVEY), _make_turn(angle, 1)
+    planes = np.asarray(cv2.warpAffine(heap.planes, matrix, size, flags=fine), np.float32)
+    ranks = np.ascontiguousarray(heap.planes[..., 0])
+    _limit_overshoot(
+        planes, np.asarray(cv2.warpAffine(ranks, matrix, size, flags=linear), np.float32)
+    )
     numbers = heap.granules.astype(np.float32)  # exact below 2**24
     twice = (2 * SURVEY, 2 * SURVEY)
     granules = cv2.warpAffine(numbers, _make_turn(angle, 2), twice, flags=nearest, borderValue=NONE)
-    return replace(heap, planes=np.asarray(planes, np.float32), granules=granules.astype(np.int32))
+    return replace(heap, planes=planes, granules=granules.astype(np.int32))
+
+
+def _limit_overshoot(planes: Floats, plain: Floats) -> None:
+    """Limit ranks that were interpolated steeply to those around, in place.
+
+    The lightest and the darkest rank are those of gleams and pits, which few pixels have. planes:
+    see Heap. plain: (h, w) the ranks as linear interpolation has them.
+    """
+    around = np.ones((3, 3), np.uint8)
+    low, high = cv2.erode(plain, around), cv2.dilate(plain, around)
+    planes[..., 0] = np.clip(planes[..., 0], low, high)
 
 
 def _make_turn(angle: float, scale: int) -> Doubles:

@@ -23,7 +23,9 @@ from plitka.images.photograph import Photograph
 from plitka.measure.reading import MEMORY, Unread, use_one_thread, use_photograph
 from plitka.runtime.processes import Work, do_jobs
 
-_AS_IT_IS = 0.1  # a photograph whose factor is within this of 1 is not scaled, and stays sharp
+# Photographs whose factor lies between are not scaled, and stay sharp: those of 15 colours, all
+# taken from the same height, measure 0.77 to 1.22.
+_AS_IT_IS = (0.7, 1.4)
 _FEWEST_WHOLE = 12  # granules of a colour that are fit to be laid elsewhere
 
 
@@ -104,7 +106,8 @@ def _cut_photograph(job: _Job, loaded: Photograph) -> _Cut | Unread:
 
 def _scale(pixels: Image, scale: GranuleScale, most: int) -> Image:
     """Scale a photograph by its factor, and cut out its middle, of at most so many pixels."""
-    factor = 1.0 if abs(scale.factor - 1) < _AS_IT_IS else scale.factor
+    low, high = _AS_IT_IS
+    factor = 1.0 if low < scale.factor < high else scale.factor
     height, width = pixels.shape[:2]
     over = max(np.sqrt(height * width * factor**2 / most), 1.0)
     rows, columns = int(height / over), int(width / over)

@@ -13,7 +13,10 @@ from plitka.tile.material import JOINT_LIGHT
 
 _LEVELS = 4096  # steps of rank in a colour's table
 _STRAY = 0.5  # of a*, b* that granules keep in another colour than they were photographed in
-_EDGE = 0.3  # standard deviation in pixels of the border between two colours
+# The outline of a colour: smoothed over this standard deviation in pixels, and made steeper again.
+_SMOOTH, _STEEP = 0.7, 1.6
+_AROUND = 5  # pixels, odd, over which an outline is smoothed
+_LEAST_COVER = 1e-4  # so that where colours meet in a point, one is seen
 _CHROMA_BLUR = 0.4  # standard deviation in pixels; cameras keep less detail of colour
 _WORN = 3 / 1024  # breadth of a tile's worn, darker edge, in frame sides
 _WORN_LIGHT = 0.55  # of the light, at that edge
@@ -40,19 +43,30 @@ def _paint_granules(layout: QuiltedLayout) -> Floats:
     owner = np.ascontiguousarray(fine[::2, ::2])
     linear = _look_up(tables, owner.ravel(), level, stray)
     if len(layout.colors) > 1:
-        cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-        border = np.flatnonzero(cv2.dilate(owner, cross) != cv2.erode(owner, cross))
+        around = np.ones((_AROUND, _AROUND), np.uint8)
+        border = np.flatnonzero(cv2.dilate(owner, around) != cv2.erode(owner, around))
         blend = np.zeros((len(border), 3), np.float32)
-        for color in range(len(layout.colors)):
-            mine = (fine == color).view(np.uint8) * np.uint8(255)
-            quarters = cv2.resize(mine, (SURVEY, SURVEY), interpolation=cv2.INTER_AREA)
-            cover = cv2.GaussianBlur(quarters, (3, 3), _EDGE).ravel()[border] / np.float32(255)
+        covers = np.stack([_cover(fine, color, border) for color in range(len(layout.colors))])
+        covers /= covers.sum(axis=0)
+        for color, cover in enumerate(covers):
             (part,) = np.nonzero(cover)
             at = border[part]
             which = np.full(len(at), color, np.uint8)
             blend[part] += cover[part, None] * _look_up(tables, which, level[at], stray[at])
         linear[border] = blend
     return linear.reshape(SURVEY, SURVEY, 3)
+
+
+def _cover(fine: NDArray[np.uint8], color: int, where: NDArray[np.intp]) -> Floats:
+    """Compute how much of pixels a colour covers: (n,), 0 to 1; outlines without stairs.
+
+    fine: (2 * SURVEY, 2 * SURVEY) the colour of each quarter of a pixel. where: (n,) the pixels.
+    """
+    mine = (fine == color).view(np.uint8) * np.uint8(255)
+    quarters = cv2.resize(mine, (SURVEY, SURVEY), interpolation=cv2.INTER_AREA)
+    soft = cv2.GaussianBlur(quarters, (_AROUND, _AROUND), _SMOOTH).ravel()[where]
+    cover = (soft * np.float32(1 / 255) - 0.5) * np.float32(_STEEP) + 0.5
+    return np.asarray(np.clip(cover, _LEAST_COVER, 1), np.float32)
 
 
 def _make_tables(tones: Floats) -> Floats:

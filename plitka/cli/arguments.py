@@ -4,6 +4,7 @@ import argparse
 
 from plitka import __version__
 from plitka.cli import commands
+from plitka.cli.calibrate_command import run_calibrate
 from plitka.cli.parser_parts import (
     Parser,
     Subparsers,
@@ -167,7 +168,7 @@ colour could be measured, and with 130 when interrupted: then no palette is writ
 
 def _add_calibrate(subparsers: Subparsers) -> None:
     summary = "measure your own colours from photographs"
-    calibrate = add_command(subparsers, commands.run_calibrate, summary, _CALIBRATE_EXAMPLES)
+    calibrate = add_command(subparsers, run_calibrate, summary, _CALIBRATE_EXAMPLES)
     calibrate.add_argument(
         "folder", type=read_path, metavar="FOLDER", help="one folder for each code"
     )

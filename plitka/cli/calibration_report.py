@@ -21,7 +21,7 @@ class Account:
         self.rows: list[Mapping[str, str]] = []
         self.bank: tuple[tuple[str, ...], Path] | None = None  # codes of its colours, its folder
         self.left_out = 0
-        self.not_banked = 0
+        self.not_banked: list[NotBanked] = []
         self._sampled: list[Path] = []
 
     @property
@@ -45,12 +45,12 @@ class Account:
         elif isinstance(event, Sampled):
             self._sampled.append(event.file)
         elif isinstance(event, NotBanked):
-            self.not_banked += 1
+            self.not_banked.append(event)
         else:
             self.left_out += 1
 
 
-def write_event(event: Sampled | LeftOut | NotBanked, folder: Path) -> dict[str, Any]:
+def write_event(event: Sampled | LeftOut, folder: Path) -> dict[str, Any]:
     """Write what became of a photograph or a colour's folder as JSON.
 
     folder: that the file's name is told from.
@@ -58,8 +58,7 @@ def write_event(event: Sampled | LeftOut | NotBanked, folder: Path) -> dict[str,
     name = str(event.file.relative_to(folder))
     if isinstance(event, Sampled):
         return {"file": name, "verdict": "measured", "reason": "", "notes": event.notes}
-    verdict = "left out" if isinstance(event, LeftOut) else "not in the bank"
-    return {"file": name, "verdict": verdict, "reason": event.reason}
+    return {"file": name, "verdict": "left out", "reason": event.reason}
 
 
 def describe_event(event: Sampled | LeftOut | NotBanked, folder: Path) -> str:
@@ -72,8 +71,12 @@ def describe_event(event: Sampled | LeftOut | NotBanked, folder: Path) -> str:
     return f"{name}: {'; '.join(event.notes)}" if event.notes else ""
 
 
-def write_summary(account: Account, written: Path | None) -> dict[str, Any]:
-    """Write the summary as JSON. written: the palette's file, None where none was written."""
+def write_summary(account: Account, folder: Path, written: Path | None) -> dict[str, Any]:
+    """Write the summary as JSON.
+
+    folder: that the names of files are told from. written: the palette's file, None where none was
+    written.
+    """
     value = {
         "measured": account.sampled,
         "left_out": account.left_out,
@@ -85,6 +88,9 @@ def write_summary(account: Account, written: Path | None) -> dict[str, Any]:
         "palette": None if written is None else str(written),
         "bank": None if account.bank is None else str(account.bank[1]),
         "bank_colors": [] if account.bank is None else list(account.bank[0]),
+        "not_in_bank": {
+            str(one.file.relative_to(folder)): one.reason for one in account.not_banked
+        },
         "finished": written is not None,
     }
     return {"summary": value}
@@ -98,9 +104,9 @@ def print_summary(account: Account, written: Path | None) -> None:
         tables.show(f"{account.left_out} left out, see above.")
     if account.folders.passed_over:
         tables.show(f"{write_passed_over(account.folders.passed_over)}.")
-    if written is not None:
-        print_line(written)
     if account.bank is not None:
         codes, folder = account.bank
         count = f"{len(codes)} colour{'' if len(codes) == 1 else 's'}"
         print_line(f"{folder}: photo bank of {count}; PLITKA_ENGINE=photo draws with it")
+    if written is not None:
+        print_line(written)

@@ -22,8 +22,7 @@ from plitka.cli.terminal import (
     print_line,
     show_progress,
 )
-from plitka.color import palette
-from plitka.color.palette import Palette, PaletteError
+from plitka.color.palette import Palette
 from plitka.engines import registry
 from plitka.errors import EngineError
 from plitka.printable import make_printable
@@ -31,7 +30,7 @@ from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.prompt import DEFAULT_SUBJECT, DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import log
-from plitka.settings import OWN_BANK, Settings
+from plitka.settings import Settings
 from plitka.weights.settings import read_weights_settings
 
 if TYPE_CHECKING:
@@ -235,69 +234,6 @@ def run_audit(options: argparse.Namespace, settings: Settings) -> None:
     sum_up()
     if tally.broken == len(audit):
         raise OSError(f"{options.folder}: none of its photographs could be read")
-
-
-def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
-    """Measure colours on photographs, and write them as a palette and a photo bank."""
-    from plitka.bank import files as bank_files
-    from plitka.bank import making
-    from plitka.bank.making import NotBanked
-    from plitka.cli import calibration_report
-    from plitka.measure import palette_calibration
-    from plitka.measure.palette_calibration import ColorFolders, Event, LeftOut, Measured, Sampled
-
-    out = options.out or settings.palette_file or palette.OWN_FILE
-    bank = options.bank or _place_bank(out, settings)
-    there = palette_calibration.check_palette_file(out)
-    bank_files.check_folder(bank)
-    account = calibration_report.Account()
-
-    def sum_up(written: Path | None) -> None:
-        if options.json:
-            print_json_line(calibration_report.write_summary(account, written))
-        else:
-            calibration_report.print_summary(account, written)
-
-    try:
-        with show_progress("Measuring", options.json) as progress:
-
-            def tell(event: Event | NotBanked) -> None:
-                account.add(event)
-                if isinstance(event, ColorFolders):
-                    progress.expect(sum(map(len, event.photographs.values())))
-                    return
-                if isinstance(event, Measured):
-                    return
-                if isinstance(event, Sampled | LeftOut):
-                    progress.advance()
-                if options.json:
-                    print_json_line(calibration_report.write_event(event, options.folder))
-                elif line := calibration_report.describe_event(event, options.folder):
-                    progress.console.print(make_printable(line), soft_wrap=True)
-
-            own = settings.palette_file  # which may be written for the first time
-            known = palette.load(own if own and palette.has_content(own) else None)
-            rows = palette_calibration.calibrate(options.folder, known, tell, there)
-            colors = making.make_colors(account.list_photographs(rows), tell)
-        palette_calibration.write_palette(rows, out)
-        if colors:
-            account.bank = bank_files.write_bank(colors, bank), bank
-    except (KeyboardInterrupt, PaletteError, EngineError):
-        if account.folders.photographs:
-            sum_up(None)
-        raise
-    account.rows = [*rows]
-    sum_up(out)
-
-
-def _place_bank(out: Path, settings: Settings) -> Path:
-    """Where the photo bank of a palette file is made: the folder of the settings, else beside it.
-
-    out: the palette's file.
-    """
-    if named := settings.bank_folder:
-        return named
-    return OWN_BANK if out == palette.OWN_FILE else out.with_name(f"{out.stem}.bank")
 
 
 def run_palette(options: argparse.Namespace, settings: Settings) -> None:

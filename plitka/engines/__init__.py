@@ -1,4 +1,4 @@
 """The engines, which draw a layout as a picture: their protocol, the choice by name, and each one.
 
-Imports: tile, weights, request, runtime, errors.
+Imports: bank, weights, and what lies below them.
 """

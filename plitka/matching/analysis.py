@@ -21,7 +21,7 @@ from plitka.measure.shares import (
     segment_and_classify,
     summarize,
 )
-from plitka.tile import granule
+from plitka.tile import granule, render
 from plitka.tile.layout import SURVEY, Layout
 
 _NO_SURFACE = 8.0  # median difference of neighbouring 8-bit grays; photographs have 15 and more
@@ -148,7 +148,7 @@ def _add_surface(lab: Floats, layout: Layout) -> Floats:
     than some granules is taken for uneven lighting and kept in part.
     """
     gray = palette.load().find("LTGRAY")
-    light = layout.draw_light(gray, len(lab))
+    light = render.draw_light(layout, gray, len(lab))
     surfaced = lab.copy()
     small = cv2.resize(lab[..., 0], (_SMALL, _SMALL), interpolation=cv2.INTER_AREA)
     broad = cv2.GaussianBlur(small, (0, 0), _BROAD * granule.DIAMETER * _SMALL)

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Doubles, Floats
-from plitka.color.cielab import rgb_to_lab
 from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile import facets, granule
@@ -66,10 +65,6 @@ class Layout(ABC):
     def map_granules(self, size: int) -> NDArray[np.int32]:
         """Map each pixel to the index of its granule, NONE in the joints. Returns (size, size)."""
 
-    @abstractmethod
-    def draw_light(self, color: Color, size: int) -> Floats:
-        """Draw the L* that the tile has where all its granules are of one colour: (size, size)."""
-
     def map_colors(self, size: int) -> NDArray[np.int16]:
         """Map each pixel to an index into `colors`, NONE in the joints. Returns (size, size)."""
         owner = np.append(self.owner.astype(np.int16), np.int16(NONE))
@@ -109,12 +104,6 @@ class ScatteredLayout(Layout):
         if self.survey is not None and size == SURVEY:
             return self.survey
         return self._draw_granules(size, _displace(self.seed, size))
-
-    def draw_light(self, color: Color, size: int) -> Floats:
-        from plitka.tile import render  # which draws layouts
-
-        bare = replace(self, colors=(color,), shares=(1.0,), owner=np.zeros_like(self.owner))
-        return np.ascontiguousarray(rgb_to_lab(render.render_picture(bare, size))[..., 0])
 
     def _draw_granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
         """Draw the map that `map_granules` returns; places: see `_displace`."""

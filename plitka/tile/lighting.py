@@ -93,7 +93,7 @@ def _light(layout: ScatteredLayout, surface: Surface, noise: Noise) -> Lighting:
         np.asarray(hollow, np.float32),
         blur(light, _BOUNCE_REACH * granule.DIAMETER * size),
         np.asarray(mirrored, np.float32),
-        away,
+        np.asarray(away, np.float32),
         surface.roughness,
         noise,
     )

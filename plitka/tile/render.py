@@ -1,8 +1,13 @@
 """Render: draws a layout without any model, as a photograph would show it or in flat colours."""
 
+from dataclasses import replace
+from functools import singledispatch
+
 import numpy as np
 
-from plitka.arrays import Image
+from plitka.arrays import Floats, Image
+from plitka.color.cielab import rgb_to_lab
+from plitka.color.palette import Color
 from plitka.tile.camera import photograph
 from plitka.tile.layout import Layout, ScatteredLayout
 from plitka.tile.lighting import Lighting, compute_lighting
@@ -16,6 +21,21 @@ def render_picture(layout: ScatteredLayout, size: int, light: Lighting | None = 
     whatever colours; computed where it is not given.
     """
     return photograph(shade(layout, light or compute_lighting(layout, size)))
+
+
+@singledispatch
+def draw_light(layout: Layout, color: Color, size: int) -> Floats:
+    """Draw the L* that a tile has where all its granules are of one colour: (size, size).
+
+    Each kind of layout registers its own way.
+    """
+    raise NotImplementedError(f"no light is known of {type(layout).__name__}")
+
+
+@draw_light.register
+def _(layout: ScatteredLayout, color: Color, size: int) -> Floats:
+    bare = replace(layout, colors=(color,), shares=(1.0,), owner=np.zeros_like(layout.owner))
+    return np.ascontiguousarray(rgb_to_lab(render_picture(bare, size))[..., 0])
 
 
 def render_colormap(layout: Layout, size: int) -> Image:

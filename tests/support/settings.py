@@ -12,5 +12,9 @@ def load_engine(name: str | None = None, package: Path | None = None, **changed:
     """Load the engine. name: in place of the environment's. changed: fields of SdxlSettings."""
     settings = read_settings()
     return registry.load_engine(
-        name or settings.engine, lambda: replace(settings.sdxl, **changed), package
+        name or settings.engine,
+        lambda: replace(settings.sdxl, **changed),
+        package,
+        settings.init,
+        settings.bank_folder,
     )

@@ -55,7 +55,7 @@ def load_sdxl(
     # none may stands in runtime/background.py, at start_thread.
     tqdm.tqdm.monitor_interval = 0
     loaded = loading.load(settings, package)
-    engine = SdxlEngine(loaded, painter or RenderEngine())
+    engine = SdxlEngine(loaded, painter)
     seconds = loaded.stages.seconds
     parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
     log.info("setup took %.1f s: %s", sum(seconds.values()), parts)
@@ -69,8 +69,8 @@ class SdxlEngine:
     uses_controlnet = True
     draws_exactly = False
 
-    def __init__(self, loaded: loading.Loaded, painter: Painter) -> None:
-        self._painter = painter
+    def __init__(self, loaded: loading.Loaded, painter: Painter | None = None) -> None:
+        self._painter = painter or RenderEngine()
         self.pipe = loaded.pipe
         self.subject = loaded.subject
         self.lora_scale = loaded.lora_scale
