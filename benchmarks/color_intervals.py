@@ -23,8 +23,8 @@ from plitka.images import photograph
 from plitka.measure.shares import Measurement, measure
 from plitka.request.recipe import ColorShare, Recipe
 from plitka.tile import render
-from plitka.tile.lighting import compute_lighting
 from plitka.tile.layout import lay, recolor_layout
+from plitka.tile.lighting import compute_lighting
 
 _LAYOUT = 5  # recipes of each layout
 _MOST_OFF = 6.0  # points that a group, or a colour that is told apart, may be off by

@@ -242,7 +242,7 @@ def _shade(color: Color, centre: Doubles, score: Doubles) -> Doubles:
     tone = compute_tone(moved)
     curve = np.column_stack([np.interp(_STEP_RANKS, RANKS, tone[:, axis]) for axis in (1, 2)])
     step = np.rint((score - _STEPS[0]) / (_STEPS[1] - _STEPS[0]))
-    return curve[step.clip(0, len(_STEPS) - 1).astype(np.intp)]
+    return np.asarray(curve[step.clip(0, len(_STEPS) - 1).astype(np.intp)])
 
 
 def _expect_light(colors: Sequence[Color], medians: Doubles) -> Doubles:
