@@ -11,7 +11,7 @@ from plitka.arrays import Floats
 from plitka.tile import granule
 from plitka.tile.surface import Surface, blur
 
-_DIRECTIONS = 16
+_DIRECTIONS = 12
 _FIRST = 0.2  # radians: none of the directions runs along the pixels
 _REACH = (0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.9)  # distances looked at, in granule diameters
 # Brightness at elevation e over the horizon: _SKY sin e + _LAMP sin^3 e, in parts of all light.

@@ -39,10 +39,12 @@ _LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
 _BED = 1.35  # size of the lowest layer's granules, so that no hole is left
 _MARGIN = 1.6  # how far outside, in granule diameters, a granule may lie and still reach inside
 _CRUMBLING = 0.4 / 1024  # how far the edges of tiles wander, in frame sides
+_CRUMBLING_SCALE = 0.2  # over what distance, in granule diameters
 _ROUGHNESS = 0.025  # how far edges wander, standard deviation in granule diameters
 _ROUGHNESS_SCALE = 0.4  # over what distance, in granule diameters
 _SUBPIXEL = 5  # fractional bits of OpenCV's polygon coordinates
 _UNIT = 1 << _SUBPIXEL
+_BAND = 64  # rows of a map worked on together, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +118,11 @@ class ScatteredLayout(Layout):
         painted = np.full((size, size), NONE, np.int32)
         for tile in range(4):
             (mine,) = np.nonzero(self.tile == tile)
-            canvas = _resample(places, _paint_polygons(corners[mine], mine, size))
-            np.copyto(painted, canvas, where=(tile_map == tile) & (inside > 0))
+            there = _find_box(tile_map == tile)
+            rows, columns = (place[there] for place in places)
+            canvas = _resample((rows, columns), _paint_polygons(corners[mine], mine, size))
+            shown = (tile_map[there] == tile) & (inside[there] > 0)
+            np.copyto(painted[there], canvas, where=shown)
         return _close_holes(painted, (painted == NONE) & (inside > 0))
 
     def map_facets(self, size: int) -> NDArray[np.int32]:
@@ -134,15 +139,28 @@ def _map_joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.
     """See Layout.map_joints."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     turn = granule.make_rotation_matrix(-angle)
-    across = axis[None, :] * turn[0, 0] + axis[:, None] * turn[1, 0]
-    along = axis[None, :] * turn[0, 1] + axis[:, None] * turn[1, 1]
-    tile = (across > 0).astype(np.uint8) + 2 * (along > 0).astype(np.uint8)
-    x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
-    inside = np.minimum(x, y)
-    corner = np.nonzero(np.maximum(x, y) < TILE_CORNER)
-    inside[corner] = TILE_CORNER - np.hypot(TILE_CORNER - x[corner], TILE_CORNER - y[corner])
-    crumbled = _make_smooth_noise((seed, 6), _ROUGHNESS_SCALE * granule.DIAMETER, size)
-    return inside + _CRUMBLING * crumbled, tile
+    inside = _make_smooth_noise((seed, 6), _CRUMBLING_SCALE * granule.DIAMETER, size)
+    inside *= np.float32(_CRUMBLING)
+    tile = np.empty((size, size), np.uint8)
+    for top in range(0, size, _BAND):
+        rows = slice(top, top + _BAND)
+        across = axis[None, :] * turn[0, 0] + axis[rows, None] * turn[1, 0]
+        along = axis[None, :] * turn[0, 1] + axis[rows, None] * turn[1, 1]
+        tile[rows] = (across > 0).view(np.uint8) + 2 * (along > 0).view(np.uint8)
+        x, y = np.abs(across) - JOINT_WIDTH / 2, np.abs(along) - JOINT_WIDTH / 2
+        far = np.minimum(x, y)
+        corner = np.nonzero(np.maximum(x, y) < TILE_CORNER)
+        far[corner] = TILE_CORNER - np.hypot(TILE_CORNER - x[corner], TILE_CORNER - y[corner])
+        inside[rows] += far
+    return inside, tile
+
+
+def _find_box(where: NDArray[np.bool_]) -> tuple[slice, slice]:
+    """Find the rows and columns between which a mask (h, w) has all its places."""
+    rows, columns = (np.flatnonzero(where.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0), slice(0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _paint_polygons(
@@ -175,8 +193,10 @@ def _displace(seed: int, size: int) -> tuple[Floats, Floats]:
 
 
 def _resample(places: tuple[Floats, Floats], painted: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Look up a straight-edged map (size, size) at `places`, which `_displace` returns."""
+    """Look up a straight-edged map (size, size) at `places`, all or some that `_displace` gives."""
     rows, columns = places
+    if not rows.size:
+        return np.empty(rows.shape, np.int32)
     seen = cv2.remap(painted, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.int32)
 

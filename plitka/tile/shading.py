@@ -69,7 +69,7 @@ class _Shader:
         lighting, material = self._lighting, self._material
         granules = lighting.granules[2 * rows.start : 2 * rows.stop]
         quarters = self._owner.take(granules)
-        whole, mine = granules[::2, ::2], quarters[::2, ::2]
+        whole, mine = granules[::2, ::2].astype(np.intp), quarters[::2, ::2]
         levels = np.zeros(mine.size, np.intp)
         for kind, ranks in enumerate(self._ranks):
             here = np.flatnonzero(mine == kind)

@@ -102,7 +102,7 @@ def _map_relief(
     maps = tuple(np.empty((size, size), np.float32) for _ in range(3))
     for top in range(0, size, _BAND):
         rows = slice(2 * top, 2 * (top + _BAND))
-        facet, mine = facets[rows], granules[rows]
+        facet, mine = facets[rows].astype(np.intp), granules[rows].astype(np.intp)
         right, down = across.take(facet), along.take(facet)
         aside, below = axis[None, :] - x.take(mine), axis[rows, None] - y.take(mine)
         height = level.take(facet) + right * axis[None, :] + down * axis[rows, None]
@@ -129,15 +129,16 @@ def _map_bumps(
     """
     size = len(granules)
     strength = (_BUMPS * np.exp(rng.normal(0, _BUMPS_SPREAD, count))).astype(np.float32)
+    here = granules.astype(np.intp)
     axis = np.arange(size, dtype=np.int32)
     moved = []
     for place in (axis[:, None], axis[None, :]):
         offset = (rng.random(count) * size).astype(np.int32)
-        at = offset.take(granules) + place
+        at = offset.take(here) + place
         at -= (at >= size) * np.int32(size)
         moved.append(at)
     piece = bumps.ravel().take(moved[0] * np.int32(size) + moved[1])
-    return np.asarray(piece * strength.take(granules), np.complex64)
+    return np.asarray(piece * strength.take(here), np.complex64)
 
 
 def _map_contact(layout: ScatteredLayout, granules: NDArray[np.int32], size: int) -> Floats:
