@@ -8,9 +8,9 @@ from plitka.color import cielab
 from plitka.tile.surface import blur
 
 # Standard deviations in frame sides. Fitted to the photographs (docs/benchmarks.md).
-_LENS_BLUR = 0.5 / 1024
+_LENS_BLUR = 0.48 / 1024
 _PIXEL_BLUR = 0.38  # in pixels, the least: that of the pixels themselves
-_CHROMA_BLUR = 0.8 / 1024  # sensors and JPEG keep colour at half of the resolution
+_CHROMA_BLUR = 0.9 / 1024  # sensors and JPEG keep colour at half of the resolution
 _SHARPEN_RADIUS = 1.5 / 1024
 _SHARPEN = 0.28
 

@@ -18,10 +18,11 @@ _GRANULE_VARIATION = 0.05  # standard deviation of log brightness from granule t
 _HOLLOW_EXPONENT = 2.0  # of the hidden part of the sky: neighbours light hollows, hardly faces
 _SOFTNESS = 0.04  # standard deviation of the blur of light: shadows have no stairs
 _GLOSS_SOFTNESS = 0.04  # likewise of the slopes that mirror: a film of binder fills small bumps
-_FILM = 1.0  # standard deviation of how strongly granules mirror, in its logarithm
+_FILM = 0.6  # standard deviation of how strongly granules mirror, in its logarithm
 _BOUNCE_REACH = 0.35  # standard deviation of the distance from which it comes
 _LAMP_AT = (-0.25, -0.30)  # where the lamp is mirrored: the slope of a ray, x right, y down
 _GRAZING = 24.0  # how much more mirrors at grazing angles: Schlick's (1 - F0) / F0
+_MOST_MIRRORED = 2.5  # times what the median granule mirrors: whole faces do not turn white
 _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
 _TOWARDS = (-0.55, -0.60)  # where a tile's edge is brighter: the upper left
 
@@ -86,7 +87,8 @@ def _light(layout: ScatteredLayout, surface: Surface, noise: Noise) -> Lighting:
     away = (-2 * facing2 * right - np.float32(_LAMP_AT[0])) ** 2
     away += (-2 * facing2 * down - np.float32(_LAMP_AT[1])) ** 2
     grazing = 1 - np.sqrt(facing2)
-    mirrored = (1 + np.float32(_GRAZING) * grazing**5) * openness**2 * film.take(whole)
+    mirrored = (1 + np.float32(_GRAZING) * grazing**5) * film.take(whole)
+    mirrored = np.minimum(mirrored, np.float32(_MOST_MIRRORED)) * openness**2
     return Lighting(
         surface.granules,
         light,
