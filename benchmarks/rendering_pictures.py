@@ -4,6 +4,7 @@ python -m benchmarks.rendering_pictures
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -51,7 +52,7 @@ def main() -> None:
     _save("rendering-sizes.jpg", *(render.render_picture(mixture, size) for size in _SIZES))
 
 
-def _lay(colors: dict[str, float]) -> ScatteredLayout:
+def _lay(colors: Mapping[str, float]) -> ScatteredLayout:
     """Lay a tile of these shares, in percent, at 0 degrees."""
     parts = [{"name": name, "proportion": share} for name, share in colors.items()]
     request = json.dumps({"colors": parts, "angle": 0, "seed": _SEED})
