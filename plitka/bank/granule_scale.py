@@ -41,6 +41,7 @@ _FROM, _TO = -1.0, 2.0
 _COVERED = 0.7  # of this part, that the photograph's curve has to reach over
 _FINE = 1 / 24  # octaves between the places that are tried
 _FLOOR = 1e-3  # of the squared lightness, in 8-bit levels: of a picture without any grain
+_GRAINLESS = 10 * _FLOOR  # power up to which there is nothing to be laid over
 # Standard deviation of the logarithms of both curves: 40 photographs have up to 0.25.
 _UNLIKE = 0.35
 
@@ -66,7 +67,7 @@ def measure_granule_scale(
     pixels: (h, w, 3) sRGB. colors, shares: of the mixture; one colour alone has a curve like any.
     """
     curve = _compute_curve(pixels)
-    if curve is None:
+    if curve is None or np.nanmax(curve) < np.log(_GRAINLESS):
         return GranuleScale(1.0, sure=False)
     if len(colors) == 1:
         colors = (palette.load().find(_ANY),)

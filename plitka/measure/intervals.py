@@ -17,7 +17,7 @@ from plitka.measure.mixture import FAINT, INDEPENDENT, Mixture
 _DEVIATIONS = 1.645  # half of a normal distribution's 90%, in standard deviations
 _SAMPLING = 0.5  # of the standard deviation by the number of segments
 _DRIFT = np.array([0.1, 0.45, 0.45])  # standard deviations of L*, a*, b*: a colour off its curve
-_OUTLINE = (0.045, 0.035)  # of the product of a share and the rest: plus times Mixture.scatter
+_OUTLINE = (0.05, 0.045)  # of the product of a share and the rest: plus times Mixture.scatter
 _IGNORANCE = 1.0  # standard deviation of a share before anything is known
 _ABSENT = 1e-3  # share
 _FEWEST = 100.0  # segments
