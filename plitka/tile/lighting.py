@@ -19,12 +19,14 @@ _HOLLOW_EXPONENT = 2.0  # of the hidden part of the sky: neighbours light hollow
 _SOFTNESS = 0.04  # standard deviation of the blur of light: shadows have no stairs
 _GLOSS_SOFTNESS = 0.04  # likewise of the slopes that mirror: a film of binder fills small bumps
 _FILM = 0.6  # standard deviation of how strongly granules mirror, in its logarithm
-_BOUNCE_REACH = 0.35  # standard deviation of the distance from which it comes
 _LAMP_AT = (-0.25, -0.30)  # where the lamp is mirrored: the slope of a ray, x right, y down
 _GRAZING = 24.0  # how much more mirrors at grazing angles: Schlick's (1 - F0) / F0
 _MOST_MIRRORED = 2.5  # times what the median granule mirrors: whole faces do not turn white
 _TILE_EDGE = 4 / 1024  # breadth of a tile's worn edge, in frame sides
 _TOWARDS = (-0.55, -0.60)  # where a tile's edge is brighter: the upper left
+
+BOUNCE_REACH = 0.35
+"""Standard deviation of the distance from which light of neighbours comes, in granule diameters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,7 @@ def _light(layout: ScatteredLayout, surface: Surface, noise: Noise) -> Lighting:
         surface.granules,
         light,
         np.asarray(hollow, np.float32),
-        blur(light, _BOUNCE_REACH * granule.DIAMETER * size),
+        blur(light, BOUNCE_REACH * granule.DIAMETER * size),
         np.asarray(mirrored, np.float32),
         np.asarray(away, np.float32),
         surface.roughness,

@@ -15,7 +15,7 @@ from plitka.arrays import Doubles, Floats
 from plitka.color.srgb import LUMINANCE
 from plitka.tile import granule
 from plitka.tile.layout import NONE, Layout
-from plitka.tile.lighting import Lighting
+from plitka.tile.lighting import BOUNCE_REACH, Lighting
 from plitka.tile.material import LEVELS, Material, prepare_material
 from plitka.tile.surface import blur
 
@@ -26,7 +26,6 @@ _DUST = 0.02  # part of a place that dust covers, on the median granule
 _DUST_SPREAD = 1.0  # standard deviation of its logarithm from granule to granule
 _DUST_LIGHT = 0.35  # linear brightness that dust adds in full light
 _DUST_COVER = 0.4  # part of what lies beneath that it hides
-_BOUNCE_REACH = 0.35  # standard deviation of the distance of neighbours' light, granule diameters
 _WHITENING = 0.3  # part of the light of hollows that is as white as the sky
 _BRIGHTENING = np.float32(0.3)  # a dark granule hides part of what it gets from light ones
 _COARSE = 4  # times smaller: the map on which light of neighbours is spread
@@ -112,7 +111,7 @@ class _Shader:
         sent *= lighting.light[..., None]
         small = (max(size // _COARSE, 1),) * 2
         coarse = np.asarray(cv2.resize(sent, small, interpolation=cv2.INTER_AREA), np.float32)
-        spread = blur(coarse, _BOUNCE_REACH * granule.DIAMETER * small[0])
+        spread = blur(coarse, BOUNCE_REACH * granule.DIAMETER * small[0])
         around = cv2.resize(lighting.around, small, interpolation=cv2.INTER_AREA)
         spread /= np.maximum(around, np.float32(_DARKEST))[..., None]
         return np.asarray(cv2.resize(spread, (size, size), interpolation=cv2.INTER_LINEAR))
