@@ -108,12 +108,15 @@ class Settings:
         return palette.OWN_FILE if palette.OWN_FILE.is_file() else None
 
     @property
+    def named_bank(self) -> Path | None:
+        """The folder of the maker's photo bank, where one is named."""
+        named = self.variables.get(BANK)
+        return Path(named) if named else None
+
+    @property
     def bank_folder(self) -> Path | None:
         """The folder of the maker's photo bank: the one named, else OWN_BANK where it exists."""
-        named = self.variables.get(BANK)
-        if named:
-            return Path(named)
-        return OWN_BANK if OWN_BANK.is_dir() else None
+        return self.named_bank or (OWN_BANK if OWN_BANK.is_dir() else None)
 
     @property
     def init(self) -> str:

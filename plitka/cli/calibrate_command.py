@@ -30,7 +30,8 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     out = options.out or settings.palette_file or palette.OWN_FILE
     bank = options.bank or _place_bank(out, settings)
     there = palette_calibration.check_palette_file(out)
-    bank_files.check_folder(bank)
+    if bank is not None:
+        bank_files.check_folder(bank)
     account = calibration_report.Account()
 
     def sum_up(written: Path | None) -> None:
@@ -60,9 +61,9 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
             own = settings.palette_file  # which may be written for the first time
             known = palette.load(own if own and palette.has_content(own) else None)
             rows = palette_calibration.calibrate(options.folder, known, tell, there)
-            colors = making.make_colors(account.list_photographs(rows), tell)
+            colors = bank and making.make_colors(account.list_photographs(rows), tell)
         palette_calibration.write_palette(rows, out)
-        if colors:
+        if bank is not None and colors:
             account.bank = bank_files.write_bank(colors, bank), bank
     except (KeyboardInterrupt, PaletteError, EngineError):
         if account.folders.photographs:
@@ -72,11 +73,10 @@ def run_calibrate(options: argparse.Namespace, settings: Settings) -> None:
     sum_up(out)
 
 
-def _place_bank(out: Path, settings: Settings) -> Path:
-    """Where the photo bank of a palette file is made: the folder of the settings, else beside it.
+def _place_bank(out: Path, settings: Settings) -> Path | None:
+    """Where the photo bank is made that no --bank names.
 
-    out: the palette's file.
+    That is the folder that the settings name, else OWN_BANK for the palette that is read without a
+    setting, as that bank is; None for any other palette, beside which nothing is written.
     """
-    if named := settings.bank_folder:
-        return named
-    return OWN_BANK if out == palette.OWN_FILE else out.with_name(f"{out.stem}.bank")
+    return settings.named_bank or (OWN_BANK if out == palette.OWN_FILE else None)

@@ -108,5 +108,7 @@ def print_summary(account: Account, written: Path | None) -> None:
         codes, folder = account.bank
         count = f"{len(codes)} colour{'' if len(codes) == 1 else 's'}"
         print_line(f"{folder}: photo bank of {count}; PLITKA_ENGINE=photo draws with it")
+    elif written is not None and not account.not_banked:
+        print_line("No photo bank was made; --bank names the folder of one")
     if written is not None:
         print_line(written)

@@ -87,8 +87,8 @@ def test_each_file_has_a_json_line_and_the_summary_is_last(
         "left_out": 2,
         "passed_over": {"other_files": 1},
         "palette": str(folder.parent / "ours.csv"),
-        "bank": str(folder.parent / "ours.bank"),
-        "bank_colors": ["OCHRE"],
+        "bank": None,
+        "bank_colors": [],
         "not_in_bank": {},
         "finished": True,
     }

@@ -31,7 +31,8 @@ def test_calibrate_makes_a_bank_that_make_draws_with(
     references: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     bank = tmp_path / "ours.bank"
-    assert main(["calibrate", str(references), "--out", str(tmp_path / "ours.csv")]) == 0
+    own = ["--out", str(tmp_path / "ours.csv")]
+    assert main(["calibrate", str(references), *own, "--bank", str(bank)]) == 0
     out = capsys.readouterr().out
     assert f"{bank}: photo bank of 2 colours; PLITKA_ENGINE=photo draws with it\n" in out
     monkeypatch.setenv("PLITKA_BANK", str(bank))
@@ -50,7 +51,8 @@ def test_a_photograph_that_is_too_small_for_the_bank_is_told_and_still_measured(
 ) -> None:
     (tmp_path / "refs" / "BLUE").mkdir(parents=True)
     png.save(draw_photograph("BLUE")[:200, :200], tmp_path / "refs" / "BLUE" / "1.png", {})
-    arguments = ["calibrate", str(tmp_path / "refs"), "--out", str(tmp_path / "ours.csv")]
+    own = ["--out", str(tmp_path / "ours.csv"), "--bank", str(tmp_path / "ours.bank")]
+    arguments = ["calibrate", str(tmp_path / "refs"), *own]
     assert main(arguments) == 0
     told = capsys.readouterr().out
     assert "BLUE/1.png: not in the bank: is too small for the bank: 200x200 pixels" in told
@@ -61,6 +63,27 @@ def test_a_photograph_that_is_too_small_for_the_bank_is_told_and_still_measured(
     assert summary["bank"] is None
     assert "too small for the bank" in summary["not_in_bank"]["BLUE/1.png"]
     assert not (tmp_path / "ours.bank").exists()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_palette_that_goes_elsewhere_has_a_bank_only_where_one_is_named(
+    named: bool,
+    references: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    bank = tmp_path / "there" / "bank"
+    bank.parent.mkdir()
+    if named:
+        monkeypatch.setenv("PLITKA_BANK", str(bank))
+    own = tmp_path / "here" / "ours.csv"
+    own.parent.mkdir()
+    assert main(["calibrate", str(references), "--out", str(own)]) == 0
+    told = "photo bank of 2 colours" if named else "No photo bank was made; --bank names the folder"
+    assert told in capsys.readouterr().out
+    assert [file.name for file in own.parent.iterdir()] == ["ours.csv"]
+    assert bank.exists() == named
 
 
 def test_check_looks_at_every_file_of_the_bank(bank: Path, capsys: Capture) -> None:
