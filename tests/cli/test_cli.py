@@ -426,16 +426,16 @@ def test_audit_lists_what_is_captioned_and_what_is_measured(
 def test_audit_never_accuses_a_caption_of_how_it_parts_look_alikes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    layout = lay(asked({"white": 30, "pearl": 30, "red": 40}))
+    layout = lay(asked({"black": 30, "dark gray": 30, "red": 40}))
     captions = {"a": (60, 0, 40), "b": (5, 55, 40), "c": (40, 40, 20), "d": (25, 15, 60)}
-    for name, (white, pearl, red) in captions.items():
+    for name, (black, gray, red) in captions.items():
         png.save(render.render_picture(layout, 768), tmp_path / f"{name}.png", {})
-        caption = f"{white}% white, {pearl}% pearl, {red}% red"
+        caption = f"{black}% black, {gray}% dark gray, {red}% red"
         (tmp_path / f"{name}.txt").write_text(caption)
     *found, _ = map(json.loads, run(capsys, "audit", str(tmp_path), "--json")[1].splitlines())
     told = {finding["file"][0]: finding for finding in found}
     assert [told[name]["verdict"] for name in captions] == ["true", "true", "lies", "lies"]
-    assert told["b"]["groups"] == [["WHITE", "PEARL"]]
+    assert told["b"]["groups"] == [["BLACK", "DKGRAY"]]
     assert told["b"]["total_variation"] < 0.03
     table = run(capsys, "audit", str(tmp_path))[1]
     assert "told apart" in table

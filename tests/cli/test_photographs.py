@@ -59,7 +59,9 @@ def test_a_tile_measures_the_same_in_every_space(
     assert found["shares"] == pytest.approx(expected["shares"], abs=0.01)
     assert expected["notes"] == []
     assert found["notes"] == [f"{space} brought to sRGB"]
-    assert found["ciede2000"] == pytest.approx(expected["ciede2000"], abs=0.5)
+    # ProPhoto's eight bits are coarse, and a JPEG loses of them what it would of sRGB's.
+    near = 1.0 if (space, suffix) == ("ProPhoto", "jpg") else 0.5
+    assert found["ciede2000"] == pytest.approx(expected["ciede2000"], abs=near)
     bare = tmp_path / f"bare.{suffix}"  # the same numbers without the profile are another picture
     with Image.open(wide) as picture:
         picture.save(bare, icc_profile=None)
