@@ -158,7 +158,7 @@ Photographs lie in folders named after codes, refs/DKGREEN/1.jpg. A new code's p
 phrase.txt beside them says, or the code in small letters. The palette is written to --out, else
 where PLITKA_PALETTE says, else to refs/palette.local.csv; the last two are where it is read from.
 The same photographs make the photo bank that the engine photo draws with: in --bank, else where
-PLITKA_BANK says, else in refs/bank.local where the palette goes to refs/palette.local.csv, too. What
+PLITKA_BANK says, else in refs/bank.local where the palette goes to refs/palette.local.csv. What
 other colours are there stays. A palette that goes elsewhere has no bank made unless one is named.
 
 A photograph that cannot be read, or shows more than one colour, is left out, and so is a folder

@@ -9,7 +9,7 @@ from plitka.tile.granule import CORNERS, FACETS, Chips, compute_cross_product
 
 # Around an apex; a step is half a pixel at the outline of a large granule at 2048. A power of 2.
 _DIRECTIONS = 256
-_BAND = 1 << 18  # pixels looked at together, so that they stay in the processor's cache
+_BAND = 1 << 15  # pixels looked at together, so that they stay in the processor's cache
 
 
 def map_facets(
@@ -25,30 +25,32 @@ def map_facets(
     granule * FACETS + facet, or `none` where `granules` has it.
     """
     start, table = _tabulate_sides(chips)
-    slope, fold = (plane.T.copy() for plane in _fit_borders(chips, centres))
+    slope, fold = _fit_borders(chips, centres)
+    slope, fold = slope.T.copy(), fold.T.copy()
     apex_x, apex_y = (chips.apex + centres).T.copy()
     facets = np.empty_like(granules)
     band = max(1, _BAND // granules.shape[1])
     for top in range(0, len(granules), band):
         rows = slice(top, top + band)
-        granule = np.maximum(granules[rows], 0)
-        at = granule.astype(np.intp)
         right, down = x[rows], y[rows]
-        turn = cv2.phase(right - apex_x.take(at), down - apex_y.take(at)) - start.take(at)
-        direction = (turn * np.float32(_DIRECTIONS / (2 * np.pi))).astype(np.int32)
+        at = np.maximum(granules[rows], 0).astype(np.intp)
+        turn = cv2.phase(right - apex_x.take(at), down - apex_y.take(at))
+        turn -= start.take(at)
+        turn *= np.float32(_DIRECTIONS / (2 * np.pi))
+        direction = turn.astype(np.intp)
         direction &= _DIRECTIONS - 1
-        side = table.take(granule * np.int32(_DIRECTIONS) + direction)
+        direction += at * _DIRECTIONS
+        facet = table.take(direction)
         half = _measure_signed_distance(fold, at, right, down) > 0
-        on_slope = (
-            _measure_signed_distance(slope, granule * np.int32(CORNERS) + side, right, down) < 0
-        )
-        facet = granule * np.int32(FACETS) + np.where(on_slope, side, CORNERS + half)
-        facets[rows] = np.where(granules[rows] == none, np.int32(none), facet)
+        on_top = _measure_signed_distance(slope, at * CORNERS + facet, right, down) >= 0
+        np.copyto(facet, half + np.uint8(CORNERS), where=on_top)
+        np.add(at * FACETS, facet, out=facets[rows], casting="unsafe")
+    facets[granules == none] = none
     return facets
 
 
 def _measure_signed_distance(
-    borders: Floats, at: NDArray[np.signedinteger], right: Floats, down: Floats
+    borders: Floats, at: NDArray[np.intp], right: Floats, down: Floats
 ) -> Floats:
     """Measure how far places lie beyond a border, negative before it; see `_fit_borders`.
 

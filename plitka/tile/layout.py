@@ -128,7 +128,8 @@ class ScatteredLayout(Layout):
     def map_facets(self, size: int) -> NDArray[np.int32]:
         """Map each pixel to granule * FACETS + facet, NONE in the joints. Returns (size, size)."""
         places = _displace(self.seed, size)
-        granules = self._draw_granules(size, places)
+        drawn = self.survey if size == SURVEY else None
+        granules = self._draw_granules(size, places) if drawn is None else drawn
         half, side = np.float32(0.5), np.float32(size)
         down, right = ((place + half) / side for place in places)
         return facets.map_facets(self.chips, self.centres, granules, right, down, NONE)

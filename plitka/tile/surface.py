@@ -20,7 +20,7 @@ _BUMPS_SPREAD = 0.5  # standard deviation of its logarithm from granule to granu
 _ROUGHNESS_SPREAD = 0.5  # likewise, of how rough granules are to light
 _STEP = 0.08  # of the way from the lowest to the highest granule: from here up a step is a cliff
 _CONTACT_WIDTH = 0.06  # standard deviation of the line of contact, in granule diameters
-_BAND = 128  # rows of a picture worked on together, so that they stay in the processor's cache
+_BAND = 32  # rows of a picture worked on together, so that they stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def describe_surface(layout: ScatteredLayout, size: int, noise: Noise) -> Surfac
     """Describe the surface of a layout. size: pixels a side. noise: of this seed and size."""
     facets = layout.map_facets(2 * size)
     granules = facets // np.int32(granule.FACETS)
-    height, right, down = _map_relief(layout, facets, granules, size)
+    height, right, down = _map_relief(layout, facets, size)
     rng = np.random.default_rng((layout.seed, 1))
     count = len(layout.owner) + 1
     whole = np.ascontiguousarray(granules[::2, ::2])
@@ -84,35 +84,41 @@ def halve(picture: Floats) -> Floats:
 
 
 def _map_relief(
-    layout: ScatteredLayout, facets: NDArray[np.int32], granules: NDArray[np.int32], size: int
+    layout: ScatteredLayout, facets: NDArray[np.int32], size: int
 ) -> tuple[Floats, Floats, Floats]:
     """Map height, in granule diameters, and slopes: see Surface. (size, size) each.
 
-    facets, granules: (2 * size, 2 * size).
+    facets: (2 * size, 2 * size).
     """
-    planes, centres = layout.chips.planes, layout.centres[:, None]
-    base = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
-    base += layout.height[:, None] * np.float32(_RELIEF * granule.DIAMETER)
+    planes, centres = layout.chips.planes.astype(np.float64), layout.centres[:, None]
+    curve = _HOLLOW * 2 / granule.DIAMETER
+    # height = level + across * x + along * y + curve / 2 * (x * x + y * y) is a bowl of which each
+    # granule's middle is the bottom, on the plane of the facet.
+    slopes = planes[..., 1:] - curve * centres
+    level = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
+    level += curve / 2 * (centres**2).sum(-1)
+    level += layout.height[:, None] * (_RELIEF * granule.DIAMETER)
     level, across, along = (
-        np.append(plane.ravel(), np.float32(0)) for plane in (base, planes[..., 1], planes[..., 2])
+        np.append(part.ravel(), 0).astype(np.float32)
+        for part in (level, slopes[..., 0], slopes[..., 1])
     )
-    x, y = (np.append(centre, np.float32(0)) for centre in layout.centres.T)
-    curve = np.float32(_HOLLOW * 2 / granule.DIAMETER)
     axis = (np.arange(2 * size, dtype=np.float32) + np.float32(0.5)) / np.float32(2 * size)
+    bent = np.float32(curve) * axis
+    bowl = bent * axis / 2
     maps = tuple(np.empty((size, size), np.float32) for _ in range(3))
     for top in range(0, size, _BAND):
         rows = slice(2 * top, 2 * (top + _BAND))
-        facet, mine = facets[rows].astype(np.intp), granules[rows].astype(np.intp)
+        facet = facets[rows].astype(np.intp)
         right, down = across.take(facet), along.take(facet)
-        aside, below = axis[None, :] - x.take(mine), axis[rows, None] - y.take(mine)
-        height = level.take(facet) + right * axis[None, :] + down * axis[rows, None]
-        height += curve / 2 * (aside * aside + below * below)
-        right += curve * aside
-        down += curve * below
-        joint = mine == NONE
-        for whole, part in zip(
-            maps, (height / np.float32(granule.DIAMETER), right, down), strict=True
-        ):
+        height = level.take(facet)
+        height += right * axis
+        height += down * axis[rows, None]
+        height += bowl + bowl[rows, None]
+        height *= np.float32(1 / granule.DIAMETER)
+        right += bent
+        down += bent[rows, None]
+        joint = facet == NONE
+        for whole, part in zip(maps, (height, right, down), strict=True):
             part[joint] = 0
             whole[top : top + _BAND] = halve(part)
     height, right, down = maps
@@ -143,9 +149,17 @@ def _map_bumps(
 
 def _map_contact(layout: ScatteredLayout, granules: NDArray[np.int32], size: int) -> Floats:
     """Map where a granule lies beside a higher one: 1 at a high step, blurred. (size, size)."""
-    height = np.append(layout.height, np.float32(0)).take(granules)
-    step = cv2.dilate(height, np.ones((3, 3), np.uint8)) - height
-    line = halve(np.minimum(step * np.float32(1 / _STEP), 1))
+    height = np.append(layout.height, np.float32(0))
+    line = np.empty((size, size), np.float32)
+    for top in range(0, size, _BAND):
+        first, last = 2 * top, min(2 * (top + _BAND), 2 * size)
+        above = min(first, 1)  # rows more, so that steps between bands are seen
+        rows = height.take(granules[first - above : last + 1])
+        step = cv2.dilate(rows, np.ones((3, 3), np.uint8))
+        step -= rows
+        step *= np.float32(1 / _STEP)
+        step = step[above : above + last - first]
+        line[top : top + _BAND] = halve(np.minimum(step, 1, out=step))
     # The line is as broad as a pixel; it is to be as strong at every size.
     line *= np.float32(size * granule.DIAMETER / 20)
     return blur(line, _CONTACT_WIDTH * granule.DIAMETER * size)
