@@ -22,12 +22,12 @@ from plitka.tile.surface import blur
 _LAMP_RADIUS = 0.12  # of the lamp that is mirrored, as a slope
 _STRAY_TEXTURE, _STRAY_GRANULES = 0.5, 0.2  # of how chroma strays, within granules and between
 _TINT = 0.006  # standard deviation of linear R, G, B from granule to granule
-_DUST = 0.02  # part of a place that dust covers, on the median granule
+_DUST = 0.01  # part of a place that dust covers, on the median granule
 _DUST_SPREAD = 1.0  # standard deviation of its logarithm from granule to granule
 _DUST_LIGHT = 0.35  # linear brightness that dust adds in full light
 _DUST_COVER = 0.4  # part of what lies beneath that it hides
 _WHITENING = 0.3  # part of the light of hollows that is as white as the sky
-_BRIGHTENING = np.float32(0.3)  # a dark granule hides part of what it gets from light ones
+_BRIGHTENING = np.float32(0.15)  # a dark granule hides part of what it gets from light ones
 _COARSE = 4  # times smaller: the map on which light of neighbours is spread
 _SAMPLE = 4  # every so many pixels of rows and columns are ranked; the others are looked up
 _KNOTS = 257  # of a table of ranks

@@ -15,7 +15,7 @@ from plitka.tile.noise import Noise
 _RELIEF = 2.9  # from the lowest to the highest granule, in granule diameters
 _HOLLOW = 0.12  # slope that a face gains from its granule's middle to its rim: torn rubber curls up
 _WEAR = 0.02  # how far edges between facets are rounded, in granule diameters
-_BUMPS = 0.13  # standard deviation of the slopes of bumps, of the median granule
+_BUMPS = 0.08  # standard deviation of the slopes of bumps, of the median granule
 _BUMPS_SPREAD = 0.5  # standard deviation of its logarithm from granule to granule
 _ROUGHNESS_SPREAD = 0.5  # likewise, of how rough granules are to light
 _STEP = 0.08  # of the way from the lowest to the highest granule: from here up a step is a cliff
