@@ -38,7 +38,7 @@ _LEFT = 0.02  # total variation; as much of the difference may be left in such a
 _BALANCE = 20.0  # CIEDE2000; a colour farther off the palette is another one, however it is lit
 _TOLERANCE = 1.0  # CIEDE2000 to the palette that a colour may keep where all are assigned anew
 # What is measured farther off is dealt once more: in total variation, or by so much of a share.
-_GOOD, _GOOD_PART = 0.016, 0.1
+_GOOD, _GOOD_PART = 0.01, 0.1
 # Of what is then measured, the part that is mended: by their areas the shares were met, and
 # measuring is no surer than that.
 _MENDED = 0.5
