@@ -32,6 +32,7 @@ _COARSE = 4  # times smaller: the map on which light of neighbours is spread
 _SAMPLE = 4  # every so many pixels of rows and columns are ranked; the others are looked up
 _KNOTS = 257  # of a table of ranks
 _BAND = 64  # rows of a picture worked on together, so that they stay in the processor's cache
+_OTHER_QUARTERS = ((0, 1), (1, 0), (1, 1))  # of a pixel, and the pixels beside it on their sides
 _DARKEST = 1e-4  # exposure whose logarithm is the least
 
 
@@ -44,7 +45,7 @@ def shade(layout: Layout, lighting: Lighting) -> Floats:
     for top in range(0, size, _BAND):
         rows = slice(top, min(top + _BAND, size))
         linear[rows] = shader.shade_rows(rows)
-    return linear
+    return _blend_outlines(linear, lighting.granules)
 
 
 class _Shader:
@@ -67,14 +68,14 @@ class _Shader:
     def shade_rows(self, rows: slice) -> Floats:
         """Shade some rows. Returns (rows, size, 3) linear RGB."""
         lighting, material = self._lighting, self._material
-        granules = lighting.granules[2 * rows.start : 2 * rows.stop]
-        quarters = self._owner.take(granules)
-        whole, mine = granules[::2, ::2].astype(np.intp), quarters[::2, ::2]
+        whole = lighting.granules[2 * rows.start : 2 * rows.stop : 2, ::2].astype(np.intp)
+        mine = self._owner.take(whole)
         levels = np.zeros(mine.size, np.intp)
         for kind, ranks in enumerate(self._ranks):
             here = np.flatnonzero(mine == kind)
             levels[here] = ranks.rank(self._expose(kind, _pick_pixels(lighting, rows, here)))
-        linear = _blend_quarters(material.ramps, quarters, levels)
+        levels += mine.ravel() * np.intp(LEVELS)
+        linear = material.ramps.reshape(-1, 3).take(levels, axis=0).reshape(*mine.shape, 3)
         light = lighting.light[rows][..., None]
         if self._neighbours is not None:
             linear *= self._light_hollows(rows, mine)
@@ -187,21 +188,30 @@ class _Ranks:
         return np.asarray(self._table.take(at), np.intp)
 
 
-def _blend_quarters(ramps: Floats, quarters: NDArray[np.uint8], levels: NDArray[np.intp]) -> Floats:
-    """Look up the colours of pixels, whose four quarters may be of several colours.
+def _blend_outlines(linear: Floats, granules: NDArray[np.int32]) -> Floats:
+    """Blend the pixels that several granules share, in place.
 
-    ramps: (K + 1, LEVELS, 3). quarters: (2h, 2w) colour of each quarter. levels: (h * w,). Returns
-    (h, w, 3) linear RGB.
+    A pixel is of the granule of its first quarter. Each other quarter has the colour of the nearest
+    pixel that is of the quarter's granule. linear: (size, size, 3), which is returned. granules:
+    (2 * size, 2 * size) of each quarter.
     """
-    table = ramps.reshape(-1, 3)
-    parts = [quarters[down::2, right::2].ravel() for down in (0, 1) for right in (0, 1)]
-    linear = table.take(parts[0] * np.intp(LEVELS) + levels, axis=0)
-    mixed = np.flatnonzero(np.logical_or.reduce([parts[0] != other for other in parts[1:]]))
-    blend = np.zeros((len(mixed), 3), np.float32)
-    for part in parts:
-        blend += table.take(part[mixed] * np.intp(LEVELS) + levels[mixed], axis=0)
-    linear[mixed] = blend / np.float32(len(parts))
-    return linear.reshape(quarters.shape[0] // 2, quarters.shape[1] // 2, 3)
+    size = len(linear)
+    own = np.ascontiguousarray(granules[::2, ::2])
+    quarters = {place: granules[place[0] :: 2, place[1] :: 2] for place in _OTHER_QUARTERS}
+    shared = np.flatnonzero(np.logical_or.reduce([one != own for one in quarters.values()]))
+    row, column = np.divmod(shared, size)
+    pixels = linear.reshape(-1, 3)
+    blend = pixels.take(shared, axis=0)
+    for place, quarter in quarters.items():
+        granule_there = quarter.ravel().take(shared)
+        source = shared.copy()
+        for down, right in (*(beside for beside in _OTHER_QUARTERS if beside != place), place):
+            at = np.minimum(row + down, size - 1) * size + np.minimum(column + right, size - 1)
+            np.copyto(source, at, where=own.ravel().take(at) == granule_there)
+        np.copyto(source, shared, where=own.ravel().take(shared) == granule_there)
+        blend += pixels.take(source, axis=0)
+    pixels[shared] = blend / np.float32(1 + len(quarters))
+    return linear
 
 
 def _let_chroma_stray(linear: Floats, change: Floats) -> None:
