@@ -13,7 +13,7 @@ from plitka.tile.surface import Surface, blur
 
 _DIRECTIONS = 12
 _FIRST = 0.2  # radians: none of the directions runs along the pixels
-_REACH = (0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 0.9)  # distances looked at, in granule diameters
+_REACH = (0.1, 0.15, 0.25, 0.4, 0.6, 0.9)  # distances looked at, in granule diameters
 # Brightness at elevation e over the horizon: _SKY sin e + _LAMP sin^3 e, in parts of all light.
 _SKY, _LAMP = 0.5, 0.5
 _TOWARDS = (-0.45, -0.55)  # where the brighter side of the sky is: the upper left
