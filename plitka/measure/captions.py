@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from plitka.color.mix import MAX_COLORS, adds_up_to
-from plitka.color.palette import Color, Palette, normalize_name, quote
+from plitka.color.names import normalize_name, quote
+from plitka.color.palette import Color, Palette
 from plitka.measure.text_file import TextError, read_text
 
 CAPTION_SUFFIX = ".txt"
