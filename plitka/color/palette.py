@@ -153,13 +153,14 @@ class Palette:
         """The colours by their codes and phrases, and by their names in Russian, normalised."""
         codes = {normalize_name(color.code): color for color in self.colors}
         phrases = {normalize_name(color.phrase): color for color in self.colors}
-        forms = [
-            (normalize_name(form), color)
+        own = [(form, color) for color in self.colors for form in list_forms(color.phrase)]
+        translated = [
+            (form, color)
             for color in self.colors
-            for name in (*color.russian, color.phrase)
+            for name in color.russian
             for form in list_forms(name)
         ]
-        return _keep_unique(forms) | codes | phrases
+        return _keep_unique(translated) | _keep_unique(own) | codes | phrases
 
     @cached_property
     def _by_closed_key(self) -> dict[str, Color]:
@@ -168,9 +169,10 @@ class Palette:
 
 
 def _keep_unique(names: Sequence[tuple[str, Color]]) -> dict[str, Color]:
-    """Keep the names that mean one colour."""
-    owners = Counter(name for name, _ in {(name, color.code) for name, color in names})
-    return {name: color for name, color in names if owners[name] == 1}
+    """Keep the names that mean one colour, normalised."""
+    normalized = [(normalize_name(name), color) for name, color in names]
+    owners = Counter(name for name, _ in {(name, color.code) for name, color in normalized})
+    return {name: color for name, color in normalized if owners[name] == 1}
 
 
 def load(own: Path | None = None, packed: Packed | None = None) -> Palette:

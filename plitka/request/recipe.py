@@ -96,7 +96,11 @@ class Recipe:
 
     def understood(self) -> list[dict[str, object]]:
         """Write what each word for a colour was understood as: JSON values."""
-        return [said.understood.as_json() for part in self.shares for said in part.words]
+        return [said.as_json() for said in self.list_understood()]
+
+    def list_understood(self) -> list[Understood]:
+        """List what each word for a colour was understood as."""
+        return [said.understood for part in self.shares for said in part.words]
 
 
 def draw_seed(recipe: Recipe) -> Recipe:
