@@ -62,7 +62,7 @@ def describe(name: str, colors: Sequence[Named]) -> str:
     if _BARE_HEX.fullmatch(name):
         return " ".join([f'{what}; did you mean "#{name.lower()}"?', *known])
     if _RAL.match(name.strip()):
-        return " ".join([f"{what}. {_tell_ral(name)}", *known])
+        return " ".join([f"{what}. {_tell_ral(name)} {_tell_hex(_ANY_HEX)}.", *known])
     hex_code = find_known_color(composed) if foreign is None else None
     by_color = _rank_by_color(hex_code, colors) if hex_code else []
     by_letters = _rank_by_letters(composed, colors)
@@ -77,7 +77,7 @@ def describe(name: str, colors: Sequence[Named]) -> str:
         parts.append(f"Nearest by letters: {', '.join(map(str, by_letters))}.")
     css = None if foreign is not None else _find_css_name(name)
     as_css = f', or by its name in CSS, "{css}"' if css else ""
-    parts.append(f'Any other colour goes by its hex, such as "{hex_code or _ANY_HEX}"{as_css}.')
+    parts.append(f"{_tell_hex(hex_code or _ANY_HEX)}{as_css}.")
     return " ".join([*parts, *known])
 
 
@@ -110,6 +110,10 @@ def _rank_by_color(hex_code: str, colors: Iterable[Named]) -> list[Named]:
     distinct = {color.lab: color for color in reversed(list(colors))}
     ranked = sorted(distinct.values(), key=lambda one: compute_color_difference(lab, one.lab))
     return ranked[:_NEAREST]
+
+
+def _tell_hex(hex_code: str) -> str:
+    return f'Any other colour goes by its hex, such as "{hex_code}"'
 
 
 def _tell_ral(name: str) -> str:
