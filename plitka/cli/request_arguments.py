@@ -108,8 +108,8 @@ def _read_shares(texts: Sequence[str]) -> list[float]:
         raise RecipeError(f"--colors: {', '.join(texts)} are not all numbers")
     total = sum(shares)
     are_percent = any(one is not None and one[1] for one in given)
-    whole = find_whole(shares)
-    if min(shares) < 0 or max(shares) > _MOST or whole is None or (are_percent and whole == 1):
+    is_sound = min(shares) >= 0 and max(shares) <= _MOST
+    if not is_sound or find_whole(shares) not in ((100.0,) if are_percent else (100.0, 1.0)):
         raise RecipeError(
             f"--colors: shares add up to {total:g}; allowed: percentages that add up to 100 or "
             "fractions that add up to 1, none of them negative"

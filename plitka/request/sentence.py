@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from plitka.color.names import compose, quote
 from plitka.color.palette import Palette
+from plitka.color.words import look_up
 from plitka.request import sentence_signs as signs
 from plitka.request import sentence_words as words
 from plitka.request.quantities import split_quantity
@@ -218,6 +219,10 @@ class _Reader:
                 )
             elif not one.is_known:
                 self._refuse_bare(one)
+        said = {one.name: look_up(one.name, self._palette) for one in shares}
+        codes = [known.color.code for one in shares if (known := said[one.name])]
+        if len(set(codes)) < len(codes):
+            self._fault(f"{quote(self._text.strip())} names a colour twice for equal shares")
         if not shares:
             self._fault(f"{quote(self._text.strip())} names no colour; {_ALLOWED}")
         return [{"name": one.name, "proportion": 1 / len(shares)} for one in shares]

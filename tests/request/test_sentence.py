@@ -85,6 +85,7 @@ def test_what_looks_like_json_is_told_where_it_is_broken(text: str) -> None:
         ("60% black, the rest white, the rest red", ["share one rest"]),
         ("100% black, the rest white", ['"rest white" is nothing']),
         ("equal parts black and 40% white", ['"40% white" has a share beside equal ones']),
+        ("equal parts black, white and чёрный", ["names a colour twice for equal shares"]),
         ("3 parts black, 40% white", ["go with parts alone"]),
         ("seed 7, red, seed 8", ["seed: given twice, 7 and 8"]),
         ("red, 45°, angle 30", ["angle: given twice, 45 and 30"]),
