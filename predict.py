@@ -12,7 +12,8 @@ from plitka.request import parsing
 from plitka.request.recipe import RecipeError
 from plitka.runtime import background, logs
 from plitka.runtime.memory import trim_heap
-from plitka.serving import health
+from plitka.runtime.timing import log
+from plitka.serving import health, unknown_inputs
 from plitka.serving.outbox import Outbox
 from plitka.settings import read_settings
 
@@ -49,7 +50,7 @@ class Predictor(BasePredictor):
     def predict(
         self,
         params_json: str = Input(
-            description="The tile as JSON: colors with proportions, angle, quality, seed, overrides"
+            description="The tile in words (60% black, 40% white, 45 degrees, seed 7) or as JSON"
         ),
     ) -> Iterator[Path]:
         """Make a tile's preview, final picture and colormap.
@@ -58,6 +59,9 @@ class Predictor(BasePredictor):
         """
         folder = self.outbox.open_folder()
         logs.set_prediction(self.scope.context.get("prediction_id"), folder.mark)
+        if unknown := unknown_inputs.read_unknown(self.scope.context):
+            log.warning("not known, and ignored, beside params_json: %s", ", ".join(unknown))
+            self.record_metric("unknown_inputs", unknown)
         try:
             recipe = parsing.parse(params_json, self.palette)
             self.engine.check(recipe)

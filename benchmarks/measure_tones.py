@@ -90,7 +90,9 @@ def write_tones(tones: dict[str, str]) -> None:
     file = palette.PALETTE_FILE
     out = io.StringIO()
     out.writelines(f"{line}\n" for line in palette.read_comments(file))
-    table = csv.DictWriter(out, palette.COLUMNS, restval="", lineterminator="\n")
+    table = csv.DictWriter(
+        out, [*palette.COLUMNS, palette.RUSSIAN], restval="", lineterminator="\n"
+    )
     table.writeheader()
     table.writerows({**row, "tone": tones.get(row["code"], "")} for row in palette.read_rows(file))
     file.write_text(out.getvalue(), encoding="utf-8")

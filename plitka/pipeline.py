@@ -228,6 +228,7 @@ class _Report:
             "version": __version__,
             "picture": kind,
             "request": plan.recipe.request(),
+            "understood": plan.recipe.understood(),
             "seed": plan.recipe.seed,
             "trigger": plan.subject.trigger,
             "prompt": plan.prompt,
@@ -268,6 +269,7 @@ class _Report:
         plan = self._plan
         return {
             "seed": plan.recipe.seed,
+            "understood": plan.recipe.understood(),
             "engine": self._engine,
             "trigger": plan.subject.trigger,
             "controlnet": plan.control.kind or "none",

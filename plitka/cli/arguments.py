@@ -51,6 +51,7 @@ _MAKE_EXAMPLES = """\
 examples:
   python -m plitka make --engine render --out tile --color black=60 --color white=40 --angle 45
   python -m plitka make --out tile '{"colors": [{"name": "red", "proportion": 100}], "seed": 7}'
+  python -m plitka make --out tile "60% black, 40% RAL 3020, 45 degrees, seed 7"
   python -m plitka make --weights trained.tar --out tile --color red=100
   cat request.json | python -m plitka make - --out tile --json
 """
@@ -70,6 +71,7 @@ _PLAN_EXAMPLES = """\
 examples:
   python -m plitka plan --color black=60 --color white=40 --angle 45 --quality high --seed 7
   python -m plitka plan '{"colors": [{"hex": "#1e90ff", "proportion": 100}]}'
+  python -m plitka plan "60% black, 40% navy, 45 degrees, seed 7"
   python -m plitka plan --weights trained.tar --color red=100
   cat request.json | python -m plitka plan -
 

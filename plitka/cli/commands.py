@@ -73,6 +73,7 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
         print_json({"pictures": files, **metrics})
     else:
         tables.show(*tables.tabulate_pictures(recipe, list(files), metrics), tables.INTERVALS)
+        tables.show(*tables.write_understood(recipe.list_understood()))
         controlnet = f"ControlNet {metrics['controlnet']}: {metrics['controlnet_reason']}"
         print_line(f"seed {metrics['seed']}, engine {metrics['engine']}, {controlnet}")
         for written in files.values():
@@ -109,15 +110,18 @@ def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.cli import tables
     from plitka.measure.shares import measure
 
-    colors, requested = read_colors(options.colors, _load_palette(settings))
+    understood, requested = read_colors(options.colors, _load_palette(settings))
+    colors = {name: said.color for name, said in understood.items()}
     loaded = _load_photograph(options.image)
     measured = measure(loaded.pixels, list(colors.values()))
     if options.json:
         value = _measurement_as_json(measured, list(colors), requested)
-        print_json({**value, "notes": loaded.notes})
+        told = [said.as_json() for said in understood.values()]
+        print_json({**value, "understood": told, "notes": loaded.notes})
         return
     table = tables.tabulate_measurement(colors, measured, requested)
     tables.show(table, tables.INTERVALS, tables.write_rest(measured))
+    tables.show(*tables.write_understood(understood.values()))
     tables.show(*tables.write_notes(loaded.notes))
 
 
@@ -176,13 +180,15 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
         "before": _measurement_as_json(before, names, layout.shares),
         "after": _measurement_as_json(after, names, layout.shares),
     }
-    record = {"version": __version__, "request": recipe.request(), **measured}
+    understood = {"understood": recipe.understood()}
+    record = {"version": __version__, "request": recipe.request(), **understood, **measured}
     png.save(matched.image, options.out, record)
     if options.json:
         told = {"picture": str(options.out), "seed": recipe.seed, "notes": loaded.notes}
-        print_json({**told, **measured})
+        print_json({**told, **understood, **measured})
         return
     tables.show(tables.tabulate_match(recipe, before, after), tables.INTERVALS)
+    tables.show(*tables.write_understood(recipe.list_understood()))
     tables.show(*tables.write_notes(loaded.notes))
     print_line(options.out)
 

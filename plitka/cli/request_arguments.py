@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from plitka.color.mix import MAX_COLORS, find_whole
-from plitka.color.palette import Color, Palette, UnknownColor
+from plitka.color.palette import Palette, UnknownColor
+from plitka.color.words import Understood, understand
 from plitka.request import parsing
+from plitka.request.quantities import is_percent, split_quantity
 from plitka.request.recipe import Recipe, RecipeError
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
@@ -68,25 +70,24 @@ def _read_number(text: str) -> float | str:
         return float(written)
 
 
-def read_colors(text: str, palette: Palette) -> tuple[dict[str, Color], list[float]]:
+def read_colors(text: str, palette: Palette) -> tuple[dict[str, Understood], list[float]]:
     """Read "red=60,blue=40" or "red,blue".
 
-    Returns the colours by their names in the text, and their shares, which add up to 1; [] where
-    none are given. Raises UnknownColor and RecipeError.
+    Returns what the names in the text were understood as, by these names, and their shares, which
+    add up to 1; [] where none are given. Raises UnknownColor and RecipeError.
     """
-    colors: dict[str, Color] = {}
+    colors: dict[str, Understood] = {}
     shares: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         name, _, share = part.partition("=")
         name = name.strip()
         try:
-            is_hex = name.startswith("#")
-            color = palette.make_free_color(name) if is_hex else palette.find(name)
+            said = understand(name, palette)
         except UnknownColor as fault:
             raise UnknownColor(f"--colors: {fault}") from None
-        if any(color.srgb == other.srgb for other in colors.values()):
+        if any(said.color.srgb == other.color.srgb for other in colors.values()):
             raise UnknownColor(f'--colors: "{name}" is there already, under this or another name')
-        colors[name] = color
+        colors[name] = said
         shares += [share] if share else []
     if len(colors) > MAX_COLORS:
         raise UnknownColor(f"--colors: got {len(colors)}; allowed: 1 to {MAX_COLORS}")
@@ -101,13 +102,26 @@ def read_colors(text: str, palette: Palette) -> tuple[dict[str, Color], list[flo
 
 def _read_shares(texts: Sequence[str]) -> list[float]:
     """Read percentages or fractions, and scale them to add up to 1. Raises RecipeError."""
-    shares = [number for text in texts if not isinstance(number := _read_number(text), str)]
+    given = [_read_share(text) for text in texts]
+    shares = [share for share, _ in (one for one in given if one is not None)]
     if len(shares) < len(texts):
         raise RecipeError(f"--colors: {', '.join(texts)} are not all numbers")
     total = sum(shares)
-    if min(shares) < 0 or max(shares) > _MOST or find_whole(shares) is None:
+    are_percent = any(one is not None and one[1] for one in given)
+    is_sound = min(shares) >= 0 and max(shares) <= _MOST
+    if not is_sound or find_whole(shares) not in ((100.0,) if are_percent else (100.0, 1.0)):
         raise RecipeError(
             f"--colors: shares add up to {total:g}; allowed: percentages that add up to 100 or "
             "fractions that add up to 1, none of them negative"
         )
     return [share / total for share in shares]
+
+
+def _read_share(text: str) -> tuple[float, bool] | None:
+    """Read a share, and whether it says that it is percent; None for what is no number."""
+    if not isinstance(number := _read_number(text), str):
+        return number, False
+    quantity = split_quantity(text)
+    if quantity is None or not (quantity[1] == "" or is_percent(quantity[1])):
+        return None
+    return quantity[0], quantity[1] != ""

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from plitka.cli.terminal import open_console
 from plitka.color.palette import Color
+from plitka.color.words import Understood
 from plitka.measure.caption_audit import Finding
 from plitka.measure.shares import Measurement
 from plitka.printable import make_printable
@@ -153,6 +154,20 @@ def write_rest(measured: Measurement) -> str:
 def write_notes(notes: Sequence[str]) -> list[str]:
     """Write what was done to a picture as it was read, as one line; none where nothing was."""
     return [f"As it was read: {'; '.join(notes)}."] if notes else []
+
+
+_SOURCES = {"css": "a name of CSS", "ral": "RAL Classic", "russian": "Russian"}
+
+
+def write_understood(words: Iterable[Understood]) -> list[str]:
+    """Write what words that the palette itself has not were understood as, a line for each."""
+    return [
+        f'"{said.word}" is {said.color.hex if said.nearest else said.color.phrase}'
+        f" ({_SOURCES[said.source]})"
+        + (f"; nearest in the palette: {', '.join(said.nearest)}" if said.nearest else "")
+        for said in words
+        if said.source in _SOURCES
+    ]
 
 
 class AuditTable:

@@ -2,20 +2,22 @@
 
 Names are compared without regard to case, to " ", "-" or "_", and to "grey" or "gray". A colour
 outside the palette is given by its hex, and borrows the statistics of its nearest neighbour.
+What else a colour may be called in a request, `words` knows.
 """
 
 import csv
-import json
 import math
 import re
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeAlias
 
 from plitka.color.ciede2000 import compute_color_difference
+from plitka.color.names import compose, find_foreign_character, normalize_name, quote
+from plitka.color.russian import list_forms
 from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
 from plitka.color.tone_table import RANKS, Tone, parse_tone
 
@@ -31,17 +33,15 @@ COLUMNS = (
 )
 """The columns of a palette file; refs/README.md describes them."""
 
-_NEEDED = COLUMNS[:-2]  # what was measured from is for people, and a tone may be estimated
+RUSSIAN = "russian"
+"""A column more, which may be missing: what the colour is called in Russian, with ";" between."""
 
-PLAIN_NAMES = (
-    *("black", "white", "red", "green", "blue", "gray"),
-    *("brown", "yellow", "orange", "purple", "pink"),
-)
-"""Names that errors list first."""
+_NEEDED = COLUMNS[:-2]  # what was measured from is for people, and a tone may be estimated
 
 CODE = re.compile(r"[A-Z][A-Z0-9]{1,15}")
 CODE_ALLOWED = "2 to 16 capital letters and digits, a letter first, like DKGREEN"
-PHRASE = re.compile(r"[a-z]{1,24}(?:[ -][a-z]{1,24}){0,3}")
+_WORD = "(?:[a-z]{1,24}|[\u0430-\u044f\u0451]{1,24})"  # English, or Russian
+PHRASE = re.compile(f"{_WORD}(?:[ -]{_WORD}){{0,3}}")
 PHRASE_ALLOWED = 'allowed: one to four words in small letters, like "dark green"'
 
 _HEX = re.compile(r"#?([0-9a-f]{6}|[0-9a-f]{3})", re.IGNORECASE | re.ASCII)
@@ -49,9 +49,6 @@ _COMMENT = "#"
 _MOST_BYTES = 1 << 20  # of a palette file; the built-in one has 14,000
 _LIGHTNESS, _CHROMA, _STD = (0.0, 100.0), (-128.0, 127.0), (0.0, 64.0)  # bounds of figures
 _MAX_MISMATCH = 10.0  # CIEDE2000 of the two medians of a row; the built-in ones differ by up to 0.4
-_MOST_LISTED = 100  # names in an error; 31 are built in
-_LONGEST_QUOTE = 60  # characters of a refused value that an error shows
-_LONGEST_NAME = 64  # characters that are searched for a likeness; the longest phrase has 11
 
 
 Packed: TypeAlias = tuple[str, bytes]
@@ -77,6 +74,7 @@ class Color:
     lightness: tuple[float, float, float, float, float]  # L* at percentiles 5, 25, 50, 75, 95
     chroma_std: tuple[float, float]  # standard deviation of a* and b*
     tone: Tone = ()  # as measured; a free colour's is its neighbour's; none where it is not known
+    russian: tuple[str, ...] = ()  # what it is called in Russian, without the forms of these names
 
     @property
     def hex(self) -> str:
@@ -96,15 +94,27 @@ class Palette:
     colors: tuple[Color, ...]
 
     def find(self, name: str) -> Color:
-        """Find the colour of a name: a code ("DKGREEN") or a phrase ("dark green").
+        """Find the colour of a name: a code ("DKGREEN") or a phrase, also in Russian.
 
-        Raises UnknownColor, with a suggestion where a name is near. Letters that only look right
-        (Cyrillic, full-width, zero-width characters) are refused, and the message names the first.
+        Raises UnknownColor, with the names that are near. Letters that only look right (Cyrillic
+        in an English word, full-width, zero-width characters) are refused, and the message names
+        the first.
         """
+        color = self.look_up(name)
+        if color is None:
+            from plitka.color import unknown_names  # what only errors need
+
+            raise UnknownColor(unknown_names.describe(name, self.colors))
+        return color
+
+    def look_up(self, name: str) -> Color | None:
+        """Find the colour of a name, as `find` does; None where there is none."""
+        composed = compose(name)
         # Before anything folds case: the Kelvin sign, for one, lowers to a plain "k".
-        if name.isascii() and (color := self._by_key.get(normalize_name(name))):
-            return color
-        raise UnknownColor(self._describe_unknown(name))
+        if find_foreign_character(composed) is not None:
+            return None
+        key = normalize_name(composed)
+        return self._by_key.get(key) or self._by_closed_key.get(key)
 
     def make_free_color(self, hex_code: str) -> Color:
         """Make the colour of a hex, "#1e90ff" or "#19f", with or without "#", in either case.
@@ -134,32 +144,35 @@ class Palette:
         return min(self.colors, key=lambda color: compute_color_difference(lab, color.lab))
 
     @cached_property
-    def _by_key(self) -> dict[str, Color]:
-        """The colours by their codes and phrases, normalised."""
-        codes = {normalize_name(color.code): color for color in self.colors}
-        return codes | {normalize_name(color.phrase): color for color in self.colors}
+    def names(self) -> Mapping[str, int]:
+        """All names, Russian forms as well, normalised, each with its number of words."""
+        return {name: len(name.split()) for name in self._by_key}
 
     @cached_property
-    def _phrases(self) -> tuple[str, ...]:
-        """All phrases, the plain names first."""
-        return tuple(dict.fromkeys((*PLAIN_NAMES, *(color.phrase for color in self.colors))))
+    def _by_key(self) -> dict[str, Color]:
+        """The colours by their codes and phrases, and by their names in Russian, normalised."""
+        codes = {normalize_name(color.code): color for color in self.colors}
+        phrases = {normalize_name(color.phrase): color for color in self.colors}
+        own = [(form, color) for color in self.colors for form in list_forms(color.phrase)]
+        translated = [
+            (form, color)
+            for color in self.colors
+            for name in color.russian
+            for form in list_forms(name)
+        ]
+        return _keep_unique(translated) | _keep_unique(own) | codes | phrases
 
-    def _describe_unknown(self, name: str) -> str:
-        """Say that no colour has this name, which one may be meant, and which are known."""
-        foreign = _name_foreign_character(name)
-        likeness = unicodedata.normalize("NFKC", name[:_LONGEST_NAME])
-        likeness = likeness.encode("ascii", "ignore").decode()
-        near = suggest_name(normalize_name(likeness), self._by_key)
-        if near is None:
-            meant = ""
-        else:
-            color = self._by_key[near]
-            spelling = color.phrase if near == normalize_name(color.phrase) else color.code
-            meant = f'; did you mean "{spelling}"?'
-        more = len(self._phrases) - _MOST_LISTED
-        listed = ", ".join(self._phrases[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
-        known = ("" if meant else ".") + f" Known: {listed}"
-        return f"unknown colour {quote(name)}{foreign}{meant}{known}"
+    @cached_property
+    def _by_closed_key(self) -> dict[str, Color]:
+        """The same by what is left of names without spaces: "darkgreen"."""
+        return _keep_unique([(key.replace(" ", ""), color) for key, color in self._by_key.items()])
+
+
+def _keep_unique(names: Sequence[tuple[str, Color]]) -> dict[str, Color]:
+    """Keep the names that mean one colour, normalised."""
+    normalized = [(normalize_name(name), color) for name, color in names]
+    owners = Counter(name for name, _ in {(name, color.code) for name, color in normalized})
+    return {name: color for name, color in normalized if owners[name] == 1}
 
 
 def load(own: Path | None = None, packed: Packed | None = None) -> Palette:
@@ -194,6 +207,9 @@ def extend(known: Palette, rows: Sequence[Mapping[str, str]], path: Path | str) 
     colors = {color.code: color for color in known.colors}
     for row in rows:
         color = parse_row(row, f"{path}: row {quote(row['code'])}")
+        before = colors.get(color.code)
+        if before and not color.russian and before.phrase == color.phrase:
+            color = replace(color, russian=before.russian)
         colors[color.code] = color
     names: dict[str, str] = {}
     for color in colors.values():
@@ -288,46 +304,6 @@ def _check_cells(row: Mapping[str | None, str | None], where: str) -> dict[str, 
     return cells
 
 
-def normalize_name(name: str) -> str:
-    """Normalise a name for comparison: "Dark_Grey" and "DARK-GRAY" become "dark gray"."""
-    return re.sub(r"[ _-]+", " ", name.lower()).strip().replace("grey", "gray")
-
-
-def suggest_name(word: str, names: Iterable[str]) -> str | None:
-    """Suggest the name that a misspelt word most likely means, or None where none is near."""
-    # Only errors need it, so only errors wait for its import (30 ms).
-    from rapidfuzz import fuzz, process
-
-    # At 55 of 100 "lime" still finds "lime green"; by 50 a word finds strangers.
-    match = process.extractOne(
-        word[:_LONGEST_NAME], list(names), processor=str.lower, scorer=fuzz.ratio, score_cutoff=55
-    )
-    return match[0] if match else None
-
-
-def quote(value: object) -> str:
-    """Format a JSON value for an error: short, on one line, every character visible."""
-    if isinstance(value, dict):
-        return "an object"
-    if isinstance(value, list):
-        return f"a list of {len(value)}" if value else "an empty list"
-    text = value if isinstance(value, str) else json.dumps(value)
-    shown = text[:_LONGEST_QUOTE] + ("…" if len(text) > _LONGEST_QUOTE else "")
-    if not isinstance(value, str):
-        return shown
-    written = json.dumps(shown, ensure_ascii=False)
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in written)
-
-
-def _name_foreign_character(name: str) -> str:
-    """Name the first character that is not ASCII, as " (its character ...)"; "" for none."""
-    for place, character in enumerate(name, start=1):
-        if not character.isascii():
-            title = unicodedata.name(character, f"U+{ord(character):04X}")
-            return f" (its character {place} is {title})"
-    return ""
-
-
 def parse_row(row: Mapping[str, str], where: str) -> Color:
     """Parse a row of a palette file. Raises PaletteError for one that is not a colour.
 
@@ -362,7 +338,18 @@ def parse_row(row: Mapping[str, str], where: str) -> Color:
     tone = _read_tone(row, where)
     if tone and compute_color_difference(lab, tone[RANKS.index(0.5)]) > _MAX_MISMATCH:
         raise PaletteError(f"{where}: tone and the medians of L*a*b* are different colours")
-    return Color(row["code"], row["caption"], srgb, lab, lightness, spread, tone)
+    russian = _read_russian(row, where)
+    return Color(row["code"], row["caption"], srgb, lab, lightness, spread, tone, russian)
+
+
+def _read_russian(row: Mapping[str, str], where: str) -> tuple[str, ...]:
+    """Read what a colour is called in Russian. Raises PaletteError for what is no name."""
+    cell = row.get(RUSSIAN, "").strip()
+    names = tuple(compose(name.strip()) for name in cell.split(";")) if cell else ()
+    for name in names:
+        if not PHRASE.fullmatch(name):
+            raise PaletteError(f"{where}: {RUSSIAN}: {quote(name)} is no name; {PHRASE_ALLOWED}")
+    return names
 
 
 def _read_tone(row: Mapping[str, str], where: str) -> Tone:

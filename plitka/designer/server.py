@@ -25,6 +25,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from plitka import __version__
+from plitka.color import words
 from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import Palette
 from plitka.designer import gallery, png_recipe, room_view, snippets
@@ -65,6 +66,7 @@ def make_app(backend: Backend, palette: Palette) -> ASGIApp:
             Route("/start", handlers.send_start),
             Route("/gallery/{code}.jpg", handlers.draw_sample),
             Route("/recipe", handlers.read_recipe, methods=["POST"]),
+            Route("/typed", handlers.read_typed, methods=["POST"]),
             Route("/dropped", handlers.read_dropped, methods=["POST"]),
             Route("/draft", handlers.draw_draft, methods=["POST"]),
             Route("/pictures/{kind}", handlers.draw_picture, methods=["POST"]),
@@ -144,6 +146,23 @@ class _Handlers:
         """The recipe as the page keeps it, and the texts that make the tile elsewhere."""
         return JSONResponse(self._describe(await self._parse_body(request)))
 
+    async def read_typed(self, request: Request) -> Response:
+        """What was typed or pasted: a colour by any of its names, or else a recipe in any form.
+
+        A colour is told as the page keeps it. With both, what each word was understood as.
+        """
+        text = await _read_text(request)
+        if said := words.look_up(text, self._palette):
+            color = said.color
+            name = color.code if color.is_free else color.phrase
+            told = {"name": name, "hex": color.hex, "free": color.is_free}
+            return JSONResponse({"color": told, "understood": [said.as_json()]})
+        try:
+            recipe = draw_seed(parsing.parse(text, self._palette))
+        except RecipeError as error:
+            raise Fault("typed", str(error), status=422) from None
+        return JSONResponse({**self._describe(recipe), "understood": recipe.understood()})
+
     async def read_dropped(self, request: Request) -> Response:
         """The same for the recipe in a PNG file."""
         png = await read_body(request, MAX_PNG_BYTES)
@@ -198,9 +217,7 @@ class _Handlers:
 
     async def _parse_body(self, request: Request) -> Recipe:
         """Parse the recipe in a request's body, and draw its seed. Raises RecipeError and Fault."""
-        body = await read_body(request, 2 * parsing.MAX_BYTES)
-        text = body.decode("utf-8", "replace")
-        return draw_seed(parsing.parse(text, self._palette))
+        return draw_seed(parsing.parse(await _read_text(request), self._palette))
 
     def _describe(self, recipe: Recipe) -> dict[str, Any]:
         """Write a recipe whose seed is drawn as a request, and as texts that make it elsewhere."""
@@ -234,6 +251,11 @@ class _Handlers:
             return await to_thread.run_sync(run, limiter=self._threads)
         finally:
             watch.cancel()
+
+
+async def _read_text(request: Request) -> str:
+    """Read a request's body as text. Raises Fault."""
+    return (await read_body(request, 2 * parsing.MAX_BYTES)).decode("utf-8", "replace")
 
 
 def _encode_room(png: bytes, recipe: Recipe) -> bytes:

@@ -14,8 +14,8 @@ _FIRST_HUE = 15.0  # degrees in a*b*: reds come first, pinks and violets last
 class Swatch:
     """One colour.
 
-    code, phrase: of its first name. hex: #rrggbb. names: codes and phrases of all colours with
-    this sRGB, the first one's first.
+    code, phrase: of its first name. hex: #rrggbb. names: codes, phrases and Russian names of all
+    colours with this sRGB, the first one's first.
     """
 
     code: str
@@ -35,7 +35,11 @@ def list_swatches(palette: Palette) -> list[Swatch]:
             first.code,
             first.phrase,
             first.hex,
-            tuple(name for alike in by_srgb[first.srgb] for name in (alike.code, alike.phrase)),
+            tuple(
+                name
+                for alike in by_srgb[first.srgb]
+                for name in (alike.code, alike.phrase, *alike.russian)
+            ),
         )
         for first in ordered
     ]

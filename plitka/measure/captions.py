@@ -1,20 +1,22 @@
 """Captions: which shares a photograph is said to show.
 
 A caption is the text file beside a photograph (`tile.txt`: "60% red, 40% blue", as in prompts), or
-else the photograph's name (`REDp60_BLUEp40.jpg`, `RED.jpg`).
+else the photograph's name (`REDp60_BLUEp40.jpg`, `RED.jpg`). It names granules, so its words are
+the palette's alone, in English or in Russian: a photographed tile has no colours of CSS or RAL.
 """
 
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
 from plitka.color.mix import MAX_COLORS, adds_up_to
-from plitka.color.palette import Color, Palette, normalize_name, quote
+from plitka.color.names import normalize_name, quote
+from plitka.color.palette import Color, Palette
 from plitka.measure.text_file import TextError, read_text
 
 CAPTION_SUFFIX = ".txt"
@@ -43,11 +45,12 @@ _BOUND_WORDS = frozenset(  # "less than 60% red"
     (
         *("than", "least", "most", "to", "over", "under", "above", "below", "exceeding"),
         *("max", "min", "maximum", "minimum", "not"),
+        *("менее", "более", "меньше", "больше", "до", "от", "свыше", "максимум", "минимум"),
     )
 )
 _JOINTS = frozenset("/&+|")  # "60% red & blue"
 _FILLER = "of"  # "60% of red granules"
-_JOINING = ("and", "or")  # "red or brown"
+_JOINING = ("and", "or", "\u0438", "\u0438\u043b\u0438")  # "red or brown", also in Russian
 _MOST_MARKS = 30  # on a letter, as in Unicode's stream-safe text (UAX 15)
 _SHOWN = 24  # characters before a sign of percent, of a text that is refused
 
@@ -172,7 +175,7 @@ def _parse_name(stem: str, palette: Palette) -> Caption:
 
 def _parse_text(text: str, palette: Palette) -> Caption:
     """Parse a text like "60% red, 40% blue" or "red 60%, blue 40%"."""
-    names = _list_names(palette)
+    names = palette.names
     parts = list(_split_parts(_compose_text(text).translate(_PLAIN)))
     _refuse_joined_names(parts, names)
     read = [
@@ -223,7 +226,7 @@ def _split_parts(text: str) -> Iterator[tuple[_Part, str]]:
         number = sign if kind == "number" else None
 
 
-def _refuse_joined_names(parts: list[tuple[_Part, str]], names: dict[str, int]) -> None:
+def _refuse_joined_names(parts: list[tuple[_Part, str]], names: Mapping[str, int]) -> None:
     """Raise CaptionError for "60% red & blue": a colour without a share, joined to one with it."""
     for (part, sign), (following, _) in pairwise(parts):
         if sign not in _JOINTS or not part or not following:
@@ -241,7 +244,7 @@ def _is_bare(part: _Part) -> bool:
     return not any(isinstance(sign, float) for sign in part)
 
 
-def _pair_words(part: _Part, names: dict[str, int]) -> Iterator[tuple[list[str], float, bool]]:
+def _pair_words(part: _Part, names: Mapping[str, int]) -> Iterator[tuple[list[str], float, bool]]:
     """Pair each percentage of a part with the words after it, or else each with those before it.
 
     Gives the words, the percentage, and whether the colour is named at the end of the words.
@@ -272,16 +275,10 @@ def _read_number(written: str) -> float:
     return float(written.replace(",", "."))
 
 
-def _list_names(palette: Palette) -> dict[str, int]:
-    """List the names of all colours, normalised, each with its number of words."""
-    names = (name for color in palette.colors for name in (color.code, color.phrase))
-    return {name: len(name.split()) for name in map(normalize_name, names)}
-
-
-def _find_known_name(words: list[str], names: dict[str, int], from_end: bool) -> str:
+def _find_known_name(words: list[str], names: Mapping[str, int], from_end: bool) -> str:
     """Find the longest colour name at one end of a text: "dark green" in "dark green rubber".
 
-    names: see `_list_names`. from_end: look at the end of the words, not at their beginning.
+    names: see `Palette.names`. from_end: look at the end of the words, not at their beginning.
     Returns all words where no name is known. Raises CaptionError where a second one is beside it.
     """
     if not from_end and words[0].lower() == _FILLER:
@@ -293,7 +290,7 @@ def _find_known_name(words: list[str], names: dict[str, int], from_end: bool) ->
     return _take_words(words, count, from_end)
 
 
-def _count_words(words: list[str], names: dict[str, int], from_end: bool) -> int:
+def _count_words(words: list[str], names: Mapping[str, int], from_end: bool) -> int:
     """Count the words of the longest colour name at one end of a text; 0 where there is none."""
     for count in range(min(max(names.values()), len(words)), 0, -1):
         if normalize_name(_take_words(words, count, from_end)) in names:
@@ -306,7 +303,7 @@ def _take_words(words: list[str], count: int, from_end: bool) -> str:
 
 
 def _refuse_second_name(
-    words: list[str], count: int, names: dict[str, int], from_end: bool
+    words: list[str], count: int, names: Mapping[str, int], from_end: bool
 ) -> None:
     """Raise CaptionError where another colour stands beside the first `count` words' one."""
     first = _take_words(words, count, from_end)

@@ -20,6 +20,7 @@ import numpy as np
 from plitka import whole_file
 from plitka.arrays import Floats
 from plitka.color import cielab, palette
+from plitka.color.names import normalize_name, quote
 from plitka.color.palette import (
     CODE,
     CODE_ALLOWED,
@@ -28,8 +29,6 @@ from plitka.color.palette import (
     PHRASE_ALLOWED,
     Palette,
     PaletteError,
-    normalize_name,
-    quote,
 )
 from plitka.color.srgb import format_hex
 from plitka.color.tone import measure_tone

@@ -1,19 +1,23 @@
 """The request `params_json` -> Recipe, or one error that names every fault.
 
-JSON text is unwrapped to one object; a reader for each field turns its JSON value into what it
-means; proportions are scaled to shares.
+JSON text is unwrapped to one object, and a sentence is read as one; a reader for each field turns
+its JSON value into what it means; proportions are scaled to shares.
 """
 
-import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeGuard, TypeVar
 
-from plitka.color.mix import MAX_COLORS, find_whole
-from plitka.color.palette import Color, Palette, UnknownColor, normalize_name, quote, suggest_name
+from plitka.color.mix import MAX_COLORS, adds_up_to, find_whole
+from plitka.color.names import normalize_name, quote, suggest_name
+from plitka.color.palette import Palette, UnknownColor
 from plitka.color.srgb import RGB
+from plitka.color.words import Understood, understand, understand_hex
+from plitka.request import json_text
+from plitka.request.json_text import Object
+from plitka.request.quantities import is_degrees, is_percent, read_whole, split_quantity
 from plitka.request.recipe import (
     COLOR_CONTROLS,
     DEFAULT_QUALITY,
@@ -24,17 +28,12 @@ from plitka.request.recipe import (
     Overrides,
     Quality,
     Recipe,
-    RecipeError,
+    WordShare,
 )
 
-MAX_BYTES = 64 * 1024  # of a request, as UTF-8
 MAX_NEGATIVE_PROMPT = 1000  # characters
-EXAMPLE = '{"colors": [{"name": "red", "proportion": 60}, {"name": "blue", "proportion": 40}]}'
+MAX_BYTES = json_text.MAX_BYTES
 
-# Layers around a request: JSON text, {"params_json": …}, a JSON string in that, and so on.
-_MAX_LAYERS = 8
-# A request of 64 KB can hold thousands of faults; nobody reads on after so many.
-_MAX_FAULTS = 50
 # Relative. A sum as near as this is exact; scaling would only change the last digits.
 _SUM_TOLERANCE = 1e-12
 # The sum tells a percentage from a fraction and finds the wrong ones; this only keeps it finite.
@@ -45,93 +44,34 @@ D = TypeVar("D")
 
 
 def parse(text: str, palette: Palette) -> Recipe:
-    """Read a request: JSON text of up to MAX_BYTES. palette: the named colours.
+    """Read a request: JSON text of up to MAX_BYTES, or a sentence. palette: the named colours.
 
     Also takes the request wrapped in {"params_json": …}, as an object or a string, and a JSON
     string that holds it. Raises RecipeError with all faults of the request, one on each line.
     """
     faults: list[str] = []
-    request = _Node(_unwrap(text), "", faults)
+    request = _Node(json_text.unwrap(text, palette), "", faults)
     request.expect_keys(("colors", "angle", "quality", "seed", "overrides"))
     shares = _read_shares(request, palette)
-    angle = request.read_optional("angle", _make_number_reader(0, 180, " degrees"), 0.0)
+    angle = request.read_optional("angle", _make_number_reader(0, 180, " degrees", is_degrees), 0.0)
     quality: Quality = request.read_optional("quality", _read_quality, DEFAULT_QUALITY)
     read_seed = _make_integer_reader(DRAW_SEED, MAX_SEED, " (-1 draws one)")
     seed = request.read_optional("seed", read_seed, DRAW_SEED)
     overrides = _read_overrides(request)
     if faults:
-        omitted = len(faults) - _MAX_FAULTS
-        more = [f"params_json: and {omitted} more faults"] if omitted > 0 else []
-        raise RecipeError("\n".join(faults[:_MAX_FAULTS] + more))
+        raise json_text.make_error(faults)
     return Recipe(shares, angle % 180.0, quality, seed, overrides)
 
 
 # What is allowed, as errors say it
 
-_REQUEST = f"an object like {EXAMPLE}"
 _COLOR = '{"name": "red", "proportion": 60}'
 _COLOR_LIST = f"a list of 1 to {MAX_COLORS} colours like [{_COLOR}, …]"
 _COLOR_NAME = 'a colour name like "red", "dark green" or "DKGREEN"'
 _HEX = '"#rrggbb" or "#rgb"'
 _PROPORTION = "a percentage, 0 to 100, or a fraction, 0 to 1"
+_PERCENT_SUM = "percentages that add up to 100 (99 to 101)"
 _SUM = "percentages that add up to 100 (99 to 101) or fractions that add up to 1 (0.99 to 1.01)"
-
-
-# Text -> one JSON object
-
-
-class _Object(dict[str, object]):
-    """A JSON object that records which of its keys came more than once."""
-
-    def __init__(self, pairs: Iterable[tuple[str, object]] = ()) -> None:
-        super().__init__()
-        self.repeated: dict[str, None] = {}  # in order of appearance
-        for key, value in pairs:
-            if key in self:
-                self.repeated[key] = None
-            self[key] = value
-
-
-def _unwrap(text: str) -> _Object:
-    """Remove the layers around the request. Raises RecipeError where no object is inside."""
-    value: object = text
-    for _ in range(_MAX_LAYERS):
-        if isinstance(value, str):
-            value = _decode(value)
-        elif isinstance(value, _Object) and "params_json" in value:
-            if len(value) > 1 or value.repeated:
-                raise RecipeError("params_json: wraps a request, so it must be the only key")
-            value = value["params_json"]
-        elif isinstance(value, _Object):
-            return value
-        else:
-            raise RecipeError(f"params_json: got {quote(value)}; allowed: {_REQUEST}")
-    raise RecipeError(f"params_json: wrapped too often; allowed: {_REQUEST}")
-
-
-def _decode(text: str) -> object:
-    """Decode JSON text of up to MAX_BYTES; objects become _Object. Raises RecipeError."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_BYTES:
-        raise RecipeError(f"params_json: got {size} bytes; allowed: up to {MAX_BYTES}")
-    text = text.removeprefix("\ufeff")
-    try:
-        return json.loads(text, object_pairs_hook=_Object, parse_int=_parse_integer)
-    except json.JSONDecodeError as fault:
-        reason = fault.msg.removesuffix(" at").rstrip(": ")
-        near = quote(text[max(fault.pos - 20, 0) : fault.pos + 20])
-        raise RecipeError(
-            f"params_json: not JSON ({reason} at line {fault.lineno}, column {fault.colno},"
-            f" near {near}); allowed: {_REQUEST}"
-        ) from None
-    except RecursionError:
-        raise RecipeError(f"params_json: nested too deeply; allowed: {_REQUEST}") from None
-
-
-def _parse_integer(digits: str) -> float:
-    # int() raises beyond 4,300 digits. No field takes such a number, and none takes infinity, so
-    # float() lets the error name the field.
-    return int(digits) if len(digits) <= 4000 else float(digits)
 
 
 # Readers: each takes a field's JSON value and returns what it means, or raises _Refused
@@ -155,10 +95,17 @@ def _is_number(value: object, low: float, high: float) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
-def _make_number_reader(low: float, high: float, unit: str = "") -> Callable[[object], float]:
+def _make_number_reader(
+    low: float, high: float, unit: str = "", takes_unit: Callable[[str], bool] = lambda word: False
+) -> Callable[[object], float]:
+    """Make the reader of a number. takes_unit: whether a word may stand behind it, in a text."""
+
     def take(value: object) -> float:
-        if _is_number(value, low, high):
-            return float(value)
+        number = value
+        if isinstance(value, str) and (quantity := split_quantity(value)):
+            number = quantity[0] if not quantity[1] or takes_unit(quantity[1]) else value
+        if _is_number(number, low, high):
+            return float(number)
         raise _Refused(value, f"a number from {low} to {high}{unit}")
 
     return take
@@ -166,8 +113,9 @@ def _make_number_reader(low: float, high: float, unit: str = "") -> Callable[[ob
 
 def _make_integer_reader(low: int, high: int, note: str = "") -> Callable[[object], int]:
     def take(value: object) -> int:
-        if _is_number(value, low, high) and value == int(value):
-            return int(value)
+        number = read_whole(value) if isinstance(value, str) else value
+        if _is_number(number, low, high) and number == int(number):
+            return int(number)
         raise _Refused(value, f"a whole number from {low} to {high}{note}")
 
     return take
@@ -202,8 +150,8 @@ def _read_negative_prompt(value: object) -> str:
     return value
 
 
-def _read_object(value: object) -> _Object:
-    if isinstance(value, _Object):
+def _read_object(value: object) -> Object:
+    if isinstance(value, Object):
         return value
     raise _Refused(value, 'an object like {"guidance_scale": 7}')
 
@@ -214,33 +162,38 @@ def _read_color_list(value: object) -> list[object]:
     raise _Refused(value, _COLOR_LIST)
 
 
-def _make_color_name_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
-    def take(value: object) -> tuple[Color, str]:
+def _make_color_name_reader(palette: Palette) -> Callable[[object], Understood]:
+    def take(value: object) -> Understood:
         if not isinstance(value, str):
             raise _Refused(value, _COLOR_NAME)
-        name = value.strip().strip(" -_")
-        if name.startswith("#"):
-            raise _Refused(value, f'{_COLOR_NAME}; a hex goes under "hex"')
-        color = palette.find(name)
-        is_phrase = normalize_name(name) == normalize_name(color.phrase)
-        return color, name.lower() if is_phrase else color.phrase
+        return understand(value, palette)
 
     return take
 
 
-def _make_hex_reader(palette: Palette) -> Callable[[object], tuple[Color, str]]:
-    def take(value: object) -> tuple[Color, str]:
+def _make_hex_reader(palette: Palette) -> Callable[[object], Understood]:
+    def take(value: object) -> Understood:
         if not isinstance(value, str):
             raise _Refused(value, _HEX)
-        color = palette.make_free_color(value)
-        return color, color.code
+        return understand_hex(value, palette)
 
     return take
 
 
-def _read_proportion(value: object) -> float:
-    if _is_number(value, 0, _MAX_PROPORTION):
-        return float(value)
+@dataclass(frozen=True)
+class _Proportion:
+    """A proportion; is_percent: whether it says so itself, so that it can be no fraction."""
+
+    value: float
+    is_percent: bool
+
+
+def _read_proportion(value: object) -> _Proportion:
+    number, unit = value, ""
+    if isinstance(value, str) and (quantity := split_quantity(value)):
+        number, unit = quantity
+    if (not unit or is_percent(unit)) and _is_number(number, 0, _MAX_PROPORTION):
+        return _Proportion(float(number), bool(unit))
     raise _Refused(value, _PROPORTION)
 
 
@@ -267,7 +220,7 @@ _OVERRIDES: Mapping[str, Callable[[object], Any]] = {
 class _Node:
     """One object of the request, read field by field. Faults of all objects go into one list."""
 
-    fields: _Object
+    fields: Object
     path: str  # "" for the request itself, "colors[1]"
     faults: list[str]
 
@@ -317,7 +270,7 @@ class _Node:
 
 
 def _read_overrides(request: _Node) -> Overrides:
-    fields = request.read_optional("overrides", _read_object, _Object())
+    fields = request.read_optional("overrides", _read_object, Object())
     node = _Node(fields, "overrides", request.faults)
     node.expect_keys(_OVERRIDES)
     return Overrides(
@@ -333,11 +286,11 @@ def _read_shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
     read_name = _make_color_name_reader(palette)
     color_keys = {"name": read_name, "color": read_name, "hex": _make_hex_reader(palette)}
     entries = request.read_one_of({"colors": _read_color_list}, _COLOR_LIST) or []
-    colors: list[tuple[Color, str]] = []
-    proportions: list[float] = []
+    colors: list[Understood] = []
+    proportions: list[_Proportion] = []
     for place, entry in enumerate(entries):
         path = f"colors[{place}]"
-        if not isinstance(entry, _Object):
+        if not isinstance(entry, Object):
             request.faults.append(f"{path}: {_Refused(entry, f'an object like {_COLOR}')}")
             continue
         node = _Node(entry, path, request.faults)
@@ -348,26 +301,43 @@ def _read_shares(request: _Node, palette: Palette) -> tuple[ColorShare, ...]:
         proportions += [proportion] if proportion is not None else []
     if not entries or len(proportions) < len(entries):
         return ()
-    total = math.fsum(proportions)
-    whole = find_whole(proportions)
+    shares = _scale(request, proportions)
+    if not shares or len(colors) < len(entries):
+        return ()
+    return _merge_alike(map(WordShare, colors, shares))
+
+
+def _scale(request: _Node, proportions: Sequence[_Proportion]) -> list[float]:
+    """Scale proportions to add up to 1; [] where their sum is wrong, which is recorded."""
+    values = [one.value for one in proportions]
+    total = math.fsum(values)
+    are_percent = any(one.is_percent for one in proportions)
+    whole = find_whole(values) if not are_percent else 100.0 if adds_up_to(total, 100) else None
     if whole is None:
-        request.add_fault("colors", f"proportions add up to {total:.10g}; allowed: {_SUM}")
-        return ()
-    if len(colors) < len(entries):
-        return ()
+        sums = _PERCENT_SUM if are_percent else _SUM
+        unit = "%" if are_percent else ""
+        request.add_fault("colors", f"proportions add up to {total:.10g}{unit}; allowed: {sums}")
+        return []
     divisor = whole if abs(total - whole) <= whole * _SUM_TOLERANCE else total
-    return _merge_alike(
-        ColorShare(color, name, proportion / divisor)
-        for (color, name), proportion in zip(colors, proportions, strict=True)
-    )
+    return [value / divisor for value in values]
 
 
-def _merge_alike(parts: Iterable[ColorShare]) -> tuple[ColorShare, ...]:
+def _merge_alike(parts: Iterable[WordShare]) -> tuple[ColorShare, ...]:
     """Merge colours of equal sRGB under the first one's name, and drop those with no share."""
     merged: dict[RGB, ColorShare] = {}
     for part in parts:
         if part.share > 0:
             # Purple and violet are two names of the same granule.
-            first = merged.get(part.color.srgb, replace(part, share=0.0))
-            merged[part.color.srgb] = replace(first, share=first.share + part.share)
+            said = part.understood
+            first = merged.get(said.color.srgb, ColorShare(said.color, _name(said), 0.0))
+            share, words = first.share + part.share, (*first.words, part)
+            merged[said.color.srgb] = replace(first, share=share, words=words)
     return tuple(merged.values())
+
+
+def _name(said: Understood) -> str:
+    """The name of a colour in a recipe: its phrase as it was written, or its code's."""
+    if said.color.is_free:
+        return said.color.code
+    is_phrase = normalize_name(said.word) == normalize_name(said.color.phrase)
+    return said.word.lower() if is_phrase else said.color.phrase

@@ -34,6 +34,7 @@ class Plan:
         angle = self.recipe.angle
         return {
             "colors": [{"name": part.name, "share": part.share} for part in self.recipe.shares],
+            "understood": self.recipe.understood(),
             "angle": int(angle) if angle.is_integer() else angle,
             "quality": self.recipe.quality,
             "seed": self.recipe.seed,

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import Any, NoReturn, TypeAlias
 
 from plitka.serving.answers import Refusal
+from plitka.serving.unknown_inputs import note_unknown
 from plitka.serving.webhook_address import (
     ALLOWED_ADDRESS,
     AddressError,
@@ -91,6 +92,8 @@ def check_request(
     context = body.get("context") or {}
     if not isinstance(context, dict) or not all(isinstance(v, str) for v in context.values()):
         raise Refusal(422, ("body", "context"), "allowed: an object of texts")
+    if kind is PREDICTIONS:
+        context = note_unknown(context, given)
     body["context"] = {**context, "prediction_id": body["id"]}
     return body
 

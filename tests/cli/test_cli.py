@@ -199,7 +199,7 @@ def test_measure_tells_how_far_the_picture_is_from_the_shares_asked_for(
     told = json.loads(out)
     assert list(told) == [
         *("shares", "intervals", "groups", "ciede2000", "gaps", "undecided"),
-        *("requested", "total_variation", "notes"),
+        *("requested", "total_variation", "understood", "notes"),
     ]
     assert told["requested"] == {"red": 0.6, "blue": 0.4}
     off = abs(told["shares"]["red"] - 0.6) / 2 + abs(told["shares"]["blue"] - 0.4) / 2
@@ -245,7 +245,8 @@ def test_measure_without_shares_asked_for_tells_none(
     arguments = ("measure", str(red_and_blue), "--colors", "red,blue,yellow", "--json")
     told = json.loads(run(capsys, *arguments)[1])
     assert list(told) == [
-        *("shares", "intervals", "groups", "ciede2000", "gaps", "undecided", "notes")
+        *("shares", "intervals", "groups", "ciede2000", "gaps", "undecided"),
+        *("understood", "notes"),
     ]
     for name, (low, high) in told["intervals"].items():
         assert 0 <= low <= told["shares"][name] <= high <= 1
@@ -254,9 +255,24 @@ def test_measure_without_shares_asked_for_tells_none(
     assert told["ciede2000"]["yellow"] is None or told["shares"]["yellow"] > 0
 
 
+def test_the_command_line_takes_a_sentence_and_the_words_of_others(
+    red_and_blue: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sentence = json.loads(run(capsys, "plan", "60% чёрный, 40% navy, 45 градусов, сид 7")[1])
+    options = ("--color", "чёрный=60%", "--color", "navy=40", "--angle", "45°", "--seed", "7")
+    assert json.loads(run(capsys, "plan", *options)[1]) == sentence
+    assert [said["source"] for said in sentence["understood"]] == ["russian", "css"]
+    _, out, _ = run(capsys, "measure", str(red_and_blue), "--colors", "красный=60%,RAL 5002=40%")
+    assert '"красный" is red (Russian)' in " ".join(out.split())
+    told = '"RAL 5002" is #00387b (RAL Classic); nearest in the palette: dark blue, blue, black'
+    assert told in " ".join(out.split())
+
+
 @pytest.mark.parametrize(
     ("colors", "message"),
     [
+        ("red=1%", "--colors: shares add up to 1; allowed: percentages"),
+        ("light blue", 'Nearest by colour: "sky blue"'),
         ("red=60,blue=30", "--colors: shares add up to 90; allowed: percentages"),
         ("red=60,blue", "--colors: some have a share and some have none"),
         ("red=110,blue=-10", "none of them negative"),
@@ -337,7 +353,8 @@ def test_match_gives_any_picture_the_shares_asked_for(
     measured = json.loads(
         run(capsys, "measure", str(matched), "--colors", "red=20,white=80", "--json")[1]
     )
-    assert measured == {**told["after"], "notes": []}
+    assert measured == {**told["after"], "understood": told["understood"], "notes": []}
+    assert record["understood"] == told["understood"]
 
 
 def test_match_refuses_a_picture_that_is_too_small_to_show_granules(

@@ -7,8 +7,10 @@ import pytest
 
 from plitka.color import palette
 from plitka.color.ciede2000 import compute_color_difference
-from plitka.color.palette import PLAIN_NAMES, Palette, PaletteError, UnknownColor, quote
+from plitka.color.names import quote
+from plitka.color.palette import Palette, PaletteError, UnknownColor
 from plitka.color.tone_table import RANKS
+from plitka.color.unknown_names import PLAIN_NAMES
 
 
 @pytest.mark.parametrize(
@@ -55,10 +57,21 @@ def test_an_error_lists_no_more_names_than_anybody_reads() -> None:
 @pytest.mark.parametrize(
     ("name", "fragments"),
     [
-        ("blurple", ['unknown colour "blurple"; did you mean "purple"? Known: black, white, red']),
+        (
+            "blurple",
+            [
+                'unknown colour "blurple"; did you mean "purple"?',
+                'Nearest by colour: "blue", "dark blue", "violet".',
+                'such as "#5539cc".',
+                " Known: black, white, red",
+            ],
+        ),
         ("DKGREN", ['did you mean "DKGREEN"?']),
         ("ligth green", ['did you mean "light green"?']),
-        ("xyzzy", ['unknown colour "xyzzy". Known: black']),
+        (
+            "xyzzy",
+            ['unknown colour "xyzzy". Nearest by letters: "gray", "dark gray", "light gray".'],
+        ),
         ("r\u0435d", ["character 2 is CYRILLIC SMALL LETTER IE", 'did you mean "red"?']),
         (
             "\uff52\uff45\uff44",
@@ -201,7 +214,7 @@ def test_every_measured_tone_is_that_of_its_color() -> None:
         (change("L_p5", "99"), "do not rise"),
         (change("median_srgb", "#00ff00"), "are different colours"),
         *((change("median_srgb", bad), "median_srgb") for bad in ("#12", "#123", "red", "")),
-        (change("caption", "\u043a\u0440\u0430\u0441\u043d\u044b\u0439"), "is no phrase"),
+        (change("caption", "\u043a\u0440acный"), "is no phrase"),
         *(
             (change("caption", bad), "is no phrase")
             for bad in ("\x1b[31mred", "r\0d", "", "a" * 99)

@@ -361,6 +361,42 @@ def test_a_free_color_goes_by_its_hex(hand: Hand) -> None:
     expect(hand.page.locator("#found")).to_contain_text("No colour of this name")
 
 
+def test_colors_and_recipes_are_read_as_a_request_reads_them(hand: Hand) -> None:
+    hand.open("#c=red:100&seed=7")
+    search = hand.page.get_by_role("searchbox")
+    search.fill("RAL 5010")
+    search.press("Enter")
+    expect(hand.told()).to_contain_text("“RAL 5010” is #004f7c; nearest in the palette: blue, ")
+    assert hand.shares() == {"red": 50, "#004f7c": 50}
+    search.fill("60% чёрного, 40% песочного, 45 градусов, сид 7")
+    search.press("Enter")
+    expect(hand.told()).to_contain_text("The recipe is open.")
+    assert hand.shares() == {"black": 60, "sand": 40}
+    assert "angle=45&seed=7" in hand.page.url
+    search.fill("60% light blue")
+    search.press("Enter")
+    expect(hand.told()).to_contain_text("no colour and no recipe")
+    expect(hand.told()).to_contain_text('Nearest by colour: "sky blue"')
+    assert hand.shares() == {"black": 60, "sand": 40}
+
+
+def test_a_recipe_is_pasted_on_the_page_and_into_the_search(hand: Hand) -> None:
+    hand.open("#c=red:100&seed=7")
+    paste = """([selector, text]) => {
+        const carried = new DataTransfer();
+        carried.setData("text/plain", text);
+        const event = { clipboardData: carried, bubbles: true, cancelable: true };
+        document.querySelector(selector).dispatchEvent(new ClipboardEvent("paste", event));
+    }"""
+    pasted = '{"colors": [{"name": "navy", "proportion": "100%"}], "seed": 3}'
+    hand.page.evaluate(paste, ["main", pasted])
+    expect(hand.page.locator("#rows .name")).to_have_text(["#000080"])
+    hand.page.evaluate(paste, ["#search", "70% white\n30% blue\nseed 5"])
+    expect(hand.page.locator("#rows .name")).to_have_text(["white", "blue"])
+    assert hand.shares() == {"white": 70, "blue": 30}
+    assert "seed=5" in hand.page.url
+
+
 def test_eight_colors_are_the_most(hand: Hand) -> None:
     hand.open("#c=" + ",".join(f"~0{n}0{n}0{n}:12.5" for n in range(8)) + "&seed=1")
     hand.add("white")

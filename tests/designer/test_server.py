@@ -25,7 +25,7 @@ def test_only_its_own_page_is_answered(designing: Designer) -> None:
     stranger = "https://example.com"
     with httpx.Client(base_url=designing.url) as client:
         assert client.get("start", headers={"Host": "example.com"}).status_code == 403
-        for path in ("recipe", "draft", "photograph", "dropped"):
+        for path in ("recipe", "typed", "draft", "photograph", "dropped"):
             refused = client.post(path, content=body(50), headers={"Origin": stranger})
             assert refused.status_code == 403
             assert refused.json()["fault"] == "stranger"
@@ -50,6 +50,9 @@ def test_the_browser_is_told_to_ask_nobody_else(designing: Designer) -> None:
         ("pictures/final", b'{"colors": []}', 422, "recipe"),
         ("pictures/poster", body(50).encode(), 404, "no_such_page"),
         ("room", b"{}", 422, "recipe"),
+        ("typed", b"blurple", 422, "typed"),
+        ("typed", b"\xff\xfe", 422, "typed"),
+        ("typed", b" " * 200_000, 413, "picture_large"),
         ("photograph", b"{}", 422, "recipe"),
         ("dropped", b"JPEG", 400, "picture_no_png"),
     ],
@@ -73,6 +76,31 @@ def test_a_picture_comes_with_the_shares_it_shows_and_what_a_stranger_measures(
         low, high = shown["intervals"][name]
         assert 0 <= low <= shown["measured"][name] <= high <= 1
     assert shown["groups"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "source"),
+    [
+        ("чёрного", "black", "russian"),
+        ("dkgreen", "dark green", "palette"),
+        ("navy", "#000080", "css"),
+        ("ral3020", "#bb1e10", "ral"),
+        (" #F00 ", "#ff0000", "hex"),
+    ],
+)
+def test_a_typed_color_is_told_as_the_page_keeps_it(
+    text: str, name: str, source: str, designing: Designer
+) -> None:
+    told = httpx.post(designing.url + "typed", content=text.encode()).json()
+    assert (told["color"]["name"], told["understood"][0]["source"]) == (name, source)
+    assert told["color"]["free"] is name.startswith("#")
+
+
+def test_a_typed_recipe_is_read_in_any_form(designing: Designer) -> None:
+    texts = ("30% red, 70% sand, seed 7", "30% красного, остальное песочное, сид 7", body(30))
+    told = [httpx.post(designing.url + "typed", content=text.encode()).json() for text in texts]
+    assert len({json.dumps(one["recipe"]) for one in told}) == 1
+    assert [said["word"] for said in told[1]["understood"]] == ["красного", "песочное"]
 
 
 def test_nothing_but_the_page_is_served(designing: Designer) -> None:

@@ -57,7 +57,22 @@ def make_requests() -> Mapping[str, bytes]:
         "sound-alike": json.dumps({"colors": alike}).encode(),
         "faults": json.dumps({"colors": [{"name": "rde"}, {"hex": "#ff"}], "angel": 400}).encode(),
         "numbers": b'{"colors": [{"name": "red", "proportion": 1e999}], "seed": NaN}',
-        "no-json": "красный 60%, белый 40%".encode(),
+        "sound-sentence": b"60% black, 40% white, 45 degrees, seed 7",
+        "sound-russian": "красный 60%, белый 40%, угол 45°, сид 7, высокое качество".encode(),
+        "sound-words": b"40% of RAL 9005 and 30% navy, 1/4 #1e90ff + 5% sky blue; turbo",
+        "sound-rest": b"half dark green\nthe rest beige",
+        "sound-equal": "поровну красный, синий и белый".encode(),
+        "sound-texts": json.dumps(
+            {
+                "colors": [
+                    {"name": "tomato", "proportion": "60%"},
+                    {"color": "#fff", "percent": "40"},
+                ]
+            }
+            | {"angle": "45°", "seed": "7"}
+        ).encode(),
+        "no-json": b"{'colors': [{'name': 'red', 'percent': 100}]}",
+        "two-things": b"60-70% light blue, 40, black or white, seed 7, seed 8",
     }
 
 
@@ -237,7 +252,8 @@ def make_captions() -> Mapping[str, bytes]:
         "sound-words": text + b"a tile of rubber, 50% of dark green rubber and 50% beige\r\n",
         "sound-mark": text + b"\xef\xbb\xbf100% light grey",
         "sum": text + b"60% red, 60% blue",
-        "unknown": text + "60% красный, 40% blue".encode("cp1251"),
+        "sound-russian": text + "60% красный, 40% blue".encode("cp1251"),
+        "unknown": text + "60% бордовый, 40% blue".encode("cp1251"),
         "sound-wide": text + "60% red, 40% blue".encode("utf-16"),
         "sound-comma": text + b"59,5% red, 40,5% blue",
         "nothing": text,

@@ -162,7 +162,12 @@ def test_nobody_is_accused_by_half_of_a_number(tmp_path: Path, text: str, reason
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("60% \u043a\u0440\u0430\u0441\u043d\u044b\u0439, 40% blue", "\u043a\u0440\u0430\u0441"),
+        (
+            "60% \u0431\u043e\u0440\u0434\u043e\u0432\u044b\u0439, 40% blue",
+            "\u0431\u043e\u0440\u0434",
+        ),
+        ("60% navy, 40% white", '"navy"'),
+        ("60% RAL 3020, 40% white", '"RAL'),
         ("60% r\u0435d, 40% blue", "CYRILLIC SMALL LETTER IE"),
         ("60% very red, 40% blue", '"very red"'),
         ("100% rubber, 60% red, 40% blue", '"rubber"'),
@@ -192,9 +197,35 @@ def test_utf_16_with_its_mark_is_read_in_either_order(tmp_path: Path, mark: byte
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "utf-16"])
 def test_russian_words_are_told_in_russian(tmp_path: Path, encoding: str) -> None:
-    word = "\u043a\u0440\u0430\u0441\u043d\u044b\u0439"
+    word = "\u0431\u043e\u0440\u0434\u043e\u0432\u044b\u0439"
     with pytest.raises(UnknownColor, match=f'unknown colour "{word}"'):
         read(tmp_path, f"60% {word}, 40% blue".encode(encoding))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "60% красный, 40% синий",
+        "60% красной крошки, 40% синей крошки",
+        "красный 60%, синий 40%",
+        "60% of красный, 40% blue",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1251"])
+def test_a_caption_in_russian_names_the_palettes_colors(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    assert read(tmp_path, text.encode(encoding)) == {"red": 60, "blue": 40}
+
+
+def test_a_bound_in_russian_is_no_share(tmp_path: Path) -> None:
+    with pytest.raises(CaptionError, match="is no share"):
+        read(tmp_path, "менее 60% красного, 40% синего")
+
+
+def test_a_photograph_may_be_named_in_russian(tmp_path: Path) -> None:
+    (color,) = read_caption(tmp_path / "тёмно-зелёный.jpg", BUILT_IN).colors
+    assert color.code == "DKGREEN"
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,28 @@ def test_180_degrees_is_0_and_never_minus_0() -> None:
     assert math.copysign(1, parse(request(angle=-0.0)).angle) == 1
 
 
+@pytest.mark.parametrize(
+    "written", ["60", "60%", " 60 % ", "60.0", "60,0%", "60 percent", "60 проц."]
+)
+def test_a_share_may_be_written_as_text(written: str) -> None:
+    colors = [{"name": "red", "proportion": written}, {"name": "blue", "proportion": 40}]
+    assert parse(json.dumps({"colors": colors})).shares[0].share == 0.6
+
+
+@pytest.mark.parametrize("written", ["45", "45°", "45 °", "45.0 deg", "45 degrees", "45 градусов"])
+def test_an_angle_and_a_seed_may_be_written_as_text(written: str) -> None:
+    recipe = parse(request(angle=written, seed="7"))
+    assert (recipe.angle, recipe.seed) == (45, 7)
+
+
+def test_a_hex_in_name_or_color_is_the_same_as_in_hex() -> None:
+    first, *others = (
+        parse(json.dumps({"colors": [{key: "#F00", "proportion": 100}]}))
+        for key in ("hex", "name", "color")
+    )
+    assert others == [first, first]
+
+
 @pytest.mark.parametrize("seed", [-1, 0, 42.0, 2**32 - 1])
 def test_seeds_are_whole_numbers_however_written(seed: float) -> None:
     assert parse(request(seed=seed)).seed == seed
@@ -130,7 +152,8 @@ def test_overrides_are_read_to_their_limits() -> None:
         ("", 'params_json: not JSON (Expecting value at line 1, column 1, near "")'),
         ('{"colors"\n: red}', 'at line 2, column 3, near "{\\"colors\\"\\n: red}")'),
         ("{'colors': []}", 'allowed: an object like {"colors": [{"name": "red"'),
-        ('"red"', "params_json: not JSON"),
+        ('"red', "params_json: not JSON"),
+        ('60% red, {"blue": 40}', "params_json: not JSON"),
         ("[1, 2]", "params_json: got a list of 2; allowed: an object like"),
         ("null", "params_json: got null"),
         ('{"params_json": 5}', "params_json: got 5; allowed: an object like"),
@@ -171,12 +194,19 @@ PERCENTAGE = "a percentage, 0 to 100, or a fraction, 0 to 1"
         ([{**RED, "weight": 1}], "colors[0].weight: unknown key; known: name, color, hex, prop"),
         ([{**RED, "name": 5}], "colors[0].name: got 5; allowed: a colour name like"),
         ([{**RED, "name": None}], "colors[0].name: got null; allowed: a colour name"),
-        ([{**RED, "name": "#1e90ff"}], 'colors[0].name: got "#1e90ff"; allowed: a colour name l'),
-        ([{**RED, "name": "#1e90ff"}], 'a hex goes under "hex"'),
+        ([{**RED, "name": "#1e90f"}], 'colors[0].name: got "#1e90f"; allowed: a hex colour, "#rr'),
+        ([{"hex": "red", "percent": 1}], 'colors[0].hex: got "red"; allowed: a hex colour, "#rrgg'),
         ([RED, {**RED, "name": "blurple"}], 'colors[1].name: unknown colour "blurple"; did you m'),
         ([{"hex": "#12", "percent": 1}], 'colors[0].hex: got "#12"; allowed: a hex colour, "#rrg'),
         ([{"hex": 255, "percent": 1}], 'colors[0].hex: got 255; allowed: "#rrggbb" or "#rgb"'),
-        ([{**RED, "proportion": "60"}], f'colors[0].proportion: got "60"; allowed: {PERCENTAGE}'),
+        ([{**RED, "proportion": "60x"}], f'colors[0].proportion: got "60x"; allowed: {PERCENTAGE}'),
+        ([{**RED, "proportion": "60°"}], f'colors[0].proportion: got "60°"; allowed: {PERCENTAGE}'),
+        ([{**RED, "proportion": "-1%"}], f'colors[0].proportion: got "-1%"; allowed: {PERCENTAGE}'),
+        ([{**RED, "proportion": ""}], f'colors[0].proportion: got ""; allowed: {PERCENTAGE}'),
+        (
+            [{**RED, "proportion": "1%"}],
+            "colors: proportions add up to 1%; allowed: percentages th",
+        ),
         ([{**RED, "proportion": True}], f"colors[0].proportion: got true; allowed: {PERCENTAGE}"),
         ([{**RED, "proportion": -5}], f"colors[0].proportion: got -5; allowed: {PERCENTAGE}"),
         ([{**RED, "proportion": math.nan}], "colors[0].proportion: got NaN; allowed"),
@@ -198,7 +228,8 @@ def test_bad_colors_are_refused_by_path(colors: object, fragment: str) -> None:
     [
         ({"angle": 270}, "angle: got 270; allowed: a number from 0 to 180 degrees"),
         ({"angle": -0.1}, "angle: got -0.1; allowed: a number from 0 to 180 degrees"),
-        ({"angle": "45"}, 'angle: got "45"; allowed: a number from 0 to 180 degrees'),
+        ({"angle": "45%"}, 'angle: got "45%"; allowed: a number from 0 to 180 degrees'),
+        ({"angle": "200°"}, 'angle: got "200°"; allowed: a number from 0 to 180 degrees'),
         (
             {"angle": None},
             "angle: got null; allowed: a number from 0 to 180 degrees, or leave it out",
@@ -215,6 +246,10 @@ def test_bad_colors_are_refused_by_path(colors: object, fragment: str) -> None:
         (
             {"seed": 42.5},
             "seed: got 42.5; allowed: a whole number from -1 to 4294967295 (-1 draws one)",
+        ),
+        (
+            {"seed": "1,000"},
+            'seed: got "1,000"; allowed: a whole number from -1 to 4294967295 (-1 draws one)',
         ),
         (
             {"seed": 2**32},

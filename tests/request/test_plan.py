@@ -19,6 +19,7 @@ def planned(**request: object) -> dict[str, object]:
 def test_a_plain_request_is_planned_with_all_defaults() -> None:
     assert planned() == {
         "colors": [{"name": "red", "share": 1.0}],
+        "understood": [{"word": "red", "source": "palette", "code": "RED", "hex": "#c74a3d"}],
         "angle": 0,
         "quality": "standard",
         "seed": -1,

@@ -165,6 +165,21 @@ async function open(text, broken, words_) {
   }
 }
 
+/** Take what was typed or pasted: a colour by any of its names, or a whole recipe. */
+async function take(text) {
+  try {
+    const { color, recipe, understood } = await server.typed(text);
+    if (color) swatches.take(color);
+    else show(fromRecipe(recipe, swatches.hex), true);
+    const told = understood.filter((said) => said.nearest && said.source !== "hex").map(({ word, hex, nearest }) =>
+      say("understood", { word, hex, nearest: nearest.map(words.colorName).join(", ") }));
+    if (recipe) told.unshift(say("recipe_read"));
+    if (told.length > 0) tell(told.join(" "), true);
+  } catch (error) {
+    fault(error);
+  }
+}
+
 /** Open the tile in the address. False if there is none, or none that is valid. */
 async function openLink() {
   try {
@@ -251,6 +266,10 @@ function listen() {
     at("file").value = "";
   });
   addEventListener("hashchange", openLink);
+  addEventListener("paste", (event) => {
+    const text = event.clipboardData?.getData("text/plain").trim();
+    if (text && !event.target.matches?.("input, textarea") && !at("share").open) take(text);
+  });
   addEventListener("keydown", (event) => {
     const writing = event.target.matches?.("input:not([type=range]):not([type=radio]), textarea");
     if (writing || at("share").open || !(event.ctrlKey || event.metaKey) || event.altKey) return;
@@ -297,7 +316,7 @@ async function begin() {
     fault(error, begin);
     return;
   }
-  swatches = new Swatches(told.swatches, told.most.colors, mixer, tell);
+  swatches = new Swatches(told.swatches, told.most.colors, mixer, tell, take);
   settings = new Settings(told.qualities, told.most.seed, change, tell);
   camera = new Camera(told.photographer, photographed, tell, fault);
   sharing = new Sharing(saves, tell, fault);

@@ -37,6 +37,9 @@ export const start = async () => (await answered("start")).json();
 /** Parse a request: its recipe as the server writes it, and texts to share. */
 export const read = async (text) => (await posted("recipe", text)).json();
 
+/** Read what was typed or pasted: {color} or {recipe}, and {understood}, what each word was read as. */
+export const typed = async (text) => (await posted("typed", text, undefined, "text/plain")).json();
+
 /** Read the recipe in a PNG file; the same. */
 export const dropped = async (file) => (await posted("dropped", file, undefined, "image/png")).json();
 

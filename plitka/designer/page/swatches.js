@@ -11,18 +11,27 @@ export class Swatches {
   #most;
   #mixer;
   #tell;
+  #read;
   #colors = [];
 
-  constructor(palette, most, mixer, tell) {
+  /** read(text) reads what is no swatch's name: another colour, or a whole recipe. */
+  constructor(palette, most, mixer, tell, read) {
     this.#palette = palette;
     this.#most = most;
     this.#mixer = mixer;
     this.#tell = tell;
+    this.#read = read;
     at("search").addEventListener("input", () => this.#fill(true));
     at("search").addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#first();
     });
-    at("picker").addEventListener("change", () => this.#take(free(at("picker").value)));
+    at("search").addEventListener("paste", (event) => {
+      const text = event.clipboardData.getData("text/plain");
+      if (!/[\n{%]/.test(text.trim())) return; // a recipe: the field would drop its line breaks
+      event.preventDefault();
+      this.#read(text);
+    });
+    at("picker").addEventListener("change", () => this.take(free(at("picker").value)));
   }
 
   show(tile) {
@@ -58,13 +67,14 @@ export class Swatches {
     return make("button", {
       type: "button", class: "chip", "data-color": color.name, "aria-pressed": String(Boolean(within)),
       "aria-label": say(within ? "take_out" : "add", { color: name }),
-      onclick: () => (within ? this.#mixer.remove(within.name) : this.#take(color)),
+      onclick: () => (within ? this.#mixer.remove(within.name) : this.take(color)),
     }, chip, make("span", { class: "name" }, name));
   }
 
   #own = (color) => this.#colors.find((own) => own.hex === color.hex);
 
-  #take(color) {
+  /** Add a colour to the mix, if there is room. */
+  take(color) {
     if (this.#own(color)) return;
     if (this.#colors.length >= this.#most) this.#tell(say("too_many", { most: this.#most }), true);
     else this.#mixer.add(color);
@@ -74,6 +84,7 @@ export class Swatches {
   #first() {
     const text = at("search").value.trim();
     if (/^#/.test(text) && !HEX.test(text)) this.#tell(say("no_hex", { text }), true);
+    else if (text && !at("swatches").querySelector(".chip")) this.#read(text);
     else at("swatches").querySelector('.chip[aria-pressed="false"]')?.click();
   }
 }
