@@ -17,7 +17,7 @@ import psutil
 import pytest
 from aiohttp import web
 
-from plitka.serving import answers, cogs_folders, gateway, routes
+from plitka.serving import answers, cogs_folders, gateway, receiving, routes
 from plitka.serving.connections import Capacity
 from plitka.serving.routes import Gateway
 from plitka.serving.work_kind import PREDICTIONS
@@ -359,7 +359,7 @@ def test_who_does_not_go_on_with_a_request_is_told_so_and_hung_up_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(answers, "HEAD_SECONDS", 0.2)
-    monkeypatch.setattr(routes, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(receiving, "BODY_SECONDS", 0.2)
     body = write_post(BODY, "Content-Length: 999", length=False)
 
     async def ask() -> list[Answer | None]:

@@ -1,0 +1,139 @@
+"""The gate's queue under load: one client without a pause, and many at once, with the render engine.
+
+    python -m benchmarks.queue_load --sequential 1000 --out sequential.json
+    python -m benchmarks.queue_load --clients 64 --seconds 300 --out crowd.json
+
+Goes through the gate and Cog's real server. Counts what every request came to, and looks whether
+those who waited were served in the order in which they came. Prints a summary as JSON, and exits
+with 1 if an answer was anything but a picture, or a 429 where many ask at once, if the order was
+another, or if memory grew.
+"""
+
+import argparse
+import asyncio
+import json
+import platform
+import re
+import statistics
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.soak import check_pictures, measure_memory
+from plitka import __version__
+from plitka.serving.queue import MOST_WAITING
+from tests.support.server import CogServer, cog_server
+
+MAX_GROWTH = 0.05  # of memory, from the first window of pictures to the last
+RECIPE = json.dumps(
+    {"colors": [{"name": "red", "proportion": 100}], "quality": "preview", "seed": 1}
+)
+_BODY = {"input": {"params_json": RECIPE}}
+_WINDOW = 20  # measurements
+_STARTING = re.compile(rb'^data: (\{.*"status": "starting".*\})$', re.MULTILINE)
+
+
+@dataclass
+class Load:
+    """What was seen. answers: by what they were. waits: seconds until a picture. memory: bytes."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    memory: list[int] = field(default_factory=list)
+    entered: list[str] = field(default_factory=list)  # ids, as they were let into the queue
+    served: list[str] = field(default_factory=list)  # ids, as their pictures were begun
+    faults: list[str] = field(default_factory=list)
+
+
+def ask_in_turn(server: CogServer, count: int) -> Load:
+    """Ask for one picture after another, each as soon as the last one is there."""
+    load = Load()
+    for number in range(count):
+        start = time.perf_counter()
+        answer = server.client.post("/predictions", json=_BODY)
+        load.seconds.append(time.perf_counter() - start)
+        load.answers[name_answer(answer, load)] += 1
+        load.memory.append(measure_memory(server))
+        if (number + 1) % 50 == 0:
+            print(f"{number + 1}: {dict(load.answers)}, {load.memory[-1] >> 20} MiB", flush=True)
+    return load
+
+
+def name_answer(answer: httpx.Response, load: Load) -> str:
+    """Say what an answer is: `picture`, or its status."""
+    if answer.status_code != 200:
+        return str(answer.status_code)
+    try:
+        check_pictures(answer.json())
+    except (OSError, ValueError) as fault:
+        load.faults.append(str(fault))
+        return "no picture"
+    return "picture"
+
+
+async def ask_at_once(server: CogServer, clients: int, seconds: float) -> Load:
+    """Have many clients ask, each again and again, some by streams; who gets a 429 waits as told."""
+    load = Load()
+    end = time.monotonic() + seconds
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(
+        base_url=server.client.base_url, timeout=600, limits=limits
+    ) as client:
+
+        async def measure() -> None:
+            while time.monotonic() < end:
+                load.memory.append(measure_memory(server))
+                print(f"{dict(load.answers)}, {load.memory[-1] >> 20} MiB", flush=True)
+                await asyncio.sleep(5)
+
+        async def ask(number: int) -> None:
+            asked = 0
+            while time.monotonic() < end:
+                asked += 1
+                identifier = f"load-{number}-{asked}"
+                start = time.perf_counter()
+                name, pause = await ask_once(client, identifier, load, is_stream=number % 2 == 0)
+                load.answers[name] += 1
+                if name == "picture":
+                    load.seconds.append(time.perf_counter() - start)
+                await asyncio.sleep(pause)
+
+        await asyncio.gather(measure(), *(ask(number) for number in range(clients)))
+    return load
+
+
+async def ask_once(
+    client: httpx.AsyncClient, identifier: str, load: Load, is_stream: bool
+) -> tuple[str, float]:
+    """Ask once; returns what came, and how long to wait before the next."""
+    path = f"/predictions/{identifier}"
+    if not is_stream:
+        answer = await client.put(path, json=_BODY)
+        pause = float(answer.headers.get("Retry-After", 0))
+        return await asyncio.to_thread(name_answer, answer, load), pause
+    headers = {"Accept": "text/event-stream"}
+    async with client.stream("PUT", path, json=_BODY, headers=headers) as answer:
+        if answer.status_code != 200:
+            return str(answer.status_code), float(answer.headers.get("Retry-After", 0))
+        name = last = ""
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                last = line.removeprefix("data: ")
+                if name == "starting" and identifier not in load.entered:
+                    load.entered.append(identifier)
+                if name == "start":
+                    load.served.append(identifier)
+        if name != "completed":
+            load.faults.append(f"{identifier}: the stream ends with {name}")
+            return "cut", 0
+        whole = httpx.Response(200, content=last.encode())
+        return await asyncio.to_thread(name_answer, whole, load), 0
