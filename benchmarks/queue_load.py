@@ -137,3 +137,73 @@ async def ask_once(
             return "cut", 0
         whole = httpx.Response(200, content=last.encode())
         return await asyncio.to_thread(name_answer, whole, load), 0
+
+
+def count_overtaken(load: Load) -> int:
+    """Count those who were served before somebody who had come to wait earlier."""
+    order = {identifier: place for place, identifier in enumerate(load.served)}
+    places = [order[identifier] for identifier in load.entered if identifier in order]
+    return sum(later < max(places[:at]) for at, later in enumerate(places) if at)
+
+
+def summarize(load: Load, allowed: frozenset[str]) -> dict[str, Any]:
+    """Summarize what was seen, and what of it should not be. allowed: answers."""
+    broken = list(load.faults)
+    broken += [f"{name}: {count}" for name, count in load.answers.items() if name not in allowed]
+    warm = load.memory[len(load.memory) // 10 :]
+    before, after = (statistics.median(part) for part in (warm[:_WINDOW], warm[-_WINDOW:]))
+    growth = after / before - 1
+    if growth > MAX_GROWTH:
+        broken.append(f"memory grew by {growth:.1%}")
+    overtaken = count_overtaken(load)
+    if overtaken:
+        broken.append(f"{overtaken} were overtaken")
+    return {
+        "version": __version__,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{psutil.cpu_count()} cores, {platform.platform()}",
+        "answers": dict(load.answers),
+        "seconds": [round(value, 2) for value in statistics.quantiles(load.seconds, n=20)[::9]],
+        "waited_in_order": len(load.entered) - overtaken,
+        "overtaken": overtaken,
+        "memory_mib": [round(before / 2**20, 1), round(after / 2**20, 1)],
+        "memory_growth": round(growth, 4),
+        "broken": broken,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.queue_load",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--sequential", type=int, metavar="COUNT", help="requests, one by one")
+    parser.add_argument("--clients", type=int, default=64, help="at once; default: 64")
+    parser.add_argument("--seconds", type=float, default=300, help="default: 300")
+    parser.add_argument("--queue", type=int, default=MOST_WAITING, help="of the gate")
+    parser.add_argument("--out", type=Path, help="file for the summary")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder, temporary = Path(name, "server"), Path(name, "temporary")
+        folder.mkdir()
+        temporary.mkdir()
+        env = {"PLITKA_ENGINE": "render", "TMPDIR": str(temporary)}
+        arguments = ("--port", "0", "--queue", str(options.queue))
+        with cog_server(folder, env, gate=True, arguments=arguments) as server:
+            if options.sequential:
+                load, allowed = ask_in_turn(server, options.sequential), frozenset({"picture"})
+            else:
+                load = asyncio.run(ask_at_once(server, options.clients, options.seconds))
+                allowed = frozenset({"picture", "429"})
+            if "Traceback" in server.log.read_text(encoding="utf-8", errors="replace"):
+                load.faults.append("a traceback in the log")
+    text = json.dumps(summarize(load, allowed), indent=2)
+    print(text)
+    if options.out is not None:
+        options.out.write_text(f"{text}\n", encoding="utf-8")
+    return 1 if load.faults or json.loads(text)["broken"] else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -92,8 +92,8 @@ class Checkup:
 
     def _measure_memory(self) -> dict[str, int]:
         """Measure the resident bytes of the gate, of Cog's server and of what that has started."""
-        cog, *workers = find_family(self.pid) or [None]
-        families = {"gate": [psutil.Process()], "cog": [cog] if cog else [], "worker": workers}
+        family = find_family(self.pid)
+        families = {"gate": [psutil.Process()], "cog": family[:1], "worker": family[1:]}
         return {name: sum(map(_measure_resident, family)) for name, family in families.items()}
 
     async def _measure(self) -> probes.Work | Refusal:

@@ -1,4 +1,4 @@
-"""Predictions, or trainings, as the gate has them: those that wait, those that Cog runs, answers."""
+"""Predictions, or trainings, as the gate has them, and the answers to those who asked for them."""
 
 import asyncio
 import json

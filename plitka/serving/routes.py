@@ -217,7 +217,7 @@ class Gateway:
     def _end_answer(
         self, prediction: Prediction, answer: Answer, task: "asyncio.Task[None]"
     ) -> None:
-        """After an answer, whole or not: give the slot on, count, and tell who has no connection."""
+        """After an answer, whole or not: give the slot on, count, tell who has no connection."""
         answer.changed.set()
         prediction.answers.discard(answer)
         self.turns.release(prediction)
