@@ -1,4 +1,4 @@
-"""The gate's queue under load: one client without a pause, and many at once, with the render engine.
+"""The queue under load: one client without a pause, or many at once, with the render engine.
 
     python -m benchmarks.queue_load --sequential 1000 --out sequential.json
     python -m benchmarks.queue_load --clients 64 --seconds 300 --out crowd.json
@@ -79,7 +79,7 @@ def name_answer(answer: httpx.Response, load: Load) -> str:
 
 
 async def ask_at_once(server: CogServer, clients: int, seconds: float) -> Load:
-    """Have many clients ask, each again and again, some by streams; who gets a 429 waits as told."""
+    """Have clients ask again and again, half of them by streams; who gets a 429 waits as told."""
     load = Load()
     end = time.monotonic() + seconds
     limits = httpx.Limits(max_connections=None)

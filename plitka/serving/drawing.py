@@ -76,7 +76,8 @@ class Drawing:
     ) -> aiohttp.ClientResponse | None:
         """Ask until Cog takes it; None if it was cancelled before. Raises Refusal.
 
-        Nobody else has the slot: a 409 says that Cog has not freed it yet, or never will.
+        Nobody else has the slot: a 409 says that Cog has not freed it yet, or never will, a 202 the
+        same of another prediction of this id.
         """
         identifier = prediction.identifier
         pause, ready = _FIRST_PAUSE, 0.0
@@ -86,7 +87,7 @@ class Drawing:
             await in_thread(None, cogs_folders.check_prediction, identifier)
             path = f"/{self.kind.plural}/{identifier}"
             received = await self.cog.put(path, prediction.content, headers)
-            if received.status != 409:
+            if received.status not in (202, 409):
                 prediction.is_cogs = received.status == 200
                 return received
             received.close()

@@ -27,16 +27,18 @@ class Webhook:
 class Prediction:
     """One that was asked for, until its last answer has ended.
 
-    content: the request's body for Cog. given: its input. asked_at: by the event loop's clock.
-    stays: whether it is drawn although no client waits for it. clients: who wait for it, or take
-    their answers. holds: answers of Cog's that are under way or will be. turn: set when Cog's slot
-    is its own, or when it will not be drawn. refusal: why not. has_answer: whether Cog has answered
-    once, so that it will run anew for who asks again.
+    content: the request's body for Cog. given: its input, None if it is not told again. asked_at:
+    by the event loop's clock. stays: whether it is drawn although no client waits for it. clients:
+    who wait for it, or take their answers. holds: answers of Cog's that are under way or will be.
+    is_cogs: whether Cog has taken it, and calls its webhook. has_answer: whether one of its answers
+    has ended, so that it would run anew for who asks again. is_canceled: before Cog had it.
+    refusal: why it is not drawn. turn: set when Cog's slot is its own, or when it will not be
+    drawn. call: of its webhook, under way.
     """
 
     identifier: str
     content: bytes
-    given: Json
+    given: Json | None
     webhook: Webhook | None
     asked_at: float
     stays: bool = False

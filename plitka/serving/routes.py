@@ -15,9 +15,10 @@ from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
 from plitka.serving.answers import Refusal, to_response
 from plitka.serving.checkup import Checkup, in_thread, refuse_status
-from plitka.serving.cog_client import ANSWER_SECONDS, Cog
+from plitka.serving.cog_client import ANSWER_SECONDS, JSON, Cog
 from plitka.serving.connections import Connections
 from plitka.serving.drawing import Drawing
+from plitka.serving.finished import Finished
 from plitka.serving.handover import hand_over
 from plitka.serving.metrics import CONTENT_TYPE, Metrics
 from plitka.serving.predictions import Answer, Outcome, Prediction, Webhook
@@ -69,6 +70,7 @@ class Gateway:
         most = self.most_waiting if self.kind.queues else 0
         self.turns = Turns(self.cog, self.kind, most, self._note_turn)
         self.reception = Reception(self.kind, self.webhook_hosts, self.file_hosts)
+        self.finished = Finished()
         self.drawing = Drawing(self.cog, self.kind, self._note_end)
 
     def make_app(self) -> web.Application:
@@ -99,6 +101,8 @@ class Gateway:
                     web.post(f"{place}/{{id}}/cancel", cancel),
                 ]
             )
+        if self.kind.queues:
+            app.add_routes([web.get(f"/{self.kind.plural}/{{id}}", self._show)])
         return app
 
     async def _refuse(self, request: web.Request) -> web.Response:
@@ -111,12 +115,19 @@ class Gateway:
     async def _connect(self, app: web.Application) -> AsyncIterator[None]:
         """Keep the client session for as long as the server runs."""
         async with self.cog.connect():
-            trimming = asyncio.create_task(_trim_regularly())
+            trimming = asyncio.create_task(self._trim_regularly())
             yield
             for task in (trimming, *self._tasks):
                 task.cancel()
             await asyncio.gather(trimming, *self._tasks, return_exceptions=True)
             await self.turns.stop()
+
+    async def _trim_regularly(self) -> None:
+        """Give back what requests took: without it, the most that they have taken stays."""
+        while True:
+            await asyncio.sleep(_TRIM_SECONDS)
+            self.finished.forget(asyncio.get_running_loop().time())
+            await asyncio.to_thread(trim_heap)
 
     # Predictions, or trainings
 
@@ -168,7 +179,7 @@ class Gateway:
         identifier = str(body["id"])
         known = self.turns.find(identifier) if method == "PUT" else None
         if known is not None:
-            if known.clients >= _MOST_READERS:
+            if known.holds >= _MOST_READERS:
                 message = f"{_MOST_READERS} clients wait for this {self.kind.name} already"
                 raise Refusal(429, self.kind.place, message)
             return known, True
@@ -179,7 +190,7 @@ class Gateway:
         prediction = Prediction(
             identifier,
             json.dumps(body).encode(),
-            body.get("input", {}),
+            body.get("input", {}) if self.kind.queues else None,  # photographs are not told again
             webhook,
             asked_at=asyncio.get_running_loop().time(),
             stays=wish.is_async,
@@ -238,6 +249,9 @@ class Gateway:
                 _log.error("%s: no answer", prediction.identifier, exc_info=fault)
         elif answer.status >= 400:
             self.metrics.count_refusal(answer.status)
+        elif prediction.stays and not prediction.clients:
+            content = b"".join(answer.pieces)
+            self.finished.keep(prediction.identifier, content, asyncio.get_running_loop().time())
         self._tell_end(prediction, answer, fault)
 
     def _tell_end(
@@ -269,10 +283,24 @@ class Gateway:
 
     def _describe(self, prediction: Prediction) -> Json:
         """Describe one that waits or runs, as far as it is."""
+        given = {} if prediction.given is None else {"input": prediction.given}
         place = self.turns.line.find_place(prediction)
         if place:
-            return prediction.describe("starting", input=prediction.given, place=place)
-        return prediction.describe("processing", input=prediction.given)
+            return prediction.describe("starting", **given, place=place)
+        return prediction.describe("processing", **given)
+
+    async def _show(self, request: web.Request) -> web.Response:
+        """Show one that waits or runs, or one that ended without a client to take its answer."""
+        place = self.kind.place
+        identifier = check_identifier(request.match_info["id"], self.kind, place)
+        prediction = self.turns.find(identifier)
+        if prediction is not None:
+            return web.json_response(self._describe(prediction))
+        content = self.finished.find(identifier, asyncio.get_running_loop().time())
+        if content is None:
+            message = f"no {self.kind.name} of this id waits, runs, or is kept for who comes back"
+            raise Refusal(404, place, message)
+        return web.Response(body=content, content_type=JSON)
 
     async def _cancel(self, request: web.Request) -> web.StreamResponse:
         """Cancel all of an id: those that wait, and the one that has the slot.
@@ -322,13 +350,6 @@ class Gateway:
             if holder.stays:
                 await _wait_until(is_done, _WEBHOOK_SECONDS)
         await _wait_until(self.relay.is_quiet, _WEBHOOK_SECONDS)
-
-
-async def _trim_regularly() -> None:
-    """Give back what requests took: without it, the most that they have taken stays."""
-    while True:
-        await asyncio.sleep(_TRIM_SECONDS)
-        await asyncio.to_thread(trim_heap)
 
 
 async def _wait_until(happens: Callable[[], Awaitable[bool]], seconds: float) -> None:

@@ -229,7 +229,8 @@ def listen_again(gate: CogServer) -> None:
 def test_a_worker_that_hangs_is_not_live_although_clients_go_on_asking(
     tmp_path: Path, ask: Callable[[CogServer], object]
 ) -> None:
-    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "2")
+    env = {"PLITKA_ENGINE": "render"}
+    arguments = ("--port", "0", "--stalled-after", "2", "--queue", "0")
 
     def ask_much_and_look() -> bool:
         for _ in range(10):
