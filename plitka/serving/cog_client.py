@@ -63,13 +63,16 @@ class Cog:
         except (Refusal, ValueError, KeyError, TypeError):
             return "UNREACHABLE"
 
-    async def put(
-        self, path: str, content: bytes, headers: Mapping[str, str]
+    async def begin(
+        self, method: str, path: str, content: bytes, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse:
         """Ask for a prediction; returns the answer as soon as it begins. Raises Refusal."""
         try:
-            received = await self._session.put(
-                f"{self.address}{path}", data=content, headers={**headers, "Content-Type": JSON}
+            received = await self._session.request(
+                method,
+                f"{self.address}{path}",
+                data=content,
+                headers={**headers, "Content-Type": JSON},
             )
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _refuse_for(error) from None

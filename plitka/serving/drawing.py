@@ -25,6 +25,7 @@ from plitka.serving.predictions import Answer, Outcome, Prediction, read_outcome
 from plitka.serving.turns import DEAD
 from plitka.serving.work_kind import WorkKind
 
+_JOIN_SECONDS = 0.05  # after which Cog has the request that it begins with
 _FIRST_PAUSE, _LAST_PAUSE = 0.005, 0.25  # seconds before Cog is asked again after a 409
 
 
@@ -48,7 +49,7 @@ class Drawing:
         if prediction.refusal is not None:
             raise prediction.refusal
         accept = {"Accept": EVENTS} if answer.is_stream else {}
-        received = await self._ask(prediction, {**headers, **accept})
+        received = await self._ask(prediction, answer, {**headers, **accept})
         if received is None:
             _fill_canceled(prediction, answer)
             self._end(prediction, Outcome("canceled", {}))
@@ -72,7 +73,7 @@ class Drawing:
             self.on_end(prediction, outcome)
 
     async def _ask(
-        self, prediction: Prediction, headers: Mapping[str, str]
+        self, prediction: Prediction, answer: Answer, headers: Mapping[str, str]
     ) -> aiohttp.ClientResponse | None:
         """Ask until Cog takes it; None if it was cancelled before. Raises Refusal.
 
@@ -80,13 +81,16 @@ class Drawing:
         same of another prediction of this id.
         """
         identifier = prediction.identifier
+        method, path = "POST", f"/{self.kind.plural}"  # which the client library never sends twice
+        if not answer.is_first:
+            method, path = "PUT", f"{path}/{identifier}"
+            await asyncio.sleep(_JOIN_SECONDS)
         pause, ready = _FIRST_PAUSE, 0.0
         while not prediction.is_canceled:
             while (removal := self._removals.get(identifier)) is not None:
                 await asyncio.shield(removal)
             await in_thread(None, cogs_folders.check_prediction, identifier)
-            path = f"/{self.kind.plural}/{identifier}"
-            received = await self.cog.put(path, prediction.content, headers)
+            received = await self.cog.begin(method, path, prediction.content, headers)
             if received.status not in (202, 409):
                 prediction.is_cogs = received.status == 200
                 return received

@@ -39,16 +39,16 @@ class Line(Generic[Who]):
 
     def find_place(self, who: Who) -> int | None:
         """Find a place: 0 has the slot, 1 is the next; None for who is not in the line."""
-        if who is self.holder:
+        if who == self.holder:
             return 0
-        return next((place for place, each in enumerate(self.waiting, 1) if each is who), None)
+        return next((place for place, each in enumerate(self.waiting, 1) if each == who), None)
 
     def leave(self, who: Who) -> None:
         """Leave the line, or the slot, which stays free until advance gives it on."""
-        if who is self.holder:
+        if who == self.holder:
             self.holder = None
         else:
-            self.waiting = [each for each in self.waiting if each is not who]
+            self.waiting = [each for each in self.waiting if each != who]
 
     def advance(self) -> Who | None:
         """Give the slot to the first who waits, if it is free; returns who has it since now."""

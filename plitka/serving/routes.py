@@ -205,7 +205,7 @@ class Gateway:
     def _begin(self, prediction: Prediction, request: web.Request, wish: Wish) -> Answer:
         """Begin to wait for an answer of Cog's."""
         traces = {name: request.headers[name] for name in _TRACES if name in request.headers}
-        answer = Answer(wish.is_stream)
+        answer = Answer(wish.is_stream, is_first=not prediction.holds)
         prediction.answers.add(answer)
         prediction.holds += 1
         answer.task = self._start(self.drawing.draw(prediction, answer, traces))
