@@ -2,11 +2,13 @@
 
     python -m benchmarks.queue_load --sequential 1000 --out sequential.json
     python -m benchmarks.queue_load --clients 64 --seconds 300 --out crowd.json
+    python -m benchmarks.queue_load --sequential 1000 --drawn-once --out sequential.json
 
 Goes through the gate and Cog's real server. Counts what every request came to, and looks whether
 those who waited were served in the order in which they came. Prints a summary as JSON, and exits
 with 1 if an answer was anything but a picture, or a 429 where many ask at once, if the order was
-another, or if memory grew.
+another, or if memory grew. With --drawn-once the worker draws the one recipe that is asked for
+once, and hands it out again and again: all but the engine is as ever, and some ten times faster.
 """
 
 import argparse
@@ -35,6 +37,7 @@ MAX_GROWTH = 0.05  # of memory, from the first window of pictures to the last
 RECIPE = json.dumps(
     {"colors": [{"name": "red", "proportion": 100}], "quality": "preview", "seed": 1}
 )
+REPEATING = Path(__file__).with_name("repeating_predictor.py")
 _BODY = {"input": {"params_json": RECIPE}}
 _WINDOW = 20  # measurements
 _STARTING = re.compile(rb'^data: (\{.*"status": "starting".*\})$', re.MULTILINE)
@@ -146,7 +149,7 @@ def count_overtaken(load: Load) -> int:
     return sum(later < max(places[:at]) for at, later in enumerate(places) if at)
 
 
-def summarize(load: Load, allowed: frozenset[str]) -> dict[str, Any]:
+def summarize(load: Load, allowed: frozenset[str], drawn_once: bool) -> dict[str, Any]:
     """Summarize what was seen, and what of it should not be. allowed: answers."""
     broken = list(load.faults)
     broken += [f"{name}: {count}" for name, count in load.answers.items() if name not in allowed]
@@ -161,6 +164,7 @@ def summarize(load: Load, allowed: frozenset[str]) -> dict[str, Any]:
     return {
         "version": __version__,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "drawn_once": drawn_once,
         "machine": f"{psutil.cpu_count()} cores, {platform.platform()}",
         "answers": dict(load.answers),
         "seconds": [round(value, 2) for value in statistics.quantiles(load.seconds, n=20)[::9]],
@@ -182,6 +186,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=64, help="at once; default: 64")
     parser.add_argument("--seconds", type=float, default=300, help="default: 300")
     parser.add_argument("--queue", type=int, default=MOST_WAITING, help="of the gate")
+    parser.add_argument("--drawn-once", action="store_true", help="draw one tile, repeat it")
     parser.add_argument("--out", type=Path, help="file for the summary")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -190,7 +195,8 @@ def main() -> int:
         temporary.mkdir()
         env = {"PLITKA_ENGINE": "render", "TMPDIR": str(temporary)}
         arguments = ("--port", "0", "--queue", str(options.queue))
-        with cog_server(folder, env, gate=True, arguments=arguments) as server:
+        stub = REPEATING if options.drawn_once else None
+        with cog_server(folder, env, gate=True, arguments=arguments, stub=stub) as server:
             if options.sequential:
                 load, allowed = ask_in_turn(server, options.sequential), frozenset({"picture"})
             else:
@@ -198,7 +204,7 @@ def main() -> int:
                 allowed = frozenset({"picture", "429"})
             if "Traceback" in server.log.read_text(encoding="utf-8", errors="replace"):
                 load.faults.append("a traceback in the log")
-    text = json.dumps(summarize(load, allowed), indent=2)
+    text = json.dumps(summarize(load, allowed, options.drawn_once), indent=2)
     print(text)
     if options.out is not None:
         options.out.write_text(f"{text}\n", encoding="utf-8")

@@ -167,8 +167,7 @@ class Settings:
         return self.variables.get(PORT) or _DEFAULT_PORT
 
     @property
-    def queue(self) -> str:
-        """How many requests may wait at the gateway, not yet checked."""
+    def queue(self) -> str:  # not yet checked either
         return self.variables.get(QUEUE) or _DEFAULT_QUEUE
 
 
@@ -359,18 +358,12 @@ VARIABLES = (
         "Replicate's",
         "Another address of Replicate's API, as its own client takes it.",
     ),
-    Variable(
-        PORT,
-        "number",
-        _DEFAULT_PORT,
-        "The port of the gate in front of Cog's server (`script/serve`).",
-    ),
+    Variable(PORT, "number", _DEFAULT_PORT, "The port of the gate in front of Cog's server."),
     Variable(
         QUEUE,
         "number, 0 to 1024",
         _DEFAULT_QUEUE,
-        "How many requests may wait at the gate for their turn. More are told to come again, with "
-        "429 and `Retry-After`. Trainings do not wait.",
+        "Requests that may wait at the gate; more are told to come again. Trainings do not wait.",
     ),
 )
 """Every variable that the program reads."""
