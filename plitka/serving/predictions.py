@@ -59,15 +59,16 @@ class Prediction:
 
 @dataclass(eq=False)
 class Answer:
-    """An answer to one client, as far as it is there.
+    """An answer of Cog's, as far as it is there.
 
-    is_first: whether Cog is to begin with it; others join. status: 0 until it begins. changed: set
-    by whatever happens to it, or to its place in the line. task: what takes it from Cog; its
-    exception is why there is none, or why it is cut.
+    is_first: whether Cog is to begin with it; others join. has_client: whether somebody waits to
+    take it. status: 0 until it begins. changed: set by whatever happens to it, or to its place in
+    the line. task: what takes it from Cog; its exception is why there is none, or why it is cut.
     """
 
     is_stream: bool
     is_first: bool
+    has_client: bool = True
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     pieces: deque[bytes] = field(default_factory=deque)

@@ -144,6 +144,7 @@ class Gateway:
             return web.json_response(self._describe(prediction), status=202)
         answer = self._begin(prediction, request, wish)
         if wish.is_async and wish.wait is None:
+            answer.has_client = False
             place = self.turns.line.find_place(prediction)
             body = {"id": prediction.identifier, "status": "starting"}
             return web.json_response(self._describe(prediction) if place else body, status=202)
@@ -152,7 +153,7 @@ class Gateway:
             if wish.wait is not None:
                 await asyncio.wait([answer.task], timeout=wish.wait)
                 if not answer.task.done():
-                    prediction.stays = True
+                    prediction.stays, answer.has_client = True, False
                     return web.json_response(self._describe(prediction), status=202)
             return await hand_over(request, prediction, answer, self.turns.line, self._readers)
         finally:
@@ -245,13 +246,12 @@ class Gateway:
             self.metrics.count_refusal(fault.status)
         elif fault is not None:
             self.metrics.count("unavailable")
-            if not prediction.clients and not isinstance(fault, ConnectionResetError):
+            if not answer.has_client and not isinstance(fault, ConnectionResetError):
                 _log.error("%s: no answer", prediction.identifier, exc_info=fault)
         elif answer.status >= 400:
             self.metrics.count_refusal(answer.status)
-        elif prediction.stays and not prediction.clients:
-            content = b"".join(answer.pieces)
-            self.finished.keep(prediction.identifier, content, asyncio.get_running_loop().time())
+        elif not answer.has_client:
+            self._keep(prediction, b"".join(answer.pieces))
         self._tell_end(prediction, answer, fault)
 
     def _tell_end(
@@ -259,11 +259,11 @@ class Gateway:
     ) -> None:
         """Call the webhook of a prediction of whose end Cog tells nobody."""
         if fault is not None or answer.status >= 400:
-            if not prediction.stays:
-                return  # its client has the answer
-            status = "failed"
+            if answer.has_client:
+                return  # who is told
             error = str(fault or b"".join(answer.pieces).decode(errors="replace"))
-            ended = prediction.describe(status, error=error)
+            ended = prediction.describe("failed", error=error)
+            self._keep(prediction, json.dumps(ended).encode())
         elif prediction.is_canceled and not prediction.is_cogs:
             ended = prediction.describe("canceled")
         else:
@@ -271,6 +271,10 @@ class Gateway:
         webhook, prediction.webhook = prediction.webhook, None  # once, whoever else waits
         if webhook is not None and webhook.wants("completed"):
             self._start(self.relay.tell(webhook.address, ended))
+
+    def _keep(self, prediction: Prediction, content: bytes) -> None:
+        """Keep an answer that no client is there to take."""
+        self.finished.keep(prediction.identifier, content, asyncio.get_running_loop().time())
 
     def _note_turn(self, prediction: Prediction) -> None:
         """Note that a prediction has the slot."""

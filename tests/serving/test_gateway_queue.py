@@ -191,7 +191,10 @@ def test_who_is_answered_at_once_can_look_where_it_waits_and_fetch_its_picture()
         await queue.cog.until(lambda: len(queue.cog.asked) == 3)
         assert status_of(await queue.show("c")) == (200, "processing")
         assert status_of(await queue.ask("c", **ASYNC)) == (202, "processing")
-        queue.cog.finish("c")
+        async with queue.stream("c") as events:  # another looks on meanwhile
+            assert (await anext(events))[0] == "start"
+            queue.cog.finish("c")
+            assert [name async for name, _ in events] == ["completed"]
         await until(lambda: queue.gate.turns.find("c") is None)
         shown = await queue.show("c")
         assert (status_of(shown), shown.json()["output"]) == ((200, "succeeded"), ["a picture"])
@@ -369,6 +372,7 @@ def test_when_the_worker_has_died_all_that_wait_are_told_503() -> None:
         first, second = await queue.begin("a", "b")
         async with queue.stream("c") as events:
             assert (await anext(events))[0] == "starting"
+            assert (await queue.ask("lost", **ASYNC)).status_code == 202
             queue.cog.status = "UNHEALTHY"
             queue.cog.finish("a", "failed")
             assert status_of(await first) == (200, "failed"), "as Cog says of a worker that died"
@@ -376,6 +380,7 @@ def test_when_the_worker_has_died_all_that_wait_are_told_503() -> None:
             name, last = [event async for event in events][-1]
         assert (name, last["status"]) == ("completed", "failed")
         assert "the worker has died" in last["error"]
+        assert status_of(await queue.show("lost")) == (200, "failed")
         for headers in ({}, ASYNC, {"Prefer": "wait=9"}):
             assert place_of(await queue.ask("d", **headers)) == (503, ["server"])
         assert queue.cog.asked == ["a"]
