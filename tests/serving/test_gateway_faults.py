@@ -514,6 +514,9 @@ def test_a_host_that_cannot_be_listened_on_ends_the_start_with_a_sentence(host: 
         ("--stalled-after", "0"),
         ("--stalled-after", "nan"),
         ("--stalled-after", "soon"),
+        ("--queue", "-1"),
+        ("--queue", "1025"),
+        ("--queue", "many"),
         ("--webhook-host", "http://hooks.example.com/"),
         ("--webhook-host", "hooks.example.com:443"),
         ("--host", ""),
@@ -528,6 +531,15 @@ def test_an_argument_that_is_not_allowed_is_told_what_is(arguments: tuple[str, s
     status, said = start(*arguments)
     assert status == 2
     assert re.search("allowed: |name the host alone|names nothing", said)
+
+
+def test_a_queue_that_is_none_or_too_long_for_the_open_files_is_told_what_is() -> None:
+    status, said = start("--port", "0", PLITKA_QUEUE="many")
+    assert status == 2
+    assert "got 'many'; allowed: 0 to 1024, here or in the variable PLITKA_QUEUE" in said
+    status, said = start("--port", "0", "--queue", "1000", files=1024)
+    assert (status, len(said.splitlines())) == (1, 1)
+    assert "--queue 1000: this process may open files for 384 clients" in said
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy"])
