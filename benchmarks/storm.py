@@ -35,7 +35,7 @@ from tests.support.server import CogServer, cog_server
 # method, path, content, headers; or the whole request as it goes out
 Throw = tuple[str, str, bytes, dict[str, str]] | bytes
 
-ANSWERS = {200, 400, 404, 405, 409, 413, 415, 417, 422, 505}
+ANSWERS = {200, 400, 404, 405, 413, 415, 417, 422, 505}
 _CODE = re.compile(r'Traceback|File "|site-packages|\.py\b')
 _WARM_UP = 0.4  # of all requests, before memory is taken: tiles of every kind must have been made
 _MAX_GROWTH = 0.05  # growth that is allowed after that: what the allocator keeps differs by tile
@@ -123,14 +123,6 @@ def _throw_all(
 
 
 def _send(server: CogServer, throw: Throw) -> httpx.Response:
-    answer = _send_once(server, throw)
-    if answer.status_code == 409:  # it answers a moment before it takes the next one
-        server.settle()
-        answer = _send_once(server, throw)
-    return answer
-
-
-def _send_once(server: CogServer, throw: Throw) -> httpx.Response:
     """Send a request. Raises httpx.HTTPError, OSError, or ValueError for what is no response."""
     if isinstance(throw, bytes):
         answer = exchange(server.client.base_url, throw)
@@ -153,7 +145,7 @@ def judge(answer: httpx.Response) -> tuple[str, str]:
     if status != 200:
         details = body.get("detail") or []
         named = details and all(fault["loc"] and fault["msg"] for fault in details)
-        return str(status), "" if named or status == 409 else "names no field"
+        return str(status), "" if named else "names no field"
     if body.get("status") != "failed":
         return f"200 {body.get('status', '')}".strip(), ""
     _, is_ours, said = body["error"].partition("ValueError: ")

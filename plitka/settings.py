@@ -27,7 +27,7 @@ from plitka.weights import settings as weights
 from plitka.weights.settings import WeightsSettings
 
 ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS", "PORT"
-TRAINING = "PLITKA_TRAINING"
+TRAINING, QUEUE = "PLITKA_TRAINING", "PLITKA_QUEUE"
 BANK, INIT = "PLITKA_BANK", "PLITKA_INIT"
 PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
 CACHE = "XDG_CACHE_HOME"
@@ -39,6 +39,7 @@ OWN_BANK = palette.OWN_FILE.with_name("bank.local")
 
 _DEFAULT_ENGINE = "sdxl"
 _DEFAULT_PORT = "5000"
+_DEFAULT_QUEUE = "32"
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,10 @@ class Settings:
     def port(self) -> str:
         """The gateway's, not yet checked."""
         return self.variables.get(PORT) or _DEFAULT_PORT
+
+    @property
+    def queue(self) -> str:  # not yet checked either
+        return self.variables.get(QUEUE) or _DEFAULT_QUEUE
 
 
 def read_settings() -> Settings:
@@ -356,11 +361,12 @@ VARIABLES = (
         "Replicate's",
         "Another address of Replicate's API, as its own client takes it.",
     ),
+    Variable(PORT, "number", _DEFAULT_PORT, "The port of the gate in front of Cog's server."),
     Variable(
-        PORT,
-        "number",
-        _DEFAULT_PORT,
-        "The port of the gate in front of Cog's server (`script/serve`).",
+        QUEUE,
+        "number, 0 to 1024",
+        _DEFAULT_QUEUE,
+        "Requests that may wait at the gate; more are told to come again. Trainings do not wait.",
     ),
 )
 """Every variable that the program reads."""

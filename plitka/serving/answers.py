@@ -22,11 +22,17 @@ _log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """A request that is not passed on, or has no answer: the status, and the body in Cog's form."""
+    """A request that is not passed on, or has no answer: the status, and the body in Cog's form.
 
-    def __init__(self, status: int, place: tuple[str, ...], message: str) -> None:
+    retry_after: seconds after which to ask again, where that is known.
+    """
+
+    def __init__(
+        self, status: int, place: tuple[str, ...], message: str, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.retry_after = retry_after
         self.body = {"detail": [{"loc": list(place), "msg": message, "type": "value_error"}]}
 
 
@@ -58,6 +64,8 @@ def answer_errors(handler: Handler) -> Handler:
 def to_response(refusal: Refusal) -> web.Response:
     """Make the response to a request that is refused."""
     response = web.json_response(refusal.body, status=refusal.status)
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status in _ENDS:
         response.force_close()
     return response

@@ -29,6 +29,7 @@ from plitka.serving.answers import Connection, answer_errors
 from plitka.serving.cog_process import StartError
 from plitka.serving.connections import Connections, measure_capacity
 from plitka.serving.proxies import Proxies, ProxyError, bypass_proxies, read_proxies
+from plitka.serving.queue import MOST_WAITING
 from plitka.serving.routes import STALL_SECONDS, Gateway
 from plitka.serving.webhook_address import AddressError, parse_allowed_host
 from plitka.serving.webhook_relay import WebhookRelay
@@ -41,6 +42,8 @@ library. Of a heap of its own for each, up to 64 MiB stay allocated, trimmed or 
 the same."""
 
 _QUEUE = 1024  # connections that wait to be taken
+_MOST_QUEUE = 1024  # requests, of half a MiB at the most
+_SPARE_CLIENTS = 32  # for probes, cancels and those who are told that the queue is full
 _EXIT_SECONDS = 5.0  # that responses have to end after SIGTERM
 
 
@@ -64,7 +67,9 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         options.stalled_after,
         kind=TRAININGS if options.train else PREDICTIONS,
         file_hosts=frozenset(options.images_host),
+        most_waiting=options.queue,
     )
+    _check_queue(options.queue)
     runner = web.AppRunner(
         gateway.make_app(), handler_cancellation=True, shutdown_timeout=_EXIT_SECONDS
     )
@@ -81,7 +86,7 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         relay.own_ports = frozenset({*ports, port, webhooks.addresses[0][1]})
         variables = {**ONE_HEAP, **bypass_proxies(settings.variables)}
         cog = await cog_process.start_cog(port, options.upload_url, variables, gateway.kind)
-        gateway.pid = cog.pid
+        gateway.checkup.pid = cog.pid
         _say(f"The gate listens on http://{f'[{host}]' if ':' in host else host}:{bound}")
         await asyncio.wait(
             [asyncio.create_task(cog.wait()), asyncio.create_task(stopped.wait())],
@@ -133,6 +138,17 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
         raise StartError(message) from None
 
 
+def _check_queue(most: int) -> None:
+    """Raise StartError where fewer clients can be connected than may wait."""
+    clients = measure_capacity().clients
+    if most + _SPARE_CLIENTS > clients:
+        raise StartError(
+            f"--queue {most}: this process may open files for {clients} clients, and needs"
+            f" {_SPARE_CLIENTS} beside those that wait; take a shorter queue, or raise the limit:"
+            " `ulimit -n 4096`, or --ulimit nofile=4096 of docker run"
+        )
+
+
 def _say(text: str) -> None:
     """Write a line to standard output, which nobody may read: that is no reason to end."""
     with suppress(OSError):
@@ -152,6 +168,13 @@ def _read_port(text: str) -> int:
     if text.isdecimal() and text.isascii() and len(text) < 6 and int(text) < 65536:
         return int(text)
     message = f"got {text!r}; allowed: 0 to 65535, here or in the variable PORT"
+    raise argparse.ArgumentTypeError(message)
+
+
+def _read_queue(text: str) -> int:
+    if text.isdecimal() and text.isascii() and len(text) < 6 and int(text) <= _MOST_QUEUE:
+        return int(text)
+    message = f"got {text!r}; allowed: 0 to {_MOST_QUEUE}, here or in the variable PLITKA_QUEUE"
     raise argparse.ArgumentTypeError(message)
 
 
@@ -222,6 +245,14 @@ def main() -> int:
         metavar="SECONDS",
         help=f"that a prediction may make no progress before /live says 503; default:"
         f" {STALL_SECONDS:.0f}",
+    )
+    parser.add_argument(
+        "--queue",
+        type=_read_queue,
+        default=settings.queue,
+        metavar="N",
+        help=f"requests that may wait for their turn, before others are told to come again;"
+        f" default: PLITKA_QUEUE, {MOST_WAITING}",
     )
     parser.add_argument("--train", action="store_true", help="serve trainings, and no predictions")
     parser.add_argument(

@@ -23,7 +23,7 @@ Json: TypeAlias = dict[str, Any]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _ID_ALLOWED = "1 to 128 letters, digits, dots, hyphens and underscores, a letter or digit first"
 _KNOWN = ("id", "input", "context", "webhook", "webhook_events_filter")  # all that Cog reads
-_EVENTS = ("start", "output", "logs", "completed")
+EVENTS = ("start", "output", "logs", "completed")
 _GZIP, _ZLIB = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS
 _WINDOWS = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": _ZLIB}
 
@@ -169,6 +169,18 @@ def _check_file(value: object, name: str, hosts: Collection[str]) -> str:
 
 def _check_events(value: object) -> None:
     """Raise Refusal for what is no list of events."""
-    if not isinstance(value, list) or not all(isinstance(v, str) and v in _EVENTS for v in value):
-        message = f"allowed: a list of {', '.join(_EVENTS)}"
+    if not isinstance(value, list) or not all(isinstance(v, str) and v in EVENTS for v in value):
+        message = f"allowed: a list of {', '.join(EVENTS)}"
         raise Refusal(422, ("body", "webhook_events_filter"), message)
+
+
+def check_texts(given: Json, kind: WorkKind) -> None:
+    """Raise Refusal for an input that has to be a text and is none: Cog would say so after a wait.
+
+    given: the input of a request that was checked.
+    """
+    for name in kind.texts:
+        if not isinstance(given.get(name), str):
+            got = "null" if given.get(name) is None else type(given[name]).__name__
+            said = f"got {got}" if name in given else "is missing"
+            raise Refusal(422, ("body", "input", name), f"{said}; allowed: a text")

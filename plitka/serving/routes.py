@@ -2,90 +2,79 @@
 
 import asyncio
 import json
-import re
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from concurrent.futures import Executor, ThreadPoolExecutor
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
-import aiohttp
 from aiohttp import web
 
+from plitka import __version__
 from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
-from plitka.serving.answers import Connection, Refusal, to_response
+from plitka.serving.answers import Refusal, to_response
+from plitka.serving.checkup import Checkup, in_thread, refuse_status
+from plitka.serving.cog_client import ANSWER_SECONDS, JSON, Cog
 from plitka.serving.connections import Connections
-from plitka.serving.request_checks import (
-    Json,
-    check_identifier,
-    check_request,
-    decode_content,
-    refuse_size,
-)
+from plitka.serving.drawing import Drawing
+from plitka.serving.finished import Finished
+from plitka.serving.handover import hand_over
+from plitka.serving.metrics import CONTENT_TYPE, Metrics
+from plitka.serving.predictions import Answer, Outcome, Prediction, Webhook
+from plitka.serving.queue import MOST_WAITING
+from plitka.serving.receiving import Reception
+from plitka.serving.request_checks import EVENTS, Json, check_identifier
+from plitka.serving.turns import Turns
 from plitka.serving.webhook_relay import WebhookRelay
+from plitka.serving.wishes import Wish, read_wish
 from plitka.serving.work_kind import PREDICTIONS, REFUSED, TRAININGS, WorkKind
 
-BODY_SECONDS = PREDICTIONS.body_seconds
-ANSWER_SECONDS = 6.0  # in which Cog has to answer what is no prediction; probes wait no longer
 STALL_SECONDS = 600.0
 
-_MOST_READERS = 8  # of one prediction; for each its pictures may be held, 5 MB
+_MOST_READERS = 8  # of one prediction; for each its pictures may be held, 10 MB
 _MOST_ANSWERS = 32  # under way; the one that has not been read for longest gives way
-_PIECE = 2**16  # bytes
-_THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
-_WEBHOOK_SECONDS = 3.0  # that webhooks have to be called after that
+_WEBHOOK_SECONDS = 3.0  # that webhooks have to be called at the end
+_CANCEL_SECONDS = 0.02  # before Cog is asked again to cancel what it may be about to take
 _POLL_SECONDS = 0.05
 _TRIM_SECONDS = 60.0
 _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
-_REQUEST_HEADERS = ("Accept", "Prefer", "traceparent", "tracestate")
-_RESPONSE_HEADERS = ("Content-Type", "Cache-Control")
-_JSON, _EVENTS = "application/json", "text/event-stream"
-# Who asks again for a prediction that runs is told of its start each time, be it stuck or not.
-_PROGRESS = re.compile(rb"^event: (?!start$)", re.MULTILINE)
-_GONE = "Cog's server ended before its answer was whole; ask again once /ready answers 200"
-_STATUSES = {
-    "STARTING": "the engine is being loaded",
-    "UNREACHABLE": f"Cog's server does not answer, or not within {ANSWER_SECONDS:.0f} seconds",
-    "SETUP_FAILED": "the engine could not be loaded; setup.logs of /health-check says why",
-    "UNHEALTHY": "the worker has died, or user_healthcheck_error of /health-check says why",
-}
-
-Answer = TypeVar("Answer")
+_TRACES = ("traceparent", "tracestate")
+_STOPPING = "this server is being stopped; ask again, another may be there"
+_log = logging.getLogger(__name__)
 
 
 @dataclass
 class Gateway:
     """Passes requests on to Cog's server at `address`.
 
-    pid: of Cog's server, 0 before it is started. webhook_hosts: that requests may name in
-    `webhook`, in their normal form. relay: the way of webhooks. stalled_after: seconds that a
-    prediction may make no progress. kind: what Cog's server does. file_hosts: from which requests
-    may let it fetch files, in their normal form.
+    webhook_hosts: that requests may name in `webhook`, in their normal form. relay: the way of
+    webhooks. stalled_after: seconds that a prediction may make no progress. kind: what Cog's server
+    does. file_hosts: from which requests may let it fetch files, in their normal form.
+    most_waiting: requests that may wait for their turn.
     """
 
     address: str
     webhook_hosts: Collection[str] = ()
     relay: WebhookRelay = field(default_factory=WebhookRelay)
     stalled_after: float = STALL_SECONDS
-    pid: int = 0
     kind: WorkKind = PREDICTIONS
     file_hosts: Collection[str] = ()
-    _running: Counter[str] = field(default_factory=Counter)  # ids, and their responses under way
-    _latest: str | None = None  # the last id that Cog took to run without a connection
-    _removals: dict[str, "asyncio.Task[None]"] = field(default_factory=dict)  # of folders, by id
-    _events: int = 0  # of predictions that Cog runs, seen in their responses
-    _receiving: int = 0  # requests whose bodies are on their way
-    _checks: int = 0  # requests that cost the worker: health checks, and cancels
-    _measuring: "asyncio.Task[probes.Work | Refusal] | None" = None
-    _prober: Executor = field(
-        default_factory=lambda: ThreadPoolExecutor(1)
-    )  # predictions have another
+    most_waiting: int = MOST_WAITING
+    _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)  # answers and calls under way
+
+    def __post_init__(self) -> None:
+        self.cog = Cog(self.address)
+        self.checkup = Checkup(self.cog, self.stalled_after)
+        self.metrics = Metrics(__version__, self.kind.plural)
+        most = self.most_waiting if self.kind.queues else 0
+        self.turns = Turns(self.cog, self.kind, most, self._note_turn)
+        self.reception = Reception(self.kind, self.webhook_hosts, self.file_hosts)
+        self.finished = Finished()
+        self.drawing = Drawing(self.cog, self.kind, self._note_end)
 
     def make_app(self) -> web.Application:
         """Make the server, with all its routes."""
-        self._progress = probes.Progress(self.stalled_after)
         self._readers = Connections(_MOST_ANSWERS)
         app = web.Application(client_max_size=self.kind.max_body)
         app.cleanup_ctx.append(self._connect)
@@ -95,8 +84,9 @@ class Gateway:
                 web.get("/", self._pass_on),
                 web.get("/openapi.json", self._pass_on),
                 web.get("/health-check", self._pass_on),
-                web.get("/live", self._answer_live),
-                web.get("/ready", self._answer_ready),
+                web.get("/live", self.checkup.answer_live),
+                web.get("/ready", self.checkup.answer_ready),
+                web.get("/metrics", self._answer_metrics),
             ]
         )
         for kind in (PREDICTIONS, TRAININGS):
@@ -111,6 +101,8 @@ class Gateway:
                     web.post(f"{place}/{{id}}/cancel", cancel),
                 ]
             )
+        if self.kind.queues:
+            app.add_routes([web.get(f"/{self.kind.plural}/{{id}}", self._show)])
         return app
 
     async def _refuse(self, request: web.Request) -> web.Response:
@@ -122,248 +114,246 @@ class Gateway:
 
     async def _connect(self, app: web.Application) -> AsyncIterator[None]:
         """Keep the client session for as long as the server runs."""
-        timeout = aiohttp.ClientTimeout(total=None, connect=ANSWER_SECONDS)
-        connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            self._session = session
-            trimming = asyncio.create_task(_trim_regularly())
+        async with self.cog.connect():
+            trimming = asyncio.create_task(self._trim_regularly())
             yield
-            trimming.cancel()
+            for task in (trimming, *self._tasks):
+                task.cancel()
+            await asyncio.gather(trimming, *self._tasks, return_exceptions=True)
+            await self.turns.stop()
+
+    async def _trim_regularly(self) -> None:
+        """Give back what requests took: without it, the most that they have taken stays."""
+        while True:
+            await asyncio.sleep(_TRIM_SECONDS)
+            self.finished.forget(asyncio.get_running_loop().time())
+            await asyncio.to_thread(trim_heap)
 
     # Predictions, or trainings
 
     async def _run(self, request: web.Request) -> web.StreamResponse:
-        body = await self._read_body(request)
-        if "webhook" in body:
-            body["webhook"] = self.relay.wrap(body["webhook"])
+        wish = read_wish(request.headers)
+        try:
+            body = await self.reception.read_body(request)
+            await self._check_server(wish, str(body["id"]))
+            prediction, is_known = self._find_or_enter(request.method, body, wish)
+        except Refusal as refusal:
+            self.metrics.count_refusal(refusal.status)
+            raise
+        if is_known and not wish.is_stream:
+            return web.json_response(self._describe(prediction), status=202)
+        answer = self._begin(prediction, request, wish)
+        if wish.is_async and wish.wait is None:
+            answer.has_client = False
+            place = self.turns.line.find_place(prediction)
+            body = {"id": prediction.identifier, "status": "starting"}
+            return web.json_response(self._describe(prediction) if place else body, status=202)
+        prediction.clients += 1
+        try:
+            if wish.wait is not None:
+                await asyncio.wait([answer.task], timeout=wish.wait)
+                if not answer.task.done():
+                    prediction.stays, answer.has_client = True, False
+                    return web.json_response(self._describe(prediction), status=202)
+            return await hand_over(request, prediction, answer, self.turns.line, self._readers)
+        finally:
+            prediction.clients -= 1
+            if not prediction.clients and not prediction.stays:
+                self._abandon(prediction)
+
+    async def _check_server(self, wish: Wish, identifier: str) -> None:
+        """Raise Refusal if no prediction would succeed, as far as that is known before its turn.
+
+        Who is answered at once would not hear of it later.
+        """
+        await in_thread(None, cogs_folders.check_prediction, identifier)
+        if wish.is_async or wish.wait is not None:
+            status = await self.cog.fetch_status()
+            if status not in probes.READY:
+                raise refuse_status(status)
+
+    def _find_or_enter(self, method: str, body: Json, wish: Wish) -> tuple[Prediction, bool]:
+        """Find the prediction that a PUT names, or let a new one wait; whether it was known.
+
+        Raises Refusal.
+        """
         identifier = str(body["id"])
-        if self._running[identifier] >= _MOST_READERS:
-            message = f"{_MOST_READERS} clients wait for this {self.kind.name} already"
-            raise Refusal(429, self.kind.place, message)
-        await _in_thread(None, cogs_folders.check_prediction, identifier)
-        while (removal := self._removals.get(identifier)) is not None:
-            await asyncio.shield(removal)
-        self._running[identifier] += 1
-        has_ended = False
-        client = request.protocol
-        assert isinstance(client, Connection)
-        self._readers.admit(client)
-        try:
-            response = await self._stream(request, identifier, json.dumps(body).encode())
-            has_ended = response.status == 200
-            return response
-        finally:
-            self._readers.remove(client)
-            self._running[identifier] -= 1
-            self._running += Counter()  # without those of zero
-            if has_ended and identifier not in self._running:
-                removal = asyncio.create_task(self._remove_folders(identifier))
-                self._removals[identifier] = removal
+        known = self.turns.find(identifier) if method == "PUT" else None
+        if known is not None:
+            if known.holds >= _MOST_READERS:
+                message = f"{_MOST_READERS} clients wait for this {self.kind.name} already"
+                raise Refusal(429, self.kind.place, message)
+            return known, True
+        webhook = None
+        if "webhook" in body:
+            webhook = Webhook(body["webhook"], body.get("webhook_events_filter", EVENTS))
+            body = {**body, "webhook": self.relay.wrap(webhook.address)}
+        prediction = Prediction(
+            identifier,
+            json.dumps(body).encode(),
+            body.get("input", {}) if self.kind.queues else None,  # photographs are not told again
+            webhook,
+            asked_at=asyncio.get_running_loop().time(),
+            stays=wish.is_async,
+        )
+        self.turns.enter(prediction)
+        place = self.turns.line.find_place(prediction)
+        if place and webhook is not None and webhook.wants("start"):
+            told = prediction.describe("starting", place=place)
+            prediction.call = self._start(self.relay.tell(webhook.address, told, calls=1))
+        return prediction, False
 
-    async def _remove_folders(self, identifier: str) -> None:
-        """Remove the folders that Cog has made, or a flood would use up a disk's inodes.
+    def _begin(self, prediction: Prediction, request: web.Request, wish: Wish) -> Answer:
+        """Begin to wait for an answer of Cog's."""
+        traces = {name: request.headers[name] for name in _TRACES if name in request.headers}
+        answer = Answer(wish.is_stream, is_first=not prediction.holds)
+        prediction.answers.add(answer)
+        prediction.holds += 1
+        answer.task = self._start(self.drawing.draw(prediction, answer, traces))
+        answer.task.add_done_callback(lambda task: self._end_answer(prediction, answer, task))
+        return answer
 
-        Nobody asks Cog for another prediction of this id meanwhile, for which it makes them anew.
-        """
-        try:
-            with suppress(Refusal):
-                await _in_thread(None, cogs_folders.remove_folders, identifier)
-        finally:
-            del self._removals[identifier]
+    def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _read_body(self, request: web.Request) -> Json:
-        """Read and check a request's body. Raises Refusal."""
-        if self.kind.most_bodies is not None and self._receiving >= self.kind.most_bodies:
-            message = f"{self._receiving} requests are being received already; ask again later"
-            raise Refusal(503, ("server",), message)
-        self._receiving += 1
-        try:
-            content = await _read_content(request, self.kind)
-        finally:
-            self._receiving -= 1
-        encoding = request.headers.get("Content-Encoding", "")
-        identifier = request.match_info.get("id")
+    def _abandon(self, prediction: Prediction) -> None:
+        """Let go of a prediction whose last client is gone; Cog cancels what it runs."""
+        if self.turns.line.find_place(prediction):
+            self.turns.leave(prediction)
+        for answer in prediction.answers:
+            answer.task.cancel()
 
-        def check() -> Json:
-            decoded = decode_content(content, encoding, self.kind.max_body)
-            return check_request(
-                decoded, identifier, self.webhook_hosts, self.kind, self.file_hosts
-            )
+    def _end_answer(
+        self, prediction: Prediction, answer: Answer, task: "asyncio.Task[None]"
+    ) -> None:
+        """After an answer, whole or not: give the slot on, count, tell who has no connection."""
+        answer.changed.set()
+        prediction.answers.discard(answer)
+        self.turns.release(prediction)
+        if prediction.call is not None:
+            prediction.call.cancel()
+        if not prediction.holds:
+            self.drawing.forget(prediction)
+        if task.cancelled():
+            if not prediction.holds and not prediction.has_answer:
+                self.metrics.count("left")
+            return
+        fault = task.exception()
+        if isinstance(fault, Refusal):
+            self.metrics.count_refusal(fault.status)
+        elif fault is not None:
+            self.metrics.count("unavailable")
+            if not answer.has_client and not isinstance(fault, ConnectionResetError):
+                _log.error("%s: no answer", prediction.identifier, exc_info=fault)
+        elif answer.status >= 400:
+            self.metrics.count_refusal(answer.status)
+        elif not answer.has_client:
+            self._keep(prediction, b"".join(answer.pieces))
+        self._tell_end(prediction, answer, fault)
 
-        if len(content) < PREDICTIONS.max_body:
-            return check()
-        return await asyncio.to_thread(check)  # photographs take a second, in which probes wait
+    def _tell_end(
+        self, prediction: Prediction, answer: Answer, fault: BaseException | None
+    ) -> None:
+        """Call the webhook of a prediction of whose end Cog tells nobody."""
+        if fault is not None or answer.status >= 400:
+            if answer.has_client:
+                return  # who is told
+            error = str(fault or b"".join(answer.pieces).decode(errors="replace"))
+            ended = prediction.describe("failed", error=error)
+            self._keep(prediction, json.dumps(ended).encode())
+        elif prediction.is_canceled and not prediction.is_cogs:
+            ended = prediction.describe("canceled")
+        else:
+            return
+        webhook, prediction.webhook = prediction.webhook, None  # once, whoever else waits
+        if webhook is not None and webhook.wants("completed"):
+            self._start(self.relay.tell(webhook.address, ended))
 
-    async def _stream(
-        self, request: web.Request, identifier: str, body: bytes
-    ) -> web.StreamResponse:
-        """Pass a prediction on, and its response back while it comes."""
-        headers = {
-            name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers
-        }
-        try:
-            received = await self._session.request(
-                request.method,
-                f"{self.address}{request.path}",
-                data=body,
-                headers={**headers, "Content-Type": _JSON},
-            )
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _refuse_for(error) from None
-        async with received:
-            if received.status == 202:
-                self._latest = identifier
-            if received.content_type not in (_JSON, _EVENTS):
-                raise await _refuse_answer(received)
-            response = web.StreamResponse(status=received.status, headers=_keep_headers(received))
-            await response.prepare(request)
-            async for piece in self._read_pieces(received, identifier):
-                for start in range(0, len(piece), _PIECE):  # or all of it waits in memory
-                    await response.write(piece[start : start + _PIECE])
-            await response.write_eof()
-            return response
+    def _keep(self, prediction: Prediction, content: bytes) -> None:
+        """Keep an answer that no client is there to take."""
+        self.finished.keep(prediction.identifier, content, asyncio.get_running_loop().time())
 
-    async def _read_pieces(
-        self, received: aiohttp.ClientResponse, identifier: str
-    ) -> AsyncIterator[bytes]:
-        """Read a response; of a stream of events whole ones, the last of them `completed`.
+    def _note_turn(self, prediction: Prediction) -> None:
+        """Note that a prediction has the slot."""
+        self.metrics.note_wait(asyncio.get_running_loop().time() - prediction.asked_at)
+        if prediction.call is not None:
+            prediction.call.cancel()
 
-        Raises ConnectionResetError for another response that is cut: so is the client's.
-        """
-        is_stream = received.content_type == _EVENTS
-        rest = bytearray()
-        is_complete = False
-        try:
-            async for chunk in received.content.iter_any():
-                if not is_stream:
-                    yield chunk
-                    continue
-                # Only the new bytes and the one before them can hold the end of an event.
-                begin = max(len(rest) - 1, 0)
-                rest += chunk
-                end = rest.rfind(b"\n\n", begin) + 2
-                if end > 1:
-                    piece = bytes(rest[:end])
-                    del rest[:end]
-                    is_complete = is_complete or b"event: completed\n" in piece
-                    self._events += len(_PROGRESS.findall(piece))
-                    yield piece
-        except aiohttp.ClientError:
-            if not is_stream:
-                raise ConnectionResetError(_GONE) from None
-        self._events += not is_stream and received.status == 200  # a prediction has ended
-        if is_stream and not is_complete:
-            ended = {"id": identifier, "status": "failed", "error": _GONE}
-            yield f"event: completed\ndata: {json.dumps(ended)}\n\n".encode()
+    def _note_end(self, prediction: Prediction, outcome: Outcome) -> None:
+        self.metrics.note_outcome(outcome)
 
-    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+    def _describe(self, prediction: Prediction) -> Json:
+        """Describe one that waits or runs, as far as it is."""
+        given = {} if prediction.given is None else {"input": prediction.given}
+        place = self.turns.line.find_place(prediction)
+        if place:
+            return prediction.describe("starting", **given, place=place)
+        return prediction.describe("processing", **given)
+
+    async def _show(self, request: web.Request) -> web.Response:
+        """Show one that waits or runs, or one that ended without a client to take its answer."""
         place = self.kind.place
         identifier = check_identifier(request.match_info["id"], self.kind, place)
+        prediction = self.turns.find(identifier)
+        if prediction is not None:
+            return web.json_response(self._describe(prediction))
+        content = self.finished.find(identifier, asyncio.get_running_loop().time())
+        if content is None:
+            message = f"no {self.kind.name} of this id waits, runs, or is kept for who comes back"
+            raise Refusal(404, place, message)
+        return web.Response(body=content, content_type=JSON)
+
+    async def _cancel(self, request: web.Request) -> web.StreamResponse:
+        """Cancel all of an id: those that wait, and the one that has the slot.
+
+        That one may be on its way to Cog, which does not know it yet.
+        """
+        place = self.kind.place
+        identifier = check_identifier(request.match_info["id"], self.kind, place)
+        is_canceled = self.turns.cancel(identifier)
         path = f"/{self.kind.plural}/{identifier}/cancel"
-        status, content, headers = await self._ask("POST", path)
-        if status == 404:
+        holder = self.turns.holder
+        end = asyncio.get_running_loop().time() + ANSWER_SECONDS
+        while holder is not None and holder.identifier == identifier and not holder.has_answer:
+            status, content, headers = await self.cog.ask("POST", path)
+            if status != 404 or asyncio.get_running_loop().time() > end:
+                return web.Response(status=status, body=content, headers=headers)
+            holder.is_canceled = True
+            await asyncio.sleep(_CANCEL_SECONDS)
+        if not is_canceled and not (holder and holder.is_canceled and not holder.is_cogs):
             raise Refusal(404, place, f"no {self.kind.name} of this id is running")
-        return web.Response(status=status, body=content, headers=headers)
+        return web.json_response({})
 
     # What is answered at once
 
     async def _pass_on(self, request: web.Request) -> web.Response:
-        status, content, headers = await self._ask("GET", request.path)
+        status, content, headers = await self.cog.ask("GET", request.path)
         return web.Response(status=status, body=content, headers=headers)
 
-    async def _ask(self, method: str, path: str) -> tuple[int, bytes, dict[str, str]]:
-        """Ask Cog; returns status, content and headers of its answer. Raises Refusal."""
-        self._checks += path not in ("/", "/openapi.json")
-        try:
-            async with (
-                asyncio.timeout(ANSWER_SECONDS),
-                self._session.request(method, f"{self.address}{path}") as received,
-            ):
-                if received.content_type != _JSON and received.status != 404:
-                    raise await _refuse_answer(received)
-                return received.status, await received.read(), _keep_headers(received)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise _refuse_for(error) from None
+    async def _answer_metrics(self, request: web.Request) -> web.Response:
+        vitals = await self.checkup.measure_vitals(self.turns.line)
+        return web.Response(body=self.metrics.write(vitals), headers={"Content-Type": CONTENT_TYPE})
 
-    async def _answer_live(self, request: web.Request) -> web.Response:
-        """Answer a liveness probe: 503 if only a restart would help."""
-        status, fault = await self._examine()
-        return _answer_probe(status, status not in probes.DEAD, fault)
-
-    async def _answer_ready(self, request: web.Request) -> web.Response:
-        """Answer a readiness probe: 200 if a prediction would be accepted, now or after another."""
-        status, fault = await self._examine()
-        return _answer_probe(status, status in probes.READY, fault)
-
-    async def _examine(self) -> tuple[str, Refusal | None]:
-        """Find the status in Cog's health check, and what keeps it from going on."""
-        status, work = await asyncio.gather(self._fetch_status(), self._measure())
-        if isinstance(work, Refusal):
-            return status, work
-        stall = self._progress.find_stall(status == "BUSY", work)
-        if stall is None:
-            return status, None
-        message = f"busy for {stall:.0f} s without progress; the worker hangs, and a restart helps"
-        return status, Refusal(503, ("server",), message)
-
-    async def _fetch_status(self) -> str:
-        """Fetch the status in Cog's health check; UNREACHABLE if the server does not answer."""
-        try:
-            return str(json.loads((await self._ask("GET", "/health-check"))[1])["status"])
-        except (Refusal, ValueError, KeyError, TypeError):
-            return "UNREACHABLE"
-
-    async def _measure(self) -> probes.Work | Refusal:
-        """Try the disk, and measure what Cog's processes have done; returns what is wrong.
-
-        Probes that come meanwhile share it, so that a flood of them does not slow it down.
-        """
-        if self._measuring is None or self._measuring.done():
-            self._measuring = asyncio.create_task(self._measure_once())
-        return await asyncio.shield(self._measuring)
-
-    async def _measure_once(self) -> probes.Work | Refusal:
-        def measure() -> probes.Work:
-            cogs_folders.check_disk()
-            return probes.measure_work(self.pid, self._events, self._checks)
-
-        try:
-            return await _in_thread(self._prober, measure)
-        except Refusal as fault:
-            return fault
+    # The end
 
     async def _end_predictions(self, app: web.Application) -> None:
-        """At SIGTERM: give running predictions _GRACE_SECONDS, then cancel them."""
-        if self._running or await self._runs_unseen():
-            await _wait_until(self._has_none_left, _GRACE_SECONDS)
-        is_unseen = self._latest is not None  # and its webhook is to hear of its end
-        latest = {self._latest} if self._latest else set()
-        cancels = [
-            f"/{self.kind.plural}/{identifier}/cancel" for identifier in latest.union(self._running)
-        ]
-        asked = await asyncio.gather(
-            *(self._ask("POST", path) for path in cancels), return_exceptions=True
-        )
-        for fault in asked:
-            if isinstance(fault, BaseException) and not isinstance(fault, Refusal):
-                raise fault
-        if is_unseen:
-            await _wait_until(self._has_none_left, _WEBHOOK_SECONDS)
-            await _wait_until(self.relay.is_quiet, _WEBHOOK_SECONDS)
+        """At SIGTERM: refuse who waits, give what runs _GRACE_SECONDS, then cancel it."""
+        self.turns.close(Refusal(503, ("server",), _STOPPING))
 
-    async def _has_none_left(self) -> bool:
-        return not self._running and not await self._runs_unseen()
+        async def is_done() -> bool:
+            return self.turns.holder is None
 
-    async def _runs_unseen(self) -> bool:
-        """Whether the prediction that Cog took to run without a connection still does."""
-        return self._latest is not None and await self._fetch_status() == "BUSY"
-
-
-async def _trim_regularly() -> None:
-    """Give back what requests took: without it, the most that they have taken stays."""
-    while True:
-        await asyncio.sleep(_TRIM_SECONDS)
-        await asyncio.to_thread(trim_heap)
+        await _wait_until(is_done, _GRACE_SECONDS)
+        if (holder := self.turns.holder) is not None:
+            path = f"/{self.kind.plural}/{holder.identifier}/cancel"
+            with suppress(Refusal):
+                await self.cog.ask("POST", path)
+            if holder.stays:
+                await _wait_until(is_done, _WEBHOOK_SECONDS)
+        await _wait_until(self.relay.is_quiet, _WEBHOOK_SECONDS)
 
 
 async def _wait_until(happens: Callable[[], Awaitable[bool]], seconds: float) -> None:
@@ -372,62 +362,3 @@ async def _wait_until(happens: Callable[[], Awaitable[bool]], seconds: float) ->
         async with asyncio.timeout(seconds):
             while not await happens():
                 await asyncio.sleep(_POLL_SECONDS)
-
-
-async def _read_content(request: web.Request, kind: WorkKind) -> bytes:
-    """Read a request's body as it was sent. Raises Refusal."""
-    seconds = BODY_SECONDS if kind is PREDICTIONS else kind.body_seconds
-    try:
-        async with asyncio.timeout(seconds):
-            return await request.read()
-    except TimeoutError:
-        message = f"did not arrive within {seconds:.0f} seconds"
-        raise Refusal(408, ("body",), message) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise refuse_size(kind.max_body) from None
-    except (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
-        raise Refusal(400, ("body",), "cut, or not coded as its headers say") from None
-
-
-async def _in_thread(
-    executor: Executor | None, function: Callable[..., Answer], *arguments: Any
-) -> Answer:
-    """Run what waits for the system beside the event loop. Raises Refusal if it takes too long."""
-    running = asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
-    try:
-        return await asyncio.wait_for(running, _THREAD_SECONDS)
-    except TimeoutError:
-        message = f"{cogs_folders.COGS_FOLDERS}: its disk does not answer"
-        raise Refusal(503, ("server",), message) from None
-
-
-def _refuse_for(error: Exception) -> Refusal:
-    """Say why Cog has given no answer."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return Refusal(503, ("server",), "Cog's server is not there (yet)")
-    if isinstance(error, TimeoutError):
-        message = f"Cog's server does not answer within {ANSWER_SECONDS:.0f} seconds"
-        return Refusal(504, ("server",), message)
-    return Refusal(502, ("server",), _GONE)
-
-
-async def _refuse_answer(received: aiohttp.ClientResponse) -> Refusal:
-    """Put what Cog says in plain text into its form of JSON."""
-    if received.status < 400:
-        return Refusal(502, ("server",), f"Cog's server answers {received.content_type}, no JSON")
-    try:
-        return Refusal(received.status, ("body",), await received.text(errors="replace"))
-    except aiohttp.ClientError as error:
-        return _refuse_for(error)
-
-
-def _keep_headers(received: aiohttp.ClientResponse) -> dict[str, str]:
-    return {name: received.headers[name] for name in _RESPONSE_HEADERS if name in received.headers}
-
-
-def _answer_probe(status: str, is_well: bool, fault: Refusal | None) -> web.Response:
-    if is_well and fault is None:
-        return web.json_response({"status": status})
-    message = _STATUSES.get(status, "see /health-check")
-    refusal = fault or Refusal(503, ("server",), message)
-    return web.json_response({"status": status, **refusal.body}, status=503)

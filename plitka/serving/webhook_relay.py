@@ -9,6 +9,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import logging
 import secrets
 from collections.abc import AsyncIterator, Collection
@@ -24,6 +25,9 @@ from plitka.serving.proxies import Proxies
 
 _CALL_SECONDS = 25.0  # Cog waits for 30
 _QUIET_SECONDS = 0.5
+_MOST_CALLS = 12  # as Cog's own
+_AGAIN = (429, 500, 502, 503, 504)  # answers after which it is called again
+_FIRST_PAUSE, _LAST_PAUSE = 0.1, 10.0  # seconds between two calls
 _HEADERS = (
     "Content-Type",
     "Content-Length",
@@ -100,15 +104,36 @@ class WebhookRelay:
         if not hmac.compare_digest(self._sign(target).encode(), signature.encode()):
             return to_response(Refusal(404, ("path",), "no webhook of this gate's"))
         webhook = URL(base64.urlsafe_b64decode(target).decode(), encoded=True)
+        headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
+        return await self._deliver(webhook, request.content, headers)
+
+    async def tell(self, webhook: str, body: object, calls: int = _MOST_CALLS) -> None:
+        """Call a webhook of a prediction that Cog does not have, as often as Cog would."""
+        content = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        self._calls += 1
+        try:
+            for call in range(calls):
+                answer = await self._deliver(URL(webhook, encoded=True), content, headers)
+                if answer.status not in _AGAIN:
+                    return
+                await asyncio.sleep(min(_FIRST_PAUSE * 2**call, _LAST_PAUSE))
+        finally:
+            self._calls -= 1
+            self._last = asyncio.get_running_loop().time()
+
+    async def _deliver(
+        self, webhook: URL, content: bytes | aiohttp.StreamReader, headers: dict[str, str]
+    ) -> web.Response:
+        """Call a webhook once, unless it would come back."""
         if await own_ports.leads_back(webhook.host or "", webhook.port or 0, self.own_ports):
             _log.warning("a webhook at %s leads back to this server", webhook.authority)
             return to_response(Refusal(403, ("webhook",), "leads back to this server"))
         proxy = self.proxies.find(webhook)
-        headers = {name: request.headers[name] for name in _HEADERS if name in request.headers}
         try:
             async with self._session.post(
                 webhook,
-                data=request.content,
+                data=content,
                 headers=headers,
                 allow_redirects=False,
                 proxy=proxy.address if proxy else None,

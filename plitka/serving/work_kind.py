@@ -10,7 +10,8 @@ class WorkKind:
     plural: in addresses. max_body, body_seconds: bytes of a request's body, and seconds in which it
     has to arrive. most_bodies: of that size at the most, received at once; None for as many as
     come. prefix: of ids that are made for requests without one. example: an input. files:
-    inputs that are files, by an address or as data. arguments: what Cog's server is started with.
+    inputs that are files, by an address or as data. texts: inputs that have to be there, as texts.
+    arguments: what Cog's server is started with. queues: whether who comes while it works waits.
     """
 
     plural: str
@@ -20,7 +21,9 @@ class WorkKind:
     prefix: str
     example: str
     files: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    queues: bool = False
 
     @property
     def name(self) -> str:
@@ -39,6 +42,8 @@ PREDICTIONS = WorkKind(
     most_bodies=None,
     prefix="tile",
     example='{"params_json": "…"}',
+    texts=("params_json",),
+    queues=True,
 )
 TRAININGS = WorkKind(
     "trainings",

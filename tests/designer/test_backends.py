@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plitka.designer.backends import select
+from plitka.designer.backends import cog_server, select
 from plitka.designer.backends.address import SettingError
 from plitka.designer.backends.base import Backend, Event, Progress, Shot
 from plitka.designer.errors import Fault
 from plitka.images.png import encode_png
 from plitka.request.recipe import Recipe
 from plitka.settings import Settings
+from tests.support.hostile_cog import COMPLETED, write_event, write_output
+from tests.support.raw_server import raw_server, respond, stream_events
 from tests.support.recipes import parse
 from tests.support.replicate_api import Replicate, replicate_api
 from tests.support.small_sdxl import SmallSdxl
@@ -52,6 +54,18 @@ def test_a_photograph_in_this_program_is_made_and_ended(
     assert Progress("loading") not in made
     assert [e.kind for e in made if isinstance(e, Shot)] == ["preview", "final", "colormap"]
     assert Progress("final", 1, 1) in made
+
+
+def test_a_photograph_that_waits_at_a_gate_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cog_server, "_RETRY_SECONDS", 0.01)
+    full = respond(b"{}", "429 Too Many Requests", "Content-Type: application/json")
+    queued = [write_event("starting", {"place": 1}), write_output(), COMPLETED]
+    answers = iter([[full], [stream_events(), *queued]])
+    with raw_server(lambda _: next(answers)) as server:
+        events = asyncio.run(taken(selected({"PLITKA_PHOTOGRAPH": server.address}), ASKED))
+    stages = [event.stage for event in events if isinstance(event, Progress)]
+    assert stages == ["starting", "waiting", "waiting"]
+    assert [event.kind for event in events if isinstance(event, Shot)] == ["preview"]
 
 
 @pytest.fixture

@@ -1,8 +1,13 @@
 """The gate in front of Cog's real server: what it lets through, what it refuses, how it ends."""
 
 import json
+import re
+import signal
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -184,6 +189,49 @@ def test_a_large_request_within_the_limit_goes_through_escaped_or_not(gate: CogS
     assert "ValueError: x: unknown key" in answer.json()["error"]
 
 
+def test_requests_without_a_pause_never_meet_a_slot_that_is_not_free_yet(gate: CogServer) -> None:
+    answers = [gate.request(BAD) for _ in range(40)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
+def test_clients_that_ask_at_once_get_a_picture_each_in_the_order_in_which_they_came(
+    gate: CogServer,
+) -> None:
+    def ask() -> float:
+        assert gate.request(TILE).json()["status"] == "succeeded"
+        return time.monotonic()
+
+    gate.settle()
+    with ThreadPoolExecutor() as pool:
+        with gate.stream(TILE) as events:
+            next(events)
+            ended = []
+            for number in range(3):
+                ended.append(pool.submit(ask))
+                gate.poll(partial(is_waiting, gate, number + 1), 60)
+            list(events)
+        times = [each.result() for each in ended]
+    assert times == sorted(times)
+
+
+def is_waiting(gate: CogServer, count: int) -> bool:
+    """Whether so many wait in the queue, or more."""
+    text = gate.client.get("/metrics").text
+    (length,) = re.findall(r"^plitka_queue_length (\d+)", text, re.MULTILINE)
+    return int(length) >= count
+
+
+def test_one_that_waits_is_cancelled_and_its_client_told_as_by_cog(gate: CogServer) -> None:
+    gate.settle()
+    with ThreadPoolExecutor() as pool, gate.stream(TILE) as events:
+        next(events)
+        asked = pool.submit(gate.request, TILE, id="queued")
+        gate.poll(partial(is_waiting, gate, 1), 60)
+        assert gate.client.post("/predictions/queued/cancel").json() == {}
+        assert asked.result().json()["status"] == "canceled"
+        assert list(events)[-1].data["status"] == "succeeded"
+
+
 def test_a_client_that_hangs_up_cancels_its_prediction(gate: CogServer) -> None:
     with gate.stream(TILE) as events:
         next(event for event in events if event.name == "output")
@@ -206,6 +254,27 @@ def test_probes_say_503_when_the_worker_is_dead(tmp_path: Path) -> None:
         for path in ("/live", "/ready"):
             assert server.client.get(path).status_code == 503
         assert server.client.get("/health-check").status_code == 200
+        assert "plitka_worker_alive 0.0" in server.client.get("/metrics").text
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_all_that_wait_are_told_503_when_the_worker_is_killed_or_the_gate_ended(
+    tmp_path: Path, number: int
+) -> None:
+    with (
+        cog_server(
+            tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, arguments=("--port", "0")
+        ) as server,
+        ThreadPoolExecutor() as pool,
+        server.stream(TILE) as events,
+    ):
+        next(events)
+        asked = [pool.submit(server.request, TILE) for _ in range(3)]
+        server.poll(partial(is_waiting, server, 3), 60)
+        process = server.worker() if number == signal.SIGKILL else server.process
+        process.send_signal(number)
+        assert [each.result().status_code for each in asked] == [503] * 3
+        assert list(events)[-1].data["status"] in ("failed", "succeeded", "canceled")
 
 
 def test_sigterm_ends_it_and_cogs_server_with_it_although_a_prediction_runs(

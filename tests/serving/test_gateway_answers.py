@@ -15,13 +15,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from aiohttp import web
 
-from plitka.serving import answers, cogs_folders, gateway, routes
+from plitka.serving import answers, cogs_folders, gateway, receiving, routes
 from plitka.serving.connections import Capacity
-from plitka.serving.routes import Gateway
 from plitka.serving.work_kind import PREDICTIONS
 from tests.serving.stalling_predictor import HANG
+from tests.support.gates import open_gate
 from tests.support.raw_http import (
     Answer,
     exchange,
@@ -117,7 +116,7 @@ REFUSED = {
     "a number without end": (write_post(b'{"input": {"a": 1e999}}'), 400, ["body"]),
     "half a character": (write_post(b'{"input": {"params_json": "\\ud800"}}'), 400, ["body"]),
     "deep nesting": (
-        write_post(b'{"input": {"a": ' + b"[" * 500 + b"]" * 500 + b"}}"),
+        write_post(b'{"input": {"params_json": "{}", "a": ' + b"[" * 500 + b"]" * 500 + b"}}"),
         400,
         ["body"],
     ),
@@ -223,21 +222,6 @@ async def gate_before(script: bytes) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-@asynccontextmanager
-async def open_gate(address: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A gate, in this process, before Cog's server at an address."""
-    runner = web.AppRunner(Gateway(address).make_app(), shutdown_timeout=0.1)
-    await runner.setup()
-    listener = await gateway.listen(runner, "127.0.0.1", 0)
-    host, port = listener.sockets[0].getsockname()[:2]
-    try:
-        async with httpx.AsyncClient(base_url=f"http://{host}:{port}", timeout=60) as client:
-            yield client
-    finally:
-        listener.close()
-        await runner.cleanup()
-
-
 HTML = b"HTTP/1.1 %d X\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<p>no"
 CUT = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
 EVENTS = b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -248,7 +232,7 @@ HUGE = EVENTS + b"1000008\r\ndata: %s\n\n\r\n" % (b"x" * 2**24)
     ("script", "status"),
     [(b"", 502), (b"no HTTP\r\n\r\n", 502), (HTML % 200, 502), (HTML % 500, 500), (CUT[:40], 502)],
 )
-@pytest.mark.parametrize("path", ["/", "/openapi.json", "/health-check", "/x/cancel", "/p"])
+@pytest.mark.parametrize("path", ["/", "/openapi.json", "/health-check", "/p"])
 def test_what_cog_says_that_is_no_json_becomes_an_error_in_json(
     script: bytes, status: int, path: str
 ) -> None:
@@ -256,8 +240,6 @@ def test_what_cog_says_that_is_no_json_becomes_an_error_in_json(
         async with gate_before(script) as client:
             if path == "/p":
                 return await client.post("/predictions", content=BODY)
-            if path == "/x/cancel":
-                return await client.post("/predictions/x/cancel")
             return await client.get(path)
 
     answer = asyncio.run(ask())
@@ -299,7 +281,6 @@ def test_before_cog_listens_everything_is_answered_in_json() -> None:
             taken.bind(("127.0.0.1", 0))
             async with open_gate(f"http://127.0.0.1:{taken.getsockname()[1]}") as client:
                 for method, path in (
-                    ("POST", "/predictions/x/cancel"),
                     ("POST", "/predictions"),
                     ("PUT", "/predictions/x"),
                     ("GET", "/health-check"),
@@ -314,30 +295,6 @@ def test_before_cog_listens_everything_is_answered_in_json() -> None:
                     assert answer.json()["detail"][0]["loc"] == ["server"]
 
     asyncio.run(ask())
-
-
-def test_at_the_end_a_prediction_without_a_connection_is_waited_for_before_it_is_canceled() -> None:
-    asked: list[bytes] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        asked.append(head.split()[1])
-        is_busy = asked.count(b"/health-check") <= 3
-        status = b"202 X" if asked[-1] == b"/predictions" else b"200 X"
-        content = b'{"status": "BUSY"}' if is_busy else b'{"status": "READY"}'
-        lines = [b"HTTP/1.1 " + status, b"Content-Type: application/json", b"Connection: close"]
-        writer.write(b"\r\n".join([*lines, b"Content-Length: %d" % len(content), b"", content]))
-        writer.close()
-
-    async def ask() -> None:
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as cog:
-            port = cog.sockets[0].getsockname()[1]
-            async with open_gate(f"http://127.0.0.1:{port}") as client:
-                assert (await client.post("/predictions", content=BODY)).status_code == 202
-
-    asyncio.run(ask())
-    (place,) = (at for at, path in enumerate(asked) if path.endswith(b"/cancel"))
-    assert asked[:place].count(b"/health-check") == 4, "until it was no longer busy"
 
 
 # Slow clients
@@ -359,7 +316,7 @@ def test_who_does_not_go_on_with_a_request_is_told_so_and_hung_up_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(answers, "HEAD_SECONDS", 0.2)
-    monkeypatch.setattr(routes, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(receiving, "BODY_SECONDS", 0.2)
     body = write_post(BODY, "Content-Length: 999", length=False)
 
     async def ask() -> list[Answer | None]:

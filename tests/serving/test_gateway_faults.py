@@ -229,7 +229,8 @@ def listen_again(gate: CogServer) -> None:
 def test_a_worker_that_hangs_is_not_live_although_clients_go_on_asking(
     tmp_path: Path, ask: Callable[[CogServer], object]
 ) -> None:
-    env, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0", "--stalled-after", "2")
+    env = {"PLITKA_ENGINE": "render"}
+    arguments = ("--port", "0", "--stalled-after", "2", "--queue", "0")
 
     def ask_much_and_look() -> bool:
         for _ in range(10):
@@ -305,7 +306,6 @@ def test_while_cog_is_stopped_all_is_answered_in_time_and_afterwards_it_goes_on(
         for probe in ("startupProbe", "livenessProbe", "readinessProbe")
     ]
     asked = [("GET", path) for path in (*PROBES, "/health-check", "/", "/openapi.json")]
-    asked.append(("POST", "/predictions/x/cancel"))
     (cog,) = gate.process.children()
     cog.suspend()
     try:
@@ -313,7 +313,7 @@ def test_while_cog_is_stopped_all_is_answered_in_time_and_afterwards_it_goes_on(
             answers = list(pool.map(lambda a: gate.client.request(*a, timeout=min(limits)), asked))
     finally:
         cog.resume()
-    assert [answer.status_code for answer in answers] == [503, 503, 504, 504, 504, 504]
+    assert [answer.status_code for answer in answers] == [503, 503, 504, 504, 504]
     assert all(place(answer) == ["server"] for answer in answers)
     assert [answer.json()["status"] for answer in answers[:2]] == ["UNREACHABLE"] * 2
     assert gate.client.get("/live").status_code == 200
@@ -514,6 +514,9 @@ def test_a_host_that_cannot_be_listened_on_ends_the_start_with_a_sentence(host: 
         ("--stalled-after", "0"),
         ("--stalled-after", "nan"),
         ("--stalled-after", "soon"),
+        ("--queue", "-1"),
+        ("--queue", "1025"),
+        ("--queue", "many"),
         ("--webhook-host", "http://hooks.example.com/"),
         ("--webhook-host", "hooks.example.com:443"),
         ("--host", ""),
@@ -528,6 +531,15 @@ def test_an_argument_that_is_not_allowed_is_told_what_is(arguments: tuple[str, s
     status, said = start(*arguments)
     assert status == 2
     assert re.search("allowed: |name the host alone|names nothing", said)
+
+
+def test_a_queue_that_is_none_or_too_long_for_the_open_files_is_told_what_is() -> None:
+    status, said = start("--port", "0", PLITKA_QUEUE="many")
+    assert status == 2
+    assert "got 'many'; allowed: 0 to 1024, here or in the variable PLITKA_QUEUE" in said
+    status, said = start("--port", "0", "--queue", "1000", files=1024)
+    assert (status, len(said.splitlines())) == (1, 1)
+    assert "--queue 1000: this process may open files for 384 clients" in said
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy"])

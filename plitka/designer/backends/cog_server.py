@@ -24,6 +24,7 @@ from plitka.designer.backends.outputs import fetch_output
 from plitka.designer.errors import Fault
 from plitka.request.recipe import Recipe
 
+_BUSY = (httpx.codes.CONFLICT, httpx.codes.TOO_MANY_REQUESTS)  # of Cog, and of a full gate
 _RETRY_SECONDS = 1.0  # between two attempts at a busy server
 
 
@@ -47,7 +48,7 @@ class CogServerBackend:
                 async with api.stream(
                     "PUT", f"predictions/{prediction}", body, {"Accept": "text/event-stream"}
                 ) as response:
-                    busy = response.status_code == httpx.codes.CONFLICT
+                    busy = response.status_code in _BUSY
                     if not busy:
                         # Closed here, while the connection is open by which it cancels.
                         async with aclosing(self._follow(api, prediction, response)) as events:
@@ -75,6 +76,8 @@ class CogServerBackend:
                         log = (log + str(data.get("data", "")))[-LOG_TAIL:]
                         if (progress := parse_progress(log)) is not None:
                             yield progress
+                    elif name == "starting":  # the gate in front of it queues
+                        yield Progress("waiting")
                     elif name == "output":
                         content = await fetch_output(str(data.get("chunk", "")), api)
                         yield parse_shot(content, count)
