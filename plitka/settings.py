@@ -17,6 +17,7 @@ from types import MappingProxyType
 from plitka.color import palette
 from plitka.color.palette import Packed, Palette
 from plitka.engines import registry
+from plitka.engines.registry import EngineChoice
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.request.prompt import DEFAULT_TRIGGER
@@ -119,6 +120,15 @@ class Settings:
     def init(self) -> str:
         """Which engine paints what sdxl starts from, not yet checked."""
         return self.variables.get(INIT) or registry.DEFAULT_INIT
+
+    def choose_engine(self, package: Path | str | None, name: str | None = None) -> EngineChoice:
+        """Choose the engine of this name, or else of the setting's.
+
+        package: as setup() takes it. Raises EngineError for a name or a value that is not allowed.
+        """
+        chosen = registry.check_name(name or self.engine)
+        sdxl = None if chosen in registry.WITHOUT_WEIGHTS else self.sdxl
+        return EngineChoice(chosen, package, sdxl, self.init, self.bank_folder)
 
     def load_palette(self, package: Path | str | None, engine: str | None = None) -> Palette:
         """Load the palette: the built-in one, with the weights' colours, with the maker's own file.

@@ -1,0 +1,70 @@
+"""The arguments of `catalogue`."""
+
+import argparse
+
+from plitka.cli.catalogue_command import run_catalogue
+from plitka.cli.parser_parts import (
+    Subparsers,
+    add_command,
+    add_engine,
+    add_json,
+    add_weights,
+    read_path,
+)
+from plitka.request.plan import PICTURE_SIZES
+from plitka.settings import Settings
+
+_MOST_WORKERS = 1024
+
+_EXAMPLES = """\
+examples:
+  python -m plitka catalogue recipes.csv --out shop --engine render --workers 4
+  python -m plitka catalogue recipes.jsonl --out shop --keep-going --zip
+
+RECIPES is CSV as spreadsheets save it, JSON lines or Parquet: a row for each tile, with the columns
+name, angle, quality, seed, and for the colours one of: params_json; colors (black=60;white=40);
+color1, share1, color2, share2, …; or a column named by each colour.
+
+Bad rows are told with their lines before anything is drawn. Stopped at any moment, the same command
+goes on where it was: a tile that is there is not drawn again unless its row has changed. Exits with
+2 where there are bad rows and no --keep-going, with 1 where a tile could not be drawn, and with 130
+when interrupted.
+"""
+
+
+def add_catalogue(subparsers: Subparsers, settings: Settings) -> None:
+    """Add the command `catalogue`."""
+    summary = "make a tile for each row of a table, with a contact sheet and a PDF"
+    catalogue = add_command(subparsers, run_catalogue, summary, _EXAMPLES)
+    catalogue.add_argument("recipes", type=read_path, metavar="RECIPES", help="the table")
+    catalogue.add_argument(
+        "--out", type=read_path, required=True, metavar="DIR", help="where to write"
+    )
+    catalogue.add_argument(
+        "--keep-going", action="store_true", help="draw the others where rows are bad"
+    )
+    catalogue.add_argument("--zip", action="store_true", help="a zip for each tile, not a folder")
+    catalogue.add_argument(
+        "--pictures",
+        nargs="+",
+        choices=tuple(PICTURE_SIZES),
+        default=list(PICTURE_SIZES),
+        metavar="KIND",
+        help="some of preview, final and colormap; default: all",
+    )
+    catalogue.add_argument(
+        "--workers",
+        type=_read_workers,
+        default=1,
+        metavar="N",
+        help="processes, each with an engine of its own; default: 1",
+    )
+    add_engine(catalogue)
+    add_weights(catalogue, settings)
+    add_json(catalogue)
+
+
+def _read_workers(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= _MOST_WORKERS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"got {text!r}; allowed: 1 to {_MOST_WORKERS}")

@@ -1,0 +1,116 @@
+"""What `catalogue` does: reads the table, draws what is missing, writes what tells of all.
+
+What draws, and rich, are imported when the command runs.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from plitka.cli.terminal import print_error, print_json, print_line, show_progress
+from plitka.engines import registry
+from plitka.errors import CatalogueError, EngineError
+from plitka.request.plan import PICTURE_SIZES
+from plitka.settings import Settings
+
+if TYPE_CHECKING:
+    from plitka.catalogue.drawing import Failed
+    from plitka.catalogue.rows import Row, Sheet
+    from plitka.catalogue.run import Crew, Order
+    from plitka.catalogue.shelf import Shelf
+
+_MOST_TOLD = 200  # bad rows, or tiles that failed; all of them are in catalogue.csv
+
+
+def run_catalogue(options: argparse.Namespace, settings: Settings) -> None:
+    """Make a catalogue. Raises CatalogueError for bad rows, EngineError for tiles that failed."""
+    from plitka.catalogue import report, rows
+    from plitka.catalogue.run import Order, Processes
+    from plitka.catalogue.shelf import LocalShelf
+
+    choice = settings.choose_engine(options.weights, options.engine)
+    if choice.name in registry.WITHOUT_WEIGHTS and options.weights != settings.package:
+        raise EngineError(f"--weights: would not be read by the engine {choice.name}; leave it out")
+    report.check_libraries()
+    sheet = rows.read_sheet(options.recipes, settings.load_palette(options.weights, choice.name))
+    _tell_sheet(sheet, options.keep_going, options.json)
+    pictures = tuple(kind for kind in PICTURE_SIZES if kind in options.pictures)
+    order = Order(sheet, choice, pictures, settings.options.overlap)
+    shelf = LocalShelf(options.out, options.zip)
+    with shelf.hold():
+        _make(order, shelf, Processes(options.workers), options)
+
+
+def _tell_sheet(sheet: "Sheet", keep_going: bool, as_json: bool) -> None:
+    """Tell what was understood, and what was not. Raises CatalogueError where that ends it."""
+    if not as_json:
+        for told in sheet.understood:
+            print_line(told)
+    _print_some(sheet.describe_faults())
+    count = len(sheet.rows) + len(sheet.bad)
+    if sheet.bad and not keep_going:
+        raise CatalogueError(
+            f"{len(sheet.bad)} of {count} rows are bad, and nothing was drawn; mend them, or draw"
+            " the others with --keep-going"
+        )
+    if not sheet.rows:
+        raise CatalogueError(f"all of {count} rows are bad")
+
+
+def _print_some(lines: Sequence[str]) -> None:
+    for line in lines[:_MOST_TOLD]:
+        print_error(line)
+    if len(lines) > _MOST_TOLD:
+        print_error(f"and {len(lines) - _MOST_TOLD} more")
+
+
+def _make(order: "Order", shelf: "Shelf", crew: "Crew", options: argparse.Namespace) -> None:
+    """Draw what is missing, and write the report."""
+    from plitka.catalogue import report, run
+
+    start = time.perf_counter()
+    missing = run.find_missing(order, shelf)
+    failed: list[tuple[Row, Failed]] = []
+    drawn = 0
+    try:
+        with show_progress("Drawing", prints_lines=False) as progress:
+            progress.expect(len(missing))
+            for job, result in run.draw_missing(order, shelf, missing, crew):
+                if isinstance(result, run.Failed):
+                    failed.append((job.row, result))
+                else:
+                    drawn += 1
+                progress.advance()
+    except KeyboardInterrupt:
+        left = len(missing) - drawn
+        print_error(f"{drawn} tiles drawn, {left} are left; the same command goes on with them")
+        raise
+    entries = run.list_entries(order.sheet, shelf, failed)
+    files = report.write_report(entries, shelf)
+    gone = shelf.list_stems() - {row.stem for row in order.sheet.rows}
+    there = len(order.sheet.rows) - len(missing)
+    place = order.sheet.place
+    told = [f"{place} {row.number} ({row.name}): {failure.reason}" for row, failure in failed]
+    if options.json:
+        print_json(
+            {
+                "drawn": drawn,
+                "there_already": there,
+                "failed": told,
+                "refused": order.sheet.describe_faults(),
+                "of_rows_that_are_gone": sorted(gone),
+                "seconds": round(time.perf_counter() - start, 1),
+                "files": [f"{options.out}/{name}" for name in files],
+            }
+        )
+    else:
+        minutes = (time.perf_counter() - start) / 60
+        print_line(f"{drawn} tiles drawn in {minutes:.1f} minutes, {there} were there already")
+        if gone:
+            print_line(f"{len(gone)} tiles are of rows that are gone; they are left as they are")
+        for name in files:
+            print_line(f"{options.out}/{name}")
+    if failed:
+        _print_some(told)
+        raise EngineError(f"{len(failed)} tiles could not be drawn; the same command tries again")
