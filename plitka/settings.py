@@ -1,7 +1,8 @@
 """All settings: read once from the environment by a face of the program, and passed in from there.
 
-The faces are predict.py, train.py, cli/, designer/run and serving/gateway; nothing else looks at
-the environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
+The faces are predict.py, train.py, api.py, cli/, designer/run and serving/gateway; nothing else
+looks at the environment. docs/settings.md is written by it:
+python -m plitka.settings > docs/settings.md
 
 Imports: color, runtime, weights and engines.sdxl.options, for the values that settings become.
 """

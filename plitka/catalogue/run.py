@@ -10,8 +10,10 @@ from plitka.catalogue.rows import BadRow, Row, Sheet
 from plitka.catalogue.shelf import Shelf
 from plitka.engines.registry import EngineChoice
 from plitka.errors import EngineError
+from plitka.printable import make_printable
 from plitka.request.plan import PictureKind
 from plitka.runtime.processes import Death, Work, do_jobs
+from plitka.runtime.timing import log
 
 _MOST_DEATHS = 3  # of workers at one tile, which then is given up
 _MEMORY = 2**29  # bytes; a worker with the render engine took 300 MB
@@ -71,11 +73,12 @@ class Processes:
         self, drawer: Drawer, jobs: Sequence[Job]
     ) -> Generator[tuple[Job, Done | Failed], None, None]:
         """Draw tiles. A worker that dies costs its tile's time: another draws it."""
-        work = Work(drawer.draw, drawer.load, _MEMORY)
+        work: Work[Job, Done | Failed] = Work(drawer.draw, drawer.load, _MEMORY)
         waiting = list(jobs)
         for attempt in range(1, _MOST_DEATHS + 1):
             died: list[Job] = []
-            with closing(do_jobs(work, waiting, self.count)) as results:
+            results = do_jobs(work, waiting, self.count)
+            with closing(results):
                 for job, result in results:
                     if not isinstance(result, Death):
                         yield job, result
@@ -111,6 +114,8 @@ def draw_missing(
         for job, result in results:
             if isinstance(result, Failed) and result.is_final:
                 raise EngineError(result.reason)
+            if isinstance(result, Done):
+                log.info("%s: %.2f s", make_printable(job.row.name), result.seconds)
             yield job, result
 
 

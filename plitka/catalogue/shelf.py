@@ -43,7 +43,10 @@ class MadeTile:
 class Shelf(Protocol):
     """Keeps tiles, by the stems of their names, and the files of the whole catalogue."""
 
-    zipped: bool
+    @property
+    def zipped(self) -> bool:
+        """Whether a tile is a zip, not a folder."""
+        ...
 
     def prepare(self) -> None:
         """Make the folders. Raises OSError where nothing can be written."""

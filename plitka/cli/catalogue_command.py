@@ -15,7 +15,6 @@ from plitka.request.plan import PICTURE_SIZES
 from plitka.settings import Settings
 
 if TYPE_CHECKING:
-    from plitka.catalogue.drawing import Failed
     from plitka.catalogue.rows import Row, Sheet
     from plitka.catalogue.run import Crew, Order
     from plitka.catalogue.shelf import Shelf
@@ -68,6 +67,7 @@ def _print_some(lines: Sequence[str]) -> None:
 def _make(order: "Order", shelf: "Shelf", crew: "Crew", options: argparse.Namespace) -> None:
     """Draw what is missing, and write the report."""
     from plitka.catalogue import report, run
+    from plitka.catalogue.drawing import Failed
 
     start = time.perf_counter()
     missing = run.find_missing(order, shelf)
@@ -77,7 +77,7 @@ def _make(order: "Order", shelf: "Shelf", crew: "Crew", options: argparse.Namesp
         with show_progress("Drawing", prints_lines=False) as progress:
             progress.expect(len(missing))
             for job, result in run.draw_missing(order, shelf, missing, crew):
-                if isinstance(result, run.Failed):
+                if isinstance(result, Failed):
                     failed.append((job.row, result))
                 else:
                     drawn += 1
