@@ -17,7 +17,7 @@ from PIL import Image
 
 from plitka import __version__, pipeline
 from plitka.catalogue.rows import Row
-from plitka.catalogue.shelf import LocalShelf, MadeTile, Shelf
+from plitka.catalogue.shelf import MadeTile, Shelf
 from plitka.engines.base import Engine
 from plitka.engines.registry import EngineChoice
 from plitka.errors import EngineError
@@ -42,7 +42,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Done:
-    """A tile was drawn and put on the shelf. seconds: that it took, writing included."""
+    """A tile was drawn and put on the shelf.
+
+    seconds: that it took, writing included. engine_seconds: of them, until its pictures were there.
+    """
 
     seconds: float
     engine_seconds: float
@@ -76,8 +79,7 @@ class Drawer:
         """Load the engine; a fault is told with the first tile."""
         cv2.setNumThreads(1)  # there is a process for each processor already
         self._working = ExitStack()
-        if isinstance(self.shelf, LocalShelf):
-            self._working.enter_context(self.shelf.work())
+        self._working.enter_context(self.shelf.work())
         try:
             self._engine = self.choice.load()
         except (EngineError, OSError) as fault:

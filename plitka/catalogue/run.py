@@ -94,13 +94,9 @@ class Processes:
 def find_missing(order: Order, shelf: Shelf) -> list[Job]:
     """Find the tiles that are not there, or not as they are asked for now."""
     made_by = fingerprint(order.choice, order.pictures, shelf.zipped)
-    jobs = (Job(row, make_key(row, made_by)) for row in order.sheet.rows)
-    return [job for job in jobs if not _is_there(job, shelf)]
-
-
-def _is_there(job: Job, shelf: Shelf) -> bool:
-    record = shelf.read_record(job.row.stem)
-    return record is not None and record.get("key") == job.key
+    jobs = [Job(row, make_key(row, made_by)) for row in order.sheet.rows]
+    records = shelf.read_records([job.row.stem for job in jobs])
+    return [job for job in jobs if records.get(job.row.stem, {}).get("key") != job.key]
 
 
 def draw_missing(
@@ -124,13 +120,13 @@ def list_entries(
 ) -> list[Entry]:
     """List what became of each row, in the order of the file."""
     why = {row.number: failure.reason for row, failure in failed}
-    entries = [_tell_row(row, shelf, why.get(row.number, "")) for row in sheet.rows]
+    records = shelf.read_records([row.stem for row in sheet.rows if row.number not in why])
+    entries = [_tell_row(row, records.get(row.stem), why.get(row.number, "")) for row in sheet.rows]
     entries += [_tell_bad(row) for row in sheet.bad]
     return sorted(entries, key=lambda entry: entry.number)
 
 
-def _tell_row(row: Row, shelf: Shelf, error: str) -> Entry:
-    record = None if error else shelf.read_record(row.stem)
+def _tell_row(row: Row, record: dict[str, Any] | None, error: str) -> Entry:
     if record is None:
         return Entry(row.number, row.name, row.stem, None, (), error or "not drawn", None)
     files = tuple(record["files"])

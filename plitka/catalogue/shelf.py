@@ -12,8 +12,8 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -48,16 +48,20 @@ class Shelf(Protocol):
         """Whether a tile is a zip, not a folder."""
         ...
 
-    def prepare(self) -> None:
-        """Make the folders. Raises OSError where nothing can be written."""
+    def hold(self) -> AbstractContextManager[None]:
+        """Make the folders, and keep others out while a catalogue is made, where that can be."""
+        ...
+
+    def work(self) -> AbstractContextManager[None]:
+        """Tell that a process works here: it may outlive the one that has started it."""
         ...
 
     def put(self, tile: MadeTile) -> None:
         """Put a tile in its place, and the record after it."""
         ...
 
-    def read_record(self, stem: str) -> dict[str, Any] | None:
-        """Read the record of a tile that is whole; None where there is none."""
+    def read_records(self, stems: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Read the records of those tiles that are whole, by their stems."""
         ...
 
     def list_stems(self) -> set[str]:
@@ -122,10 +126,6 @@ class LocalShelf:
     folder: Path
     zipped: bool
 
-    def prepare(self) -> None:
-        for name in (TILES, THUMBNAILS, RECORDS):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Keep others out while a catalogue is made, and clear away what a killed run left.
@@ -133,7 +133,8 @@ class LocalShelf:
         Raises CatalogueError where another run works there. Waits until its workers have ended
         where it was killed.
         """
-        self.prepare()
+        for name in (TILES, THUMBNAILS, RECORDS):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
         with (self.folder / RECORDS / ".lock").open("wb") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -183,7 +184,11 @@ class LocalShelf:
         finally:
             _remove(part)
 
-    def read_record(self, stem: str) -> dict[str, Any] | None:
+    def read_records(self, stems: Sequence[str]) -> dict[str, dict[str, Any]]:
+        read = {stem: self._read_record(stem) for stem in stems}
+        return {stem: record for stem, record in read.items() if record is not None}
+
+    def _read_record(self, stem: str) -> dict[str, Any] | None:
         try:
             record = parse_record(self._place_record(stem).read_bytes())
         except OSError:

@@ -6,15 +6,18 @@ What draws, and rich, are imported when the command runs.
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from plitka.cli.terminal import print_error, print_json, print_line, show_progress
 from plitka.engines import registry
 from plitka.errors import CatalogueError, EngineError
+from plitka.printable import make_printable
 from plitka.request.plan import PICTURE_SIZES
 from plitka.settings import Settings
 
 if TYPE_CHECKING:
+    from plitka.catalogue.drawing import Done, Failed, Job
     from plitka.catalogue.rows import Row, Sheet
     from plitka.catalogue.run import Crew, Order
     from plitka.catalogue.shelf import Shelf
@@ -65,52 +68,77 @@ def _print_some(lines: Sequence[str]) -> None:
 
 
 def _make(order: "Order", shelf: "Shelf", crew: "Crew", options: argparse.Namespace) -> None:
-    """Draw what is missing, and write the report."""
+    """Draw what is missing, write the report, and sum up."""
     from plitka.catalogue import report, run
-    from plitka.catalogue.drawing import Failed
 
     start = time.perf_counter()
     missing = run.find_missing(order, shelf)
-    failed: list[tuple[Row, Failed]] = []
-    drawn = 0
+    outcome = _draw(order, shelf, crew, missing)
+    entries = run.list_entries(order.sheet, shelf, outcome.failed)
+    files = report.write_report(entries, shelf)
+    gone = shelf.list_stems() - {row.stem for row in order.sheet.rows}
+    there = len(order.sheet.rows) - len(missing)
+    seconds = time.perf_counter() - start
+    if options.json:
+        print_json(
+            {
+                "drawn": len(outcome.done),
+                "there_already": there,
+                "failed": outcome.describe_failures(order.sheet.place),
+                "refused": order.sheet.describe_faults(),
+                "of_rows_that_are_gone": sorted(gone),
+                "seconds": round(seconds, 1),
+                "seconds_of_tiles": round(sum(one.seconds for one in outcome.done), 1),
+                "seconds_of_engines": round(sum(one.engine_seconds for one in outcome.done), 1),
+                "files": [f"{options.out}/{name}" for name in files],
+            }
+        )
+    else:
+        drawn = f"{len(outcome.done)} tiles drawn in {seconds / 60:.1f} minutes"
+        print_line(f"{drawn}, {there} were there already")
+        if gone:
+            print_line(f"{len(gone)} tiles are of rows that are gone; they are left as they are")
+        for name in files:
+            print_line(f"{options.out}/{name}")
+    if outcome.failed:
+        _print_some(outcome.describe_failures(order.sheet.place))
+        raise EngineError(
+            f"{len(outcome.failed)} tiles could not be drawn; the same command tries again"
+        )
+
+
+@dataclass
+class _Outcome:
+    """What became of the tiles that were missing."""
+
+    done: "list[Done]" = field(default_factory=list)
+    failed: "list[tuple[Row, Failed]]" = field(default_factory=list)
+
+    def describe_failures(self, place: str) -> list[str]:
+        return [
+            make_printable(f"{place} {row.number} ({row.name}): {failure.reason}")
+            for row, failure in self.failed
+        ]
+
+
+def _draw(order: "Order", shelf: "Shelf", crew: "Crew", missing: "Sequence[Job]") -> _Outcome:
+    """Draw tiles, with a bar. Raises KeyboardInterrupt, and says what is left."""
+    from plitka.catalogue import run
+    from plitka.catalogue.drawing import Failed
+
+    outcome = _Outcome()
     try:
         with show_progress("Drawing", prints_lines=False) as progress:
             progress.expect(len(missing))
             for job, result in run.draw_missing(order, shelf, missing, crew):
                 if isinstance(result, Failed):
-                    failed.append((job.row, result))
+                    outcome.failed.append((job.row, result))
                 else:
-                    drawn += 1
+                    outcome.done.append(result)
                 progress.advance()
     except KeyboardInterrupt:
+        drawn = len(outcome.done)
         left = len(missing) - drawn
         print_error(f"{drawn} tiles drawn, {left} are left; the same command goes on with them")
         raise
-    entries = run.list_entries(order.sheet, shelf, failed)
-    files = report.write_report(entries, shelf)
-    gone = shelf.list_stems() - {row.stem for row in order.sheet.rows}
-    there = len(order.sheet.rows) - len(missing)
-    place = order.sheet.place
-    told = [f"{place} {row.number} ({row.name}): {failure.reason}" for row, failure in failed]
-    if options.json:
-        print_json(
-            {
-                "drawn": drawn,
-                "there_already": there,
-                "failed": told,
-                "refused": order.sheet.describe_faults(),
-                "of_rows_that_are_gone": sorted(gone),
-                "seconds": round(time.perf_counter() - start, 1),
-                "files": [f"{options.out}/{name}" for name in files],
-            }
-        )
-    else:
-        minutes = (time.perf_counter() - start) / 60
-        print_line(f"{drawn} tiles drawn in {minutes:.1f} minutes, {there} were there already")
-        if gone:
-            print_line(f"{len(gone)} tiles are of rows that are gone; they are left as they are")
-        for name in files:
-            print_line(f"{options.out}/{name}")
-    if failed:
-        _print_some(told)
-        raise EngineError(f"{len(failed)} tiles could not be drawn; the same command tries again")
+    return outcome
