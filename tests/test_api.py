@@ -4,12 +4,11 @@ import json
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from plitka import api
-from plitka.images import png
+from plitka.images import photograph, png
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,7 +50,7 @@ def test_a_bad_recipe_names_its_field() -> None:
 
 
 def test_a_file_and_its_pixels_measure_the_same(red_and_blue: Path) -> None:
-    pixels = cv2.cvtColor(cv2.imread(str(red_and_blue)), cv2.COLOR_BGR2RGB).astype(np.uint8)
+    pixels = photograph.load(red_and_blue).pixels
     from_file = api.measure(red_and_blue, ["red", "blue"])
     assert from_file == api.measure(pixels, ["red", "blue"])
     assert abs(from_file.shares["red"] - 0.6) < 0.05

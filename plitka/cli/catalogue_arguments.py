@@ -1,6 +1,8 @@
 """The arguments of `catalogue`."""
 
 import argparse
+import re
+from pathlib import Path
 
 from plitka.cli.catalogue_command import run_catalogue
 from plitka.cli.parser_parts import (
@@ -15,11 +17,13 @@ from plitka.request.plan import PICTURE_SIZES
 from plitka.settings import Settings
 
 _MOST_WORKERS = 1024
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 
 _EXAMPLES = """\
 examples:
   python -m plitka catalogue recipes.csv --out shop --engine render --workers 4
   python -m plitka catalogue recipes.jsonl --out shop --keep-going --zip
+  python -m plitka catalogue recipes.parquet --out s3://bucket/shop --ray auto
 
 RECIPES is CSV as spreadsheets save it, JSON lines or Parquet: a row for each tile, with the columns
 name, angle, quality, seed, and for the colours one of: params_json; colors (black=60;white=40);
@@ -38,7 +42,11 @@ def add_catalogue(subparsers: Subparsers, settings: Settings) -> None:
     catalogue = add_command(subparsers, run_catalogue, summary, _EXAMPLES)
     catalogue.add_argument("recipes", type=read_path, metavar="RECIPES", help="the table")
     catalogue.add_argument(
-        "--out", type=read_path, required=True, metavar="DIR", help="where to write"
+        "--out",
+        type=_read_place,
+        required=True,
+        metavar="DIR",
+        help="where to write; an address that fsspec knows, s3://…, needs requirements-cluster.txt",
     )
     catalogue.add_argument(
         "--keep-going", action="store_true", help="draw the others where rows are bad"
@@ -55,13 +63,22 @@ def add_catalogue(subparsers: Subparsers, settings: Settings) -> None:
     catalogue.add_argument(
         "--workers",
         type=_read_workers,
-        default=1,
         metavar="N",
-        help="processes, each with an engine of its own; default: 1",
+        help="processes, each with an engine of its own; default: 1, with --ray as many as fit",
+    )
+    catalogue.add_argument(
+        "--ray",
+        metavar="ADDRESS",
+        help="draw on a Ray cluster: its address, or auto (requirements-cluster.txt)",
     )
     add_engine(catalogue)
     add_weights(catalogue, settings)
     add_json(catalogue)
+
+
+def _read_place(text: str) -> Path | str:
+    """Read a folder, or an address with a scheme."""
+    return text if _ADDRESS.match(text) else read_path(text)
 
 
 def _read_workers(text: str) -> int:

@@ -7,6 +7,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from plitka.cli.terminal import print_error, print_json, print_line, show_progress
@@ -28,8 +29,7 @@ _MOST_TOLD = 200  # bad rows, or tiles that failed; all of them are in catalogue
 def run_catalogue(options: argparse.Namespace, settings: Settings) -> None:
     """Make a catalogue. Raises CatalogueError for bad rows, EngineError for tiles that failed."""
     from plitka.catalogue import report, rows
-    from plitka.catalogue.run import Order, Processes
-    from plitka.catalogue.shelf import LocalShelf
+    from plitka.catalogue.run import Order
 
     choice = settings.choose_engine(options.weights, options.engine)
     if choice.name in registry.WITHOUT_WEIGHTS and options.weights != settings.package:
@@ -39,9 +39,31 @@ def run_catalogue(options: argparse.Namespace, settings: Settings) -> None:
     _tell_sheet(sheet, options.keep_going, options.json)
     pictures = tuple(kind for kind in PICTURE_SIZES if kind in options.pictures)
     order = Order(sheet, choice, pictures, settings.options.overlap)
-    shelf = LocalShelf(options.out, options.zip)
+    shelf = _open_shelf(options)
     with shelf.hold():
-        _make(order, shelf, Processes(options.workers), options)
+        _make(order, shelf, _choose_crew(options, choice.sdxl is not None), options)
+
+
+def _open_shelf(options: argparse.Namespace) -> "Shelf":
+    """Open what --out names: a folder, or an address."""
+    from plitka.catalogue.shelf import LocalShelf
+
+    if isinstance(options.out, Path):
+        return LocalShelf(options.out, options.zip)
+    from plitka.catalogue.remote_shelf import RemoteShelf
+
+    return RemoteShelf(options.out, options.zip)
+
+
+def _choose_crew(options: argparse.Namespace, needs_gpu: bool) -> "Crew":
+    """Choose who draws: processes of this machine, or a cluster."""
+    if options.ray is None:
+        from plitka.catalogue.run import Processes
+
+        return Processes(options.workers or 1)
+    from plitka.catalogue.cluster import Cluster
+
+    return Cluster(options.ray, options.workers or 0, int(needs_gpu))
 
 
 def _tell_sheet(sheet: "Sheet", keep_going: bool, as_json: bool) -> None:

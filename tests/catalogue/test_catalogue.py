@@ -199,6 +199,21 @@ def test_a_tile_of_which_a_file_is_lost_is_drawn_again(
     assert shelf.read_records(["A3"]).keys() == {"A3"}
 
 
+def test_a_catalogue_at_an_address_has_the_same_bytes_and_is_gone_on_with(
+    recipes: Path, quiet: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["catalogue", str(recipes), "--out", f"file://{tmp_path / 'out'}"]
+    arguments += ["--engine", "render", "--pictures", "colormap", "--json"]
+    assert main(arguments) == 0
+    assert read_products(tmp_path / "out") == read_products(quiet)
+    (tmp_path / "out" / ".plitka" / "A4.json").unlink()
+    capsys.readouterr()
+    assert main(arguments) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["drawn"], told["there_already"]) == (1, 4)
+    assert read_products(tmp_path / "out") == read_products(quiet)
+
+
 def test_two_runs_do_not_work_in_one_folder(
     recipes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
