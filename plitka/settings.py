@@ -357,7 +357,12 @@ VARIABLES = (
         "none",
         "Bearer token for that Cog server; not beside a user in its address.",
     ),
-    Variable(REPLICATE_TOKEN, "token", "none", "Replicate's API token, for such a deployment."),
+    Variable(
+        REPLICATE_TOKEN,
+        "token",
+        "none",
+        "Replicate's API token, for such a deployment, and for `catalogue --replicate`.",
+    ),
     Variable(
         REPLICATE_ADDRESS,
         "address",

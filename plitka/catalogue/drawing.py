@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from plitka.runtime.memory import trim_heap
 
 THUMBNAIL_SIDE = 160  # pixels
 _THUMBNAIL_QUALITY = 72  # of a JPEG: 9 KB, for crumb is as hard as noise
-_SHOWN: tuple[PictureKind, ...] = ("final", "preview", "colormap")  # what stands for a tile
+SHOWN: tuple[PictureKind, ...] = ("final", "preview", "colormap")  # what stands for a tile
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,24 @@ def make_tile(
     made = list(_make_pictures(row.recipe, engine, pictures, overlap))
     drawn = time.perf_counter() - start
     files = {f"{one.kind}.png": png.encode_png(one.image, one.record) for one in made}
-    shown = next(one for kind in _SHOWN for one in made if one.kind == kind)
-    told = describe_tile(row, shown, engine.name)
-    files["tile.json"] = (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
-    seconds = round(time.perf_counter() - start, 3)
-    record = {"key": job.key, "seconds": seconds, "tile": told, "pictures": list(files)}
-    return MadeTile(row.stem, files, make_thumbnail(shown.image), record), round(drawn, 3)
+    shown = next(one for kind in SHOWN for one in made if one.kind == kind)
+    told = describe_tile(row, shown.record)
+    seconds = time.perf_counter() - start
+    return assemble(job, files, told, shown.image, seconds), round(drawn, 3)
+
+
+def assemble(
+    job: Job,
+    pictures: Mapping[str, bytes],
+    told: Mapping[str, Any],
+    shown: NDArray[np.uint8],
+    seconds: float,
+) -> MadeTile:
+    """Assemble a tile of its pictures, by the names of their files, and what is told of them."""
+    text = (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
+    record = {"key": job.key, "seconds": round(seconds, 3), "tile": told}
+    files = {**pictures, "tile.json": text}
+    return MadeTile(job.row.stem, files, make_thumbnail(shown), record)
 
 
 def _make_pictures(
@@ -175,18 +187,20 @@ def _make_pictures(
         yield pipeline.make_one(kind, recipe, engine, layout)
 
 
-def describe_tile(row: Row, shown: Picture, engine: str) -> dict[str, Any]:
-    """Describe a tile: what was asked for, and what its picture shows. Equal for equal requests."""
-    record = shown.record
+def describe_tile(row: Row, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe a tile: what was asked for, and what its picture shows. Equal for equal requests.
+
+    record: of the picture that stands for it.
+    """
     names = [part.name for part in row.recipe.shares]
     return {
         "name": row.name,
         "version": record["version"],
-        "engine": engine,
+        "engine": record["engine"],
         "request": row.recipe.request(),
         "colors": {part.name: part.color.hex for part in row.recipe.shares},
         "asked": {part.name: round(part.share, 5) for part in row.recipe.shares},
-        "picture": shown.kind,
+        "picture": record["picture"],
         "shown": {name: record["shares"][name] for name in names},
         "counted": record["counted"],
         "measured": {name: record["measured"][name] for name in names},

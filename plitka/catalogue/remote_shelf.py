@@ -87,6 +87,13 @@ class RemoteShelf:
         system, root = self._open()
         return bytes(system.cat_file(f"{root}/{THUMBNAILS}/{stem}.jpg"))
 
+    def read_note(self, name: str) -> bytes | None:
+        system, root = self._open()
+        try:
+            return bytes(system.cat_file(f"{root}/{name}"))
+        except OSError:
+            return None
+
     def write(self, name: str, content: bytes) -> None:
         system, root = self._open()
         system.pipe_file(f"{root}/{name}", content)

@@ -1,6 +1,6 @@
 """Makes a catalogue: draws the tiles that are not there yet, then writes what tells of all."""
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -101,7 +101,7 @@ def find_missing(order: Order, shelf: Shelf) -> list[Job]:
 
 def draw_missing(
     order: Order, shelf: Shelf, jobs: Sequence[Job], crew: Crew
-) -> Iterator[tuple[Job, Done | Failed]]:
+) -> Generator[tuple[Job, Done | Failed], None, None]:
     """Draw tiles; gives each as it is ready. Raises EngineError where none can be drawn."""
     if not jobs:
         return

@@ -64,6 +64,10 @@ class Shelf(Protocol):
         """Read the records of those tiles that are whole, by their stems."""
         ...
 
+    def read_note(self, name: str) -> bytes | None:
+        """Read a file that `write` has written; None where there is none."""
+        ...
+
     def list_stems(self) -> set[str]:
         """List the stems of all tiles that have a record."""
         ...
@@ -209,6 +213,12 @@ class LocalShelf:
 
     def read_thumbnail(self, stem: str) -> bytes:
         return (self.folder / THUMBNAILS / f"{stem}.jpg").read_bytes()
+
+    def read_note(self, name: str) -> bytes | None:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError:
+            return None
 
     def write(self, name: str, content: bytes) -> None:
         whole_file.write(self.folder / name, content)

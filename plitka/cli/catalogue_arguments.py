@@ -17,6 +17,7 @@ from plitka.request.plan import PICTURE_SIZES
 from plitka.settings import Settings
 
 _MOST_WORKERS = 1024
+_DEPLOYMENT = re.compile(r"[\w-]{1,100}/[\w.-]{1,100}", re.ASCII)
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII | re.IGNORECASE)
 
 _EXAMPLES = """\
@@ -64,12 +65,20 @@ def add_catalogue(subparsers: Subparsers, settings: Settings) -> None:
         "--workers",
         type=_read_workers,
         metavar="N",
-        help="processes, each with an engine of its own; default: 1, with --ray as many as fit",
+        help="processes, each with an engine of its own; default: 1, with --ray as many as fit,"
+        " with --replicate 4 predictions at once",
     )
-    catalogue.add_argument(
+    elsewhere = catalogue.add_mutually_exclusive_group()
+    elsewhere.add_argument(
         "--ray",
         metavar="ADDRESS",
         help="draw on a Ray cluster: its address, or auto (requirements-cluster.txt)",
+    )
+    elsewhere.add_argument(
+        "--replicate",
+        type=_read_deployment,
+        metavar="OWNER/NAME",
+        help="draw by a deployment on Replicate (token in REPLICATE_API_TOKEN)",
     )
     add_engine(catalogue)
     add_weights(catalogue, settings)
@@ -79,6 +88,12 @@ def add_catalogue(subparsers: Subparsers, settings: Settings) -> None:
 def _read_place(text: str) -> Path | str:
     """Read a folder, or an address with a scheme."""
     return text if _ADDRESS.match(text) else read_path(text)
+
+
+def _read_deployment(text: str) -> str:
+    if _DEPLOYMENT.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(f"got {text!r}; allowed: OWNER/NAME of a deployment")
 
 
 def _read_workers(text: str) -> int:

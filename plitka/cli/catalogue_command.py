@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from plitka.cli.terminal import print_error, print_json, print_line, show_progress
 from plitka.engines import registry
+from plitka.engines.registry import EngineChoice
 from plitka.errors import CatalogueError, EngineError
 from plitka.printable import make_printable
 from plitka.request.plan import PICTURE_SIZES
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from plitka.catalogue.run import Crew, Order
     from plitka.catalogue.shelf import Shelf
 
+_AT_ONCE = 4  # predictions on Replicate
 _MOST_TOLD = 200  # bad rows, or tiles that failed; all of them are in catalogue.csv
 
 
@@ -31,9 +33,7 @@ def run_catalogue(options: argparse.Namespace, settings: Settings) -> None:
     from plitka.catalogue import report, rows
     from plitka.catalogue.run import Order
 
-    choice = settings.choose_engine(options.weights, options.engine)
-    if choice.name in registry.WITHOUT_WEIGHTS and options.weights != settings.package:
-        raise EngineError(f"--weights: would not be read by the engine {choice.name}; leave it out")
+    choice = _choose_engine(options, settings)
     report.check_libraries()
     sheet = rows.read_sheet(options.recipes, settings.load_palette(options.weights, choice.name))
     _tell_sheet(sheet, options.keep_going, options.json)
@@ -41,7 +41,20 @@ def run_catalogue(options: argparse.Namespace, settings: Settings) -> None:
     order = Order(sheet, choice, pictures, settings.options.overlap)
     shelf = _open_shelf(options)
     with shelf.hold():
-        _make(order, shelf, _choose_crew(options, choice.sdxl is not None), options)
+        _make(order, shelf, _choose_crew(options, settings, choice.sdxl is not None), options)
+
+
+def _choose_engine(options: argparse.Namespace, settings: Settings) -> EngineChoice:
+    """Choose who draws each tile. Raises EngineError for options that nobody would read."""
+    if options.replicate is not None:
+        if options.engine is not None or options.weights != settings.package:
+            raise EngineError("--engine, --weights: the deployment has its own; leave them out")
+        name = f"replicate:{options.replicate}"
+        return EngineChoice(name, None, None, registry.DEFAULT_INIT, None)
+    choice = settings.choose_engine(options.weights, options.engine)
+    if choice.name in registry.WITHOUT_WEIGHTS and options.weights != settings.package:
+        raise EngineError(f"--weights: would not be read by the engine {choice.name}; leave it out")
+    return choice
 
 
 def _open_shelf(options: argparse.Namespace) -> "Shelf":
@@ -55,8 +68,10 @@ def _open_shelf(options: argparse.Namespace) -> "Shelf":
     return RemoteShelf(options.out, options.zip)
 
 
-def _choose_crew(options: argparse.Namespace, needs_gpu: bool) -> "Crew":
-    """Choose who draws: processes of this machine, or a cluster."""
+def _choose_crew(options: argparse.Namespace, settings: Settings, needs_gpu: bool) -> "Crew":
+    """Choose who draws: processes of this machine, a cluster, or a deployment on Replicate."""
+    if options.replicate is not None:
+        return _open_deployment(options, settings)
     if options.ray is None:
         from plitka.catalogue.run import Processes
 
@@ -64,6 +79,18 @@ def _choose_crew(options: argparse.Namespace, needs_gpu: bool) -> "Crew":
     from plitka.catalogue.cluster import Cluster
 
     return Cluster(options.ray, options.workers or 0, int(needs_gpu))
+
+
+def _open_deployment(options: argparse.Namespace, settings: Settings) -> "Crew":
+    """Open a deployment. Raises EngineError where there is no token."""
+    from plitka.catalogue.deployment import Deployment
+    from plitka.catalogue.replicate_api import ADDRESS, Server
+
+    told = settings.photographer
+    if not told.replicate_token:
+        raise EngineError("--replicate: needs Replicate's API token, in REPLICATE_API_TOKEN")
+    server = Server(told.replicate_address or ADDRESS, told.replicate_token)
+    return Deployment(options.replicate, server, options.workers or _AT_ONCE)
 
 
 def _tell_sheet(sheet: "Sheet", keep_going: bool, as_json: bool) -> None:
