@@ -27,7 +27,7 @@ _LONGEST_WAIT = 60.0  # seconds before it is asked again
 _TIMEOUT = httpx.Timeout(10, read=60)
 _PREFIX = "data:image/png;base64,"
 _ENDED = ("succeeded", "failed", "canceled", "aborted")
-_LOST = (httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT)  # it may have got through
+_LOST = (502, 504)  # it may have got through
 
 
 class Stopped(Exception):
@@ -172,27 +172,25 @@ class Api:
         """
         wait = self._poll_seconds
         attempt = 0
-        while True:
+        while attempt < _ATTEMPTS:
             self._wait(self._not_before - time.monotonic())
             try:
                 answer = ask()
             except httpx.TransportError as fault:
-                answer, told, lost = None, str(fault) or type(fault).__name__, True
+                why, lost = str(fault) or type(fault).__name__, True
             else:
-                told = f"HTTP {answer.status_code}"
-                lost = answer.status_code in _LOST
                 if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
                     self._keep_away(_read_seconds(answer.headers.get("Retry-After"), wait))
                     continue  # as often as it says so
                 if not answer.is_server_error:
                     return answer
+                why, lost = f"HTTP {answer.status_code}", answer.status_code in _LOST
             attempt += 1
-            if attempt == _ATTEMPTS:
-                raise EngineError(f"Replicate cannot be reached ({told})")
             self._wait(wait)
             wait = min(2 * wait, _LONGEST_WAIT)
             if lost and is_done():
-                return answer or httpx.Response(httpx.codes.OK)
+                return httpx.Response(httpx.codes.OK)
+        raise EngineError(f"Replicate cannot be reached ({why})")
 
     def _keep_away(self, seconds: float) -> None:
         """Let nobody ask before so many seconds have passed."""
