@@ -9,6 +9,7 @@ import pytest
 
 from plitka import api
 from plitka.images import photograph, png
+from tests.support.server import cog_server
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,3 +76,15 @@ def test_matching_brings_a_picture_to_a_recipe(red_and_blue: Path) -> None:
     assert abs(matched.after.shares["green"] - 0.7) < 0.03
     assert matched.picture.shares == matched.after.shares
     assert matched.picture.image.shape == (768, 768, 3)
+
+
+def test_replicates_client_asks_the_gate_as_the_page_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(import json.*?)```", text, re.DOTALL)
+    render, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0")
+    with cog_server(tmp_path, render, gate=True, arguments=arguments) as gate:
+        address = str(gate.client.base_url).rstrip("/")
+        exec(compile(example.replace("http://127.0.0.1:5000", address), "docs/api.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("succeeded {")
