@@ -232,7 +232,7 @@ def _move(part: Path, target: Path) -> None:
     for _ in range(_ATTEMPTS):
         try:
             part.rename(target)
-        except (FileExistsError, NotADirectoryError, OSError):
+        except OSError:
             if not os.path.lexists(target):
                 raise
         else:
@@ -241,7 +241,7 @@ def _move(part: Path, target: Path) -> None:
         with suppress(FileNotFoundError):
             target.rename(old)
         _remove(old)
-    raise CatalogueError(f"{make_printable(str(target))}: something else keeps writing it")
+    raise OSError(f"{make_printable(str(target))}: something else keeps writing it")
 
 
 def _remove(path: Path) -> None:
