@@ -6,7 +6,6 @@ from typing import Any
 from cog import BasePredictor, Input, Path, streaming
 
 from plitka import __version__, pipeline
-from plitka.engines import registry
 from plitka.images import png
 from plitka.request import parsing
 from plitka.request.recipe import RecipeError
@@ -31,13 +30,7 @@ class Predictor(BasePredictor):
         logs.configure(self.settings.log)
         self.palette = self.settings.load_palette(weights)
         self.outbox = Outbox()
-        self.engine = registry.load_engine(
-            self.settings.engine,
-            lambda: self.settings.sdxl,
-            weights,
-            self.settings.init,
-            self.settings.bank_folder,
-        )
+        self.engine = self.settings.choose_engine(weights).load()
         self.overlap = self.settings.options.overlap
         background.start_thread()
 

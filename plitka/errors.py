@@ -12,6 +12,10 @@ class WeightsError(EngineError):
     """A file that is missing or is not what it should be; the message says what to do."""
 
 
+class CatalogueError(ValueError):
+    """A catalogue that cannot be made as asked; a line for each fault, with its place."""
+
+
 class TrainingError(ValueError):
     """Photographs or options that cannot be trained with; a line for each fault."""
 

@@ -1,7 +1,8 @@
 """All settings: read once from the environment by a face of the program, and passed in from there.
 
-The faces are predict.py, train.py, cli/, designer/run and serving/gateway; nothing else looks at
-the environment. docs/settings.md is written by it: python -m plitka.settings > docs/settings.md
+The faces are predict.py, train.py, api.py, cli/, designer/run and serving/gateway; nothing else
+looks at the environment. docs/settings.md is written by it:
+python -m plitka.settings > docs/settings.md
 
 Imports: color, runtime, weights and engines.sdxl.options, for the values that settings become.
 """
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from plitka.color import palette
 from plitka.color.palette import Packed, Palette
 from plitka.engines import registry
+from plitka.engines.registry import EngineChoice
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.request.prompt import DEFAULT_TRIGGER
@@ -123,6 +125,15 @@ class Settings:
     def init(self) -> str:
         """Which engine paints what sdxl starts from, not yet checked."""
         return self.variables.get(INIT) or registry.DEFAULT_INIT
+
+    def choose_engine(self, package: Path | str | None, name: str | None = None) -> EngineChoice:
+        """Choose the engine of this name, or else of the setting's.
+
+        package: as setup() takes it. Raises EngineError for a name or a value that is not allowed.
+        """
+        chosen = registry.check_name(name or self.engine)
+        sdxl = None if chosen in registry.WITHOUT_WEIGHTS else self.sdxl
+        return EngineChoice(chosen, package, sdxl, self.init, self.bank_folder)
 
     def load_palette(self, package: Path | str | None, engine: str | None = None) -> Palette:
         """Load the palette: the built-in one, with the weights' colours, with the maker's own file.
@@ -354,7 +365,12 @@ VARIABLES = (
         "none",
         "Bearer token for that Cog server; not beside a user in its address.",
     ),
-    Variable(REPLICATE_TOKEN, "token", "none", "Replicate's API token, for such a deployment."),
+    Variable(
+        REPLICATE_TOKEN,
+        "token",
+        "none",
+        "Replicate's API token, for such a deployment, and for `catalogue --replicate`.",
+    ),
     Variable(
         REPLICATE_ADDRESS,
         "address",

@@ -14,7 +14,7 @@ def requirements(name: str) -> list[str]:
 
 
 def test_every_requirement_is_pinned_exactly() -> None:
-    for name in ("requirements.txt", "requirements-ui.txt", "requirements-dev.txt"):
+    for name in sorted(path.name for path in ROOT.glob("requirements*.txt")):
         for line in requirements(name):
             assert re.fullmatch(r"[\w.-]+==[\w.]+", line), f"{name}: {line}"
 

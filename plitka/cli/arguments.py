@@ -5,16 +5,18 @@ import argparse
 from plitka import __version__
 from plitka.cli import commands
 from plitka.cli.calibrate_command import run_calibrate
+from plitka.cli.catalogue_arguments import add_catalogue
 from plitka.cli.parser_parts import (
     Parser,
     Subparsers,
     add_command,
+    add_engine,
     add_json,
     add_json_lines,
+    add_weights,
     read_path,
 )
 from plitka.cli.train_arguments import add_train
-from plitka.engines import registry
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
 
@@ -31,6 +33,7 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_make(subparsers, settings)
     _add_plan(subparsers, settings)
+    add_catalogue(subparsers, settings)
     _add_measure(subparsers)
     _add_match(subparsers)
     _add_audit(subparsers)
@@ -62,8 +65,8 @@ def _add_make(subparsers: Subparsers, settings: Settings) -> None:
     make = add_command(subparsers, commands.run_make, summary, _MAKE_EXAMPLES)
     _add_request(make)
     make.add_argument("--out", type=read_path, required=True, metavar="DIR", help="where to write")
-    _add_engine(make)
-    _add_weights(make, settings)
+    add_engine(make)
+    add_weights(make, settings)
     add_json(make)
 
 
@@ -83,7 +86,7 @@ def _add_plan(subparsers: Subparsers, settings: Settings) -> None:
     summary = "print what would be done, and generate nothing"
     plan = add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
     _add_request(plan)
-    _add_weights(plan, settings)
+    add_weights(plan, settings)
 
 
 _MEASURE_EXAMPLES = """\
@@ -231,7 +234,7 @@ def _add_bench(subparsers: Subparsers, settings: Settings) -> None:
     bench.add_argument(
         "--count-only", action="store_true", help="count the work exactly, and draw nothing"
     )
-    _add_weights(bench, settings)
+    add_weights(bench, settings)
     bench.add_argument(
         "--chart", type=read_path, metavar="FILE", help="draw one: .svg, .png or .pdf"
     )
@@ -252,8 +255,8 @@ prediction would fail.
 def _add_check(subparsers: Subparsers, settings: Settings) -> None:
     summary = "check that all the engine needs is there and right"
     check = add_command(subparsers, commands.run_check, summary, _CHECK_EXAMPLES)
-    _add_engine(check)
-    _add_weights(check, settings)
+    add_engine(check)
+    add_weights(check, settings)
 
 
 _DESIGN_EXAMPLES = """\
@@ -272,7 +275,7 @@ def _add_design(subparsers: Subparsers, settings: Settings) -> None:
     summary = "mix, see, share and photograph tiles in the browser"
     design = add_command(subparsers, commands.run_design, summary, _DESIGN_EXAMPLES)
     design.add_argument("--port", type=int, default=8017, help="default: 8017; 0 takes a free one")
-    _add_weights(design, settings)
+    add_weights(design, settings)
     design.add_argument("--open", action="store_true", help="open the page in the browser")
 
 
@@ -296,26 +299,10 @@ def _add_bake(subparsers: Subparsers, settings: Settings) -> None:
         default="none",
         help="which to put in; default: none",
     )
-    _add_weights(bake, settings)
+    add_weights(bake, settings)
 
 
 # What several commands share
-
-
-def _add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:
-    command.add_argument(
-        "--weights",
-        default=settings.package,
-        metavar="PATH",
-        help="a LoRA and embeddings as setup() takes them: folder, .tar, .zip, .safetensors, or the"
-        " https address of one",
-    )
-
-
-def _add_engine(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--engine", choices=registry.NAMES, help="default: PLITKA_ENGINE, else sdxl"
-    )
 
 
 def _add_request(command: argparse.ArgumentParser) -> None:

@@ -25,7 +25,6 @@ from plitka.cli.terminal import (
 from plitka.color.palette import Palette
 from plitka.engines import registry
 from plitka.errors import EngineError
-from plitka.printable import make_printable
 from plitka.request import parsing
 from plitka.request.plan import make_plan
 from plitka.request.prompt import DEFAULT_SUBJECT, DEFAULT_TRIGGER, Subject
@@ -34,10 +33,6 @@ from plitka.settings import Settings
 from plitka.weights.settings import read_weights_settings
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from plitka.images.photograph import Photograph
     from plitka.measure.shares import Measurement
     from plitka.pipeline import Picture
 
@@ -53,9 +48,7 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
     if name in registry.WITHOUT_WEIGHTS:
         _refuse_weights(options, settings, f"the {name} engine reads none")
     recipe = read_request(options, settings.load_palette(options.weights, name))
-    engine = registry.load_engine(
-        name, lambda: settings.sdxl, options.weights, settings.init, settings.bank_folder
-    )
+    engine = settings.choose_engine(options.weights, name).load()
     options.out.mkdir(parents=True, exist_ok=True)
     for kind in PICTURE_SIZES:
         whole_file.check_target(options.out / f"{kind}.png")
@@ -108,11 +101,12 @@ def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     """Measure the shares of colours on a picture, and print them."""
     from plitka.cli import tables
+    from plitka.measure.reading import load_photograph
     from plitka.measure.shares import measure
 
     understood, requested = read_colors(options.colors, _load_palette(settings))
     colors = {name: said.color for name, said in understood.items()}
-    loaded = _load_photograph(options.image)
+    loaded = load_photograph(options.image)
     measured = measure(loaded.pixels, list(colors.values()))
     if options.json:
         value = _measurement_as_json(measured, list(colors), requested)
@@ -123,20 +117,6 @@ def run_measure(options: argparse.Namespace, settings: Settings) -> None:
     tables.show(table, tables.INTERVALS, tables.write_rest(measured))
     tables.show(*tables.write_understood(understood.values()))
     tables.show(*tables.write_notes(loaded.notes))
-
-
-def _load_photograph(file: Path) -> "Photograph":
-    """Load a picture that is large enough to measure. Raises PictureError."""
-    from plitka.images import photograph
-    from plitka.images.errors import PictureError
-    from plitka.measure.shares import TooSmall, check_size
-
-    loaded = photograph.load(file)
-    try:
-        check_size(loaded.pixels)
-    except TooSmall as why:
-        raise PictureError(f"{make_printable(str(file))}: {why}") from None
-    return loaded
 
 
 def _measurement_as_json(
@@ -164,7 +144,8 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     """Match the middle of a picture to a request, write it, and print its shares."""
     from plitka.cli import tables
     from plitka.images import png
-    from plitka.matching.match import match
+    from plitka.matching.match import crop_square, match
+    from plitka.measure.reading import load_photograph
     from plitka.request.recipe import draw_seed
     from plitka.tile.layout import lay
 
@@ -172,8 +153,8 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     own = (settings.palette_file,) if settings.palette_file else ()
     whole_file.check_target(options.out, options.image, *own)
     layout = lay(recipe)
-    loaded = _load_photograph(options.image)
-    matched = match(_crop_square(loaded.pixels), layout)
+    loaded = load_photograph(options.image)
+    matched = match(crop_square(loaded.pixels), layout)
     before, after = matched.before, matched.after
     names = [part.name for part in recipe.shares]
     measured = {
@@ -191,14 +172,6 @@ def run_match(options: argparse.Namespace, settings: Settings) -> None:
     tables.show(*tables.write_understood(recipe.list_understood()))
     tables.show(*tables.write_notes(loaded.notes))
     print_line(options.out)
-
-
-def _crop_square(image: "NDArray[np.uint8]") -> "NDArray[np.uint8]":
-    """Crop (height, width, 3) to the largest square in its middle."""
-    height, width = image.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return image[top : top + side, left : left + side]
 
 
 def run_audit(options: argparse.Namespace, settings: Settings) -> None:

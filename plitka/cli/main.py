@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from plitka.cli.arguments import build_parser
 from plitka.cli.terminal import OutputError, discard, prepare_streams, print_error
 from plitka.color.palette import PaletteError, UnknownColor
-from plitka.errors import EngineError, TrainingError
+from plitka.errors import CatalogueError, EngineError, TrainingError
 from plitka.printable import make_printable
 from plitka.request.recipe import RecipeError
 from plitka.runtime import logs
@@ -46,6 +46,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         logs.configure(settings.log, "INFO" if options.verbose else "WARNING")
         options.run(options, settings)
     except RecipeError as error:
+        print_error(str(error))
+        return BAD_REQUEST
+    except CatalogueError as error:
         print_error(str(error))
         return BAD_REQUEST
     except UnknownColor as error:

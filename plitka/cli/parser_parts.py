@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
+from plitka.engines import registry
 from plitka.printable import make_printable
 from plitka.settings import Settings
 
@@ -61,4 +62,22 @@ def add_json_lines(command: argparse.ArgumentParser) -> None:
     """Add --json, for a line for each photograph."""
     command.add_argument(
         "--json", action="store_true", help="print JSON, a line for each photograph, and a summary"
+    )
+
+
+def add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:
+    """Add --weights, as setup() takes them."""
+    command.add_argument(
+        "--weights",
+        default=settings.package,
+        metavar="PATH",
+        help="a LoRA and embeddings as setup() takes them: folder, .tar, .zip, .safetensors, or the"
+        " https address of one",
+    )
+
+
+def add_engine(command: argparse.ArgumentParser) -> None:
+    """Add --engine."""
+    command.add_argument(
+        "--engine", choices=registry.NAMES, help="default: PLITKA_ENGINE, else sdxl"
     )

@@ -141,14 +141,14 @@ class Progress:
 
 @contextmanager
 def show_progress(title: str, prints_lines: bool) -> Iterator[Progress]:
-    """Show a bar while a command prints, where standard error is a terminal.
+    """Show a bar with rate and time left while a command prints, where stderr is a terminal.
 
     On a terminal what is printed goes above the bar. prints_lines: whether that are raw lines,
     beside which no bar can stand on the same terminal.
     """
     from rich import progress
 
-    from plitka.cli.console import Console
+    from plitka.cli.console import Console, RateColumn
 
     console = open_console()
     together = sys.stdout.isatty()
@@ -158,6 +158,7 @@ def show_progress(title: str, prints_lines: bool) -> Iterator[Progress]:
         progress.TextColumn(title),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
+        RateColumn(),
         progress.TimeRemainingColumn(),
         console=console if together else Console(stderr=True),
         transient=True,

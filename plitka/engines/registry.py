@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # the types below are heavy to import, and only named here
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plitka.errors import EngineError
@@ -22,6 +23,30 @@ WITHOUT_WEIGHTS = ("render", "photo")
 """Those that read no weights and need no GPU; each can paint what sdxl starts from."""
 
 DEFAULT_INIT = "render"
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """Which engine draws, and all that it is loaded by; another process can load it by this.
+
+    package: what setup() was given as weights. sdxl: None for the engines that need none. init:
+    which engine paints what sdxl starts from. bank: the photo engine's, None where there is none.
+    """
+
+    name: str
+    package: Path | str | None
+    sdxl: SdxlSettings | None
+    init: str
+    bank: Path | None
+
+    def load(self) -> Engine:
+        """Load the engine. Raises EngineError, with the remedy."""
+
+        def read_sdxl() -> SdxlSettings:
+            assert self.sdxl is not None, "chosen for an engine without weights"
+            return self.sdxl
+
+        return load_engine(self.name, read_sdxl, self.package, self.init, self.bank)
 
 
 def check_name(name: str) -> str:

@@ -76,6 +76,14 @@ def match(image: Image, layout: Layout) -> Matched:
     return Matched(best, before, after)
 
 
+def crop_square(image: Image) -> Image:
+    """Crop (height, width, 3) to the largest square in its middle."""
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
 def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, Measurement]]:
     """Recolour the picture, and once more where what is measured is off the layout's shares.
 

@@ -10,7 +10,7 @@ import cv2
 from plitka.images import photograph
 from plitka.images.errors import PictureError
 from plitka.images.photograph import Photograph
-from plitka.measure.shares import TooSmall
+from plitka.measure.shares import TooSmall, check_size
 from plitka.printable import make_printable
 
 Result = TypeVar("Result")
@@ -28,6 +28,16 @@ class Unread:
     """In place of what a photograph shows: why it could not be read, as a phrase."""
 
     reason: str
+
+
+def load_photograph(file: Path) -> Photograph:
+    """Load a picture that is large enough to measure. Raises PictureError."""
+    loaded = photograph.load(file)
+    try:
+        check_size(loaded.pixels)
+    except TooSmall as why:
+        raise PictureError(f"{make_printable(str(file))}: {why}") from None
+    return loaded
 
 
 def use_photograph(file: Path, use: Callable[[Photograph], Result]) -> Result | Unread:

@@ -23,6 +23,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _CGROUP = Path("/sys/fs/cgroup")
+_PATIENCE = 3  # processes in a row that die before they work, of those that were asked for
 _FEW = 4  # jobs that are done before a process has started
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -48,20 +49,22 @@ class Work(Generic[Job, Result]):
 
 
 def do_jobs(
-    work: Work[Job, Result], jobs: Sequence[Job]
+    work: Work[Job, Result], jobs: Sequence[Job], workers: int | None = None
 ) -> Generator[tuple[Job, Result | Death], None, None]:
-    """Do jobs in processes, as many as processors and memory allow; gives each as it is ready.
+    """Do jobs in processes; gives each as it is ready.
 
-    A process has one job at a time and computes in one thread. Fewer than _FEW jobs are done in
-    this process, one after another. Close the iterator, and all processes end at once. Raises
-    OSError where not even one process can be started.
+    workers: how many processes; None for as many as processors and memory allow, and for this
+    process alone where there are fewer than _FEW jobs. A process has one job at a time and computes
+    in one thread. Close the iterator, and all processes end at once. Raises OSError where not even
+    one process can be started, or one after the other dies before it has done anything.
     """
-    if len(jobs) < _FEW:
+    if workers is None and len(jobs) < _FEW:
         for job in jobs:
             yield job, work.function(job)
         return
     room = max(measure_free_main_memory() // work.memory, 1)
-    most = min(count_processors(), room, len(jobs))
+    most = min(workers or min(count_processors(), room), len(jobs))
+    patience = _PATIENCE if workers else most
     waiting = deque(jobs)
     busy: dict[Any, _Worker[Job, Result]] = {}  # by their pipes
     try:
@@ -81,11 +84,13 @@ def do_jobs(
                 job = worker.job
                 result = worker.receive()
                 if result is None:
+                    patience = max(patience, _PATIENCE if workers else 0)
                     continue
                 if isinstance(result, Death) and not worker.is_ready:
-                    most -= 1
-                    if most == 0:
-                        raise ChildProcessError(f"no process to measure with: {result.reason}")
+                    most -= 0 if workers else 1  # those that nobody has asked for are done without
+                    patience -= 1
+                    if patience == 0:
+                        raise ChildProcessError(f"no process comes to work: {result.reason}")
                     waiting.appendleft(busy.pop(pipe).end())
                     continue
                 if isinstance(result, Death) or not waiting or not worker.give(waiting[0]):
@@ -184,7 +189,7 @@ def _do_jobs_of(pipe: "Connection[Any, Any]", packed: bytes) -> None:
 def _describe_end(status: int) -> str:
     """Describe how a process ended. status: as subprocess has it, negative for a signal."""
     if status >= 0:
-        return f"the process that read it ended with status {status}"
+        return f"its process ended with status {status}"
     name = signal.strsignal(-status) or f"signal {-status}"
     hint = "; too little memory?" if -status == signal.SIGKILL else ""
-    return f"the process that read it was ended ({name}{hint})"
+    return f"its process was ended ({name}{hint})"

@@ -155,11 +155,8 @@ def _map_contact(layout: ScatteredLayout, granules: NDArray[np.int32], size: int
         first, last = 2 * top, min(2 * (top + _BAND), 2 * size)
         above = min(first, 1)  # rows more, so that steps between bands are seen
         rows = height.take(granules[first - above : last + 1])
-        step = cv2.dilate(rows, np.ones((3, 3), np.uint8))
-        step -= rows
-        step *= np.float32(1 / _STEP)
-        step = step[above : above + last - first]
-        line[top : top + _BAND] = halve(np.minimum(step, 1, out=step))
+        step = (cv2.dilate(rows, np.ones((3, 3), np.uint8)) - rows) * np.float32(1 / _STEP)
+        line[top : top + _BAND] = halve(np.minimum(step, 1)[above : above + last - first])
     # The line is as broad as a pixel; it is to be as strong at every size.
     line *= np.float32(size * granule.DIAMETER / 20)
     return blur(line, _CONTACT_WIDTH * granule.DIAMETER * size)

@@ -284,7 +284,7 @@ def test_a_worker_that_is_killed_costs_its_file_alone(many: Path) -> None:
     unread = [line for line in told.values() if line["verdict"] == "unread"]
     assert 1 <= len(unread) <= len(killed)
     assert {line["reason"] for line in unread} == {
-        "the process that read it was ended (Killed; too little memory?)"
+        "its process was ended (Killed; too little memory?)"
     }
     assert summary["true"] == MANY - len(unread)
 
