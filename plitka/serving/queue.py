@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 MOST_WAITING = 32  # where nobody says otherwise
 
 _REMEMBERED = 16  # predictions whose seconds tell how long the next takes
+_MOST_PROMISED = 60.0  # seconds: the pace may change, and to ask again costs little
 _FIRST_GUESS = 5.0  # seconds of a prediction, before there was one
 
 Who = TypeVar("Who")
@@ -78,8 +79,9 @@ class Pace:
         """Say in how many whole seconds to ask again.
 
         One place is free after each prediction. So those who are refused one after another are
-        told times that lie as far apart, up to the time that a full line of `most` takes.
+        told times that lie as far apart, up to the time that a full line of `most` takes, and up
+        to a minute.
         """
-        earliest = max(now, self._promised)
-        self._promised = min(earliest + self.seconds, now + self.seconds * (most + 1))
+        latest = now + min(self.seconds * (most + 1), _MOST_PROMISED)
+        self._promised = min(max(now, self._promised) + self.seconds, latest)
         return max(1, math.ceil(self._promised - now))

@@ -66,6 +66,12 @@ def test_those_who_are_refused_are_told_times_a_prediction_apart() -> None:
     assert pace.promise(now=200.0, most=3) == 2, "all that was promised is past"
 
 
+def test_nobody_is_told_to_come_again_later_than_in_a_minute() -> None:
+    pace = Pace()
+    pace.note(25.0)
+    assert [pace.promise(now=100.0, most=32) for _ in range(4)] == [25, 50, 60, 60]
+
+
 def test_a_time_to_come_again_is_a_second_at_least_and_guessed_before_the_first() -> None:
     pace = Pace()
     assert pace.promise(now=0.0, most=32) == 5
