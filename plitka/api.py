@@ -190,7 +190,7 @@ def measure(picture: Source, colors: Sequence[str]) -> Measurement:
     palette = _load_palette()
     found: dict[str, Color] = {}
     for name in colors:
-        color = palette.make_free_color(name) if name.startswith("#") else palette.find(name)
+        color = _read_color(name, palette)
         if any(color.srgb == other.srgb for other in found.values()):
             raise UnknownColor(f'"{name}" is there already, under this or another name')
         found[name] = color
@@ -248,6 +248,15 @@ def _read_recipe(recipe: Request, palette: Palette) -> ReadRecipe:
     else:
         text = json.dumps(dict(recipe))
     return parsing.parse(text, palette)
+
+
+def _read_color(name: str, palette: Palette) -> Color:
+    """Read a colour as a request's are read. Raises UnknownColor."""
+    try:
+        (part,) = _read_recipe(Recipe({name: 100}), palette).shares
+    except RecipeError as fault:
+        raise UnknownColor(str(fault).removeprefix("colors[0].name: ")) from None
+    return part.color
 
 
 def _read_pixels(picture: Source) -> Pixels:
