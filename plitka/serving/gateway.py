@@ -249,10 +249,9 @@ def main() -> int:
     parser.add_argument(
         "--queue",
         type=_read_queue,
-        default=settings.queue,
         metavar="N",
         help=f"requests that may wait for their turn, before others are told to come again;"
-        f" default: PLITKA_QUEUE, {MOST_WAITING}",
+        f" default: PLITKA_QUEUE, {MOST_WAITING}; trainings do not wait",
     )
     parser.add_argument("--train", action="store_true", help="serve trainings, and no predictions")
     parser.add_argument(
@@ -266,6 +265,9 @@ def main() -> int:
     options = parser.parse_args()
     if options.images_host and not options.train:
         parser.error("--images-host is for trainings, with --train")
+    if options.queue is not None and options.train:
+        parser.error("--queue is for predictions: trainings do not wait for their turn")
+    options.queue = settings.queue if options.queue is None else options.queue
     try:
         logs.configure(settings.log)
         asyncio.run(_serve_and_exit(options, settings))

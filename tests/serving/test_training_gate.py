@@ -160,9 +160,16 @@ def drawing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CogServer]:
         yield running
 
 
-def test_hosts_of_photographs_are_for_trainings_alone() -> None:
-    command = [sys.executable, "-m", "plitka.serving.gateway", "--images-host", HOST]
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--images-host", HOST), "--images-host is for trainings, with --train"),
+        (("--train", "--queue", "8"), "--queue is for predictions: trainings do not wait"),
+    ],
+)
+def test_what_is_for_the_other_kind_of_work_is_refused(options: tuple[str, ...], told: str) -> None:
+    command = [sys.executable, "-m", "plitka.serving.gateway", *options]
     root = openapi_schema.TRAINER.parent
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "--images-host is for trainings, with --train" in done.stderr
+    assert told in done.stderr
