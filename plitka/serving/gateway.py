@@ -267,7 +267,11 @@ def main() -> int:
         parser.error("--images-host is for trainings, with --train")
     if options.queue is not None and options.train:
         parser.error("--queue is for predictions: trainings do not wait for their turn")
-    options.queue = settings.queue if options.queue is None else options.queue
+    if options.queue is None:
+        try:
+            options.queue = _read_queue(settings.queue)
+        except argparse.ArgumentTypeError as fault:
+            parser.error(f"argument --queue: {fault}")
     try:
         logs.configure(settings.log)
         asyncio.run(_serve_and_exit(options, settings))
