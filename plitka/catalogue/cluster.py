@@ -15,6 +15,7 @@ from plitka.errors import EngineError
 
 _ROOT = Path(__file__).resolve().parents[2]  # where Plitka is, on every node
 _MOST_LOSSES = 3  # of actors at one tile, which then is given up
+_MOST_FAILED_LOADS = 6  # one after another, without any that succeeds: no actor ever will
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class _Crew:
     _tasks: dict[Any, tuple[Any, Job | None]] = field(default_factory=dict)  # actor, and its job
     _idle: list[Any] = field(default_factory=list)
     _losses: Counter[int] = field(default_factory=Counter)  # of actors, by the rows' numbers
+    _failed_loads: int = 0  # one after another
 
     def draw(self, actors: int) -> Generator[tuple[Job, Done | Failed], None, None]:
         remote = self.ray.remote(num_cpus=1, num_gpus=self.gpus)(_Artist)
@@ -116,9 +118,10 @@ class _Crew:
             try:
                 result = self.ray.get(ready)
             except self.ray.exceptions.RayActorError as loss:  # with its node, or without
-                result = None if job is None else self._note_loss(job, loss)
+                result = self._note_loss(job, loss)
                 self._hire(remote, drawer)
             else:
+                self._failed_loads = 0
                 self._idle.append(actor)
             self._give_jobs()
             if job is not None and result is not None:
@@ -135,10 +138,23 @@ class _Crew:
             actor, job = self._idle.pop(), self.waiting.popleft()
             self._tasks[actor.draw.remote(job)] = (actor, job)
 
-    def _note_loss(self, job: Job, loss: Exception) -> Failed | None:
-        """Put a job back whose actor was lost, or give it up after _MOST_LOSSES."""
+    def _note_loss(self, job: Job | None, loss: Exception) -> Failed | None:
+        """Put a job back whose actor was lost, or give it up after _MOST_LOSSES.
+
+        job: None where the actor was lost before it had its engine; raises EngineError where that
+        goes on and on.
+        """
+        why = str(loss).splitlines()[0]
+        if job is None:
+            self._failed_loads += 1
+            if self._failed_loads < _MOST_FAILED_LOADS:
+                return None
+            raise EngineError(
+                f"--ray: {_MOST_FAILED_LOADS} actors in a row were lost while they loaded the"
+                f" engine ({why}); `python -m plitka check` on a node says more"
+            )
         self._losses[job.row.number] += 1
         if self._losses[job.row.number] < _MOST_LOSSES:
             self.waiting.appendleft(job)
             return None
-        return Failed(f"{_MOST_LOSSES} actors were lost at it: {str(loss).splitlines()[0]}")
+        return Failed(f"{_MOST_LOSSES} actors were lost at it: {why}")

@@ -100,6 +100,11 @@ def test_a_tile_at_which_three_actors_were_lost_is_given_up() -> None:
     assert result == Failed("3 actors were lost at it: the node has died")
 
 
+def test_actors_that_never_load_end_the_run() -> None:
+    with pytest.raises(EngineError, match=r"6 actors in a row .* \(the node has died\)"):
+        draw(FakeRay([0] * 20), 3, actors=2)
+
+
 def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     drawing = Cluster("auto", 0, 0).draw(SimpleNamespace(), [])  # type: ignore[arg-type]
