@@ -33,18 +33,17 @@ class Watched(Mapping[str, str]):
 
 
 PARTS = (
-    *(
-        "engine",
-        "sdxl",
-        "log",
-        "palette_file",
-        "bank_folder",
-        "init",
-        "package",
-        "training_folder",
-        "photographer",
-        "port",
-    ),
+    "engine",
+    "sdxl",
+    "log",
+    "palette_file",
+    "bank_folder",
+    "init",
+    "package",
+    "training_folder",
+    "photographer",
+    "port",
+    "queue",
 )
 
 
