@@ -143,7 +143,7 @@ class Gateway:
         if is_known and not wish.is_stream:
             return web.json_response(self._describe(prediction), status=202)
         answer = self._begin(prediction, request, wish)
-        if wish.is_async and wish.wait is None:
+        if wish.is_async and wish.wait is None and not await self._is_refused(answer):
             answer.has_client = False
             place = self.turns.line.find_place(prediction)
             body = {"id": prediction.identifier, "status": "starting"}
@@ -212,6 +212,19 @@ class Gateway:
         answer.task = self._start(self.drawing.draw(prediction, answer, traces))
         answer.task.add_done_callback(lambda task: self._end_answer(prediction, answer, task))
         return answer
+
+    async def _is_refused(self, answer: Answer) -> bool:
+        """Whether Cog refuses a training, of which nobody would hear who is answered at once.
+
+        Waits until Cog has begun with it. A prediction's end can be asked for.
+        """
+        if self.kind.queues:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while not answer.task.done() and await self.cog.fetch_status() == "READY":
+                    await asyncio.sleep(_POLL_SECONDS)
+        return answer.task.done() and (answer.status >= 400 or not answer.status)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)

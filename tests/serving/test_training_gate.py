@@ -73,6 +73,13 @@ def test_inputs_that_are_none_or_lead_elsewhere_are_refused(
     assert answer.json()["detail"][0]["loc"] == place
 
 
+def test_inputs_that_cog_refuses_are_refused_to_who_does_not_wait_too(gate: CogServer) -> None:
+    body = {"input": {"images": as_data(b""), "steps": 10001}}
+    answer = gate.client.post("/trainings", json=body, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "input", "steps"]
+
+
 def test_cogs_server_alone_takes_no_plain_text_for_a_file_either(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
