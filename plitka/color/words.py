@@ -57,8 +57,11 @@ def understand(word: str, palette: Palette) -> Understood:
 
 
 def understand_hex(digits: str, palette: Palette) -> Understood:
-    """Understand a hex, with "#" or without. Raises UnknownColor for what is none."""
-    return _take_free(digits.strip(), "hex", digits, palette)
+    """Understand a hex, with "#" or without. Raises UnknownColor for what is none.
+
+    Its word is #rrggbb, however it was written: a tile is the same to the byte.
+    """
+    return _take_free(None, "hex", digits, palette)
 
 
 def look_up(word: str, palette: Palette) -> Understood | None:
@@ -81,10 +84,11 @@ def look_up(word: str, palette: Palette) -> Understood | None:
     return None
 
 
-def _take_free(word: str, source: Source, hex_code: str, palette: Palette) -> Understood:
+def _take_free(word: str | None, source: Source, hex_code: str, palette: Palette) -> Understood:
+    """Take a word for the free colour of a hex; None is the hex itself."""
     color = palette.make_free_color(hex_code)
     nearest = unknown_names.list_nearest(color.hex, palette.colors)
-    return Understood(word, source, color, tuple(nearest))
+    return Understood(word or color.hex, source, color, tuple(nearest))
 
 
 def _strip(word: str) -> str:

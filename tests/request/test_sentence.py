@@ -131,7 +131,7 @@ def test_a_recipe_of_words_writes_a_request_that_is_understood_the_same() -> Non
     assert again == recipe
     assert again.understood() == recipe.understood()
     assert [said["word"] for said in recipe.understood()] == [
-        *("чёрного", "navy", "ral-3020", "#F00", "purple", "Violet")
+        *("чёрного", "navy", "ral-3020", "#ff0000", "purple", "Violet")
     ]
     assert json.loads(json.dumps(recipe.understood())) == recipe.understood()
     assert again.request() == recipe.request()
