@@ -19,8 +19,8 @@ from plitka.tile.camera import encode_linear, photograph
 from plitka.tile.layout import ScatteredLayout
 from plitka.tile.lighting import compute_lighting
 from plitka.tile.noise import make_noise
+from plitka.tile.relief import describe_relief
 from plitka.tile.shading import shade
-from plitka.tile.surface import describe_surface
 
 _DOCS = Path(__file__).parent.parent / "docs"
 _MIXTURE = {"dark green": 50, "beige": 30, "terracotta": 20}
@@ -35,12 +35,12 @@ _QUALITY = 86  # of JPEG, 0 to 100
 
 def main() -> None:
     mixture, beige = _lay(_MIXTURE), _lay({"beige": 100})
-    surface = describe_surface(mixture, _SIZE, make_noise(_SEED, _SIZE))
-    irradiance, openness = horizon.light_surface(surface)
-    whole, normals = surface.granules[::2, ::2], surface.compute_normals()
+    relief = describe_relief(mixture, _SIZE, make_noise(_SEED, _SIZE))
+    irradiance, openness = horizon.light_relief(relief)
+    whole, normals = relief.granules[::2, ::2], relief.compute_normals()
     slopes = np.asarray(np.clip(127.5 * (1 + normals), 0, 255), np.uint8)
-    _save("rendering-surface.jpg", _tint(whole), _show(surface.height), slopes)
-    _save("rendering-light.jpg", _show(openness), _show(irradiance), _show(surface.contact))
+    _save("rendering-surface.jpg", _tint(whole), _show(relief.height), slopes)
+    _save("rendering-light.jpg", _show(openness), _show(irradiance), _show(relief.contact))
     lighting = compute_lighting(mixture, _SIZE)
     shaded = shade(mixture, lighting)
     _save(

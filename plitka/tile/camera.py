@@ -5,7 +5,7 @@ import numpy as np
 
 from plitka.arrays import Floats, Image
 from plitka.color import cielab
-from plitka.tile.surface import blur
+from plitka.tile.relief import blur
 
 # Standard deviations in frame sides. Fitted to the photographs (docs/benchmarks.md).
 _LENS_BLUR = 0.48 / 1024

@@ -1,4 +1,4 @@
-"""Lighting: how much light reaches each place of a surface, from a bright sky hidden by horizons.
+"""Lighting: how much light reaches each place of a relief, from a bright sky hidden by horizons.
 
 The sky is brightest overhead, as the lamps over a photographed tile are. In each of some
 directions the highest thing that stands in the way is the horizon, and what lies under it gives no
@@ -9,7 +9,7 @@ import numpy as np
 
 from plitka.arrays import Floats
 from plitka.tile import granule
-from plitka.tile.surface import Surface, blur
+from plitka.tile.relief import Relief, blur
 
 _DIRECTIONS = 12
 _FIRST = 0.2  # radians: none of the directions runs along the pixels
@@ -22,31 +22,31 @@ _SOFTNESS = 0.018  # standard deviation of the blur of heights, in granule diame
 _BAND = 64  # rows worked on together, so that they stay in the processor's cache
 
 
-def light_surface(surface: Surface) -> tuple[Floats, Floats]:
+def light_relief(relief: Relief) -> tuple[Floats, Floats]:
     """Compute the light on each pixel and how much of the sky it sees.
 
     Returns, each (size, size): irradiance, of which level, open ground gets about 1; the open part
     of the sky, 0 to 1.
     """
-    size = surface.size
+    size = relief.size
     pixels = granule.DIAMETER * size  # of a granule
     steps = list(dict.fromkeys(max(round(reach * pixels), 1) for reach in _REACH))
     pad = steps[-1] + 1
-    smooth = blur(surface.height, _SOFTNESS * pixels)
+    smooth = blur(relief.height, _SOFTNESS * pixels)
     height = np.pad(smooth * np.float32(pixels), pad, mode="reflect")
-    light, openness = np.empty_like(surface.height), np.empty_like(surface.height)
+    light, openness = np.empty_like(relief.height), np.empty_like(relief.height)
     for top in range(0, size, _BAND):
         rows = slice(top, min(top + _BAND, size))
-        light[rows], openness[rows] = _light_rows(surface, height, rows, pad, steps)
+        light[rows], openness[rows] = _light_rows(relief, height, rows, pad, steps)
     return light, openness
 
 
 def _light_rows(
-    surface: Surface, height: Floats, rows: slice, pad: int, steps: list[int]
+    relief: Relief, height: Floats, rows: slice, pad: int, steps: list[int]
 ) -> tuple[Floats, Floats]:
-    """Light some rows: see `light_surface`. height: in pixels, with `pad` more on every side."""
-    size = surface.size
-    right, down = surface.right[rows], surface.down[rows]
+    """Light some rows: see `light_relief`. height: in pixels, with `pad` more on every side."""
+    size = relief.size
+    right, down = relief.right[rows], relief.down[rows]
     here = height[pad + rows.start : pad + rows.stop, pad : pad + size]
     facing = np.asarray(1 / np.sqrt(1 + right * right + down * down), np.float32)
     light, openness = np.zeros_like(right), np.zeros_like(right)

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from plitka.arrays import Floats
 from plitka.tile import granule
-from plitka.tile.horizon import light_surface
+from plitka.tile.horizon import light_relief
 from plitka.tile.layout import Layout, ScatteredLayout
 from plitka.tile.noise import Noise, make_noise
-from plitka.tile.surface import Surface, blur, describe_surface
+from plitka.tile.relief import Relief, blur, describe_relief
 
 # Fitted to the texture of the photographs (docs/benchmarks.md). Lengths are in granule diameters.
 _CONTACT = 0.5  # how much a line of contact dims the light, in its logarithm
@@ -62,29 +62,29 @@ def compute_lighting(layout: ScatteredLayout, size: int) -> Lighting:
     side of the picture.
     """
     noise = make_noise(layout.seed, size)
-    surface = describe_surface(layout, size, noise)
-    return _light(layout, surface, noise)
+    relief = describe_relief(layout, size, noise)
+    return _light(layout, relief, noise)
 
 
-def _light(layout: ScatteredLayout, surface: Surface, noise: Noise) -> Lighting:
-    """Light a surface: see `compute_lighting`."""
-    size = surface.size
+def _light(layout: ScatteredLayout, relief: Relief, noise: Noise) -> Lighting:
+    """Light a relief: see `compute_lighting`."""
+    size = relief.size
     rng = np.random.default_rng((layout.seed, 3))
     soft = _SOFTNESS * granule.DIAMETER * size
-    light, openness = light_surface(surface)
+    light, openness = light_relief(relief)
     openness = blur(openness, soft)
     hollow = (1 - openness) ** np.float32(_HOLLOW_EXPONENT)
     light += hollow * (blur(light, soft) - light)
-    whole = surface.granules[::2, ::2]
+    whole = relief.granules[::2, ::2]
     count = len(layout.owner) + 1
     variation = np.exp(rng.normal(0, _GRANULE_VARIATION, count)).astype(np.float32)
     film = np.exp(rng.normal(-(_FILM**2) / 2, _FILM, count)).astype(np.float32)
     light *= variation.take(whole)
-    light *= np.exp(np.float32(-_CONTACT) * surface.contact)
+    light *= np.exp(np.float32(-_CONTACT) * relief.contact)
     if layout.angle != 0:
         light *= _light_tile_edges(layout, size)
     smooth = _GLOSS_SOFTNESS * granule.DIAMETER * size
-    right, down = blur(surface.right, smooth), blur(surface.down, smooth)
+    right, down = blur(relief.right, smooth), blur(relief.down, smooth)
     facing2 = 1 / (1 + right * right + down * down)
     away = (-2 * facing2 * right - np.float32(_LAMP_AT[0])) ** 2
     away += (-2 * facing2 * down - np.float32(_LAMP_AT[1])) ** 2
@@ -92,13 +92,13 @@ def _light(layout: ScatteredLayout, surface: Surface, noise: Noise) -> Lighting:
     mirrored = (1 + np.float32(_GRAZING) * grazing**5) * film.take(whole)
     mirrored = np.minimum(mirrored, np.float32(_MOST_MIRRORED)) * openness**2
     return Lighting(
-        surface.granules,
+        relief.granules,
         light,
         np.asarray(hollow, np.float32),
         blur(light, BOUNCE_REACH * granule.DIAMETER * size),
         np.asarray(mirrored, np.float32),
         np.asarray(away, np.float32),
-        surface.roughness,
+        relief.roughness,
         noise,
     )
 

@@ -17,7 +17,7 @@ from plitka.tile import granule
 from plitka.tile.layout import NONE, Layout
 from plitka.tile.lighting import BOUNCE_REACH, Lighting
 from plitka.tile.material import LEVELS, Material, prepare_material
-from plitka.tile.surface import blur
+from plitka.tile.relief import blur
 
 _LAMP_RADIUS = 0.12  # of the lamp that is mirrored, as a slope
 _STRAY_TEXTURE, _STRAY_GRANULES = 0.5, 0.2  # of how chroma strays, within granules and between

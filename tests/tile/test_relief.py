@@ -6,19 +6,19 @@ from plitka.color import palette
 from plitka.color.tone import compute_tone
 from plitka.color.tone_table import RANKS
 from plitka.tile import render
-from plitka.tile.horizon import light_surface
+from plitka.tile.horizon import light_relief
 from plitka.tile.layout import NONE, lay, recolor_layout
 from plitka.tile.lighting import compute_lighting
 from plitka.tile.noise import make_noise
-from plitka.tile.surface import Surface, describe_surface
+from plitka.tile.relief import Relief, describe_relief
 from tests.support.recipes import asked
 
 SIZE = 512
 
 
-def described(angle: float = 0, size: int = SIZE, seed: int = 20) -> Surface:
+def described(angle: float = 0, size: int = SIZE, seed: int = 20) -> Relief:
     layout = lay(asked({"red": 50, "blue": 50}, angle, seed))
-    return describe_surface(layout, size, make_noise(seed, size))
+    return describe_relief(layout, size, make_noise(seed, size))
 
 
 def lightness(image: np.ndarray) -> np.ndarray:
@@ -27,20 +27,20 @@ def lightness(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("angle", [0, 45])
 def test_a_surface_has_unit_normals_that_face_the_viewer(angle: float) -> None:
-    surface = described(angle)
-    normals = surface.compute_normals()
+    relief = described(angle)
+    normals = relief.compute_normals()
     assert normals.shape == (SIZE, SIZE, 3)
     assert np.allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-5)
     assert normals[..., 2].min() > 0
 
 
 def test_joints_are_the_flat_ground_of_a_surface() -> None:
-    surface = described(45)
-    joint = (surface.granules[::2, ::2] == NONE) & (surface.granules[1::2, 1::2] == NONE)
+    relief = described(45)
+    joint = (relief.granules[::2, ::2] == NONE) & (relief.granules[1::2, 1::2] == NONE)
     inside = cv2.erode(joint.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
     assert inside.any()
-    assert np.abs(surface.height[inside]).max() < 1e-6
-    assert surface.height[~joint].mean() > 0.5
+    assert np.abs(relief.height[inside]).max() < 1e-6
+    assert relief.height[~joint].mean() > 0.5
 
 
 def test_a_surface_is_the_same_at_every_size() -> None:
@@ -50,12 +50,12 @@ def test_a_surface_is_the_same_at_every_size() -> None:
 
 
 def test_hollows_see_less_of_the_sky_than_what_stands_out() -> None:
-    surface = described()
-    light, openness = light_surface(surface)
+    relief = described()
+    light, openness = light_relief(relief)
     assert openness.min() > 0
     assert openness.max() <= 1
-    around = cv2.blur(surface.height, (31, 31))
-    deep, high = surface.height < around - 0.4, surface.height > around + 0.4
+    around = cv2.blur(relief.height, (31, 31))
+    deep, high = relief.height < around - 0.4, relief.height > around + 0.4
     assert openness[deep].mean() < 0.75 * openness[high].mean()
     assert light[deep].mean() < 0.75 * light[high].mean()
 

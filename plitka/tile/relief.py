@@ -1,4 +1,4 @@
-"""Surface: the one description of a tile's relief, of which everything that is drawn is made."""
+"""Relief: the one description of how a tile rises and falls, of which all that is drawn is made."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ _BAND = 32  # rows of a picture worked on together, so that they stay in the pro
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class Relief:
     """The relief of a tile at one size.
 
     granules: (2 * size, 2 * size) the granule at each quarter of a pixel, NONE in the joints.
@@ -52,8 +52,8 @@ class Surface:
         return np.asarray(normals / np.linalg.norm(normals, axis=-1, keepdims=True), np.float32)
 
 
-def describe_surface(layout: ScatteredLayout, size: int, noise: Noise) -> Surface:
-    """Describe the surface of a layout. size: pixels a side. noise: of this seed and size."""
+def describe_relief(layout: ScatteredLayout, size: int, noise: Noise) -> Relief:
+    """Describe the relief of a layout. size: pixels a side. noise: of this seed and size."""
     facets = layout.map_facets(2 * size)
     granules = facets // np.int32(granule.FACETS)
     height, right, down = _map_relief(layout, facets, size)
@@ -61,7 +61,7 @@ def describe_surface(layout: ScatteredLayout, size: int, noise: Noise) -> Surfac
     count = len(layout.owner) + 1
     whole = np.ascontiguousarray(granules[::2, ::2])
     bumps = _map_bumps(noise.bumps, whole, count, rng)
-    return Surface(
+    return Relief(
         granules,
         height,
         right + bumps.real,
@@ -86,7 +86,7 @@ def halve(picture: Floats) -> Floats:
 def _map_relief(
     layout: ScatteredLayout, facets: NDArray[np.int32], size: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Map height, in granule diameters, and slopes: see Surface. (size, size) each.
+    """Map height, in granule diameters, and slopes: see Relief. (size, size) each.
 
     facets: (2 * size, 2 * size).
     """
