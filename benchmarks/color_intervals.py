@@ -21,7 +21,8 @@ from plitka.color import palette
 from plitka.color.palette import Color
 from plitka.images import photograph
 from plitka.measure.shares import Measurement, measure
-from plitka.request.recipe import ColorShare, Recipe
+from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 from plitka.tile import render
 from plitka.tile.layout import lay, recolor_layout
 from plitka.tile.lighting import compute_lighting

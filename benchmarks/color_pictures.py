@@ -13,7 +13,8 @@ from plitka.arrays import Image
 from plitka.color import palette
 from plitka.color.palette import Color
 from plitka.images.photograph import load as load_photograph
-from plitka.request.recipe import ColorShare, Recipe
+from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 from plitka.tile import render
 from plitka.tile.layout import ScatteredLayout, lay
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from plitka.arrays import Doubles, Floats
 from plitka.color import palette
 from plitka.color.palette import Color
-from plitka.request.recipe import ColorShare, Recipe
+from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 from plitka.tile.granule import DIAMETER
 from plitka.tile.layout import lay
 from plitka.tile.render import render_picture

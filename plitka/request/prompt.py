@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from plitka.request.recipe import ColorShare, Recipe
+from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 
 DEFAULT_NEGATIVE_PROMPT = (
     "object, blurry, worst quality, low quality, deformed, watermark, 3d render, cartoon, "

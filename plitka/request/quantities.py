@@ -15,6 +15,7 @@ _DEGREES = frozenset(
         *("градус", "градуса", "градусов", "градусы", "градусом", "градусах"),
     )
 )
+_MILLIMETERS = frozenset(("mm", "мм", "millimeters", "millimetres", "миллиметров"))
 
 _NUMBER = r"[-+\u2212]?(?:[0-9]{1,30}(?:[.,][0-9]{1,30})?|[.,][0-9]{1,30})"
 _QUANTITY = re.compile(rf"({_NUMBER}) ?([^0-9]{{0,12}})")
@@ -30,6 +31,11 @@ def is_percent(unit: str) -> bool:
 def is_degrees(unit: str) -> bool:
     """Whether a word, in small letters, or a sign says that the number before it is degrees."""
     return unit in _DEGREES
+
+
+def is_millimeters(unit: str) -> bool:
+    """Whether a word, in small letters, says that the number before it is millimetres."""
+    return unit in _MILLIMETERS
 
 
 def split_quantity(text: str) -> tuple[float, str] | None:

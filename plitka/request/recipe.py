@@ -1,11 +1,12 @@
 """The recipe: a valid request as an immutable value."""
 
 import secrets
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
-from plitka.color.palette import Color
 from plitka.color.words import Understood
+from plitka.request.shares import ColorShare
+from plitka.request.surface import Surface
 
 Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
 ColorControl: TypeAlias = Literal["layout", "prompt"]
@@ -19,39 +20,6 @@ MAX_SEED = 2**32 - 1
 
 class RecipeError(ValueError):
     """An invalid request. One line for each fault: path of the field, value, what is allowed."""
-
-
-@dataclass(frozen=True)
-class WordShare:
-    """A word of the request for a colour, and its share, 0 to 1."""
-
-    understood: Understood
-    share: float
-
-
-@dataclass(frozen=True)
-class ColorShare:
-    """How much of the tile's visible area one colour covers.
-
-    words: of the request; several where they mean one colour, none where it was not read from
-    words. Recipes are equal whatever the words were.
-    """
-
-    color: Color
-    name: str  # as written, in lower case; a code became its phrase, a free colour keeps its hex
-    share: float  # above 0; the shares of a recipe add up to 1
-    words: tuple[WordShare, ...] = field(default=(), compare=False)
-
-    def entries(self) -> list[dict[str, object]]:
-        """Write the entries of a request's `colors` for it, in the words that were used."""
-        if not self.words:
-            key = "hex" if self.color.is_free else "name"
-            return [{key: self.name, "proportion": self.share}]
-        return [
-            {"hex" if said.understood.source == "hex" else "name": said.understood.word}
-            | {"proportion": said.share}
-            for said in self.words
-        ]
 
 
 @dataclass(frozen=True)
@@ -79,6 +47,7 @@ class Recipe:
     quality: Quality = DEFAULT_QUALITY
     seed: int = DRAW_SEED  # 0 to MAX_SEED, or DRAW_SEED
     overrides: Overrides = Overrides()
+    surface: Surface | None = None  # what the mix is laid on; None for a tile alone
 
     def request(self) -> dict[str, object]:
         """Write the request for exactly this recipe: `parse(json.dumps(r.request())) == r`.
@@ -86,13 +55,16 @@ class Recipe:
         It has the words of the request that was read, so that they are understood the same.
         """
         overrides = {k: v for k, v in asdict(self.overrides).items() if v is not None}
-        return {
+        request: dict[str, object] = {
             "colors": [entry for part in self.shares for entry in part.entries()],
             "angle": self.angle,
             "quality": self.quality,
             "seed": self.seed,
             "overrides": overrides,
         }
+        if self.surface is not None:
+            request["surface"] = self.surface.request()
+        return request
 
     def understood(self) -> list[dict[str, object]]:
         """Write what each word for a colour was understood as: JSON values."""
@@ -100,7 +72,9 @@ class Recipe:
 
     def list_understood(self) -> list[Understood]:
         """List what each word for a colour was understood as."""
-        return [said.understood for part in self.shares for said in part.words]
+        zones = self.surface.zones if self.surface is not None else ()
+        shares = [*self.shares, *(part for zone in zones for part in zone.shares)]
+        return [said.understood for part in shares for said in part.words]
 
 
 def draw_seed(recipe: Recipe) -> Recipe:

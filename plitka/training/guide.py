@@ -2,7 +2,8 @@
 
 from plitka import __version__
 from plitka.request.prompt import build_prompt
-from plitka.request.recipe import ColorShare, Recipe
+from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 from plitka.training.inspection import Inspection
 from plitka.training.record import TrainingFacts
 

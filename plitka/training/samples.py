@@ -15,7 +15,8 @@ from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import Color
 from plitka.images import photograph
 from plitka.matching.match import match
-from plitka.request.recipe import MAX_SEED, ColorShare, Recipe
+from plitka.request.recipe import MAX_SEED, Recipe
+from plitka.request.shares import ColorShare
 from plitka.tile.layout import lay
 from plitka.tile.render import render_picture
 from plitka.training.inspection import Inspection, TrainingPhotograph, bears

@@ -11,7 +11,8 @@ import pytest
 
 from plitka.color import cielab, palette
 from plitka.images.jpeg import encode_jpeg
-from plitka.request.recipe import ColorShare, Recipe
+from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 from plitka.tile.layout import lay
 from plitka.tile.render import render_picture
 from plitka.training.inspection import Inspection, TrainingPhotograph, inspect

@@ -1,0 +1,135 @@
+"""How fields of a request are read: by readers of single values, and object by object."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard, TypeVar
+
+from plitka.color.names import quote, suggest_name
+from plitka.color.palette import UnknownColor
+from plitka.request.json_text import Object
+from plitka.request.quantities import read_whole, split_quantity
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+# Readers: each takes a field's JSON value and returns what it means, or raises Refused
+#
+# A reader with parameters is made by a function `make_…_reader`, which returns it as `take`.
+
+
+class Refused(ValueError):
+    """A value that its field does not take; the message gives it and what is allowed.
+
+    meant: the allowed value that is spelt most like it.
+    """
+
+    def __init__(self, value: object, allowed: str, meant: str | None = None) -> None:
+        hint = f'; did you mean "{meant}"? Allowed: ' if meant else "; allowed: "
+        super().__init__(f"got {quote(value)}{hint}{allowed}")
+
+
+def is_number(value: object, low: float, high: float) -> TypeGuard[float]:
+    # A bool is an int in Python. Every comparison with NaN is false.
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+
+
+def make_number_reader(
+    low: float, high: float, unit: str = "", takes_unit: Callable[[str], bool] = lambda word: False
+) -> Callable[[object], float]:
+    """Make the reader of a number. takes_unit: whether a word may stand behind it, in a text."""
+
+    def take(value: object) -> float:
+        number = value
+        if isinstance(value, str) and (quantity := split_quantity(value)):
+            number = quantity[0] if not quantity[1] or takes_unit(quantity[1]) else value
+        if is_number(number, low, high):
+            return float(number)
+        raise Refused(value, f"a number from {low} to {high}{unit}")
+
+    return take
+
+
+def make_integer_reader(low: int, high: int, note: str = "") -> Callable[[object], int]:
+    def take(value: object) -> int:
+        number = read_whole(value) if isinstance(value, str) else value
+        if is_number(number, low, high) and number == int(number):
+            return int(number)
+        raise Refused(value, f"a whole number from {low} to {high}{note}")
+
+    return take
+
+
+def make_choice_reader(options: tuple[T, ...]) -> Callable[[object], T]:
+    def take(value: object) -> T:
+        for option in options:
+            if value == option:
+                return option
+        names = [str(option) for option in options]
+        meant = suggest_name(value, names) if isinstance(value, str) else None
+        raise Refused(value, ", ".join(names), meant)
+
+    return take
+
+
+def read_flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Refused(value, "true or false")
+
+
+# One JSON object -> its fields
+
+
+@dataclass(frozen=True)
+class Node:
+    """One object of the request, read field by field. Faults of all objects go into one list."""
+
+    fields: Object
+    path: str  # "" for the request itself, "colors[1]"
+    faults: list[str]
+
+    def read_optional(self, key: str, take: Callable[[object], T], default: D) -> T | D:
+        """Read a field; the default where it is absent, or at a fault, which is recorded."""
+        if key not in self.fields:
+            return default
+        taken = self._take(key, take, ", or leave it out" if self.fields[key] is None else "")
+        return default if taken is None else taken
+
+    def read_one_of(self, takes: Mapping[str, Callable[[object], T]], allowed: str) -> T | None:
+        """Read the one key of `takes` that must be given; None at a fault, which is recorded."""
+        given = [key for key in takes if key in self.fields]
+        if len(given) == 1:
+            return self._take(given[0], takes[given[0]])
+        if given:
+            self.add_fault(given[1], f'given beside "{given[0]}"; give one of {", ".join(takes)}')
+        else:
+            self.add_fault(next(iter(takes)), f"missing; allowed: {allowed}")
+        return None
+
+    def expect_keys(self, known: Iterable[str]) -> None:
+        """Record a fault for each key that is unknown or repeated."""
+        known = list(known)
+        for key in self.fields:
+            if key not in known:
+                meant = suggest_name(key, known)
+                hint = f'; did you mean "{meant}"? Known: ' if meant else "; known: "
+                self.add_fault(key, f"unknown key{hint}{', '.join(known)}")
+        for key in self.fields.repeated:
+            self.add_fault(key, "given more than once in the same object; give it once")
+
+    def add_fault(self, key: str, sentence: str) -> None:
+        """Record a fault under the path of its field."""
+        if not re.fullmatch(r"\w{1,60}", key, re.ASCII):
+            place = f"{self.path}[{quote(key)}]"
+        else:
+            place = f"{self.path}.{key}" if self.path else key
+        self.faults.append(f"{place}: {sentence}")
+
+    def _take(self, key: str, take: Callable[[object], T], otherwise: str = "") -> T | None:
+        try:
+            return take(self.fields[key])
+        except (Refused, UnknownColor) as refusal:
+            self.add_fault(key, f"{refusal}{otherwise}")
+            return None
