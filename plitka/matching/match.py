@@ -103,8 +103,9 @@ def _make_attempts(analysis: Analysis, layout: Layout) -> Iterator[tuple[Image, 
     target = shares - left * _find_deviation(analysis.measured, shares)
     for _ in range(2):
         owner = deal(target)
-        lab = recolorer.recolor(owner)
-        image = cielab.lab_to_rgb(recolor.patch(analysis, balanced, owner, lab) if near else lab)
+        changed = owner != analysis.classification.nearest if near else np.ones(len(owner), bool)
+        lab = recolorer.recolor(owner, changed)
+        image = cielab.lab_to_rgb(recolor.patch(analysis, balanced, changed, lab) if near else lab)
         measured = measure(image, layout.colors)
         yield image, measured
         deviation = _find_deviation(measured, shares)
@@ -147,13 +148,17 @@ def _can_keep(analysis: Analysis, layout: Layout) -> bool:
 def _build_curves(analysis: Analysis, layout: Layout, keep: bool) -> ToneCurves:
     """Build the curves from each of the picture's materials to each of the layout's colours.
 
-    keep: whether a material that shows a colour is only shifted towards it.
+    keep: whether a material that shows a colour is only shifted towards it, and all else that
+    gets the colour is made like it.
     """
+    shown = {each.color: each for each in analysis.materials} if keep else {}
 
     def build(material: Material, index: int, color: Color) -> ToneCurve:
-        if keep and material.color == index:
-            return ToneCurve.build_shift(material, index, color, recolor.TOLERANCE)
-        return ToneCurve.build(material, index, layout.colors, _TOLERANCE)
+        if index not in shown:
+            return ToneCurve.build(material, index, layout.colors, _TOLERANCE)
+        if material.color == index:
+            return ToneCurve.build_shift(material, index, color)
+        return ToneCurve.build_like(material, shown[index], index, color)
 
     return ToneCurves.stack(
         [

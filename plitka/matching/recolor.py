@@ -16,10 +16,6 @@ from plitka.matching.analysis import Analysis
 from plitka.matching.tone_curves import ToneCurves
 from plitka.matching.unmixing import MixedPixels
 
-TOLERANCE = 3.0
-"""CIEDE2000 to the palette that a colour which the picture shows may keep; if it lies farther off,
-it is moved until it is as near."""
-
 _SETTLED = 1.0  # CIEDE2000 by which a colour's median may miss its goal
 _ENOUGH = 20_000  # pixels; a median is taken of about so many
 _BAND = 1 << 16  # pixels worked on together, so that they stay in the processor's cache
@@ -45,21 +41,21 @@ def balance(analysis: Analysis, colors: Sequence[Color]) -> Floats:
     shifts = np.zeros((len(analysis.materials), len(colors), 3), np.float32)
     for number, material in enumerate(analysis.materials):
         for index, color in enumerate(colors):
-            goal, _ = tone_curves.compute_goal(material, index, color, TOLERANCE)
+            goal, _ = tone_curves.compute_goal(material, index, color, tone_curves.TOLERANCE)
             shifts[number, index] = np.subtract(goal, material.lab)
     moved = shifts[analysis.material, analysis.classification.nearest][analysis.granules.map]
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
     return np.asarray(np.clip(analysis.lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
 
 
-def patch(analysis: Analysis, kept: Floats, owner: NDArray[np.int64], other: Floats) -> Floats:
+def patch(analysis: Analysis, kept: Floats, changed: NDArray[np.bool_], other: Floats) -> Floats:
     """Blend two versions of the picture: `other` where a granule's colour changes, else `kept`.
 
-    kept, other: (size, size, 3) L*a*b*. owner: (N,) the colour that each granule gets. Returns
-    (size, size, 3) L*a*b*.
+    kept, other: (size, size, 3) L*a*b*. changed: (N,) whose colour does. Returns (size, size, 3)
+    L*a*b*.
     """
-    changed = (owner != analysis.classification.nearest).astype(np.float32)[analysis.granules.map]
-    broad = cv2.dilate(changed, np.ones((2 * _PATCHED + 1, 2 * _PATCHED + 1), np.uint8))
+    mask = changed.astype(np.float32)[analysis.granules.map]
+    broad = cv2.dilate(mask, np.ones((2 * _PATCHED + 1, 2 * _PATCHED + 1), np.uint8))
     soft = np.asarray(cv2.GaussianBlur(broad, (0, 0), _PATCHED / 2), np.float32)[..., None]
     return np.asarray(kept + soft * (other - kept), np.float32)
 
@@ -86,16 +82,17 @@ class Recolorer:
         painter = _Painter(lab, kinds.ravel(), mixed, curves)
         return Recolorer(analysis, colors, painter, _find_faint(analysis.lab[..., 0]))
 
-    def recolor(self, owner: NDArray[np.int64]) -> Floats:
+    def recolor(self, owner: NDArray[np.int64], wanted: NDArray[np.bool_]) -> Floats:
         """Recolour each granule, softly from one to the next.
 
-        owner: (N,) the colour that each granule gets. Returns (size, size, 3) L*a*b*.
+        owner: (N,) the colour that each granule gets. wanted: (N,) those whose medians are to be
+        right. Returns (size, size, 3) L*a*b*.
         """
         granules = self.analysis.granules.map
         owners = _smooth_outlines(owner.astype(np.uint8).take(granules), self.colors)
         painted = self.painter.paint(owners.ravel())
         _soften_edges(painted, owners, self.painter, self.colors, self.faint)
-        _correct_medians(painted, owners, self.painter, self.colors)
+        _correct_medians(painted, owners, wanted.take(granules), self.painter, self.colors)
         _leave_gaps(painted, self.analysis)
         return np.asarray(cv2.merge(list(painted.reshape(3, *owners.shape))), np.float32)
 
@@ -202,17 +199,22 @@ def _soften_edges(
 
 
 def _correct_medians(
-    painted: Floats, owners: NDArray[np.uint8], painter: _Painter, colors: int
+    painted: Floats,
+    owners: NDArray[np.uint8],
+    wanted: NDArray[np.bool_],
+    painter: _Painter,
+    colors: int,
 ) -> None:
     """Shift the colours of `painted` (3, n) whose median misses its goal until it meets it.
 
     A material's median becomes its goal, but the granules that a colour got may be lighter or
     darker ones than most of their material, and have more edges, the more so the fewer they are.
-    owners: (size, size) the colour of each pixel.
+    owners: (size, size) the colour of each pixel. wanted: (size, size) which pixels are meant.
     """
     goals = painter.curves.goals
     for color in range(colors):
-        mine = np.flatnonzero(owners == color)
+        chosen = (owners == color) & wanted
+        mine = np.flatnonzero(chosen)
         mine = mine[:: 1 + len(mine) // _ENOUGH]
         if not len(mine):
             continue
@@ -220,7 +222,7 @@ def _correct_medians(
         goal = np.average(goals[:, color], axis=0, weights=count)
         median = np.median(painted[:, mine], axis=1)
         if cielab.ciede2000(goal, median) > _SETTLED:
-            cover = _compute_cover(owners, color) * np.float32(1 / 255)
+            cover = _soften(chosen) * np.float32(1 / 255)
             painted += (goal - median)[:, None].astype(np.float32) * cover
 
 
@@ -240,5 +242,10 @@ def _leave_gaps(painted: Floats, analysis: Analysis) -> None:
 
 def _compute_cover(owners: NDArray[np.uint8], color: int) -> NDArray[np.uint8]:
     """Compute how much of each pixel is of a colour, 0 to 255, soft at the edges: (n,)."""
-    mine = (owners == color).view(np.uint8) * np.uint8(255)
-    return np.asarray(cv2.GaussianBlur(mine, (3, 3), _SOFT_EDGE), np.uint8).ravel()
+    return _soften(owners == color)
+
+
+def _soften(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Make the edges of a mask (h, w) soft. Returns (h * w,), 0 to 255."""
+    whole = mask.view(np.uint8) * np.uint8(255)
+    return np.asarray(cv2.GaussianBlur(whole, (3, 3), _SOFT_EDGE), np.uint8).ravel()

@@ -15,6 +15,10 @@ from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.color.srgb import Lab
 
+TOLERANCE = 3.0
+"""CIEDE2000 to the palette that a colour which the picture shows may keep; if it lies farther off,
+it is moved until it is as near."""
+
 _NEAR = 10.0  # CIEDE2000; farther off, less difference is kept, and none at twice this
 
 _SHADING = 0.85  # of the palette's spread of lightness, what a recoloured granule gets
@@ -71,9 +75,25 @@ class ToneCurve:
 
         tolerance: see `compute_goal`.
         """
-        color = colors[index]
-        target, strength = compute_goal(material, index, color, tolerance)
+        target, strength = compute_goal(material, index, colors[index], tolerance)
         spread = _compute_spread(index, colors)
+        return ToneCurve._draw(material, colors[index], target, spread, strength)
+
+    @staticmethod
+    def build_like(material: Material, like: Material, index: int, color: Color) -> "ToneCurve":
+        """Build the table that turns a material into `color` as the material `like` shows it.
+
+        So that granules that get the colour are those of the picture, not the palette's.
+        """
+        target, _ = compute_goal(like, index, color, TOLERANCE)
+        p5, p50, p95 = like.light
+        return ToneCurve._draw(material, color, target, (p50 - p5, p95 - p50), strength=1.0)
+
+    @staticmethod
+    def _draw(
+        material: Material, color: Color, target: Lab, spread: tuple[float, float], strength: float
+    ) -> "ToneCurve":
+        """Draw up the table. spread, strength: see `_map_lightness`."""
         lightness = _map_lightness(_SHADES, material.light, spread, target[0], strength)
         usual = max(float(np.hypot(*color.chroma_std)), _LEAST_STRAY)
         stray = _STRAY + (_OWN_STRAY - _STRAY) * (1 - strength)
@@ -84,12 +104,9 @@ class ToneCurve:
         return ToneCurve(before, table, target, keep, _FARTHEST * stray * usual)
 
     @staticmethod
-    def build_shift(material: Material, index: int, color: Color, tolerance: float) -> "ToneCurve":
-        """Build the table that shifts a material towards its own colour, as a white balance does.
-
-        tolerance: see `compute_goal`.
-        """
-        target, _ = compute_goal(material, index, color, tolerance)
+    def build_shift(material: Material, index: int, color: Color) -> "ToneCurve":
+        """Build the table that shifts a material to its own colour, as a white balance does."""
+        target, _ = compute_goal(material, index, color, TOLERANCE)
         before = cielab.shade(material.lab, _SHADES)
         moved = np.subtract(target, material.lab)
         table = np.column_stack([_SHADES, before]) + moved

@@ -234,6 +234,22 @@ def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not
     assert total_variation(shown.shares, wanted.shares) < 0.045
 
 
+def test_granules_that_change_look_like_those_that_have_their_color_already() -> None:
+    drawn = tile({"red": 66, "white": 34}, size=768)
+    lab = cielab.rgb_to_lab(drawn)
+    lab += np.where(lab[..., :1] > 70, np.float32([2, -1.5, -2.5]), np.float32(0))  # a colder white
+    image = cielab.lab_to_rgb(lab)
+    matched = match(image, lay(asked({"red": 60, "white": 40}, 20))).image
+    after = cielab.rgb_to_lab(matched)
+    moved = np.abs(after - cielab.rgb_to_lab(image)).sum(axis=-1)
+    inside = np.ones((5, 5), np.uint8)
+    became = cv2.erode((moved > 60).view(np.uint8), inside) > 0
+    stayed = cv2.erode(((moved < 12) & (after[..., 0] > 75)).view(np.uint8), inside) > 0
+    assert became.mean() > 0.02
+    difference = np.median(after[became], axis=0) - np.median(after[stayed], axis=0)
+    assert np.abs(difference[1:]).max() < 3.5
+
+
 def test_black_and_white_granules_are_not_taken_for_light_green_and_blue_ones() -> None:
     wanted = lay(asked({"light green": 60, "blue": 40}, 20))
     matched = match(tile({"white": 56, "black": 44}, size=1024), wanted).image
