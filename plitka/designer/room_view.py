@@ -13,7 +13,7 @@ import numpy as np
 from plitka.arrays import Floats, Image
 from plitka.color.cielab import encode_srgb
 from plitka.color.srgb import decode_srgb
-from plitka.designer import quilting
+from plitka.ground import quilting
 
 WIDTH, HEIGHT = 1600, 1000
 

@@ -38,21 +38,24 @@ def outline_surface(surface: Surface) -> Region:
 
 def outline_shape(shape: Shape, surface: Surface) -> Region:
     """Return what a shape covers, as far as the surface reaches."""
+    whole = shapely.make_valid(outline_figure(shape, surface))
+    return shapely.intersection(whole, outline_surface(surface))
+
+
+def outline_figure(shape: Shape, surface: Surface) -> Region:
+    """Return what a shape covers, beyond the surface as well."""
     middle = (surface.width_mm / 2, surface.length_mm / 2)
     if isinstance(shape, Border):
-        region = _outline_border(shape, surface)
-    elif isinstance(shape, Stripe):
-        region = shapely.LineString([shape.from_mm, shape.to_mm]).buffer(
-            shape.width_mm / 2, cap_style="flat"
-        )
-    elif isinstance(shape, Circle):
+        return _outline_border(shape, surface)
+    if isinstance(shape, Stripe):
+        line = shapely.LineString([shape.from_mm, shape.to_mm])
+        return line.buffer(shape.width_mm / 2, cap_style="flat")
+    if isinstance(shape, Circle):
         at = shapely.Point(shape.center_mm or middle)
-        region = at.buffer(shape.radius_mm, quad_segs=_QUARTER_STEPS)
-    elif isinstance(shape, Polygon):
-        region = _fill([shape.points_mm], even_odd=True)
-    else:
-        region = _place(_draw_figure(shape), shape.at_mm or middle, shape.turn)
-    return shapely.intersection(shapely.make_valid(region), outline_surface(surface))
+        return at.buffer(shape.radius_mm, quad_segs=_QUARTER_STEPS)
+    if isinstance(shape, Polygon):
+        return _fill([shape.points_mm], even_odd=True)
+    return _place(_draw_figure(shape), shape.at_mm or middle, shape.turn)
 
 
 def list_visible(surface: Surface) -> list[Region]:

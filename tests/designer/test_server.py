@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from plitka.color import palette
-from plitka.designer import gallery, png_recipe, quilting, room_view
+from plitka.designer import gallery, png_recipe, room_view
 from plitka.designer.renderer import Renderer
+from plitka.ground import quilting
 from tests.support.designer import Designer
 
 
