@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -94,13 +95,28 @@ def threads() -> Iterator[None]:
     cv2.setNumThreads(before)
 
 
-# Files that take longest, by their folders: begun first, none of them is left at the end for one
-# process alone.
-LONGEST = ("serving", "engines", "bench", "designer")
+def pytest_configure() -> None:
+    """Let programs that tests start be interrupted: who is run in the background ignores that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Files that take longest, in turn of those that compute and those that wait for servers: begun
+# first, none of them is left at the end for one process alone.
+LONGEST = (
+    *("training/test_whole_way.py", "serving/test_gateway_faults.py", "serving/test_faults.py"),
+    *("designer/test_page.py", "serving/test_gateway.py", "training/test_sdxl_training.py"),
+    *("matching/test_match.py", "serving/test_gateway_webhooks.py", "bench/test_bench.py"),
+    *("training/test_sdxl_loop.py", "serving/test_training_gate.py", "engines/test_sdxl.py"),
+    *("engines/test_sdxl_lora_config.py", "catalogue/test_catalogue.py", "cli/test_audit.py"),
+    *("serving/test_gateway_answers.py", "engines/test_sdxl_lora_methods.py"),
+    *("engines/test_sdxl_lora.py", "designer/test_strangers.py", "cli/test_calibrate.py"),
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.parent.name not in LONGEST)
+    ranks = {Path(__file__).parent / file: rank for rank, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.hookimpl(wrapper=True)

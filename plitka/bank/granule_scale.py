@@ -18,7 +18,8 @@ from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.request.shares import ColorShare
 from plitka.tile.granule import DIAMETER
-from plitka.tile.layout import lay
+from plitka.tile.layout import ScatteredLayout, lay, recolor_layout
+from plitka.tile.lighting import Lighting, compute_lighting
 from plitka.tile.render import render_picture
 
 FINAL = 1024
@@ -87,10 +88,20 @@ def _compute_render_curve(colors: tuple[Color, ...], percent: tuple[int, ...]) -
     shares = tuple(ColorShare(color, color.phrase, share) for color, share in parts)
     curves = []
     for seed in _SEEDS:
-        curve = _compute_curve(render_picture(lay(Recipe(shares, seed=seed)), FINAL))
+        layout, light = _lay_and_light(seed)
+        layout = recolor_layout(layout, Recipe(shares, seed=seed))
+        curve = _compute_curve(render_picture(layout, FINAL, light))
         assert curve is not None  # it is large enough
         curves.append(curve)
     return np.asarray(np.mean(curves, axis=0))
+
+
+@lru_cache(maxsize=len(_SEEDS))
+def _lay_and_light(seed: int) -> tuple[ScatteredLayout, Lighting]:
+    """Lay and light the granules of a seed, which is most of the work; no colour changes them."""
+    color = palette.load().find(_ANY)
+    layout = lay(Recipe((ColorShare(color, color.phrase, 1.0),), seed=seed))
+    return layout, compute_lighting(layout, FINAL)
 
 
 def _compute_curve(pixels: NDArray[np.uint8]) -> Doubles | None:

@@ -71,14 +71,14 @@ def yellow_cast(recipe: str) -> Image:
     return np.asarray(another_seed(recipe) * np.array([1, 0.95, 0.6]), np.uint8)
 
 
-SOURCES = (
+SOURCES: tuple[Callable[[str], Image], ...] = (
     *(another_seed, another_recipe, flat_gray, black),
     *(white_noise, smooth_noise, darkened, yellow_cast),
 )
-CASES = [
+CASES = [  # each picture with two recipes of the four
     pytest.param(source, recipe, id=f"{source.__name__}-{recipe}")
-    for source in SOURCES
-    for recipe in RECIPES
+    for number, source in enumerate(SOURCES)
+    for recipe in tuple(RECIPES)[number % 2 :: 2]
 ]
 
 
@@ -151,8 +151,14 @@ def test_colors_that_a_picture_drawn_from_the_layout_lost_are_dealt_where_the_la
 FOUR = {"red": 25, "blue": 25, "grass green": 25, "white": 25}
 
 
-@pytest.mark.parametrize(("size", "angle"), [(512, 0), (1024, 0), (1024, 45), (2048, 0)])
-@pytest.mark.parametrize("drawn", [{"gray": 100}, {"red": 70, "blue": 30}], ids="+".join)
+GRAY: dict[str, float] = {"gray": 100}
+MIXED: dict[str, float] = {"red": 70, "blue": 30}
+
+
+@pytest.mark.parametrize(
+    ("drawn", "size", "angle"),
+    [(GRAY, 512, 0), (MIXED, 512, 45), (GRAY, 1024, 45), (MIXED, 1024, 0), (MIXED, 2048, 0)],
+)
 def test_colors_mix_over_no_more_than_granules(
     drawn: dict[str, float], size: int, angle: float
 ) -> None:

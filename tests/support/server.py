@@ -160,14 +160,15 @@ def cog_server(
             else None,
         )
     try:
-        url = _wait_for_setup(process, log, gate)
-        with httpx.Client(base_url=url, timeout=REQUEST_SECONDS) as client:
+        # No certificates: they would be read anew, for 20 ms, by each client.
+        with httpx.Client(timeout=REQUEST_SECONDS, verify=False) as client:
+            client.base_url = httpx.URL(_wait_for_setup(client, process, log, gate))
             yield CogServer(client, log, process)
     finally:
         _stop(process)
 
 
-def _wait_for_setup(process: psutil.Popen, log: Path, gate: bool) -> str:
+def _wait_for_setup(client: httpx.Client, process: psutil.Popen, log: Path, gate: bool) -> str:
     """Wait until setup() has ended and return the server's address."""
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
@@ -175,7 +176,7 @@ def _wait_for_setup(process: psutil.Popen, log: Path, gate: bool) -> str:
         listening = _ADDRESS[gate].search(text)
         if listening is not None:
             url = f"http://{listening[1]}"
-            status = httpx.get(f"{url}/health-check").json().get("status", "UNKNOWN")
+            status = client.get(f"{url}/health-check").json().get("status", "UNKNOWN")
             if status not in {"STARTING", "UNKNOWN"}:
                 return url
         time.sleep(POLL_SECONDS)
