@@ -16,6 +16,7 @@ from plitka.color import palette
 from plitka.request import parsing
 from plitka.tile import horizon, layout, render
 from plitka.tile.camera import encode_linear, photograph
+from plitka.tile.canvas import Canvas
 from plitka.tile.layout import ScatteredLayout
 from plitka.tile.lighting import compute_lighting
 from plitka.tile.noise import make_noise
@@ -35,7 +36,7 @@ _QUALITY = 86  # of JPEG, 0 to 100
 
 def main() -> None:
     mixture, beige = _lay(_MIXTURE), _lay({"beige": 100})
-    relief = describe_relief(mixture, _SIZE, make_noise(_SEED, _SIZE))
+    relief = describe_relief(mixture, _SIZE, make_noise(_SEED, Canvas(_SIZE)))
     irradiance, openness = horizon.light_relief(relief)
     whole, normals = relief.granules[::2, ::2], relief.compute_normals()
     slopes = np.asarray(np.clip(127.5 * (1 + normals), 0, 255), np.uint8)
@@ -47,7 +48,7 @@ def main() -> None:
         "rendering-picture.jpg",
         render.render_picture(beige, _SIZE),
         encode_linear(np.clip(shaded, 0, 1)),
-        photograph(shaded),
+        photograph(shaded, Canvas(_SIZE)),
     )
     _save("rendering-sizes.jpg", *(render.render_picture(mixture, size) for size in _SIZES))
 

@@ -35,6 +35,7 @@ ARROWS = {
     "engines": {"bank", "weights"},
     "bank": {"matching", "request", "errors"},
     "matching": {"tile", "measure", "color"},
+    "texture": {"tile", "images"},
     "measure": {"color", "images", "runtime"},
     "ground": {"tile"},
     "tile": {"request"},

@@ -5,7 +5,7 @@ import numpy as np
 
 from plitka.arrays import Floats, Image
 from plitka.color import cielab
-from plitka.tile.relief import blur
+from plitka.tile.canvas import Canvas
 
 # Standard deviations in frame sides. Fitted to the photographs (docs/benchmarks.md).
 _LENS_BLUR = 0.48 / 1024
@@ -15,15 +15,15 @@ _SHARPEN_RADIUS = 1.5 / 1024
 _SHARPEN = 0.28
 
 
-def photograph(linear: Floats) -> Image:
+def photograph(linear: Floats, canvas: Canvas) -> Image:
     """Turn linear RGB (size, size, 3) into a camera's picture, (size, size, 3) sRGB."""
-    size = len(linear)
-    encoded = _encode(blur(linear, max(_LENS_BLUR * size, _PIXEL_BLUR)))
+    frame = canvas.frame
+    encoded = _encode(canvas.blur(linear, max(_LENS_BLUR * frame, _PIXEL_BLUR)))
     # What is finer than the pixels of a small picture cannot be sharpened.
-    strength, radius = _SHARPEN * min(size / 1024, 1), max(_SHARPEN_RADIUS * size, 1)
-    encoded += np.float32(strength) * (encoded - blur(encoded, radius))
+    strength, radius = _SHARPEN * min(frame / 1024, 1), max(_SHARPEN_RADIUS * frame, 1)
+    encoded += np.float32(strength) * (encoded - canvas.blur(encoded, radius))
     luma, *chroma = cv2.split(cv2.cvtColor(encoded, cv2.COLOR_RGB2YCrCb))
-    soft = [blur(np.asarray(channel, np.float32), _CHROMA_BLUR * size) for channel in chroma]
+    soft = [canvas.blur(np.asarray(part, np.float32), _CHROMA_BLUR * frame) for part in chroma]
     picture = cv2.cvtColor(cv2.merge([luma, *soft]), cv2.COLOR_YCrCb2RGB)
     return np.asarray(np.clip(255 * picture + np.float32(0.5), 0, 255), np.uint8)
 

@@ -5,8 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Image
+from plitka.tile.canvas import blur
 from plitka.tile.layout import Layout
-from plitka.tile.relief import blur
 
 _CANNY_THRESHOLDS = (40, 90)  # of the gradient of 8-bit gray, lower and upper
 _SOFT_EDGE_BLUR = 1.1 / 1024  # standard deviation in frame sides

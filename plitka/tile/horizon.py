@@ -8,8 +8,7 @@ light (horizon mapping: Max 1988, "Horizon mapping: shadows for bump-mapped surf
 import numpy as np
 
 from plitka.arrays import Floats
-from plitka.tile import granule
-from plitka.tile.relief import Relief, blur
+from plitka.tile.relief import Relief
 
 _DIRECTIONS = 12
 _FIRST = 0.2  # radians: none of the directions runs along the pixels
@@ -29,11 +28,11 @@ def light_relief(relief: Relief) -> tuple[Floats, Floats]:
     of the sky, 0 to 1.
     """
     size = relief.size
-    pixels = granule.DIAMETER * size  # of a granule
+    pixels = relief.canvas.granule
     steps = list(dict.fromkeys(max(round(reach * pixels), 1) for reach in _REACH))
     pad = steps[-1] + 1
-    smooth = blur(relief.height, _SOFTNESS * pixels)
-    height = np.pad(smooth * np.float32(pixels), pad, mode="reflect")
+    smooth = relief.canvas.blur(relief.height, _SOFTNESS * pixels)
+    height = relief.canvas.pad(smooth * np.float32(pixels), pad)
     light, openness = np.empty_like(relief.height), np.empty_like(relief.height)
     for top in range(0, size, _BAND):
         rows = slice(top, min(top + _BAND, size))

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import ceil
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from plitka.arrays import Doubles, Floats
 from plitka.color.palette import Color
 from plitka.request.recipe import Recipe
 from plitka.tile import facets, granule
+from plitka.tile.canvas import Canvas
 from plitka.tile.granule import Chips
 
 NONE = -1
@@ -32,11 +34,17 @@ TILE_CORNER = 7 / 1024
 SURVEY = 1024
 """Pixels a side of the granule map on which visible areas are measured to assign colours."""
 
+LEAST_PERIOD = 0.25
+"""The shortest side, in frame sides, after which a layout can repeat: 13 granules."""
+
+_LARGEST_SURVEY = 4096  # pixels a side, of a layout of several frames
+
 _LAYERS = 3
 _PITCH = 0.95  # distance between neighbours of one layer, in granule diameters
 _SCATTER = 0.7  # how far a granule strays from its place, in pitches
 _LAYER_MIX = 1.0  # how far the layers reach into each other, in layers
 _BED = 1.35  # size of the lowest layer's granules, so that no hole is left
+_STRAY = 0.3 * granule.DIAMETER  # farther than edges wander, in frame sides
 _MARGIN = 1.6  # how far outside, in granule diameters, a granule may lie and still reach inside
 _CRUMBLING = 0.75 / 1024  # how far the edges of tiles wander, in frame sides
 _CRUMBLING_SCALE = 0.35  # over what distance, in granule diameters
@@ -92,7 +100,9 @@ class ScatteredLayout(Layout):
     tile: (N,) which of the four tiles that meet in the frame each granule belongs to, 0 to 3.
     chips: (N) shapes.
     lots: (N,) random numbers of 0 to 1, in whose order colours are assigned.
-    survey: (SURVEY, SURVEY) the granule map of that size, once it is made.
+    survey: (survey_size, survey_size) the granule map of that size, once it is made.
+    period: frame sides after which the layout repeats, to the right and downwards, and as much as
+    is drawn of it; None where it is a frame, which does not repeat.
     """
 
     centres: Floats
@@ -101,16 +111,38 @@ class ScatteredLayout(Layout):
     chips: Chips
     lots: Doubles
     survey: NDArray[np.int32] | None = None
+    period: float | None = None
+
+    @property
+    def survey_size(self) -> int:
+        """Pixels a side of the map on which this layout's visible areas are measured."""
+        return min(max(SURVEY, SURVEY * ceil(self.period or 1)), _LARGEST_SURVEY)
+
+    def make_canvas(self, size: int) -> Canvas:
+        """Make the canvas that the layout is drawn on; size: its pixels a side."""
+        return Canvas(size) if self.period is None else Canvas(size, self.period, periodic=True)
+
+    def list_pieces(self) -> "Pieces":
+        """List what is drawn for the granules."""
+        if self.period is None:
+            return Pieces(self.centres, self.height, self.chips)
+        return _repeat_pieces(self, self.period)
 
     def map_granules(self, size: int) -> NDArray[np.int32]:
-        if self.survey is not None and size == SURVEY:
+        if self.survey is not None and size == self.survey_size:
             return self.survey
-        return self._draw_granules(size, _displace(self.seed, size))
+        pieces = self.list_pieces()
+        drawn = self._draw_pieces(pieces, size, _displace(self.seed, self.make_canvas(size)))
+        return pieces.name_granules(drawn)
 
-    def _draw_granules(self, size: int, places: tuple[Floats, Floats]) -> NDArray[np.int32]:
-        """Draw the map that `map_granules` returns; places: see `_displace`."""
-        corners = np.rint(((self.chips.outline + self.centres[:, None]) * size - 0.5) * _UNIT)
-        corners = corners.astype(np.int32)
+    def _draw_pieces(
+        self, pieces: "Pieces", size: int, places: tuple[Floats, Floats]
+    ) -> NDArray[np.int32]:
+        """Map each pixel to its piece, NONE in the joints; places: see `_displace`."""
+        if self.period is not None:
+            painted = _paint_repeated(self, pieces, places, size)
+            return _close_holes(painted, painted == NONE)
+        corners = _place_corners(self, size)
         if self.angle == 0:
             painted = _resample(places, _paint_polygons(corners, np.arange(len(self.tile)), size))
             return _close_holes(painted, painted == NONE)
@@ -126,13 +158,100 @@ class ScatteredLayout(Layout):
         return _close_holes(painted, (painted == NONE) & (inside > 0))
 
     def map_facets(self, size: int) -> NDArray[np.int32]:
-        """Map each pixel to granule * FACETS + facet, NONE in the joints. Returns (size, size)."""
-        places = _displace(self.seed, size)
-        drawn = self.survey if size == SURVEY else None
-        granules = self._draw_granules(size, places) if drawn is None else drawn
-        half, side = np.float32(0.5), np.float32(size)
-        down, right = ((place + half) / side for place in places)
-        return facets.map_facets(self.chips, self.centres, granules, right, down, NONE)
+        """Map each pixel to piece * FACETS + facet, NONE in the joints. Returns (size, size).
+
+        Pieces: of `list_pieces`. In a frame they are its granules.
+        """
+        canvas, pieces = self.make_canvas(size), self.list_pieces()
+        places = _displace(self.seed, canvas)
+        drawn = self.survey if size == SURVEY and self.period is None else None
+        shown = self._draw_pieces(pieces, size, places) if drawn is None else drawn
+        for place in places:
+            place += np.float32(0.5)
+            place /= np.float32(canvas.frame)
+        down, right = places
+        return facets.map_facets(pieces.chips, pieces.centres, shown, right, down, NONE)
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """What is drawn for the granules of a layout: P pieces, lowest first.
+
+    In a frame there is a piece for each granule. Where a layout repeats, a granule that reaches
+    over its edges is drawn there as well, a period further on.
+
+    centres, height, chips: (P, ...) see ScatteredLayout. granule: (P,) the number of its granule,
+    None where that is the piece's own.
+    """
+
+    centres: Floats
+    height: Floats
+    chips: Chips
+    granule: NDArray[np.intp] | None = None
+
+    def name_granules(self, pieces: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Turn a map of pieces, or NONE, into one of granules, in place. Returns it."""
+        if self.granule is not None:
+            names = np.append(self.granule, NONE).astype(np.int32)
+            for row in pieces:
+                row[:] = names.take(row)
+        return pieces
+
+
+def _place_corners(layout: ScatteredLayout, size: int) -> NDArray[np.int32]:
+    """Place the corners of granules: (N, corners, 2) x, y in 1 / _UNIT pixels."""
+    frame = layout.make_canvas(size).frame
+    corners = (layout.chips.outline + layout.centres[:, None]) * np.float32(frame) - 0.5
+    return np.asarray(np.rint(corners * _UNIT), np.int32)
+
+
+def _repeat_pieces(layout: ScatteredLayout, period: float) -> Pieces:
+    """List the pieces of a layout that repeats, those over its edges included."""
+    number, shift = _list_repeats(layout, period)
+    centres = layout.centres[number] + shift.astype(np.float32) * np.float32(period)
+    return Pieces(centres, layout.height[number], layout.chips[number], number)
+
+
+def _list_repeats(
+    layout: ScatteredLayout, period: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """List where granules are drawn that repeat, lowest first.
+
+    Returns (P,) the number of each piece's granule, and (P, 2) by how many periods it is moved to
+    the right and downwards: -1, 0 or 1.
+    """
+    outline = layout.chips.outline + layout.centres[:, None]
+    first, last = outline.min(axis=1) - _STRAY, outline.max(axis=1) + _STRAY
+    numbers, shifts = [], []
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            moved = np.array([right, down]) * period
+            seen = ((last + moved > 0) & (first + moved < period)).all(axis=1)
+            numbers.append(np.flatnonzero(seen))
+            shifts.append(np.tile(np.array([right, down]), (len(numbers[-1]), 1)))
+    number, shift = np.concatenate(numbers), np.concatenate(shifts)
+    order = np.argsort(number, kind="stable")
+    return number[order], shift[order]
+
+
+def _paint_repeated(
+    layout: ScatteredLayout, pieces: Pieces, places: tuple[Floats, Floats], size: int
+) -> NDArray[np.int32]:
+    """Map each pixel of a layout that repeats to its piece, NONE in pinholes. (size, size).
+
+    It is painted with as much around it as a granule is broad, so that none is cut off.
+    """
+    assert layout.period is not None
+    frame = layout.make_canvas(size).frame
+    outline = layout.chips.outline
+    reach = float((outline.max(axis=1) - outline.min(axis=1)).max()) + 2 * _STRAY
+    pad = ceil(reach * frame) + 1
+    number, shift = _list_repeats(layout, layout.period)
+    corners = _place_corners(layout, size)[number] + (shift * size + pad)[:, None] * _UNIT
+    values = np.arange(len(number))
+    painted = _paint_polygons(corners.astype(np.int32), values, size + 2 * pad)
+    rows, columns = (place + np.float32(pad) for place in places)
+    return _resample((rows, columns), painted)
 
 
 @lru_cache(maxsize=2)  # the survey and the first picture of a layout need the same
@@ -140,7 +259,7 @@ def _map_joints(seed: int, angle: float, size: int) -> tuple[Floats, NDArray[np.
     """See Layout.map_joints."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     turn = granule.make_rotation_matrix(-angle)
-    inside = _make_smooth_noise((seed, 6), _CRUMBLING_SCALE * granule.DIAMETER, size)
+    inside = _make_smooth_noise((seed, 6), _CRUMBLING_SCALE * granule.DIAMETER, Canvas(size))
     inside *= np.float32(_CRUMBLING)
     tile = np.empty((size, size), np.uint8)
     for top in range(0, size, _BAND):
@@ -178,23 +297,24 @@ def _paint_polygons(
     return canvas
 
 
-def _displace(seed: int, size: int) -> tuple[Floats, Floats]:
+def _displace(seed: int, canvas: Canvas) -> tuple[Floats, Floats]:
     """Displace pixels at random: rubber is torn as much as cut, so its edges wander a little.
 
     Returns, each (size, size), the row and the column of the straight-edged map that is seen at
     each pixel.
     """
-    axis = np.arange(size, dtype=np.float32)
+    axis = np.arange(canvas.size, dtype=np.float32)
     places = []
     for stream, place in ((4, axis[:, None]), (5, axis[None, :])):
-        stray = _make_smooth_noise((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, size)
-        stray *= _ROUGHNESS * granule.DIAMETER * size
-        places.append(place + stray)
+        stray = _make_smooth_noise((seed, stream), _ROUGHNESS_SCALE * granule.DIAMETER, canvas)
+        stray *= _ROUGHNESS * granule.DIAMETER * canvas.frame
+        stray += place
+        places.append(stray)
     return places[0], places[1]
 
 
 def _resample(places: tuple[Floats, Floats], painted: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Look up a straight-edged map (size, size) at `places`, all or some that `_displace` gives."""
+    """Look up a straight-edged map (h, w) at `places`, all or some that `_displace` gives."""
     rows, columns = places
     if not rows.size:
         return np.empty(rows.shape, np.int32)
@@ -223,14 +343,14 @@ def _close_holes(painted: NDArray[np.int32], holes: NDArray[np.bool_]) -> NDArra
     return painted
 
 
-def _make_smooth_noise(seed: Sequence[int], scale: float, size: int) -> Floats:
+def _make_smooth_noise(seed: Sequence[int], scale: float, canvas: Canvas) -> Floats:
     """Make smooth noise of standard deviation 1 or a little less. Returns (size, size).
 
     scale: distance of its independent values, in frame sides.
     """
-    nodes = int(1 / scale)
+    nodes = int(canvas.side / scale)
     noise = np.random.default_rng(seed).standard_normal((nodes, nodes), dtype=np.float32)
-    return np.asarray(cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
+    return canvas.interpolate(noise)
 
 
 def lay(recipe: Recipe) -> ScatteredLayout:
@@ -263,7 +383,41 @@ def lay(recipe: Recipe) -> ScatteredLayout:
         lots=lots[near],
         owner=np.zeros(np.count_nonzero(near), np.uint8),
     )
-    layout = replace(layout, survey=layout.map_granules(SURVEY))
+    return _deal_and_drop(layout)
+
+
+def lay_seamless(recipe: Recipe, side: float = 1.0) -> ScatteredLayout:
+    """Lay the granules of a recipe, whose seed is drawn already, on a torus.
+
+    There are no joints, whatever the recipe's angle is: the layout's is 0. What leaves the layout
+    at an edge comes back at the opposite one. side: frame sides after which it repeats; the same
+    seed and side give the same granules whatever the colours are. Raises ValueError for a side
+    shorter than LEAST_PERIOD.
+    """
+    if not side >= LEAST_PERIOD:
+        raise ValueError(f"a layout repeats after {LEAST_PERIOD:g} frame sides or more, not {side}")
+    rng = np.random.default_rng((recipe.seed, 7))
+    places, height, bed = _scatter_seamless(side, rng)
+    count = len(places)
+    layout = ScatteredLayout(
+        colors=tuple(share.color for share in recipe.shares),
+        shares=tuple(share.share for share in recipe.shares),
+        angle=0.0,
+        seed=recipe.seed,
+        centres=places.astype(np.float32),
+        height=height.astype(np.float32),
+        tile=np.zeros(count, np.uint8),
+        chips=granule.cut_chips(np.where(bed, _BED, 1.0), rng),
+        lots=rng.random(count),
+        owner=np.zeros(count, np.uint8),
+        period=side,
+    )
+    return _deal_and_drop(layout)
+
+
+def _deal_and_drop(layout: ScatteredLayout) -> ScatteredLayout:
+    """Deal a layout's colours to its granules, and drop those of which nothing is seen."""
+    layout = replace(layout, survey=layout.map_granules(layout.survey_size))
     area = _measure_visible_areas(layout)
     owner = deal_colors(area, layout.shares, layout.lots)
     return _drop_covered(replace(layout, owner=owner), area > 0)
@@ -283,9 +437,9 @@ def recolor_layout(layout: ScatteredLayout, recipe: Recipe) -> ScatteredLayout:
     )
 
 
-def _measure_visible_areas(layout: Layout) -> NDArray[np.intp]:
+def _measure_visible_areas(layout: ScatteredLayout) -> NDArray[np.intp]:
     """Count the pixels of the survey on which each granule is seen. Returns (N,)."""
-    granules = layout.map_granules(SURVEY)
+    granules = layout.map_granules(layout.survey_size)
     return np.bincount(granules[granules != NONE], minlength=len(layout.owner))
 
 
@@ -331,6 +485,26 @@ def _scatter(reach: float, rng: np.random.Generator) -> tuple[Doubles, Doubles, 
     offset = rng.uniform(-pitch, 0, (_LAYERS, 2))[layer]
     grid = np.stack([(column + row % 2 / 2) * pitch, row * pitch * np.sqrt(0.75)], -1)
     places = grid + offset - reach + rng.uniform(-_SCATTER, _SCATTER, grid.shape) * pitch / 2
+    return _pile(places, layer, rng)
+
+
+def _scatter_seamless(
+    side: float, rng: np.random.Generator
+) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
+    """Strew granules over a torus as `_scatter` does over a square; the grids fit its side."""
+    pitch = _PITCH * granule.DIAMETER
+    columns, rows = round(side / pitch), 2 * round(side / (2 * pitch * np.sqrt(0.75)))
+    layer, row, column = np.mgrid[0:_LAYERS, 0:rows, 0:columns].reshape(3, -1)
+    offset = rng.uniform(-pitch, 0, (_LAYERS, 2))[layer]
+    grid = np.stack([(column + row % 2 / 2) * (side / columns), row * (side / rows)], -1)
+    places = grid + offset + rng.uniform(-_SCATTER, _SCATTER, grid.shape) * pitch / 2
+    return _pile(places % side, layer, rng)
+
+
+def _pile(
+    places: Doubles, layer: NDArray[np.intp], rng: np.random.Generator
+) -> tuple[Doubles, Doubles, NDArray[np.bool_]]:
+    """Give granules their heights and order them by these. Returns what `_scatter` returns."""
     height = layer + rng.uniform(0, 1, layer.shape) * np.where(layer == 0, 1, _LAYER_MIX)
     height /= _LAYERS - 1 + _LAYER_MIX
     order = np.argsort(height, kind="stable")

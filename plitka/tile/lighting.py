@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Floats
-from plitka.tile import granule
+from plitka.tile.canvas import Canvas
 from plitka.tile.horizon import light_relief
 from plitka.tile.layout import Layout, ScatteredLayout
 from plitka.tile.noise import Noise, make_noise
-from plitka.tile.relief import Relief, blur, describe_relief
+from plitka.tile.relief import Relief, describe_relief
 
 # Fitted to the texture of the photographs (docs/benchmarks.md). Lengths are in granule diameters.
 _CONTACT = 0.5  # how much a line of contact dims the light, in its logarithm
@@ -33,6 +33,7 @@ BOUNCE_REACH = 0.35
 class Lighting:
     """The part of a render that does not depend on the colours; maps are (size, size).
 
+    canvas: that they are drawn on.
     granules: (2 * size, 2 * size) the granule at each quarter of a pixel, NONE in the joints.
     light: irradiance, of which open ground has about 1. hollow: how much a place sees of its
     neighbours, 0 to 1. around: light on the surroundings. mirrored: how strongly a place could
@@ -40,6 +41,7 @@ class Lighting:
     roughness: (N + 1,) of each granule, against the median. noise: of the tile.
     """
 
+    canvas: Canvas
     granules: NDArray[np.int32]
     light: Floats
     hollow: Floats
@@ -61,20 +63,20 @@ def compute_lighting(layout: ScatteredLayout, size: int) -> Lighting:
     The layout is drawn at twice the size and halved, so that edges are smooth. size: pixels a
     side of the picture.
     """
-    noise = make_noise(layout.seed, size)
+    noise = make_noise(layout.seed, layout.make_canvas(size))
     relief = describe_relief(layout, size, noise)
     return _light(layout, relief, noise)
 
 
 def _light(layout: ScatteredLayout, relief: Relief, noise: Noise) -> Lighting:
     """Light a relief: see `compute_lighting`."""
-    size = relief.size
+    canvas = relief.canvas
     rng = np.random.default_rng((layout.seed, 3))
-    soft = _SOFTNESS * granule.DIAMETER * size
+    soft = _SOFTNESS * canvas.granule
     light, openness = light_relief(relief)
-    openness = blur(openness, soft)
+    openness = canvas.blur(openness, soft)
     hollow = (1 - openness) ** np.float32(_HOLLOW_EXPONENT)
-    light += hollow * (blur(light, soft) - light)
+    light += hollow * (canvas.blur(light, soft) - light)
     whole = relief.granules[::2, ::2]
     count = len(layout.owner) + 1
     variation = np.exp(rng.normal(0, _GRANULE_VARIATION, count)).astype(np.float32)
@@ -82,9 +84,9 @@ def _light(layout: ScatteredLayout, relief: Relief, noise: Noise) -> Lighting:
     light *= variation.take(whole)
     light *= np.exp(np.float32(-_CONTACT) * relief.contact)
     if layout.angle != 0:
-        light *= _light_tile_edges(layout, size)
-    smooth = _GLOSS_SOFTNESS * granule.DIAMETER * size
-    right, down = blur(relief.right, smooth), blur(relief.down, smooth)
+        light *= _light_tile_edges(layout, canvas.size)
+    smooth = _GLOSS_SOFTNESS * canvas.granule
+    right, down = canvas.blur(relief.right, smooth), canvas.blur(relief.down, smooth)
     facing2 = 1 / (1 + right * right + down * down)
     away = (-2 * facing2 * right - np.float32(_LAMP_AT[0])) ** 2
     away += (-2 * facing2 * down - np.float32(_LAMP_AT[1])) ** 2
@@ -92,10 +94,11 @@ def _light(layout: ScatteredLayout, relief: Relief, noise: Noise) -> Lighting:
     mirrored = (1 + np.float32(_GRAZING) * grazing**5) * film.take(whole)
     mirrored = np.minimum(mirrored, np.float32(_MOST_MIRRORED)) * openness**2
     return Lighting(
+        canvas,
         relief.granules,
         light,
         np.asarray(hollow, np.float32),
-        blur(light, BOUNCE_REACH * granule.DIAMETER * size),
+        canvas.blur(light, BOUNCE_REACH * canvas.granule),
         np.asarray(mirrored, np.float32),
         np.asarray(away, np.float32),
         relief.roughness,

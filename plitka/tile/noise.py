@@ -1,7 +1,8 @@
 """Noise: the small irregularities of rubber, made once on a lattice that repeats over the tile.
 
 Each field belongs to the tile, not to the picture: it is resized to the picture's size, so that
-every size shows the same tile. A seed moves the fields about.
+every size shows the same tile. A seed moves the fields about. A canvas of more frames than two has
+the same fields several times: granules hide that.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plitka.arrays import Floats
+from plitka.tile.canvas import Canvas
 
 NODES = 1024
-"""Nodes a side of the lattice; a granule has 20 of them across."""
+"""Nodes of the lattice over a frame's side; a granule has 20 of them across."""
 
+_LARGEST = 2  # frame sides of a lattice
 _PAD = 32  # nodes, more than a blur reaches
 _BUMP_SPECTRUM = 2.5  # height falls with frequency to this power: what torn surfaces are like
 _BUMP_LONGEST = 30  # nodes: longer waves are facets already
@@ -42,41 +45,38 @@ class Noise:
     dust: Floats
 
 
-def make_noise(seed: int, size: int) -> Noise:
-    """Make the noise of a tile. size: pixels a side of the picture."""
-    down, right = np.random.default_rng((seed, 2)).integers(0, NODES, 2).tolist()
-    bumps, *plain = _make_fields()
+def make_noise(seed: int, canvas: Canvas) -> Noise:
+    """Make the noise of a tile."""
+    repeats = int(np.ceil(canvas.side / _LARGEST))
+    nodes = round(NODES * canvas.side / repeats)
+    down, right = np.random.default_rng((seed, 2)).integers(0, nodes, 2).tolist()
+    bumps, *plain = _make_fields(nodes)
     moved = [np.roll(field, (down, right), (0, 1)) for field in plain]
-    grain, stray, dust = (_resize(field, size) for field in moved)
-    slopes = [_resize(part, size) for part in (bumps.real.copy(), bumps.imag.copy())]
-    return Noise((slopes[0] + 1j * slopes[1]).astype(np.complex64), grain, stray, dust)
-
-
-def _resize(field: Floats, size: int) -> Floats:
-    """Resize a field, (NODES, NODES), to (size, size)."""
-    if size == NODES:
-        return field
-    way = cv2.INTER_AREA if size < NODES else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(field, (size, size), interpolation=way), np.float32)
+    grain, stray, dust = (canvas.resize(field, repeats) for field in moved)
+    slopes = np.empty((canvas.size, canvas.size), np.complex64)
+    slopes.real = canvas.resize(bumps.real.copy(), repeats)
+    slopes.imag = canvas.resize(bumps.imag.copy(), repeats)
+    return Noise(slopes, grain, stray, dust)
 
 
 @lru_cache(maxsize=1)
-def _make_fields() -> tuple[NDArray[np.complex64], Floats, Floats, Floats]:
-    """Make the four fields of Noise on the lattice, (NODES, NODES) each."""
+def _make_fields(nodes: int) -> tuple[NDArray[np.complex64], Floats, Floats, Floats]:
+    """Make the four fields of Noise on a lattice that repeats, (nodes, nodes) each."""
     rng = np.random.default_rng(1968)
-    grain = np.zeros((NODES, NODES), np.float32)
+    grain = np.zeros((nodes, nodes), np.float32)
     for scale, deviation in _GRAIN:
-        specks = np.exp(np.float32(_GRAIN_SKEW) * _make_smooth(rng, scale))
+        specks = np.exp(np.float32(_GRAIN_SKEW) * _make_smooth(rng, nodes, scale))
         grain += _standardize(specks) * np.float32(deviation)
-    stray = _make_smooth(rng, _STRAY_SCALE)
-    specks = _make_smooth(rng, _DUST_SCALE) + np.float32(0.7) * _make_smooth(rng, _DUST_PATCH)
+    stray = _make_smooth(rng, nodes, _STRAY_SCALE)
+    specks = _make_smooth(rng, nodes, _DUST_SCALE)
+    specks = specks + np.float32(0.7) * _make_smooth(rng, nodes, _DUST_PATCH)
     dust = np.clip(specks - np.float32(_DUST_THRESHOLD), 0, 2)
-    return _make_bumps(rng), grain, stray, dust
+    return _make_bumps(rng, nodes), grain, stray, dust
 
 
-def _make_smooth(rng: np.random.Generator, scale: float) -> Floats:
-    """Make Gaussian noise, (NODES, NODES), standard deviation 1, that repeats. scale: in nodes."""
-    noise = rng.standard_normal((NODES, NODES), dtype=np.float32)
+def _make_smooth(rng: np.random.Generator, nodes: int, scale: float) -> Floats:
+    """Make Gaussian noise, (nodes, nodes), standard deviation 1, that repeats. scale: in nodes."""
+    noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
     padded = np.pad(noise, _PAD, mode="wrap")
     smooth = cv2.GaussianBlur(padded, (0, 0), scale)[_PAD:-_PAD, _PAD:-_PAD]
     return _standardize(np.asarray(smooth, np.float32))
@@ -87,16 +87,16 @@ def _standardize(field: Floats) -> Floats:
     return np.asarray((field - field.mean()) / field.std(), np.float32)
 
 
-def _make_bumps(rng: np.random.Generator) -> NDArray[np.complex64]:
-    """Make the slopes of a rough surface whose spectrum falls by a power. (NODES, NODES)."""
-    down, right = np.fft.fftfreq(NODES)[:, None], np.fft.rfftfreq(NODES)[None, :]
+def _make_bumps(rng: np.random.Generator, nodes: int) -> NDArray[np.complex64]:
+    """Make the slopes of a rough surface whose spectrum falls by a power. (nodes, nodes)."""
+    down, right = np.fft.fftfreq(nodes)[:, None], np.fft.rfftfreq(nodes)[None, :]
     frequency = np.hypot(down, right)
     kept = frequency > 1 / _BUMP_LONGEST
-    amplitude = np.where(kept, np.maximum(frequency, 1 / NODES) ** -_BUMP_SPECTRUM, 0)
-    noise = rng.standard_normal((NODES, NODES), dtype=np.float32)
+    amplitude = np.where(kept, np.maximum(frequency, 1 / nodes) ** -_BUMP_SPECTRUM, 0)
+    noise = rng.standard_normal((nodes, nodes), dtype=np.float32)
     height = np.fft.rfft2(noise) * amplitude.astype(np.float32)
     slopes = [
-        np.fft.irfft2((height * (2j * np.pi * way)).astype(np.complex64), s=(NODES, NODES))
+        np.fft.irfft2((height * (2j * np.pi * way)).astype(np.complex64), s=(nodes, nodes))
         for way in (right, down)
     ]
     deviation = np.sqrt((slopes[0] ** 2 + slopes[1] ** 2).mean() / 2)

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from plitka.arrays import Floats
 from plitka.tile import granule
-from plitka.tile.layout import NONE, ScatteredLayout
+from plitka.tile.canvas import Canvas, halve
+from plitka.tile.layout import NONE, Pieces, ScatteredLayout
 from plitka.tile.noise import Noise
 
 # Slopes are height over distance. Fitted to the texture of photographs (docs/benchmarks.md).
@@ -27,6 +28,7 @@ _BAND = 32  # rows of a picture worked on together, so that they stay in the pro
 class Relief:
     """The relief of a tile at one size.
 
+    canvas: that its maps are drawn on.
     granules: (2 * size, 2 * size) the granule at each quarter of a pixel, NONE in the joints.
     height: (size, size) over the ground, in granule diameters; joints are the ground.
     right, down: (size, size) each, the slope: by how much it rises per distance to the right and
@@ -34,6 +36,7 @@ class Relief:
     (N + 1,) how rough each granule is to light, against the median; the last is the joints'.
     """
 
+    canvas: Canvas
     granules: NDArray[np.int32]
     height: Floats
     right: Floats
@@ -54,55 +57,50 @@ class Relief:
 
 def describe_relief(layout: ScatteredLayout, size: int, noise: Noise) -> Relief:
     """Describe the relief of a layout. size: pixels a side. noise: of this seed and size."""
+    canvas = layout.make_canvas(size)
+    pieces = layout.list_pieces()
     facets = layout.map_facets(2 * size)
-    granules = facets // np.int32(granule.FACETS)
-    height, right, down = _map_relief(layout, facets, size)
+    height, right, down = _map_relief(pieces, facets, canvas)
+    granules = pieces.name_granules(facets // np.int32(granule.FACETS))
+    del facets
     rng = np.random.default_rng((layout.seed, 1))
     count = len(layout.owner) + 1
     whole = np.ascontiguousarray(granules[::2, ::2])
     bumps = _map_bumps(noise.bumps, whole, count, rng)
     return Relief(
+        canvas,
         granules,
         height,
         right + bumps.real,
         down + bumps.imag,
-        _map_contact(layout, granules, size),
+        _map_contact(layout, granules, canvas),
         np.exp(rng.normal(0, _ROUGHNESS_SPREAD, count)).astype(np.float32),
     )
 
 
-def blur(picture: Floats, radius: float) -> Floats:
-    """Blur a picture (h, w) or (h, w, n) by a Gaussian; radius: standard deviation in pixels."""
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), radius), np.float32)
-
-
-def halve(picture: Floats) -> Floats:
-    """Halve a picture (h, w) by averaging 2x2 pixels."""
-    height, width = picture.shape
-    size = (width // 2, height // 2)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
 def _map_relief(
-    layout: ScatteredLayout, facets: NDArray[np.int32], size: int
+    pieces: Pieces, facets: NDArray[np.int32], canvas: Canvas
 ) -> tuple[Floats, Floats, Floats]:
     """Map height, in granule diameters, and slopes: see Relief. (size, size) each.
 
-    facets: (2 * size, 2 * size).
+    facets: (2 * size, 2 * size) of the pieces.
     """
-    planes, centres = layout.chips.planes.astype(np.float64), layout.centres[:, None]
+    size = canvas.size
+    planes, centres = pieces.chips.planes.astype(np.float64), pieces.centres[:, None]
     curve = _HOLLOW * 2 / granule.DIAMETER
     # height = level + across * x + along * y + curve / 2 * (x * x + y * y) is a bowl of which each
     # granule's middle is the bottom, on the plane of the facet.
     slopes = planes[..., 1:] - curve * centres
     level = planes[..., 0] - (planes[..., 1:] * centres).sum(-1)
     level += curve / 2 * (centres**2).sum(-1)
-    level += layout.height[:, None] * (_RELIEF * granule.DIAMETER)
+    level += pieces.height[:, None] * (_RELIEF * granule.DIAMETER)
     level, across, along = (
         np.append(part.ravel(), 0).astype(np.float32)
         for part in (level, slopes[..., 0], slopes[..., 1])
     )
-    axis = (np.arange(2 * size, dtype=np.float32) + np.float32(0.5)) / np.float32(2 * size)
+    axis = (np.arange(2 * size, dtype=np.float32) + np.float32(0.5)) / np.float32(
+        canvas.refine().frame
+    )
     bent = np.float32(curve) * axis
     bowl = bent * axis / 2
     maps = tuple(np.empty((size, size), np.float32) for _ in range(3))
@@ -122,8 +120,8 @@ def _map_relief(
             part[joint] = 0
             whole[top : top + _BAND] = halve(part)
     height, right, down = maps
-    wear = _WEAR * granule.DIAMETER * size
-    return height, blur(right, wear), blur(down, wear)
+    wear = _WEAR * canvas.granule
+    return height, canvas.blur(right, wear), canvas.blur(down, wear)
 
 
 def _map_bumps(
@@ -147,16 +145,17 @@ def _map_bumps(
     return np.asarray(piece * strength.take(here), np.complex64)
 
 
-def _map_contact(layout: ScatteredLayout, granules: NDArray[np.int32], size: int) -> Floats:
+def _map_contact(layout: ScatteredLayout, granules: NDArray[np.int32], canvas: Canvas) -> Floats:
     """Map where a granule lies beside a higher one: 1 at a high step, blurred. (size, size)."""
+    size, fine = canvas.size, canvas.refine()
     height = np.append(layout.height, np.float32(0))
+    beside = fine.take_beside(np.arange(-1, fine.size + 1))  # edges go on beyond themselves
     line = np.empty((size, size), np.float32)
     for top in range(0, size, _BAND):
-        first, last = 2 * top, min(2 * (top + _BAND), 2 * size)
-        above = min(first, 1)  # rows more, so that steps between bands are seen
-        rows = height.take(granules[first - above : last + 1])
+        first, last = 2 * top, min(2 * (top + _BAND), fine.size)
+        rows = height.take(granules[beside[first : last + 2]].take(beside, axis=1))
         step = (cv2.dilate(rows, np.ones((3, 3), np.uint8)) - rows) * np.float32(1 / _STEP)
-        line[top : top + _BAND] = halve(np.minimum(step, 1)[above : above + last - first])
+        line[top : top + _BAND] = halve(np.minimum(step, 1)[1:-1, 1:-1])
     # The line is as broad as a pixel; it is to be as strong at every size.
-    line *= np.float32(size * granule.DIAMETER / 20)
-    return blur(line, _CONTACT_WIDTH * granule.DIAMETER * size)
+    line *= np.float32(canvas.granule / 20)
+    return canvas.blur(line, _CONTACT_WIDTH * canvas.granule)

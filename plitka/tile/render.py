@@ -20,7 +20,8 @@ def render_picture(layout: ScatteredLayout, size: int, light: Lighting | None = 
     size: pixels a side. light: what `compute_lighting` returned for this seed, angle and size, in
     whatever colours; computed where it is not given.
     """
-    return photograph(shade(layout, light or compute_lighting(layout, size)))
+    light = light or compute_lighting(layout, size)
+    return photograph(shade(layout, light), light.canvas)
 
 
 @singledispatch

@@ -5,7 +5,7 @@ tones that were measured. What other colours add is light: a hollow between gran
 colour is lit by those.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from plitka.arrays import Doubles, Floats
 from plitka.color.srgb import LUMINANCE
-from plitka.tile import granule
+from plitka.tile.canvas import Canvas
 from plitka.tile.layout import NONE, Layout
 from plitka.tile.lighting import BOUNCE_REACH, Lighting
 from plitka.tile.material import LEVELS, Material, prepare_material
-from plitka.tile.relief import blur
 
 _LAMP_RADIUS = 0.12  # of the lamp that is mirrored, as a slope
 _STRAY_TEXTURE, _STRAY_GRANULES = 0.5, 0.2  # of how chroma strays, within granules and between
@@ -45,7 +44,7 @@ def shade(layout: Layout, lighting: Lighting) -> Floats:
     for top in range(0, size, _BAND):
         rows = slice(top, min(top + _BAND, size))
         linear[rows] = shader.shade_rows(rows)
-    return _blend_outlines(linear, lighting.granules)
+    return _blend_outlines(linear, lighting.granules, lighting.canvas)
 
 
 class _Shader:
@@ -110,12 +109,13 @@ class _Shader:
         mine = self._owner.take(lighting.granules[::2, ::2])
         sent = self._material.albedo.take(mine, axis=0)
         sent *= lighting.light[..., None]
-        small = (max(size // _COARSE, 1),) * 2
+        canvas = replace(lighting.canvas, size=max(size // _COARSE, 1))
+        small = (canvas.size, canvas.size)
         coarse = np.asarray(cv2.resize(sent, small, interpolation=cv2.INTER_AREA), np.float32)
-        spread = blur(coarse, BOUNCE_REACH * granule.DIAMETER * small[0])
+        spread = canvas.blur(coarse, BOUNCE_REACH * canvas.granule)
         around = cv2.resize(lighting.around, small, interpolation=cv2.INTER_AREA)
         spread /= np.maximum(around, np.float32(_DARKEST))[..., None]
-        return np.asarray(cv2.resize(spread, (size, size), interpolation=cv2.INTER_LINEAR))
+        return lighting.canvas.enlarge(spread)
 
     def _light_hollows(self, rows: slice, mine: NDArray[np.uint8]) -> Floats:
         """Compute a factor on linear RGB: what hollows get from these neighbours over the same.
@@ -188,7 +188,7 @@ class _Ranks:
         return np.asarray(self._table.take(at), np.intp)
 
 
-def _blend_outlines(linear: Floats, granules: NDArray[np.int32]) -> Floats:
+def _blend_outlines(linear: Floats, granules: NDArray[np.int32], canvas: Canvas) -> Floats:
     """Blend the pixels that several granules share, in place.
 
     A pixel is of the granule of its first quarter. Each other quarter has the colour of the nearest
@@ -206,7 +206,7 @@ def _blend_outlines(linear: Floats, granules: NDArray[np.int32]) -> Floats:
         granule_there = quarter.ravel().take(shared)
         source = shared.copy()
         for down, right in (*(beside for beside in _OTHER_QUARTERS if beside != place), place):
-            at = np.minimum(row + down, size - 1) * size + np.minimum(column + right, size - 1)
+            at = canvas.take_beside(row + down) * size + canvas.take_beside(column + right)
             np.copyto(source, at, where=own.ravel().take(at) == granule_there)
         np.copyto(source, shared, where=own.ravel().take(shared) == granule_there)
         blend += pixels.take(source, axis=0)

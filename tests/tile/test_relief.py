@@ -6,6 +6,7 @@ from plitka.color import palette
 from plitka.color.tone import compute_tone
 from plitka.color.tone_table import RANKS
 from plitka.tile import render
+from plitka.tile.canvas import Canvas
 from plitka.tile.horizon import light_relief
 from plitka.tile.layout import NONE, lay, recolor_layout
 from plitka.tile.lighting import compute_lighting
@@ -18,7 +19,7 @@ SIZE = 512
 
 def described(angle: float = 0, size: int = SIZE, seed: int = 20) -> Relief:
     layout = lay(asked({"red": 50, "blue": 50}, angle, seed))
-    return describe_relief(layout, size, make_noise(seed, size))
+    return describe_relief(layout, size, make_noise(seed, Canvas(size)))
 
 
 def lightness(image: np.ndarray) -> np.ndarray:
