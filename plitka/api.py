@@ -30,6 +30,7 @@ from plitka.color.palette import Color, Palette, UnknownColor
 from plitka.engines import registry
 from plitka.engines.base import Engine
 from plitka.errors import EngineError
+from plitka.ground.zones import sum_up_shares
 from plitka.images import png
 from plitka.images.errors import PictureError
 from plitka.matching import match as matching
@@ -173,7 +174,7 @@ def make(
     overlap = _read_settings().options.overlap
     pictures: dict[str, Picture] = {}
     metrics: Mapping[str, Any] = {}
-    names = [part.name for part in read.shares]
+    names = [part.name for part in sum_up_shares(read)]
     for made in pipeline.make(read, loaded.engine, overlap):
         shares = dict(zip(names, made.shares, strict=True))
         pictures[made.kind] = Picture(made.image, shares, made.record)

@@ -1,9 +1,9 @@
 """The pipeline: Recipe -> preview, final and colormap, each as soon as it is ready.
 
-Imports: engines, matching, and what lies below them.
+Imports: engines, ground, matching, and what lies below them.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -12,12 +12,23 @@ from numpy.typing import NDArray
 
 from plitka import __version__
 from plitka.engines.base import Drawn, DrawRequest, Engine, Guides
+from plitka.ground.ground import make_ground
+from plitka.ground.mat import Mat, weave, weave_picture
+from plitka.ground.plan_view import (
+    ColorPlan,
+    deal_plan,
+    draw_color_plan,
+    draw_plan,
+    measure_scale,
+)
+from plitka.ground.zones import ZoneArea, measure_zones, sum_up_shares
 from plitka.matching.match import match
 from plitka.measure.description import name_groups, name_intervals, name_shares, round_interval
 from plitka.measure.shares import Measurement, measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
 from plitka.request.plan import PICTURE_SIZES, PictureKind, Plan, make_plan
 from plitka.request.recipe import Recipe, draw_seed
+from plitka.request.shares import ColorShare
 from plitka.runtime.background import BackgroundWorker
 from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import Stages, log
@@ -32,12 +43,13 @@ _Shares: TypeAlias = tuple[float, ...]  # of the visible area, 0 to 1, in the re
 class Picture:
     """One picture of a prediction.
 
-    image: (size, size, 3) RGB, 0 to 255. shares: each colour's share of the visible area, 0 to 1,
-    in the order of the recipe: counted on the layout where the picture shows it exactly, else
-    measured on the picture. measured: what a stranger finds on the picture, who knows only which
-    colours to look for; None for the colormap. record: how it was made, for its PNG file; equal for
-    equal requests. metrics: what is known about the run so far, in types that Cog takes as metrics;
-    those of the last picture are complete.
+    image: (size, size, 3) RGB, 0 to 255; of a surface, its plan view, whose longer side has that
+    size. shares: each colour's share of the visible area, 0 to 1, in the order of `sum_up_shares`,
+    which is the recipe's own without a surface: counted on the layout where the picture shows it
+    exactly, else measured on the picture. measured: what a stranger finds on the picture, who
+    knows only which colours to look for; None for the colormap, and for surfaces. record: how it
+    was made, for its PNG file; equal for equal requests. metrics: what is known about the run so
+    far, in types that Cog takes as metrics; those of the last picture are complete.
     """
 
     kind: PictureKind
@@ -64,6 +76,10 @@ def make(
     stages = Stages()
     plan = plan_for_engine(draw_seed(recipe), engine)
     log.info("seed %d, ControlNet %s", plan.recipe.seed, _describe_controlnet(plan))
+    if recipe.surface is not None:
+        surface = _SurfaceRun(plan, engine, stages, lambda: at_step("preview"))
+        yield from map(surface.make, PICTURE_SIZES)
+        return
     with stages("layout"):
         layout = engine.lay(plan.recipe)
     with BackgroundWorker(overlap) as worker:
@@ -71,8 +87,13 @@ def make(
 
 
 def make_one(kind: PictureKind, recipe: Recipe, engine: Engine, layout: Layout) -> Picture:
-    """Make one of the pictures of `make`. layout: the recipe's, whose seed is drawn already."""
+    """Make one of the pictures of `make`. layout: the recipe's, whose seed is drawn already.
+
+    A surface is laid with tiles of its own, and does without.
+    """
     engine.check(recipe)
+    if recipe.surface is not None:
+        return _SurfaceRun(plan_for_engine(recipe, engine), engine, Stages()).make(kind)
     run = _Run(plan_for_engine(recipe, engine), layout, engine, Stages())
     if kind == "colormap":
         return run.report_colormap(*run.draw_colormap())
@@ -136,7 +157,7 @@ class _Run:
         self._layout = layout
         self._engine = engine
         self._matched = is_matched(plan, engine)
-        self._report = _Report(plan, engine.name, self._matched, stages)
+        self._report = _Report(plan, engine.name, self._matched, stages, plan.recipe.shares)
 
     def make_guides(self, kind: PictureKind) -> Guides:
         return self._engine.make_guides(self._plan, self._layout, PICTURE_SIZES[kind])
@@ -173,16 +194,95 @@ class _Run:
         return self._report.complete("colormap", image, shares)
 
 
+class _SurfaceRun:
+    """One run for a surface: a tile of each mix is drawn, and the surface is laid with them."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        engine: Engine,
+        stages: Stages,
+        at_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._plan = plan
+        self._engine = engine
+        self._stages = stages
+        self._at_step = at_step
+        self._parts = sum_up_shares(plan.recipe)
+        self._report = _Report(plan, engine.name, is_matched(plan, engine), stages, self._parts)
+        self._measured: dict[tuple[ColorShare, ...], Measurement] = {}
+        with stages("ground"):
+            self._ground = make_ground(plan.recipe, self._weave)
+
+    def make(self, kind: PictureKind) -> Picture:
+        """Make one of the surface's pictures, all of them seen from above."""
+        size = PICTURE_SIZES[kind]
+        with self._stages(kind):
+            dealt = deal_plan(self._ground, self._plan.recipe, self._parts, size)
+            colormap = kind == "colormap"
+            image = draw_color_plan(dealt) if colormap else draw_plan(self._ground, size)
+        self._report.add_surface(kind, self._describe(dealt, size))
+        return self._report.complete(kind, image, dealt.count_shares())
+
+    def _weave(self, tile: Recipe) -> Mat:
+        """Draw a tile of one mix, and make a mat of it."""
+        self._at_step()
+        if self._engine.name == "render":  # whose granules can be laid so that they repeat
+            return weave(tile)
+        layout = self._engine.lay(tile)
+        run = _Run(plan_for_engine(tile, self._engine), layout, self._engine, self._stages)
+        drawn = run.draw("final", run.make_guides("final"), self._at_step)
+        picture = run.match_and_report("final", drawn)
+        if picture.measured is not None and not self._engine.draws_exactly:
+            self._measured[tile.shares] = picture.measured
+        return weave_picture(picture.image, layout)
+
+    def _describe(self, dealt: ColorPlan, size: int) -> Json:
+        """Describe a plan view: its scale and its zones, with what is counted of each mix."""
+        surface = self._plan.recipe.surface
+        assert surface is not None, "a recipe without a surface"
+        zones = zip(measure_zones(self._plan.recipe), dealt.shares, strict=True)
+        return {
+            "width_mm": surface.width_mm,
+            "length_mm": surface.length_mm,
+            "mm_per_pixel": round(measure_scale(self._ground, size).mm_per_pixel, 6),
+            "zones": [self._describe_zone(zone, counted) for zone, counted in zones],
+        }
+
+    def _describe_zone(self, zone: ZoneArea, counted: _Shares) -> Json:
+        names = [part.name for part in zone.shares]
+        line: Json = {"line": zone.line, "line_m": round(zone.line_m, 4)} if zone.line else {}
+        measured = self._measured.get(zone.shares)
+        told = {"measured": name_shares(measured.shares, names)} if measured is not None else {}
+        return {
+            "name": zone.name,
+            "area_m2": round(zone.area_m2, 5),
+            **line,
+            "requested": name_shares((part.share for part in zone.shares), names),
+            "shares": name_shares(counted, names),
+            **told,
+        }
+
+
 class _Report:
     """What is known about one run so far: the source of each picture's record and metrics."""
 
-    def __init__(self, plan: Plan, engine: str, matched: bool, stages: Stages) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        engine: str,
+        matched: bool,
+        stages: Stages,
+        parts: Sequence[ColorShare],
+    ) -> None:
+        """parts: the colours that pictures are to show, and their shares."""
         self._plan = plan
         self._engine = engine
         self._matched = matched
         self._stages = stages
-        self._names = [part.name for part in plan.recipe.shares]
-        self._requested = [part.share for part in plan.recipe.shares]
+        self._names = [part.name for part in parts]
+        self._requested = [part.share for part in parts]
+        self._surfaces: dict[PictureKind, Json] = {}
         self._shown: dict[PictureKind, _Shown] = {}
         self._measured: dict[PictureKind, Measurement] = {}
         self._before: dict[PictureKind, Measurement] = {}  # as drawn, not yet matched
@@ -195,6 +295,10 @@ class _Report:
         self._steps[kind] = drawn.steps
         if drawn.metrics:
             self._engine_metrics[kind] = drawn.metrics
+
+    def add_surface(self, kind: PictureKind, described: Json) -> None:
+        """Add what is known of the surface on a picture."""
+        self._surfaces[kind] = described
 
     def complete(
         self,
@@ -236,6 +340,7 @@ class _Report:
             "engine": self._engine,
             "controlnet": plan.control.kind,
             **self._describe_shares(kind),
+            **({"surface": self._surfaces[kind]} if kind in self._surfaces else {}),
         }
 
     def _describe_shares(self, kind: PictureKind) -> Json:
@@ -286,7 +391,13 @@ class _Report:
             "total_variation_before_matching": self._compare_each(self._before),
             "counted": [kind for kind, shown in self._shown.items() if shown.counted],
             "matched": self._matched,
+            **self._list_zones(),
         }
+
+    def _list_zones(self) -> Json:
+        """List the zones of the last picture; nothing without a surface."""
+        described = list(self._surfaces.values())
+        return {"zones": described[-1]["zones"]} if described else {}
 
     def _describe_color(self, index: int) -> Json:
         return {

@@ -130,3 +130,52 @@ def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLITKA_ENGINE", "redner")
     with pytest.raises(EngineError, match="'redner'; choose one of: sdxl, render"):
         load_engine()
+
+
+SURFACE = {
+    "colors": [{"name": "dark gray", "proportion": 60}, {"name": "black", "proportion": 40}],
+    "angle": 45,
+    "seed": 7,
+    "surface": {
+        "width_mm": 1200,
+        "length_mm": 800,
+        "laying": "herringbone",
+        "tile_mm": [200, 100],
+        "zones": [
+            {
+                "shape": "border",
+                "name": "кромка",
+                "width_mm": 100,
+                "line": "metal",
+                "colors": [{"name": "red", "proportion": 70}, {"name": "black", "proportion": 30}],
+            }
+        ],
+    },
+}
+
+
+def test_a_surface_is_drawn_from_above_with_the_exact_shares_of_its_zones() -> None:
+    recipe = parse(json.dumps(SURFACE))
+    made = list(pipeline.make(recipe, RenderEngine()))
+    assert [(picture.kind, picture.image.shape) for picture in made] == [
+        ("preview", (341, 512, 3)),
+        ("final", (683, 1024, 3)),
+        ("colormap", (683, 1024, 3)),
+    ]
+    for picture in made:
+        base, border = picture.record["surface"]["zones"]
+        assert border["name"] == "кромка"
+        assert border["area_m2"] == pytest.approx(1.2 * 0.8 - 0.6)
+        assert border["line_m"] == pytest.approx(2 * (1.0 + 0.6))
+        assert base["shares"] == pytest.approx({"dark gray": 0.6, "black": 0.4}, abs=0.001)
+        assert border["shares"] == pytest.approx({"red": 0.7, "black": 0.3}, abs=0.001)
+        assert list(picture.record["shares"]) == ["dark gray", "black", "red"]
+    assert made[1].record["surface"]["mm_per_pixel"] == pytest.approx(1200 / 1024)
+    assert made[-1].metrics["zones"] == made[-1].record["surface"]["zones"]
+
+    again = parse(json.dumps(made[0].record["request"]))
+    assert again == recipe
+    engine = RenderEngine()
+    preview = pipeline.make_one("preview", again, engine, engine.lay(again))
+    assert preview.record == made[0].record
+    assert np.array_equal(preview.image, made[0].image)

@@ -21,6 +21,7 @@ from plitka.catalogue.shelf import MadeTile, Shelf
 from plitka.engines.base import Engine
 from plitka.engines.registry import EngineChoice
 from plitka.errors import EngineError
+from plitka.ground.zones import sum_up_shares
 from plitka.images import png
 from plitka.pipeline import Picture
 from plitka.request.plan import PICTURE_SIZES, PictureKind
@@ -28,6 +29,7 @@ from plitka.request.recipe import Recipe, RecipeError
 from plitka.runtime.memory import trim_heap
 
 THUMBNAIL_SIDE = 160  # pixels
+_MARGIN = 244  # gray of a thumbnail's margin, 0 to 255
 _THUMBNAIL_QUALITY = 72  # of a JPEG: 9 KB, for crumb is as hard as noise
 SHOWN: tuple[PictureKind, ...] = ("final", "preview", "colormap")  # what stands for a tile
 
@@ -192,14 +194,15 @@ def describe_tile(row: Row, record: Mapping[str, Any]) -> dict[str, Any]:
 
     record: of the picture that stands for it.
     """
-    names = [part.name for part in row.recipe.shares]
+    parts = sum_up_shares(row.recipe)
+    names = [part.name for part in parts]
     return {
         "name": row.name,
         "version": record["version"],
         "engine": record["engine"],
         "request": row.recipe.request(),
-        "colors": {part.name: part.color.hex for part in row.recipe.shares},
-        "asked": {part.name: round(part.share, 5) for part in row.recipe.shares},
+        "colors": {part.name: part.color.hex for part in parts},
+        "asked": {part.name: round(part.share, 5) for part in parts},
         "picture": record["picture"],
         "shown": {name: record["shares"][name] for name in names},
         "counted": record["counted"],
@@ -210,9 +213,17 @@ def describe_tile(row: Row, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def make_thumbnail(image: NDArray[np.uint8]) -> bytes:
-    """Make the JPEG of THUMBNAIL_SIDE pixels a side that sheets show."""
-    side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-    small = cv2.resize(image, side, interpolation=cv2.INTER_AREA)
+    """Make the JPEG of THUMBNAIL_SIDE pixels a side that sheets show.
+
+    A surface that is no square has a margin on two sides.
+    """
+    scale = THUMBNAIL_SIDE / max(image.shape)
+    height, width = (max(round(side * scale), 1) for side in image.shape[:2])
+    top, left = (THUMBNAIL_SIDE - height) // 2, (THUMBNAIL_SIDE - width) // 2
+    small = np.full((THUMBNAIL_SIDE, THUMBNAIL_SIDE, 3), _MARGIN, np.uint8)
+    small[top : top + height, left : left + width] = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA
+    )
     file = io.BytesIO()
-    Image.fromarray(small.astype(np.uint8)).save(file, "JPEG", quality=_THUMBNAIL_QUALITY)
+    Image.fromarray(small).save(file, "JPEG", quality=_THUMBNAIL_QUALITY)
     return file.getvalue()

@@ -20,6 +20,7 @@ from rich.text import Text
 from plitka.cli.terminal import open_console
 from plitka.color.palette import Color
 from plitka.color.words import Understood
+from plitka.ground.zones import sum_up_shares
 from plitka.measure.caption_audit import Finding
 from plitka.measure.shares import Measurement
 from plitka.printable import make_printable
@@ -82,7 +83,11 @@ def tabulate_pictures(
     they showed as they were drawn. kinds: of the pictures. metrics: of the last picture.
     """
     tables = [_tabulate_shares(recipe, kinds, metrics)]
+    if "zones" in metrics:
+        tables.append(_tabulate_zones(metrics["zones"]))
     drawn = list(metrics["total_variation_measured"])
+    if not drawn:
+        return tables
     if metrics["matched"]:
         title = "As drawn, before matching:"
         tables.append(_tabulate_measured(title, recipe, drawn, metrics, "_before_matching"))
@@ -97,7 +102,7 @@ def _tabulate_shares(recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str,
     table = _make_table("Colour", "Requested", *(kind.capitalize() for kind in kinds))
     if set(kinds) <= set(metrics["counted"]):
         _set_title(table, "Counted on the layout:")
-    columns = [_Figures([part.share for part in recipe.shares])]
+    columns = [_Figures([part.share for part in sum_up_shares(recipe)])]
     for kind in kinds:
         if kind in metrics["counted"]:
             columns.append(_Figures([color[kind] for color in metrics["colors"]]))
@@ -105,6 +110,17 @@ def _tabulate_shares(recipe: Recipe, kinds: Sequence[str], metrics: Mapping[str,
             columns.append(_read_measured(metrics, kind))
     _add_colors(table, _list_swatches(recipe), columns)
     _add_variation(table, "", *(metrics["total_variation"][kind] for kind in kinds))
+    return table
+
+
+def _tabulate_zones(zones: Sequence[Mapping[str, Any]]) -> Table:
+    """Tabulate how large the zones of a surface are, and what is counted of each one's colours."""
+    table = _make_table("Zone", "m²", "Line, m", "Colours")
+    _set_title(table, "Zones:")
+    for zone in zones:
+        mix = ", ".join(f"{_format_percent(v)} {name}" for name, v in zone["shares"].items())
+        line = f"{zone['line_m']:.2f}" if "line_m" in zone else ""
+        table.add_row("", _write(zone["name"]), f"{zone['area_m2']:.3f}", line, _write(mix))
     return table
 
 
@@ -254,7 +270,7 @@ def _set_title(table: Table, title: str) -> None:
 
 
 def _list_swatches(recipe: Recipe) -> list[tuple[str, str]]:
-    return [(part.color.hex, part.name) for part in recipe.shares]
+    return [(part.color.hex, part.name) for part in sum_up_shares(recipe)]
 
 
 def _read_measured(metrics: Mapping[str, Any], kind: str, suffix: str = "") -> _Figures:

@@ -192,19 +192,23 @@ def _shade_joints(inside: Floats, footprint: Floats) -> Floats:
     inside: how far inside its tile a place lies, in mm. A line that is thinner than a pixel is as
     much fainter.
     """
-    gap = np.clip((np.float32(_JOINT_MM / 2) - inside) / footprint + np.float32(0.5), 0, 1)
-    gap *= np.minimum(1, np.float32(_JOINT_MM) / footprint)
+    gap = _cover_strip(inside, _JOINT_MM, footprint)
     edge = np.clip(1 - np.abs(inside - np.float32(_BEVEL_MM)) / np.float32(_BEVEL_MM), 0, 1)
     edge *= np.minimum(1, np.float32(_BEVEL_MM) / footprint)
     return np.asarray((1 - (1 - _JOINT_LIGHT) * gap) * (1 + _BEVEL_LIGHT * edge), np.float32)
 
 
+def _cover_strip(distance: Floats, width: float, footprint: Floats) -> Floats:
+    """Compute how much of a pixel a strip covers: 0 to 1. distance: from the strip's middle."""
+    half, reach = np.float32(width / 2), footprint / 2
+    overlap = np.minimum(distance + reach, half) - np.maximum(distance - reach, -half)
+    return np.asarray(np.maximum(overlap, 0) / footprint, np.float32)
+
+
 def _draw_line(lines: Floats, line: Line, distance: Floats, footprint: Floats) -> None:
     """Draw a line over others, in place. lines: (n, 4) linear RGB times cover, and cover."""
-    half = np.float32(line.width_mm / 2)
-    cover = np.clip((half - np.abs(distance)) / footprint + np.float32(0.5), 0, 1)
-    cover *= np.minimum(1, np.float32(line.width_mm) / footprint)
+    cover = _cover_strip(distance, line.width_mm, footprint)
     here = np.flatnonzero(cover > 0)
-    over = cover[here, None].astype(np.float32)
+    over = cover[here, None]
     lines[here] *= 1 - over
     lines[here] += over * np.append(_LINE_COLORS[line.kind], np.float32(1))

@@ -1,10 +1,12 @@
 """A recipe's zones -> how large each is, and how long the line around it."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import shapely
 
+from plitka.color.srgb import RGB
 from plitka.ground.shapes import Region, list_visible, outline_shape, outline_surface
 from plitka.request.recipe import Recipe
 from plitka.request.shares import ColorShare
@@ -52,6 +54,24 @@ def measure_zones(recipe: Recipe) -> tuple[ZoneArea, ...]:
         for number, zone in enumerate(surface.zones)
     ]
     return (base, *zones)
+
+
+def sum_up_shares(recipe: Recipe) -> tuple[ColorShare, ...]:
+    """Sum up the colours of all mixes, each once, with its share of all that is seen.
+
+    Without a surface, that are the recipe's own.
+    """
+    if recipe.surface is None:
+        return recipe.shares
+    zones = measure_zones(recipe)
+    whole = math.fsum(zone.area_m2 for zone in zones)
+    summed: dict[RGB, ColorShare] = {}
+    for zone in zones:
+        for part in zone.shares:
+            first = summed.get(part.color.srgb, ColorShare(part.color, part.name, 0.0))
+            share = first.share + part.share * zone.area_m2 / whole
+            summed[part.color.srgb] = replace(first, share=share)
+    return tuple(summed.values())
 
 
 @lru_cache(maxsize=4)  # for callers that change only a mix

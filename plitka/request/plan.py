@@ -31,7 +31,7 @@ class Plan:
 
         A seed of -1 stays: one is drawn when the picture is made.
         """
-        angle = self.recipe.angle
+        angle, surface = self.recipe.angle, self.recipe.surface
         return {
             "colors": [{"name": part.name, "share": part.share} for part in self.recipe.shares],
             "understood": self.recipe.understood(),
@@ -47,6 +47,7 @@ class Plan:
             "controlnet_reason": self.control.reason,
             "color_control": self.color_control,
             "strength": self.strength,
+            **({"surface": surface.request()} if surface is not None else {}),
         }
 
 
@@ -74,7 +75,10 @@ def make_plan(recipe: Recipe, subject: Subject = DEFAULT_SUBJECT) -> Plan:
         ),
         guidance_scale=overrides.guidance_scale or preset.guidance_scale,
         control=controlnet.choose_controlnet(
-            recipe.angle, overrides.use_controlnet, controlnet_scale
+            # A surface is laid with tiles that are drawn from above, whatever its angle.
+            recipe.angle if recipe.surface is None else 0.0,
+            overrides.use_controlnet,
+            controlnet_scale,
         ),
         controlnet_scale=controlnet_scale,
         color_control=color_control,

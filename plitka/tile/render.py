@@ -1,5 +1,6 @@
 """Render: draws a layout without any model, as a photograph would show it or in flat colours."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import singledispatch
 
@@ -44,7 +45,14 @@ def render_colormap(layout: Layout, size: int) -> Image:
 
     size: pixels a side. Returns (size, size, 3) sRGB.
     """
-    used = {color.srgb for color in layout.colors}
+    return np.asarray(list_flat_colors(layout.colors)[layout.map_colors(size)])
+
+
+def list_flat_colors(colors: Sequence[Color]) -> Image:
+    """List the sRGB of K colours, and last, where NONE finds it, that of joints.
+
+    Joints have the darkest gray that none of the colours is. Returns (K + 1, 3).
+    """
+    used = {color.srgb for color in colors}
     joint = next((v, v, v) for v in range(256) if (v, v, v) not in used)
-    flat = np.array([color.srgb for color in layout.colors] + [joint], np.uint8)
-    return np.asarray(flat[layout.map_colors(size)])
+    return np.array([*(color.srgb for color in colors), joint], np.uint8)
