@@ -114,11 +114,11 @@ CONFIGS = {
 
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_what_peft_trains_and_saves_is_fused_as_peft_merges_it(
-    kind: str, small_sdxl: SmallSdxl, load_sdxl: LoadSdxl, tmp_path: Path
+    kind: str, base: Any, small_sdxl: SmallSdxl, load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:
     """At the scale 0.5, half of what PEFT's merging changes."""
     make: Any = CONFIGS[kind]
-    pipe, plain = load_base(small_sdxl), load_base(small_sdxl)
+    pipe = load_base(small_sdxl)
     model = peft.get_peft_model(pipe.unet, make())
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -128,7 +128,7 @@ def test_what_peft_trains_and_saves_is_fused_as_peft_merges_it(
     model.save_pretrained(tmp_path)
     merged = model.merge_and_unload().state_dict()
     engine = load_sdxl(LORA=tmp_path, LORA_SCALE="0.5")
-    fused, before = engine.pipe.unet.state_dict(), plain.unet.state_dict()
+    fused, before = engine.pipe.unet.state_dict(), base.unet.state_dict()
     changed = 0
     for name, old in before.items():
         change = 0.5 * (merged[name] - old)

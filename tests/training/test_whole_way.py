@@ -103,21 +103,21 @@ def test_a_training_that_is_cancelled_or_killed_goes_on_from_its_last_state(
 ) -> None:
     """Cancelled first, then ended by SIGTERM, then whole: each from what the one before left."""
     asked: dict[str, Any] = {"images": images, "steps": 12, "rank": 2}
+    kept = tmp_path / "first" / "kept"
     with training_server(tmp_path / "first", small_sdxl) as server:
         begin(server, "one", asked)
-        kept = wait_for_state(server, tmp_path / "first" / "kept", 4)
+        one = wait_for_state(server, kept, 4)
         assert server.client.post("/trainings/one/cancel").status_code == 200
         server.settle()
         assert server.health()["status"] == "READY"
-    asked["resume"] = as_data(pack(kept, tmp_path / "one.tar"))
-    with training_server(tmp_path / "second", small_sdxl) as server:
+        asked["resume"] = as_data(pack(one, tmp_path / "one.tar"))
         begin(server, "two", asked)
-        kept = wait_for_state(server, tmp_path / "second" / "kept", 8)
+        two = wait_for_state(server, kept, 8, but=one)
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(60)
-    assert find_newest(kept) >= 8
-    asked["resume"] = as_data(pack(kept / "state", tmp_path / "two.tar"))
-    with training_server(tmp_path / "third", small_sdxl) as server:
+    assert find_newest(two) >= 8
+    asked["resume"] = as_data(pack(two / "state", tmp_path / "two.tar"))
+    with training_server(tmp_path / "second", small_sdxl) as server:
         answer = server.client.put("/trainings/three", json={"input": asked}).json()
         assert answer["status"] == "succeeded", answer.get("error")
         assert answer["metrics"]["step"] == 12
@@ -134,13 +134,17 @@ def begin(server: CogServer, name: str, asked: dict[str, Any]) -> None:
     assert answer.status_code == 202, answer.text
 
 
-def wait_for_state(server: CogServer, kept: Path, step: int) -> Path:
-    """Wait until a state of this step or a later one is there; gives the training's folder."""
+def wait_for_state(server: CogServer, kept: Path, step: int, but: Path | None = None) -> Path:
+    """Wait until a state of this step or a later one is there; gives the training's folder.
+
+    but: the folder of another training.
+    """
     found: list[Path] = []
 
     def is_there() -> bool:
         assert server.health()["status"] == "BUSY", server.log.read_text()[-3000:]
-        found[:] = [folder for folder in kept.glob("training-*") if find_newest(folder) >= step]
+        folders = (folder for folder in kept.glob("training-*") if folder != but)
+        found[:] = [folder for folder in folders if find_newest(folder) >= step]
         return bool(found)
 
     server.poll(is_there, SECONDS)
