@@ -243,7 +243,9 @@ def test_a_picture_that_nearly_shows_its_recipe_keeps_the_granules_that_need_not
 def test_granules_that_change_look_like_those_that_have_their_color_already() -> None:
     drawn = tile({"red": 66, "white": 34}, size=768)
     lab = cielab.rgb_to_lab(drawn)
-    lab += np.where(lab[..., :1] > 70, np.float32([2, -1.5, -2.5]), np.float32(0))  # a colder white
+    lab += np.where(
+        lab[..., :1] > 70, np.array([2, -1.5, -2.5], np.float32), np.float32(0)
+    )  # a colder white
     image = cielab.lab_to_rgb(lab)
     matched = match(image, lay(asked({"red": 60, "white": 40}, 20))).image
     after = cielab.rgb_to_lab(matched)
