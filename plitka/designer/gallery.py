@@ -31,7 +31,7 @@ class Sample:
 
 
 SAMPLES = (
-    Sample("forest", (("DKGREEN", 50), ("BEIGE", 30), ("TERCOT", 20)), angle=45),
+    Sample("forest", (("DKGREEN", 50), ("BEIGE", 30), ("TERCOT", 20))),
     Sample("night", (("BLACK", 85), ("LTGRAY", 15))),
     Sample("court", (("TERCOT", 88), ("BLACK", 12))),
     Sample("sea", (("SKYBLUE", 45), ("WHITE", 25), ("TURQSE", 20), ("DKBLUE", 10))),

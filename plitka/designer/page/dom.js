@@ -14,17 +14,30 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Fill a group with radio buttons, which look like buttons in a row. options: [[value, label]]. */
+/**
+ * Fill a group with radio buttons, which look like buttons in a row. options: [[value, label]]. Buttons
+ * that are there already stay, so that none loses the focus.
+ */
 export function radios(group, name, options, chosen, choose) {
-  const held = group.contains(document.activeElement) ? document.activeElement.value : null;
-  group.replaceChildren(
-    ...options.map(([value, text]) =>
-      make("label", {},
-        make("input", { type: "radio", name, value, checked: value === chosen, onchange: () => choose(value) }),
-        make("span", {}, text)),
-    ),
-  );
-  if (held !== null) group.querySelector(`input[value="${CSS.escape(held)}"]`)?.focus();
+  const values = [...group.children].map((label) => label.firstChild.value);
+  if (values.join() !== options.map(([value]) => value).join())
+    group.replaceChildren(...options.map(([value]) =>
+      make("label", {}, make("input", { type: "radio", name, value }), make("span"))));
+  for (const [index, [value, text]] of options.entries()) {
+    const [input, words] = group.children[index].children;
+    input.onchange = () => choose(value);
+    input.checked = value === chosen;
+    if (words.textContent !== text) words.textContent = text;
+  }
+}
+
+/**
+ * Fill a field that is committed when it is left. What somebody types into it stays until then, and is
+ * dropped by undo: `data-commits` holds what the field showed before.
+ */
+export function fillField(field, text) {
+  if (document.activeElement !== field || field.dataset.commits !== text) field.value = text;
+  field.dataset.commits = text;
 }
 
 /** Parse a number with a decimal comma or point, with or without % or °; NaN for anything else. */

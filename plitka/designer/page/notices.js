@@ -1,4 +1,5 @@
-// Notices on the page: errors, until they are dismissed, and notes, which disappear by themselves.
+// Notices: errors, until they are dismissed, and notes, which disappear by themselves. They lie above the
+// page and move nothing; while a dialog is open they are in it, since all else is out of reach then.
 
 import { at, make } from "./dom.js";
 import { icon } from "./icons.js";
@@ -6,30 +7,62 @@ import { Fault } from "./server.js";
 import { knows, say } from "./words.js";
 
 const PASSING = 6000; // ms
+const FINAL = new Set(["recipe", "typed", "link", "link_broken", "picture_one"]); // fail each time
 
-/** Show an error in the chosen language. again: called by its button "try again", if given. */
+let notice = null; // {text(), detail, again, kind}: the one that is shown
+let leaving = 0;
+
+/** Show an error in the chosen language. again: called by its button "try again", where that may help. */
 export function fault(error, again) {
   const told = error instanceof Fault ? error : new Fault("page_broken", String(error));
   if (told !== error) console.error(error);
   const word = knows(`f_${told.code}`) ? `f_${told.code}` : "f_server_strange";
   const values = { where: "Plitka", number: "?", megabytes: "?", size: "?", ...told.values };
-  show(say(word, values), told.detail, again, "fault");
+  const helps = again && !FINAL.has(told.code);
+  show({ text: () => say(word, values), detail: told.detail, again: helps ? again : null, kind: "fault" });
 }
 
-/** Show a note for PASSING ms. */
-export function note(words) {
-  show(words, "", undefined, "passing");
+/** Show a note for PASSING ms. text: or a function that returns it, since the language may change. */
+export function note(text) {
+  show({ text: typeof text === "function" ? text : () => text, detail: "", again: null, kind: "passing" });
+  leaving = setTimeout(clear, PASSING);
 }
 
-/** Remove all notices. */
-export const clear = () => at("faults").replaceChildren();
+/** Announce a text to screen readers alone. */
+export function announce(text) {
+  at("said").textContent = typeof text === "function" ? text() : text;
+}
 
-function show(words, detail, again, kind) {
-  const notice = make("div", { class: `notice ${kind}` },
-    make("p", {}, words),
-    again ? make("button", { type: "button", onclick: () => (notice.remove(), again()) }, say("try_again")) : null,
-    make("button", { type: "button", class: "quiet icon", "aria-label": say("dismiss"), title: say("dismiss"), onclick: () => notice.remove() }, icon("close")),
-    detail ? make("pre", { lang: "en" }, detail) : null);
-  at("faults").replaceChildren(notice);
-  if (kind === "passing") setTimeout(() => notice.remove(), PASSING);
+/** Remove the notice. */
+export function clear() {
+  clearTimeout(leaving);
+  notice = null;
+  at("faults").replaceChildren();
+}
+
+/** Write the notice again, in another language. */
+export function retell() {
+  if (notice) write();
+}
+
+/** Move notices to where they can be reached: into the dialog that is open, if there is one. */
+export function settle() {
+  const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
+  const home = dialog ?? document.body;
+  for (const id of ["faults", "said"]) if (at(id).parentElement !== home) home.append(at(id));
+}
+
+function show(next) {
+  clearTimeout(leaving);
+  notice = next;
+  write();
+}
+
+function write() {
+  const { text, detail, again, kind } = notice;
+  at("faults").replaceChildren(make("div", { class: `notice ${kind}` },
+    make("p", {}, text()),
+    again ? make("button", { type: "button", onclick: () => (clear(), again()) }, say("try_again")) : null,
+    make("button", { type: "button", class: "quiet icon", "aria-label": say("dismiss"), title: say("dismiss"), onclick: clear }, icon("close")),
+    detail ? make("pre", { lang: "en", tabindex: 0, role: "group", "aria-label": say("fault_detail") }, detail) : null));
 }

@@ -1,24 +1,26 @@
 // The button "Photograph": requests one, shows its progress, and cancels it.
 
 import { at } from "./dom.js";
+import { icon } from "./icons.js";
 import { Fault, photograph } from "./server.js";
 import { key } from "./tile.js";
 import { say } from "./words.js";
 
-export class Camera {
-  #where;
-  #show;
-  #tell;
-  #fault;
+/** Make the button work, and add the view of what it takes. */
+export function attachPhotograph(designer) {
+  designer.addView({ name: "photograph", caption: designer.photographCaption });
+  const camera = new Camera(designer);
+  designer.subscribe(() => camera.fill());
+}
+
+class Camera {
+  #designer;
   #stop = null;
   #shown = null; // {stage, step, steps}: the progress that is shown
 
-  /** show({kind, blob, shown, tile}) is called with each picture. */
-  constructor(photographer, show, tell, fault) {
-    this.#where = photographer.title;
-    this.#show = show;
-    this.#tell = tell;
-    this.#fault = fault;
+  constructor(designer) {
+    this.#designer = designer;
+    at("take").addEventListener("click", () => this.take(designer.tile));
     at("cancel").addEventListener("click", () => this.#stop?.abort());
   }
 
@@ -39,15 +41,15 @@ export class Camera {
         if (event.stage) this.#progress(event);
         else if (event.kind !== "colormap") {
           last = event.kind;
-          this.#show({ ...event, tile });
+          this.#designer.photographed({ ...event, tile });
           this.#progress(event.kind === "preview" ? { stage: "final", step: 0, steps: 0 } : { stage: "finishing", step: 1, steps: 1 });
         }
       }
       if (last !== "final") throw new Fault("photograph_strange");
-      this.#tell(say("photograph_done"));
+      this.#designer.tell(() => say("photograph_done"));
     } catch (error) {
-      if (error.name === "AbortError") this.#tell(say("photograph_cancelled"), true);
-      else this.#fault(error, () => this.take(tile));
+      if (error.name === "AbortError") this.#designer.tell(() => say("photograph_cancelled"), true);
+      else this.#designer.fault(error, () => this.take(tile));
     } finally {
       this.#stop = null;
       at("take").disabled = false;
@@ -56,8 +58,9 @@ export class Camera {
     }
   }
 
-  /** Write the progress again, in another language. */
-  rename() {
+  /** Write the button and the progress again. */
+  fill() {
+    at("take").replaceChildren(icon("camera"), say(this.#designer.stage.has("photograph") ? "photograph_again" : "photograph"));
     if (this.#shown) this.#progress(this.#shown);
   }
 
@@ -65,7 +68,7 @@ export class Camera {
     this.#shown = progress;
     const { stage, step, steps } = progress;
     const counted = steps > 0 && (stage === "preview" || stage === "final");
-    const where = this.#where || say("here");
+    const where = this.#designer.told.photographer.title || say("here");
     at("shooting-stage").textContent = say(counted ? `stage_${stage}_steps` : `stage_${stage}`, { step, steps, where });
     const bar = at("shooting-bar");
     if (steps > 0) bar.value = step / steps;

@@ -1,6 +1,7 @@
 // Angle, seed, quality, and the finer settings.
 
-import { at, make, number, radios } from "./dom.js";
+import { at, fillField, make, number, radios } from "./dom.js";
+import { attachSlider } from "./slider.js";
 import { figure, say } from "./words.js";
 
 const ANGLES = [0, 45, 90];
@@ -20,24 +21,30 @@ const OVERRIDES = {
   lora_scale: { low: 0, high: 2, rare: true },
 };
 
-export class Settings {
-  #change;
-  #tell;
+/** Make the settings work: the angle, the seed, the quality and the finer ones. */
+export function attachSettings(designer) {
+  const settings = new Settings(designer);
+  designer.subscribe(({ tile }) => settings.show(tile));
+}
+
+class Settings {
+  #designer;
   #most;
-  #qualities;
   #tile = null;
 
-  /** change({angle: 45}, settled) is called at each change; tell(words) announces a text. */
-  constructor(qualities, mostSeed, change, tell) {
-    this.#qualities = qualities;
-    this.#most = mostSeed;
-    this.#change = change;
-    this.#tell = tell;
-    at("angle").addEventListener("input", () => change({ angle: Number(at("angle").value) }, false));
-    at("angle").addEventListener("change", () => change({ angle: Number(at("angle").value) }, true));
+  constructor(designer) {
+    this.#designer = designer;
+    this.#most = designer.told.most.seed;
+    attachSlider(at("angle"));
+    at("angle").addEventListener("input", () => this.#change({ angle: Number(at("angle").value) }, false));
+    at("angle").addEventListener("change", () => this.#change({ angle: Number(at("angle").value) }));
     at("angle-number").addEventListener("change", () => this.#angle());
     at("seed").addEventListener("change", () => this.#seed());
-    at("dice").addEventListener("click", () => change({ seed: drawn(mostSeed) }, true));
+    at("dice").addEventListener("click", () => this.#change({ seed: drawn(this.#most) }));
+  }
+
+  #change(parts, done) {
+    this.#designer.change(parts, done);
   }
 
   show(tile) {
@@ -45,11 +52,11 @@ export class Settings {
     at("angle").value = tile.angle;
     at("angle").style.setProperty("--at", `${(tile.angle / 179) * 100}%`);
     at("angle").setAttribute("aria-valuetext", `${figure(tile.angle, 6)}°`);
-    at("angle-number").value = figure(tile.angle, 6);
-    at("seed").value = tile.seed;
+    fillField(at("angle-number"), figure(tile.angle, 6));
+    fillField(at("seed"), String(tile.seed));
     this.#angles();
-    const named = this.#qualities.map((quality) => [quality, say(`quality_${quality}`)]);
-    radios(at("qualities"), "quality", named, tile.quality, (quality) => this.#change({ quality }, true));
+    const named = this.#designer.told.qualities.map((quality) => [quality, say(`quality_${quality}`)]);
+    radios(at("qualities"), "quality", named, tile.quality, (quality) => this.#change({ quality }));
     this.#overrides();
   }
 
@@ -57,52 +64,65 @@ export class Settings {
     const group = at("angles");
     if (group.children.length === 0)
       group.append(...ANGLES.map((angle) =>
-        make("button", { type: "button", "data-angle": angle, onclick: () => this.#change({ angle }, true) }, `${angle}°`)));
+        make("button", { type: "button", "data-angle": angle, onclick: () => this.#change({ angle }) }, `${angle}°`)));
     for (const button of group.children)
       button.setAttribute("aria-pressed", String(Number(button.dataset.angle) === this.#tile.angle));
   }
 
   #angle() {
     const angle = number(at("angle-number").value);
-    if (angle >= 0 && angle <= 180) this.#change({ angle: angle % 180 }, true);
-    else this.#refuse(at("angle-number"), say("angle_wrong"), figure(this.#tile.angle, 6));
+    if (angle >= 0 && angle <= 180) this.#change({ angle: angle % 180 });
+    else this.#refuse(at("angle-number"), () => say("angle_wrong"));
   }
 
   #seed() {
     const seed = number(at("seed").value);
-    if (Number.isInteger(seed) && seed >= 0 && seed <= this.#most) this.#change({ seed }, true);
-    else this.#refuse(at("seed"), say("seed_wrong", { most: this.#most }), this.#tile.seed);
+    if (Number.isInteger(seed) && seed >= 0 && seed <= this.#most) this.#change({ seed });
+    else this.#refuse(at("seed"), () => say("seed_wrong", { most: this.#most }));
   }
 
-  #refuse(field, words, before) {
-    this.#tell(words, true);
-    field.value = before;
+  #refuse(field, words) {
+    this.#designer.tell(words, true);
+    field.value = field.dataset.commits;
   }
 
+  /** Fields that are there already stay, so that none loses the focus. */
   #overrides() {
-    const held = document.activeElement?.id;
     const given = Object.entries(OVERRIDES).filter(([name, allowed]) => !allowed.rare || name in this.#tile.overrides);
-    at("overrides").replaceChildren(...given.map(([name, allowed]) => this.#override(name, allowed)));
-    if (held?.startsWith("o-")) at(held)?.focus();
+    const list = at("overrides");
+    const names = given.map(([name]) => name).join();
+    if (list.dataset.names !== names) list.replaceChildren(...given.map(([name, allowed]) => this.#override(name, allowed)));
+    list.dataset.names = names;
+    for (const [name, allowed] of given) this.#write(name, allowed);
   }
 
   #override(name, allowed) {
     const id = `o-${name}`;
-    const value = this.#tile.overrides[name] ?? "";
-    const label = make("label", { for: id }, say(`o_${name}`));
+    const label = make("label", { for: id });
     if (Array.isArray(allowed)) {
-      const options = allowed.map(([option, word]) => make("option", { value: option, selected: option === String(value) }, say(word)));
       const take = (text) => this.#set(name, text === "" ? undefined : name === "use_controlnet" ? text === "true" : text);
-      return make("div", { class: "pair" }, label, make("select", { id, onchange: (event) => take(event.target.value) }, ...options));
+      const select = make("select", { id, onchange: () => take(select.value) }, ...allowed.map(([value]) => make("option", { value })));
+      return make("div", { class: "pair" }, label, select);
     }
     if (allowed.text) {
-      const text = make("textarea", { id, rows: 2, onchange: () => this.#text(name, text, allowed) });
-      text.value = value;
+      const text = make("textarea", { id, rows: 2, "data-commits": "", onchange: () => this.#text(name, text, allowed) });
       return make("div", { class: "pair tall" }, label, text);
     }
-    const field = make("input", { id, type: "text", inputmode: "decimal", placeholder: say("by_itself"),
-      value: value === "" ? "" : figure(value, 6), onchange: () => this.#number(name, field, allowed) });
+    const field = make("input", { id, type: "text", inputmode: "decimal", "data-commits": "", onchange: () => this.#number(name, field, allowed) });
     return make("div", { class: "pair" }, label, field);
+  }
+
+  #write(name, allowed) {
+    const field = at(`o-${name}`);
+    const value = this.#tile.overrides[name] ?? "";
+    field.parentElement.firstChild.textContent = say(`o_${name}`);
+    if (Array.isArray(allowed)) {
+      for (const [index, [, word]] of allowed.entries()) field.options[index].textContent = say(word);
+      field.value = String(value);
+      return;
+    }
+    if (!allowed.text) field.placeholder = say("by_itself");
+    fillField(field, value === "" || allowed.text ? value : figure(value, 6));
   }
 
   #number(name, field, allowed) {
@@ -110,20 +130,19 @@ export class Settings {
     const right = value === undefined || (value >= allowed.low && value <= allowed.high && (!allowed.whole || Number.isInteger(value)));
     if (right) this.#set(name, value);
     else {
-      const before = this.#tile.overrides[name];
-      const words = { name: say(`o_${name}`), low: figure(allowed.low, 2), high: figure(allowed.high) };
-      this.#refuse(field, say(allowed.whole ? "whole_wrong" : "number_wrong", words), before === undefined ? "" : figure(before, 6));
+      const words = () => ({ name: say(`o_${name}`), low: figure(allowed.low, 2), high: figure(allowed.high) });
+      this.#refuse(field, () => say(allowed.whole ? "whole_wrong" : "number_wrong", words()));
     }
   }
 
   #text(name, field, allowed) {
     if ([...field.value].length <= allowed.high) this.#set(name, field.value === "" ? undefined : field.value);
-    else this.#refuse(field, say("text_long", { name: say(`o_${name}`), high: allowed.high }), this.#tile.overrides[name] ?? "");
+    else this.#refuse(field, () => say("text_long", { name: say(`o_${name}`), high: allowed.high }));
   }
 
   #set(name, value) {
     const { [name]: _, ...rest } = this.#tile.overrides;
-    this.#change({ overrides: value === undefined ? rest : { ...rest, [name]: value } }, true);
+    this.#change({ overrides: value === undefined ? rest : { ...rest, [name]: value } });
   }
 }
 

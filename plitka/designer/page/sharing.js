@@ -1,29 +1,26 @@
 // The dialog for sharing a tile: its link, its pictures, and texts for other programs.
 
+import { openDialog } from "./dialogs.js";
 import { at, make } from "./dom.js";
 import { key, link } from "./tile.js";
 import { read } from "./server.js";
-import { say } from "./words.js";
+import { current, say } from "./words.js";
 
 const TEXTS = ["params_json", "command", "cog", "curl", "curl_replicate", "python"];
 
 export class Sharing {
-  #fault;
-  #tell;
+  #designer;
   #pictures;
   #tile = null;
+  #language = "";
   #texts = {};
   #text = TEXTS[0];
 
   /** pictures(tile): lists what can be saved, [[word, file name, async () => Blob]]. */
-  constructor(pictures, tell, fault) {
+  constructor(pictures, designer) {
     this.#pictures = pictures;
-    this.#tell = tell;
-    this.#fault = fault;
-    at("close-share").addEventListener("click", () => at("share").close());
-    at("share").addEventListener("click", (event) => {
-      if (event.target === at("share")) at("share").close(); // a click on the backdrop
-    });
+    this.#designer = designer;
+    at("open-share").addEventListener("click", () => this.open(designer.tile));
     at("copy-link").addEventListener("click", () => this.#copy(at("link"), at("copy-link")));
     at("copy-code").addEventListener("click", () => this.#copy(at("code"), at("copy-code")));
     at("tabs").addEventListener("keydown", (event) => this.#arrow(event));
@@ -33,18 +30,23 @@ export class Sharing {
     this.#tile = tile;
     this.#texts = {};
     this.fill();
-    at("share").showModal();
+    openDialog(at("share"));
     try {
       this.#texts = (await read(key(tile))).texts;
       this.#write(); // not `fill`: a click on a button is lost when the button is replaced
     } catch (error) {
-      at("share").close();
-      this.#fault(error);
+      this.#designer.fault(error, () => this.open(tile));
     }
+  }
+
+  /** Write the dialog again, in another language. */
+  retell() {
+    if (this.#language !== current()) this.fill();
   }
 
   fill() {
     if (!this.#tile) return;
+    this.#language = current();
     at("link").value = new URL(link(this.#tile), location.href).href;
     for (const button of [at("copy-link"), at("copy-code")]) button.textContent = say("copy");
     at("saves").replaceChildren(...this.#pictures(this.#tile).map(([word, file, made]) =>
@@ -80,11 +82,11 @@ export class Sharing {
     try {
       await navigator.clipboard.writeText(field.value);
       button.textContent = say("copied");
-      this.#tell(say("copied"));
+      this.#designer.tell(() => say("copied"));
     } catch {
       field.focus();
       field.select();
-      this.#tell(say("copy_failed"), true);
+      this.#designer.tell(() => say("copy_failed"), true);
     }
   }
 
@@ -94,10 +96,9 @@ export class Sharing {
       const url = URL.createObjectURL(await made());
       make("a", { href: url, download: file }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
-      this.#tell(say("saved", { file }));
+      this.#designer.tell(() => say("saved", { file }));
     } catch (error) {
-      at("share").close();
-      this.#fault(error);
+      this.#designer.fault(error);
     } finally {
       button.disabled = false;
     }

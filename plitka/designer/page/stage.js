@@ -1,88 +1,121 @@
-// The stage: which picture is shown, its zoom, caption and description.
+// The stage: which picture is shown, of what it is, its zoom, caption and description.
 
-import { at, radios } from "./dom.js";
+import { at, make, radios } from "./dom.js";
 import { icon } from "./icons.js";
+import { link } from "./tile.js";
 import { say } from "./words.js";
-
-const VIEWS = ["drawing", "photograph", "room", "colormap"];
 
 export class Stage {
   view = "drawing";
-  #pictures = {}; // view -> {blob, kind, of, caption}
-  #chosen;
-  #alt = () => "";
+  overlay = at("overlay"); // as large as the picture, and above it
+  #views = new Map(); // name -> as designer.js describes it
+  #pictures = {}; // name -> {blob, kind, tile, of}; of: the link to its tile
+  #choose;
   #zoomed = false;
+  #tile = null;
+  #pending = false;
+  #painted = null; // the picture that is on the canvas
 
-  /** chosen(view) is called when the user chooses another view. */
-  constructor(chosen) {
-    this.#chosen = chosen;
+  /** choose(name) is called when the user chooses another view. */
+  constructor(choose) {
+    this.#choose = choose;
     at("zoom").addEventListener("click", () => this.zoom(!this.#zoomed));
     at("picture").addEventListener("dblclick", (event) => this.zoom(!this.#zoomed, event));
+    at("more-views").addEventListener("change", () => this.#choose(at("more-views").value));
     draggable(at("window"));
     addEventListener("resize", () => this.#sized());
   }
 
+  add(view) {
+    this.#views.set(view.name, view);
+    if (!view.tools) return;
+    view.tools.hidden = true;
+    at("view-tools").append(view.tools);
+  }
+
+  get chosen() {
+    return this.#views.get(this.view);
+  }
+
   has = (view) => view in this.#pictures;
+  blob = (view) => this.#pictures[view]?.blob;
+  kind = (view) => this.#pictures[view]?.kind;
 
   /** Whether the view holds a picture of this kind, of the tile with this link. */
   shows = (view, kind, of) => this.#pictures[view]?.kind === kind && this.#pictures[view].of === of;
 
-  /**
-   * Put a picture on the stage. of: the link to its tile. caption: a function, since the language may
-   * change.
-   */
-  put(view, blob, kind, of, caption) {
-    const first = !this.has(view);
-    this.#pictures[view] = { blob, kind, of, caption };
-    if (this.view === view) this.#show();
-    if (first) this.fill();
+  /** Whether the chosen view holds the picture of the tile with this link. */
+  isCurrent = (of) => this.#pictures[this.view]?.of === of;
+
+  put(view, blob, kind, tile) {
+    this.#pictures[view] = { blob, kind, tile, of: link(tile) };
+    if (this.view === view) this.#paint();
   }
 
-  /** Remove a view's picture, which shows another tile than the present one. */
+  /** Remove a view's picture; the drawing is shown in its place. */
   drop(view) {
     if (!this.has(view)) return;
     delete this.#pictures[view];
-    if (view === "photograph") this.turn("drawing");
-    this.fill();
+    if (this.view === view) this.turn("drawing");
   }
 
-  blob = (view) => this.#pictures[view]?.blob;
-  kind = (view) => this.#pictures[view]?.kind;
+  /** Mark a view's picture as out of date. */
+  age(view) {
+    if (this.has(view)) this.#pictures[view].of = null;
+  }
 
   turn(view) {
     this.view = view;
-    this.fill();
-    this.#show();
+    for (const { name, tools } of this.#views.values()) if (tools) tools.hidden = name !== view;
+    this.#paint();
   }
 
-  /** Set the description of pictures. alt(view): returns it. */
-  describe(alt) {
-    this.#alt = alt;
-    this.fill();
+  /** Write everything beside the picture. of: the link to the tile. pending: whether a picture is on its way. */
+  fill(tile, of, pending) {
+    this.#tile = tile;
+    this.#pending = pending;
+    const shown = [...this.#views.values()].filter((view) => view.draw || this.has(view.name) || view.name === "drawing");
+    const first = shown.filter((view) => !view.more);
+    const others = shown.filter((view) => view.more);
+    radios(at("views"), "view", first.map((view) => [view.name, say(`view_${view.name}`)]), this.view, this.#choose);
+    at("more-views").hidden = others.length === 0;
+    if (others.length > 0) this.#list(others);
+    this.#mark(of);
+    this.#write();
   }
 
-  /** Show what is being made for the view; "" for nothing. */
-  busy(words) {
-    at("busy").hidden = !words;
-    at("busy-text").textContent = words;
-    at("frame").toggleAttribute("aria-busy", Boolean(words));
+  #list(views) {
+    const options = views.map(({ name }) => make("option", { value: name }, say(`view_${name}`)));
+    const none = make("option", { value: "", disabled: true, hidden: true }, say("more_views"));
+    at("more-views").replaceChildren(none, ...options);
+    at("more-views").value = views.some(({ name }) => name === this.view) ? this.view : "";
+    at("more-views").classList.toggle("chosen", at("more-views").value !== "");
   }
 
-  fill() {
-    const shown = VIEWS.filter((view) => view !== "photograph" || this.has(view));
-    radios(at("views"), "view", shown.map((view) => [view, say(`view_${view}`)]), this.view, (view) => this.#chosen(view));
-    at("zoom").replaceChildren(icon("zoom"), say(this.#zoomed ? "zoom_out" : "zoom_in"));
+  /** Say whether the picture is the tile's: current, pending (on its way) or stale (out of date). */
+  #mark(of) {
+    const current = this.isCurrent(of);
+    const state = current && !this.#pending ? "current" : this.#pending ? "pending" : this.has(this.view) ? "stale" : "empty";
+    at("frame").dataset.state = state;
+    at("frame").setAttribute("aria-busy", String(state === "pending"));
+    at("busy").hidden = state !== "pending";
+    at("busy-text").textContent = state === "pending" ? say(`busy_${this.view}`) : "";
+    at("stale").hidden = state !== "stale";
+  }
+
+  #write() {
+    at("zoom").replaceChildren(icon("zoom"), make("span", {}, say(this.#zoomed ? "zoom_out" : "zoom_in")));
     at("zoom").setAttribute("aria-label", say("zoom_label"));
     at("zoom").setAttribute("aria-pressed", this.#zoomed);
     const picture = this.#pictures[this.view];
-    at("caption").textContent = picture ? picture.caption() : "";
-    at("picture").setAttribute("aria-label", picture ? this.#alt(this.view) : "");
-    const zoomed = at("window");
+    at("caption").textContent = picture ? this.chosen.caption(picture.kind, picture.tile) : "";
+    at("picture").setAttribute("aria-label", picture ? this.chosen.alt(picture.tile) : "");
+    const pane = at("window");
     if (this.#zoomed) {
-      zoomed.tabIndex = 0;
-      zoomed.setAttribute("role", "region");
-      zoomed.setAttribute("aria-label", say("zoomed"));
-    } else for (const name of ["tabindex", "role", "aria-label"]) zoomed.removeAttribute(name);
+      pane.tabIndex = 0;
+      pane.setAttribute("role", "region");
+      pane.setAttribute("aria-label", say("zoomed"));
+    } else for (const name of ["tabindex", "role", "aria-label"]) pane.removeAttribute(name);
   }
 
   /** Zoom to one pixel of the picture for each of the screen, around the place of a click if given. */
@@ -92,7 +125,7 @@ export class Stage {
     this.#zoomed = zoomed;
     at("frame").classList.toggle("zoomed", zoomed);
     this.#sized();
-    this.fill();
+    this.#write();
     if (!zoomed) return;
     const pane = at("window");
     pane.scrollLeft = place[0] * pane.scrollWidth - pane.clientWidth / 2;
@@ -103,16 +136,17 @@ export class Stage {
    * Paint the picture on a canvas. In an <img> with a new address for each picture, Chromium would keep
    * the pixels of all of them, a megabyte for each change of the mix.
    */
-  async #show() {
+  async #paint() {
     const { view } = this;
     const picture = this.#pictures[view];
     const canvas = at("picture");
-    at("frame").classList.toggle("wide", view === "room");
+    at("frame").classList.toggle("wide", Boolean(this.chosen?.wide));
     canvas.hidden = !picture;
     if (!picture) return;
-    this.fill();
     const bitmap = await createImageBitmap(picture.blob);
     if (this.view === view && this.#pictures[view] === picture) {
+      if (this.#painted && this.#painted.kind !== "draft") this.#fade(canvas);
+      this.#painted = picture;
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
       canvas.getContext("2d").drawImage(bitmap, 0, 0);
@@ -120,6 +154,17 @@ export class Stage {
       Object.assign(canvas.dataset, { kind: picture.kind, of: picture.of, view });
     }
     bitmap.close();
+  }
+
+  /** Leave the picture that is replaced above the next one; the style sheet lets it fade. */
+  #fade(canvas) {
+    const before = at("before");
+    if (canvas.width < 2 || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    before.width = canvas.width;
+    before.height = canvas.height;
+    before.getContext("2d").drawImage(canvas, 0, 0);
+    for (const animation of before.getAnimations()) animation.cancel();
+    before.animate([{ opacity: 1 }, { opacity: 0 }], { duration: FADE, easing: "ease-out" });
   }
 
   #sized() {
@@ -131,6 +176,8 @@ export class Stage {
     canvas.style.height = width && "auto";
   }
 }
+
+const FADE = 180; // ms
 
 /** Let a mouse drag a scrolling pane; touch can do it anyway. */
 function draggable(pane) {

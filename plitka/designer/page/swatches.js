@@ -1,27 +1,29 @@
 // The palette: named swatches, a search, and any colour by its hex.
 
 import { at, make } from "./dom.js";
-import { colorName, namesEverywhere, say } from "./words.js";
+import { codeOf, colorName, namesEverywhere, plain, say } from "./words.js";
 
 const HEX = /^#?([0-9a-f]{6}|[0-9a-f]{3})$/i;
-const plain = (text) => text.toLowerCase().replaceAll("ё", "е").replaceAll("grey", "gray").replace(/[ _-]+/g, " ").trim();
 
-export class Swatches {
-  #palette;
-  #most;
+/**
+ * Make the palette work. read(text) reads what is no swatch's name: another colour, or a whole recipe.
+ */
+export function attachColors(designer, mixer, read) {
+  new Swatches(designer, mixer, read);
+}
+
+class Swatches {
+  #designer;
   #mixer;
-  #tell;
   #read;
-  #colors = [];
+  #list = ""; // what the chips are made of
 
-  /** read(text) reads what is no swatch's name: another colour, or a whole recipe. */
-  constructor(palette, most, mixer, tell, read) {
-    this.#palette = palette;
-    this.#most = most;
+  constructor(designer, mixer, read) {
+    this.#designer = designer;
     this.#mixer = mixer;
-    this.#tell = tell;
     this.#read = read;
-    at("search").addEventListener("input", () => this.#fill(true));
+    designer.subscribe(() => this.#fill());
+    at("search").addEventListener("input", () => this.#search());
     at("search").addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.#first();
     });
@@ -31,62 +33,85 @@ export class Swatches {
       event.preventDefault();
       this.#read(text);
     });
-    at("picker").addEventListener("change", () => this.take(free(at("picker").value)));
+    at("picker").addEventListener("change", () => this.#take(free(at("picker").value)));
+    for (const leave of ["pointerleave", "focusout"])
+      at("palette").addEventListener(leave, (event) => {
+        if (!at("palette").contains(event.relatedTarget)) at("rows").style.minHeight = "";
+      });
   }
 
-  show(tile) {
-    this.#colors = tile.colors;
-    this.#fill(false);
-  }
-
-  rename() {
-    at("swatches").replaceChildren();
-  }
-
-  /** Look up a palette colour's hex by any of its names. */
-  hex = (name) => this.#palette.find((swatch) => swatch.names.some((own) => plain(own) === plain(name)))?.hex ?? "#808080";
-
-  #fill(searched) {
+  #wanted() {
     const text = plain(at("search").value);
-    const found = this.#palette.filter((swatch) =>
+    const found = this.#designer.told.swatches.filter((swatch) =>
       swatch.names.some((name) => namesEverywhere(name).some((one) => plain(one).includes(text))));
     const hex = HEX.exec(at("search").value.trim());
-    const wanted = [...(hex ? [free(`#${hex[1]}`)] : []), ...found.map((swatch) => ({ name: swatch.phrase, hex: swatch.hex, free: false }))];
-    const held = document.activeElement?.dataset?.color;
-    at("swatches").replaceChildren(...wanted.map((color) => make("li", {}, this.#swatch(color))));
-    if (held) at("swatches").querySelector(`[data-color="${CSS.escape(held)}"]`)?.focus();
-    at("room-left").textContent = say("room_left", { count: this.#colors.length, most: this.#most });
-    at("found").textContent = !text ? "" : wanted.length === 0 ? say("found_none") : searched ? say("found", { count: wanted.length }) : at("found").textContent;
+    return [...(hex ? [free(`#${hex[1]}`)] : []), ...found.map((swatch) => ({ name: swatch.phrase, hex: swatch.hex, free: false }))];
   }
 
-  #swatch(color) {
-    const name = colorName(color.name);
-    const within = this.#own(color);
-    const chip = make("span", { class: "swatch", "aria-hidden": "true" });
-    chip.style.background = color.hex;
-    return make("button", {
-      type: "button", class: "chip", "data-color": color.name, "aria-pressed": String(Boolean(within)),
-      "aria-label": say(within ? "take_out" : "add", { color: name }),
-      onclick: () => (within ? this.#mixer.remove(within.name) : this.take(color)),
-    }, chip, make("span", { class: "name" }, name));
+  #search() {
+    this.#fill();
+    const count = this.#wanted().length;
+    at("found").textContent = !at("search").value.trim() ? "" : count === 0 ? say("found_none") : say("found", { count });
   }
 
-  #own = (color) => this.#colors.find((own) => own.hex === color.hex);
+  /** Chips stay where and what they are, unless others are wanted: none loses the focus or the pointer. */
+  #fill() {
+    const { tile, state, told } = this.#designer;
+    const wanted = this.#wanted();
+    const list = wanted.map((color) => color.name).join();
+    if (list !== this.#list) at("swatches").replaceChildren(...wanted.map((color) => make("li", {}, this.#chip(color))));
+    this.#list = list;
+    for (const [index, color] of wanted.entries()) {
+      const chip = at("swatches").children[index].firstChild;
+      const within = this.#mixer.own(color);
+      const name = colorName(color.name);
+      const word = state.swap !== null ? "put" : within ? "take_out" : "add";
+      chip.lastChild.textContent = name;
+      chip.title = codeOf(color.name);
+      chip.setAttribute("aria-pressed", String(Boolean(within)));
+      chip.setAttribute("aria-label", say(word, { color: name, other: state.swap ? colorName(state.swap) : "" }));
+    }
+    at("palette").classList.toggle("swapping", state.swap !== null);
+    at("room-left").textContent = state.swap !== null
+      ? say("swapping", { color: colorName(state.swap) })
+      : say("room_left", { count: tile.colors.length, most: told.most.colors });
+  }
 
-  /** Add a colour to the mix, if there is room. */
-  take(color) {
-    if (this.#own(color)) return;
-    if (this.#colors.length >= this.#most) this.#tell(say("too_many", { most: this.#most }), true);
-    else this.#mixer.add(color);
+  #chip(color) {
+    const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
+    swatch.style.background = color.hex;
+    const press = (event) => {
+      const within = this.#mixer.own(color);
+      if (within && this.#designer.state.swap === null) steady(event.currentTarget, () => this.#mixer.remove(within.name));
+      else this.#take(color, event.currentTarget);
+    };
+    return make("button", { type: "button", class: "chip", "data-color": color.name, onclick: press }, swatch, make("span", { class: "name" }));
+  }
+
+  #take(color, place = at("search")) {
+    steady(place, () => this.#mixer.take(color));
   }
 
   /** Take the first colour that was found. */
   #first() {
     const text = at("search").value.trim();
-    if (/^#/.test(text) && !HEX.test(text)) this.#tell(say("no_hex", { text }), true);
+    if (/^#/.test(text) && !HEX.test(text)) this.#designer.tell(() => say("no_hex", { text }), true);
     else if (text && !at("swatches").querySelector(".chip")) this.#read(text);
     else at("swatches").querySelector('.chip[aria-pressed="false"]')?.click();
   }
+}
+
+/**
+ * Do something that makes the mix above the palette higher or lower, while `place` stays where it is on the
+ * screen: under the pointer.
+ */
+function steady(place, work) {
+  const rows = at("rows");
+  const before = place.getBoundingClientRect().top;
+  rows.style.minHeight = `${rows.offsetHeight}px`; // what is removed leaves its place until the pointer leaves
+  work();
+  const scroller = document.scrollingElement;
+  scroller.scrollTop += place.getBoundingClientRect().top - before;
 }
 
 function free(hex) {

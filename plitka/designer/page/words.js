@@ -31,10 +31,41 @@ export function say(word, values = {}) {
 
 export const knows = (word) => word in DICTIONARIES[language];
 
-/** Translate a colour's name, as the palette has it; a hex stays. */
-export function colorName(name) {
-  return DICTIONARIES[language].colors[name.toLowerCase().replace(/[ _-]+/g, (gap) => (gap === "-" ? "-" : " "))] ?? name;
+/** Write a name as it is compared, whatever its case, gaps and spelling. */
+export const plain = (text) => text.toLowerCase().replaceAll("ё", "е").replaceAll("grey", "gray").replace(/[ _-]+/g, " ").trim();
+
+const CODE = /^[A-Z][A-Z0-9]+$/;
+const known = new Map(); // plain name -> {code, phrase, hex} of the palette
+
+/** Learn the palette: [{hex, names}]; names are a code, its phrase and what else it is called, then the next code. */
+export function learn(palette) {
+  for (const { hex, names } of palette) {
+    let color;
+    for (const [index, name] of names.entries()) {
+      if (CODE.test(name)) color = { code: name, phrase: names[index + 1], hex };
+      known.set(plain(name), color);
+    }
+  }
 }
+
+/** Translate a colour's name, by whichever of its names it goes: "dark_green" and "DKGREEN" are "dark green". A hex stays. */
+export function colorName(name) {
+  const phrase = known.get(plain(name))?.phrase ?? name;
+  return DICTIONARIES[language].colors[phrase] ?? phrase;
+}
+
+/** Look up a palette colour's hex by any of its names. */
+export const hexOf = (name) => known.get(plain(name))?.hex ?? "#808080";
+
+/** Look up a palette colour's code; "" for a free colour. */
+export const codeOf = (name) => known.get(plain(name))?.code ?? "";
+
+/** Write a tile's mix in words: 50% red, 50% blue. */
+export const mixed = (tile) =>
+  tile.colors
+    .filter((color) => color.share > 0)
+    .map((color) => say("part", { share: percent(color.share / tile.whole), color: colorName(color.name) }))
+    .join(", ");
 
 /** List a colour's names in all languages, for the search. */
 export const namesEverywhere = (name) => [name, ...Object.values(DICTIONARIES).map((d) => d.colors[name] ?? name)];

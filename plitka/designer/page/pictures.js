@@ -1,0 +1,32 @@
+// The pictures that every tile has: the room, the map, and the dialog that saves them.
+
+import * as server from "./server.js";
+import { Sharing } from "./sharing.js";
+import { key, request } from "./tile.js";
+
+export function attachPictures(designer) {
+  const { stage } = designer;
+  /** The room is laid with the final photograph if there is one, else with the drawing. */
+  const room = (tile, signal) =>
+    server.room(stage.kind("photograph") === "final" ? stage.blob("photograph") : JSON.stringify(request(tile)), signal);
+  const picture = async (kind, tile, signal) => (await server.picture(kind, key(tile), signal)).blob;
+
+  designer.addView({ name: "room", wide: true, draw: room });
+  designer.addView({ name: "colormap", draw: (tile, signal) => picture("colormap", tile, signal) });
+
+  const saves = (tile) => {
+    const mix = tile.colors.map((color) => color.name.replace(/\W+/g, "")).join("-").slice(0, 60);
+    const name = (what, ending) => `plitka-${mix}-${tile.seed}-${what}.${ending}`;
+    const list = [
+      ["save_final", name("final", "png"), () => designer.final(tile)],
+      ["save_preview", name("preview", "png"), () => picture("preview", tile)],
+      ["save_colormap", name("colormap", "png"), () => picture("colormap", tile)],
+      ["save_room", name("room", "jpg"), () => room(tile)],
+    ];
+    if (!stage.has("photograph")) return list;
+    const word = stage.kind("photograph") === "final" ? "save_photograph" : "save_photograph_preview";
+    return [[word, name("photograph", "png"), async () => stage.blob("photograph")], ...list];
+  };
+  const sharing = new Sharing(saves, designer);
+  designer.subscribe(() => sharing.retell());
+}
