@@ -16,7 +16,7 @@ def requirements(name: str) -> list[str]:
 def test_every_requirement_is_pinned_exactly() -> None:
     for name in sorted(path.name for path in ROOT.glob("requirements*.txt")):
         for line in requirements(name):
-            assert re.fullmatch(r"[\w.-]+==[\w.]+", line), f"{name}: {line}"
+            assert re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.]+", line), f"{name}: {line}"
 
 
 def test_the_image_has_the_cog_that_the_tests_run_on() -> None:

@@ -1,12 +1,14 @@
-"""Draws a catalogue on a Ray cluster: actors that load the engine once, wherever there is room.
+"""Draws a catalogue on a Ray cluster by Ray Data: by actors that load the engine once.
 
-A node or an actor that is lost costs the tiles that it was at: they are drawn by others.
+A node or an actor that is lost costs the tile that it was at: it is drawn again, by the actor that
+Ray starts in its place, wherever there is room.
 """
 
 import logging
-from collections import Counter, deque
+import pickle
+from collections import Counter
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +49,10 @@ class Cluster:
                 f"--ray {self.address}: no cluster is there ({fault}); start one by"
                 " `ray start --head`, or leave --ray out"
             ) from None
-        crew = _Crew(ray, drawer, self.gpus, deque(jobs))
         try:
-            yield from crew.draw(min(self.actors or self._count_places(ray), len(jobs)))
+            actors = min(self.actors or self._count_places(ray), len(jobs))
+            ledger = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Ledger).remote()
+            yield from self._draw_rows(ray, actors, jobs, (drawer, ledger))
         finally:
             ray.shutdown()
 
@@ -66,12 +69,30 @@ class Cluster:
             )
         return places
 
+    def _draw_rows(
+        self, ray: Any, actors: int, jobs: Sequence[Job], given: tuple[Drawer, Any]
+    ) -> Generator[tuple[Job, Done | Failed], None, None]:
+        """Map the jobs, one to a block, to what became of them. given: to each actor."""
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        rows = [{"place": at, "job": pickle.dumps(job)} for at, job in enumerate(jobs)]
+        blocks = ray.data.from_items(rows, override_num_blocks=len(rows))
+        results = blocks.map(
+            Artist,
+            fn_constructor_args=given,
+            compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
+            num_cpus=1,
+            num_gpus=self.gpus,
+        )
+        for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
+            for at, result in zip(batch["place"], batch["result"], strict=True):
+                yield jobs[at], pickle.loads(result)
+
 
 def import_ray() -> Any:
-    """Import Ray. Raises EngineError where it is missing."""
+    """Import Ray with Ray Data. Raises EngineError where either is missing."""
     try:
-        import ray
-        import ray.exceptions
+        import ray.data
     except ModuleNotFoundError as missing:
         raise EngineError(
             f"{missing.name} is not installed, which --ray needs. In the project's folder:"
@@ -80,81 +101,57 @@ def import_ray() -> Any:
     return ray
 
 
-class _Artist:
-    """What an actor is: a drawer that has loaded its engine."""
+class Ledger:
+    """Which tiles actors have begun with, and which actors load their engines: kept by one actor.
 
-    def __init__(self, drawer: Drawer) -> None:
-        self._drawer = drawer
+    An actor that was lost begins again under the same name, with the same tile.
+    """
 
-    def load(self) -> None:
-        self._drawer.load()
+    def __init__(self) -> None:
+        self._begun: Counter[int] = Counter()  # by the rows' numbers
+        self._loading: set[str] = set()
+        self._failed_loads = 0  # one after another
 
-    def draw(self, job: Job) -> Done | Failed:
-        return self._drawer.draw(job)
+    def begin_load(self, actor: str) -> bool:
+        """Note that an actor loads its engine; False where so many were lost that none will."""
+        self._failed_loads += actor in self._loading
+        self._loading.add(actor)
+        return self._failed_loads < _MOST_FAILED_LOADS
+
+    def end_load(self, actor: str) -> None:
+        self._loading.discard(actor)
+        self._failed_loads = 0
+
+    def begin(self, number: int) -> bool:
+        """Note that an actor begins with a row; False where that was the end of too many."""
+        self._begun[number] += 1
+        return self._begun[number] <= _MOST_LOSSES
 
 
-@dataclass
-class _Crew:
-    """The actors of one run, and what each is at; none has a job before it has loaded."""
+class Artist:
+    """What an actor is: a drawer that has loaded its engine, and maps jobs to results."""
 
-    ray: Any
-    drawer: Drawer
-    gpus: int
-    waiting: deque[Job]
-    _tasks: dict[Any, tuple[Any, Job | None]] = field(default_factory=dict)  # actor, and its job
-    _idle: list[Any] = field(default_factory=list)
-    _losses: Counter[int] = field(default_factory=Counter)  # of actors, by the rows' numbers
-    _failed_loads: int = 0  # one after another
+    def __init__(self, drawer: Drawer, ledger: Any) -> None:
+        import ray
 
-    def draw(self, actors: int) -> Generator[tuple[Job, Done | Failed], None, None]:
-        remote = self.ray.remote(num_cpus=1, num_gpus=self.gpus)(_Artist)
-        drawer = self.ray.put(self.drawer)
-        for _ in range(actors):
-            self._hire(remote, drawer)
-        left = len(self.waiting)
-        while left:
-            (ready, *_), _ = self.ray.wait(list(self._tasks), num_returns=1)
-            actor, job = self._tasks.pop(ready)
-            try:
-                result = self.ray.get(ready)
-            except self.ray.exceptions.RayActorError as loss:  # with its node, or without
-                result = self._note_loss(job, loss)
-                self._hire(remote, drawer)
-            else:
-                self._failed_loads = 0
-                self._idle.append(actor)
-            self._give_jobs()
-            if job is not None and result is not None:
-                left -= 1
-                yield job, result
+        self._ray, self._ledger, self._drawer = ray, ledger, drawer
+        name = ray.get_runtime_context().get_actor_id()
+        self._can_load = ray.get(ledger.begin_load.remote(name))
+        if self._can_load:
+            drawer.load()
+            ray.get(ledger.end_load.remote(name))
 
-    def _hire(self, remote: Any, drawer: Any) -> None:
-        actor = remote.remote(drawer)
-        self._tasks[actor.load.remote()] = (actor, None)
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        result = self._draw(pickle.loads(row["job"]))
+        return {"place": row["place"], "result": pickle.dumps(result)}
 
-    def _give_jobs(self) -> None:
-        """Give jobs to the actors that have none."""
-        while self._idle and self.waiting:
-            actor, job = self._idle.pop(), self.waiting.popleft()
-            self._tasks[actor.draw.remote(job)] = (actor, job)
-
-    def _note_loss(self, job: Job | None, loss: Exception) -> Failed | None:
-        """Put a job back whose actor was lost, or give it up after _MOST_LOSSES.
-
-        job: None where the actor was lost before it had its engine; raises EngineError where that
-        goes on and on.
-        """
-        why = str(loss).splitlines()[0]
-        if job is None:
-            self._failed_loads += 1
-            if self._failed_loads < _MOST_FAILED_LOADS:
-                return None
-            raise EngineError(
+    def _draw(self, job: Job) -> Done | Failed:
+        if not self._can_load:
+            return Failed(
                 f"--ray: {_MOST_FAILED_LOADS} actors in a row were lost while they loaded the"
-                f" engine ({why}); `python -m plitka check` on a node says more"
+                " engine; `python -m plitka check` on a node says more",
+                is_final=True,
             )
-        self._losses[job.row.number] += 1
-        if self._losses[job.row.number] < _MOST_LOSSES:
-            self.waiting.appendleft(job)
-            return None
-        return Failed(f"{_MOST_LOSSES} actors were lost at it: {why}")
+        if not self._ray.get(self._ledger.begin.remote(job.row.number)):
+            return Failed(f"{_MOST_LOSSES} actors were lost at it, one after another")
+        return self._drawer.draw(job)

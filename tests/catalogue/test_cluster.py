@@ -1,8 +1,7 @@
 """Actors of a cluster, of which some are lost. Ray itself runs in benchmarks/cluster.py."""
 
+import pickle
 import sys
-from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,99 +9,106 @@ from typing import Any
 
 import pytest
 
-from plitka.catalogue.cluster import Cluster, _Crew
+from plitka.catalogue.cluster import Artist, Cluster, Ledger
 from plitka.catalogue.drawing import Done, Failed, Job
 from plitka.catalogue.rows import Row
 from plitka.errors import EngineError
 from tests.support.recipes import asked
 
 
-class ActorLost(Exception):
-    """As Ray tells it."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """A call of an actor's method."""
-
-    actor: "Actor"
-    job: Job | None
-
-
-@dataclass(eq=False)
-class Actor:
-    """An actor that may be lost: told by how many calls it answers."""
-
-    answers: float
-
-    @property
-    def load(self) -> SimpleNamespace:
-        return SimpleNamespace(remote=lambda: Task(self, None))
-
-    @property
-    def draw(self) -> SimpleNamespace:
-        return SimpleNamespace(remote=lambda job: Task(self, job))
+class Lost(BaseException):
+    """The actor's process has ended."""
 
 
 @dataclass
-class FakeRay:
-    """What the crew asks of Ray; lives: how many calls each actor answers, as they are hired."""
+class Drawer:
+    """A drawer whose process ends at some tiles, or while it loads."""
 
-    lives: list[float]
-    hired: list[Actor] = field(default_factory=list)
-    exceptions: Any = field(default_factory=lambda: SimpleNamespace(RayActorError=ActorLost))
+    ends_at: tuple[int, ...] = ()
+    ends_loading: bool = False
+    drawn: list[int] = field(default_factory=list)
 
-    def remote(self, **_: object) -> Any:
-        return lambda _: SimpleNamespace(remote=self._hire)
+    def load(self) -> None:
+        if self.ends_loading:
+            raise Lost
 
-    def _hire(self, _: object) -> Actor:
-        self.hired.append(Actor(self.lives[len(self.hired)] if self.lives else float("inf")))
-        return self.hired[-1]
-
-    def put(self, value: object) -> object:
-        return value
-
-    def wait(self, tasks: Sequence[Task], num_returns: int) -> tuple[list[Task], list[Task]]:
-        return list(tasks[:num_returns]), list(tasks[num_returns:])
-
-    def get(self, task: Task) -> Done | None:
-        if task.actor.answers <= 0:
-            raise ActorLost("the node has died\nand more")
-        task.actor.answers -= 1
-        return None if task.job is None else Done(1.0, 1.0)
+    def draw(self, job: Job) -> Done:
+        if job.row.number in self.ends_at:
+            raise Lost
+        self.drawn.append(job.row.number)
+        return Done(1.0, 1.0)
 
 
-def make_jobs(count: int) -> list[Job]:
-    return [Job(Row(n, f"A{n}", f"A{n}", asked({"red": 100})), "") for n in range(count)]
+class RemoteLedger:
+    """The ledger as actors have it: its methods are called by `remote`."""
+
+    def __init__(self) -> None:
+        self._ledger = Ledger()
+
+    def __getattr__(self, name: str) -> SimpleNamespace:
+        return SimpleNamespace(remote=getattr(self._ledger, name))
 
 
-def draw(ray: FakeRay, count: int, actors: int) -> dict[int, Done | Failed]:
-    crew = _Crew(ray, SimpleNamespace(), 0, deque(make_jobs(count)))  # type: ignore[arg-type]
-    results = list(crew.draw(actors))
-    assert len(results) == count
-    return {job.row.number: result for job, result in results}
+@dataclass
+class Actors:
+    """Actors as Ray keeps them: one that is lost is started again, with its tile."""
+
+    monkeypatch: pytest.MonkeyPatch
+    ledger: RemoteLedger = field(default_factory=RemoteLedger)
+
+    def start(self, drawer: Drawer, name: str = "one") -> Artist:
+        context = SimpleNamespace(get_actor_id=lambda: name)
+        ray = SimpleNamespace(get=lambda value: value, get_runtime_context=lambda: context)
+        self.monkeypatch.setitem(sys.modules, "ray", ray)
+        return Artist(drawer, self.ledger)  # type: ignore[arg-type]
+
+    def draw(self, drawer: Drawer, number: int) -> Any:
+        """Draw a tile, by as many actors as it takes."""
+        while True:
+            try:
+                artist = self.start(drawer)
+                job = Job(Row(number, f"A{number}", f"A{number}", asked({"red": 100})), "")
+                row = artist({"place": 5, "job": pickle.dumps(job)})
+            except Lost:
+                continue
+            assert row["place"] == 5
+            return pickle.loads(row["result"])
 
 
-ENDLESS = float("inf")
+@pytest.fixture
+def actors(monkeypatch: pytest.MonkeyPatch) -> Actors:
+    return Actors(monkeypatch)
 
 
-@pytest.mark.parametrize(
-    "lives",
-    [[ENDLESS] * 2, [ENDLESS, 3, ENDLESS], [0, 1, ENDLESS, ENDLESS], [1, 1, 1, ENDLESS, ENDLESS]],
-)
-def test_a_lost_actor_costs_no_tile(lives: list[float]) -> None:
-    results = draw(FakeRay(lives), 7, actors=2)
-    assert all(isinstance(result, Done) for result in results.values())
+def test_a_tile_at_which_three_actors_were_lost_is_given_up_and_others_are_drawn(
+    actors: Actors,
+) -> None:
+    drawer = Drawer(ends_at=(2,))
+    assert actors.draw(drawer, 1) == Done(1.0, 1.0)
+    assert actors.draw(drawer, 2) == Failed("3 actors were lost at it, one after another")
+    assert actors.draw(drawer, 3) == Done(1.0, 1.0)
+    assert drawer.drawn == [1, 3]
 
 
-def test_a_tile_at_which_three_actors_were_lost_is_given_up() -> None:
-    (result,) = draw(FakeRay([1, 1, 1, ENDLESS]), 1, actors=1).values()
-    assert result == Failed("3 actors were lost at it: the node has died")
+def test_a_tile_that_has_cost_two_actors_is_drawn_by_the_third(actors: Actors) -> None:
+    for _ in range(2):
+        assert actors.ledger.begin.remote(7)
+    assert actors.draw(Drawer(), 7) == Done(1.0, 1.0)
 
 
-def test_actors_that_never_load_end_the_run() -> None:
-    with pytest.raises(EngineError, match=r"6 actors in a row .* \(the node has died\)"):
-        draw(FakeRay([0] * 20), 3, actors=2)
+def test_actors_that_never_load_end_the_run(actors: Actors) -> None:
+    result = actors.draw(Drawer(ends_loading=True), 1)
+    assert result.is_final
+    assert "6 actors in a row were lost while they loaded the engine" in result.reason
+
+
+def test_an_actor_that_loads_shows_that_others_can(actors: Actors) -> None:
+    for attempt in range(20):
+        with pytest.raises(Lost):
+            actors.start(Drawer(ends_loading=True), "weak")
+        if attempt % 4 == 0:
+            actors.start(Drawer(), f"strong {attempt}")
+    assert actors.draw(Drawer(), 1) == Done(1.0, 1.0)
 
 
 def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
