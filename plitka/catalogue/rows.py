@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,13 @@ class Sheet:
         ]
 
 
-def read_sheet(file: Path, palette: Palette) -> Sheet:
-    """Read a file of recipes. Raises CatalogueError where nothing in it can be a recipe."""
+def read_sheet(
+    file: Path, palette: Palette, check: Callable[[Recipe], None] = lambda recipe: None
+) -> Sheet:
+    """Read a file of recipes. Raises CatalogueError where nothing in it can be a recipe.
+
+    check: raises RecipeError for a recipe that the engine cannot draw; its row is bad, too.
+    """
     table = read_table(file)
     columns, faults = read_headers(table.headers, palette)
     kinds = {column.kind for column in columns}
@@ -89,18 +94,25 @@ def read_sheet(file: Path, palette: Palette) -> Sheet:
     if not table.rows:
         raise CatalogueError(f"{name}: has no rows below its first line")
     understood = (f"{table.kind}, {len(table.rows)} rows", *(c.describe() for c in columns))
-    return _sort_rows(table, columns, understood, palette)
+
+    def read_row(raw: RawRow) -> Recipe | tuple[str, ...]:
+        return _read_row(raw, columns, palette, check)
+
+    return _sort_rows(table, columns, understood, read_row)
 
 
 def _sort_rows(
-    table: RawTable, columns: Sequence[Column], understood: tuple[str, ...], palette: Palette
+    table: RawTable,
+    columns: Sequence[Column],
+    understood: tuple[str, ...],
+    read_row: Callable[[RawRow], Recipe | tuple[str, ...]],
 ) -> Sheet:
     """Sort rows into those that can be drawn and those that cannot, with unique names."""
     rows: list[Row] = []
     bad: list[BadRow] = []
     taken: dict[str, int] = {}
     for raw in table.rows:
-        read = _read_row(raw, columns, palette)
+        read = read_row(raw)
         if isinstance(read, Recipe):
             given = _find_name(raw, columns)
             name = given or _make_name(read, taken)
@@ -117,16 +129,23 @@ def _sort_rows(
 # One row
 
 
-def _read_row(raw: RawRow, columns: Sequence[Column], palette: Palette) -> Recipe | tuple[str, ...]:
+def _read_row(
+    raw: RawRow,
+    columns: Sequence[Column],
+    palette: Palette,
+    check: Callable[[Recipe], None],
+) -> Recipe | tuple[str, ...]:
     """Read a row's recipe, or what is wrong with it."""
     if raw.fault:
         return (raw.fault,)
     if len(_find_name(raw, columns)) > _LONGEST_NAME:
         return (f"name: has more than {_LONGEST_NAME} characters; give a shorter one",)
     try:
-        return _parse_row(_Cells(raw, columns), palette)
+        recipe = _parse_row(_Cells(raw, columns), palette)
+        check(recipe)
     except RecipeError as fault:
         return tuple(line.removeprefix("params_json: ") for line in str(fault).splitlines())
+    return recipe
 
 
 def _find_name(raw: RawRow, columns: Sequence[Column]) -> str:

@@ -35,7 +35,8 @@ def run_catalogue(options: argparse.Namespace, settings: Settings) -> None:
 
     choice = _choose_engine(options, settings)
     report.check_libraries()
-    sheet = rows.read_sheet(options.recipes, settings.load_palette(options.weights, choice.name))
+    palette = settings.load_palette(options.weights, choice.name)
+    sheet = rows.read_sheet(options.recipes, palette, choice.check)
     _tell_sheet(sheet, options.keep_going, options.json)
     pictures = tuple(kind for kind in PICTURE_SIZES if kind in options.pictures)
     order = Order(sheet, choice, pictures, settings.options.overlap)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from plitka.engines.photo import PhotoEngine
     from plitka.engines.procedural import RenderEngine
     from plitka.engines.sdxl.options import SdxlSettings
+    from plitka.request.recipe import Recipe
 
 NAMES = ("sdxl", "render", "photo")
 
@@ -38,6 +39,16 @@ class EngineChoice:
     sdxl: SdxlSettings | None
     init: str
     bank: Path | None
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise RecipeError if the recipe asks for something that this engine cannot do.
+
+        The engine need not be loaded for it; once it is, it checks the same.
+        """
+        if self.sdxl is not None:
+            from plitka.engines.sdxl import refusals
+
+            refusals.check_recipe(recipe, self.sdxl.weights.turbo_lora is not None)
 
     def load(self) -> Engine:
         """Load the engine. Raises EngineError, with the remedy."""

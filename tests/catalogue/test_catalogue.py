@@ -118,6 +118,22 @@ def test_bad_rows_end_it_before_anything_is_drawn(
     assert lines[0].startswith('line 7 ("A6"): colors: proportions add up to 90')
     assert lines[1].startswith('line 8 ("A7"): angle: got 400')
     assert lines[2].startswith("2 of 7 rows are bad, and nothing was drawn")
+
+
+def test_what_the_engine_cannot_draw_is_told_with_the_bad_rows_before_it_is_loaded(
+    recipes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipes.write_text(
+        "name,red,white,quality,lora_scale\nA1,60,40,,\nA2,60,40,turbo,\nA3,60,30,,\nA4,60,40,,0.5\n"
+    )
+    out = tmp_path / "out"
+    assert main(["catalogue", str(recipes), "--out", str(out), "--engine", "sdxl"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith('line 3 ("A2"): quality: "turbo" needs a distilled LoRA')
+    assert lines[1].startswith('line 4 ("A3"): colors: proportions add up to 90')
+    assert lines[2].startswith('line 5 ("A4"): overrides.lora_scale: got 0.5')
+    assert lines[3].startswith("3 of 4 rows are bad, and nothing was drawn")
+    assert not out.exists()
     assert not (tmp_path / "out").exists()
 
 

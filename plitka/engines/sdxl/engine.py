@@ -20,7 +20,7 @@ from torch import Tensor
 
 from plitka.engines.base import Drawn, DrawRequest, Guides, Painter
 from plitka.engines.procedural import RenderEngine
-from plitka.engines.sdxl import compilation, device, loading, sampling
+from plitka.engines.sdxl import compilation, device, loading, refusals, sampling
 from plitka.engines.sdxl.compilation import CompiledUNet
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
@@ -33,13 +33,12 @@ from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.errors import EngineError
 from plitka.request.controlnet import ControlNetKind
 from plitka.request.plan import Plan, count_steps
-from plitka.request.recipe import Recipe, RecipeError
+from plitka.request.recipe import Recipe
 from plitka.runtime import logs
 from plitka.runtime.memory import format_gib
 from plitka.runtime.timing import Stages, log
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 from plitka.tile.layout import Layout
-from plitka.weights.settings import TURBO_LORA
 
 _VAE_TILE = 512  # pixels a side of what the VAE decodes at once in the smaller memory plans
 
@@ -94,18 +93,7 @@ class SdxlEngine:
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError if the recipe asks for something that this engine cannot do."""
-        if recipe.quality == "turbo" and self.turbo is None:
-            raise RecipeError(
-                'quality: "turbo" needs a distilled LoRA, and this engine was loaded without one;'
-                f" take another quality, or set {TURBO_LORA} before the start"
-            )
-        scale = recipe.overrides.lora_scale
-        if scale is not None:
-            raise RecipeError(
-                f"overrides.lora_scale: got {scale:g}, but the LoRA is fused into the model when it"
-                " is loaded, so its scale is the same for all requests; leave it out, and set"
-                " PLITKA_LORA_SCALE before the start"
-            )
+        refusals.check_recipe(recipe, self.turbo is not None)
 
     def health_check(self) -> None:
         """Raise EngineError if the device fails or, between pictures, has too little memory."""
