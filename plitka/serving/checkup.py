@@ -25,6 +25,8 @@ from plitka.serving.queue import Line
 DISKS = {"cog": cogs_folders.COGS_FOLDERS, "pictures": Path(tempfile.gettempdir())}
 """Where Cog makes its folders, and where the worker writes pictures."""
 
+RETRY_SECONDS = 30  # after which a server that cannot go on may be there again, or another
+
 _THREAD_SECONDS = 3.0  # that the disk and the system may take for what is done at once
 _STATUSES = {
     "STARTING": "the engine is being loaded",
@@ -133,7 +135,8 @@ def _measure_resident(process: psutil.Process) -> int:
 
 def refuse_status(status: str) -> Refusal:
     """Make the refusal of a server with this status."""
-    return Refusal(503, ("server",), _STATUSES.get(status, "see /health-check"))
+    message = _STATUSES.get(status, "see /health-check")
+    return Refusal(503, ("server",), message, retry_after=RETRY_SECONDS)
 
 
 async def in_thread(

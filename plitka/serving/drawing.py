@@ -90,6 +90,8 @@ class Drawing:
             while (removal := self._removals.get(identifier)) is not None:
                 await asyncio.shield(removal)
             await in_thread(None, cogs_folders.check_prediction, identifier)
+            if (status := await self.cog.fetch_status()) in DEAD:
+                raise refuse_status(status)  # or Cog would say that this prediction has failed
             received = await self.cog.begin(method, path, prediction.content, headers)
             if received.status not in (202, 409):
                 prediction.is_cogs = received.status == 200

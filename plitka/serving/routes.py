@@ -14,7 +14,7 @@ from plitka import __version__
 from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
 from plitka.serving.answers import Refusal, to_response
-from plitka.serving.checkup import Checkup, in_thread, refuse_status
+from plitka.serving.checkup import RETRY_SECONDS, Checkup, in_thread, refuse_status
 from plitka.serving.cog_client import ANSWER_SECONDS, JSON, Cog
 from plitka.serving.connections import Connections
 from plitka.serving.drawing import Drawing
@@ -354,7 +354,7 @@ class Gateway:
 
     async def _end_predictions(self, app: web.Application) -> None:
         """At SIGTERM: refuse who waits, give what runs _GRACE_SECONDS, then cancel it."""
-        self.turns.close(Refusal(503, ("server",), _STOPPING))
+        self.turns.close(Refusal(503, ("server",), _STOPPING, retry_after=RETRY_SECONDS))
 
         async def is_done() -> bool:
             return self.turns.holder is None

@@ -245,11 +245,16 @@ def test_probes_read_the_status(gate: CogServer) -> None:
         assert (answer.status_code, answer.json()) == (200, {"status": "READY"})
 
 
-def test_probes_say_503_when_the_worker_is_dead(tmp_path: Path) -> None:
+def test_when_the_worker_has_died_at_rest_who_asks_first_and_probes_are_told_503(
+    tmp_path: Path,
+) -> None:
     with cog_server(
         tmp_path, {"PLITKA_ENGINE": "render"}, gate=True, arguments=("--port", "0")
     ) as server:
         server.worker().kill()
+        first = server.request(TILE)
+        assert (first.status_code, int(first.headers["Retry-After"])) == (503, 30)
+        assert "the worker has died" in first.text
         server.wait_for("UNHEALTHY")
         for path in ("/live", "/ready"):
             assert server.client.get(path).status_code == 503

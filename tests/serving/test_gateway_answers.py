@@ -222,7 +222,10 @@ async def gate_before(script: bytes) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-HTML = b"HTTP/1.1 %d X\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<p>no"
+HTML = (
+    b"HTTP/1.1 %d X\r\nContent-Type: text/html\r\nContent-Length: 5\r\n"
+    b"Connection: close\r\n\r\n<p>no"
+)
 CUT = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{"
 EVENTS = b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 HUGE = EVENTS + b"1000008\r\ndata: %s\n\n\r\n" % (b"x" * 2**24)
