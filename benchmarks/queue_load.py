@@ -45,6 +45,18 @@ _STARTING = re.compile(rb'^data: (\{.*"status": "starting".*\})$', re.MULTILINE)
 
 
 @dataclass
+class Stream:
+    """A stream, by the number of what the clients had heard when it was asked for and so on.
+
+    waits: heard its place in the queue. begins: heard that it is drawn.
+    """
+
+    asked: int
+    waits: int | None = None
+    begins: int | None = None
+
+
+@dataclass
 class Load:
     """What was seen. answers: by what they were. waits: seconds until a picture. memory: bytes."""
 
@@ -52,8 +64,8 @@ class Load:
     seconds: list[float] = field(default_factory=list)
     memory: list[int] = field(default_factory=list)
     rest: list[int] = field(default_factory=list)  # bytes, before and after, with nobody there
-    entered: list[str] = field(default_factory=list)  # ids, as they were let into the queue
-    served: list[str] = field(default_factory=list)  # ids, as their pictures were begun
+    streams: list[Stream] = field(default_factory=list)
+    heard: int = 0  # events of streams
     faults: list[str] = field(default_factory=list)
 
 
@@ -124,6 +136,8 @@ async def ask_once(
         pause = float(answer.headers.get("Retry-After", 0))
         return await asyncio.to_thread(name_answer, answer, load), pause
     headers = {"Accept": "text/event-stream"}
+    stream = Stream(load.heard)
+    load.streams.append(stream)
     async with client.stream("PUT", path, json=_BODY, headers=headers) as answer:
         if answer.status_code != 200:
             return str(answer.status_code), float(answer.headers.get("Retry-After", 0))
@@ -133,10 +147,11 @@ async def ask_once(
                 name = line.removeprefix("event: ")
             elif line.startswith("data: "):
                 last = line.removeprefix("data: ")
-                if name == "starting" and identifier not in load.entered:
-                    load.entered.append(identifier)
+                load.heard += 1
+                if name == "starting" and stream.waits is None:
+                    stream.waits = load.heard
                 if name == "start":
-                    load.served.append(identifier)
+                    stream.begins = load.heard
         if name != "completed":
             load.faults.append(f"{identifier}: the stream ends with {name}")
             return "cut", 0
@@ -152,10 +167,21 @@ def measure_rest(server: CogServer) -> int:
 
 
 def count_overtaken(load: Load) -> int:
-    """Count those who were served before somebody who had come to wait earlier."""
-    order = {identifier: place for place, identifier in enumerate(load.served)}
-    places = [order[identifier] for identifier in load.entered if identifier in order]
-    return sum(later < max(places[:at]) for at, later in enumerate(places) if at)
+    """Count those that were begun before one that had its place before they were asked for.
+
+    Of two that were asked for together, who was first is not known here: their client may read the
+    head of one answer and its first event at once, and those of the other, which came before, by
+    two reads.
+    """
+    waited = [
+        (one.asked, one.waits, one.begins)
+        for one in load.streams
+        if one.waits is not None and one.begins is not None
+    ]
+    return sum(
+        any(waits < asked and begins < later for _, waits, later in waited)
+        for asked, _, begins in waited
+    )
 
 
 def summarize(load: Load, allowed: frozenset[str], drawn_once: bool) -> dict[str, Any]:
@@ -179,7 +205,7 @@ def summarize(load: Load, allowed: frozenset[str], drawn_once: bool) -> dict[str
         "machine": f"{psutil.cpu_count()} cores, {platform.platform()}",
         "answers": dict(load.answers),
         "seconds": [round(value, 2) for value in statistics.quantiles(load.seconds, n=20)[::9]],
-        "waited_in_order": len(load.entered) - overtaken,
+        "waited": sum(stream.waits is not None for stream in load.streams),
         "overtaken": overtaken,
         "memory_mib": [round(before / 2**20, 1), round(after / 2**20, 1)],
         "most_memory_mib": round(max(load.memory) / 2**20, 1),
