@@ -28,6 +28,7 @@ _ANGLE = re.compile("a+-?nd?a*|nda*")
 _SEED = re.compile("s-?n|^ns$")
 _QUALITY = re.compile("q-?h|hq|^h$")
 _EQUAL = re.compile("et?")
+_RATIO = re.compile("o(?![pdt])")
 _SHARES = re.compile(
     "(?P<first>(?:n[pt]?-?[cw]+-?)+)|(?P<last>(?:[cw]+-?n[pt]?-?)+)|(?P<bare>[cw]+)|r-?[cw]+|[cw]+-?r"
 )
@@ -97,6 +98,7 @@ class _Reader:
         self._faults: list[str] = []
         self._settings: dict[str, object] = {}
         self._is_equal = False
+        self._ratios: list[Sign] = []
 
     def read(self) -> Fields:
         """Read all parts. Raises NotUnderstood."""
@@ -109,7 +111,7 @@ class _Reader:
         return Fields(colors, self._settings)
 
     def _take_settings(self, part: list[Sign]) -> list[Sign]:
-        """Take angle, seed, quality and "equal" out of a part; returns what remains."""
+        """Take angle, seed, quality, "equal" and a ratio out of a part; returns what remains."""
         for pattern, name in ((_ANGLE, "angle"), (_SEED, "seed"), (_QUALITY, "quality")):
             while match := pattern.search(_write_kinds(part)):
                 found = part[match.start() : match.end()]
@@ -119,6 +121,9 @@ class _Reader:
                 part = part[: match.start()] + part[match.end() :]
         while match := _EQUAL.search(_write_kinds(part)):
             self._is_equal = True
+            part = part[: match.start()] + part[match.end() :]
+        while match := _RATIO.search(_write_kinds(part)):
+            self._ratios.append(part[match.start()])
             part = part[: match.start()] + part[match.end() :]
         return part
 
@@ -170,7 +175,7 @@ class _Reader:
         if kinds == signs.NUMBER and said == part[0].value:  # digits, and not "half"
             ways = f'"{said}% red", "{said} degrees" or "seed {said}"'
             self._fault(f"{quote(said)} alone could be a share, an angle or a seed; write {ways}")
-        elif signs.NUMBER in kinds or signs.OTHER in kinds:
+        elif signs.NUMBER in kinds or signs.OTHER in kinds or signs.RATIO in kinds:
             odd = next((sign for sign in part if sign.kind == signs.OTHER), None)
             what = f"{quote(odd.value)} in {quote(said)}" if odd and len(part) > 1 else quote(said)
             beside = 'write each share beside its colour, such as "60% black, 40% white"'
@@ -181,6 +186,8 @@ class _Reader:
     def _settle(self, shares: list[_Share]) -> list[dict[str, object]]:
         """Settle the proportions of all colours, as entries of a request."""
         bare = [one for one in shares if one.number is None and not one.is_rest]
+        if self._ratios:
+            return self._share_by_ratio(shares)
         if self._is_equal:
             return self._share_equally(shares)
         if len(bare) < len(shares):
@@ -210,6 +217,27 @@ class _Reader:
             self._fault(f"{quote(one.name)} has no share, and others have; write {ways}")
         else:
             self._fault(f"{quote(one.name)} is not understood; {_ALLOWED}")
+
+    def _share_by_ratio(self, shares: list[_Share]) -> list[dict[str, object]]:
+        """Share by the numbers of a ratio, in the order in which the colours are named."""
+        said = self._quote(self._ratios[:1])
+        numbers = [int(number) for number in self._ratios[0].value.split(":")]
+        names = [one.name for one in shares if one.number is None and not one.is_rest]
+        if len(self._ratios) > 1 or self._is_equal or len(names) < len(shares):
+            self._fault(f"{quote(said)} stands beside other shares; say one or the other")
+        elif len(names) != len(numbers):
+            self._fault(
+                f"{quote(said)} is of {len(numbers)} colours, and {len(names)} are named; write"
+                ' each share beside its colour, such as "60% black, 40% white"'
+            )
+        for one in shares:
+            if not one.is_known:
+                self._fault(f"{quote(one.name)} is not understood; {_ALLOWED}")
+        total = sum(numbers)
+        return [
+            {"name": name, "proportion": number / total}
+            for name, number in zip(names, numbers, strict=False)
+        ]
 
     def _share_equally(self, shares: list[_Share]) -> list[dict[str, object]]:
         for one in shares:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from plitka.request.recipe import Quality
 
-AND = frozenset(("and", "plus", "и", "плюс"))
+AND = frozenset(("and", "plus", "to", "и", "плюс", "к"))
 """Between two parts of a sentence, as a comma is."""
 
 REST = frozenset(("rest", "remainder", "remaining", "остальное", "остальной", "остаток"))
@@ -19,6 +19,28 @@ EQUAL = frozenset(
 NOT = frozenset(("no", "not", "non", "without", "except", "без", "не", "кроме"))
 PART = frozenset(("part", "parts", "часть", "части", "частей"))
 
+COUNTS: Mapping[str, int] = {
+    **dict.fromkeys(("one", "один", "одна", "одну", "одной"), 1),
+    **dict.fromkeys(("two", "два", "две", "двух", "двум"), 2),
+    **dict.fromkeys(("three", "три", "трех"), 3),
+    **dict.fromkeys(("four", "четыре", "четырех"), 4),
+    **dict.fromkeys(("five", "пять"), 5),
+    **dict.fromkeys(("six", "шесть"), 6),
+    **dict.fromkeys(("seven", "семь"), 7),
+    **dict.fromkeys(("eight", "восемь"), 8),
+    **dict.fromkeys(("nine", "девять"), 9),
+    **dict.fromkeys(("ten", "десять"), 10),
+    **dict.fromkeys(("twenty", "двадцать"), 20),
+    **dict.fromkeys(("thirty", "тридцать"), 30),
+    **dict.fromkeys(("forty", "сорок"), 40),
+    **dict.fromkeys(("fifty", "пятьдесят"), 50),
+    **dict.fromkeys(("sixty", "шестьдесят"), 60),
+    **dict.fromkeys(("seventy", "семьдесят"), 70),
+    **dict.fromkeys(("eighty", "восемьдесят"), 80),
+    **dict.fromkeys(("ninety", "девяносто"), 90),
+}
+"""Numbers before "parts", "percent" and "thirds" alone: "one red tile" says nothing of shares."""
+
 FRACTIONS: Mapping[str, float] = {
     "half": 1 / 2,
     "third": 1 / 3,
@@ -29,6 +51,18 @@ FRACTIONS: Mapping[str, float] = {
     "треть": 1 / 3,
     "четверть": 1 / 4,
 }
+
+DENOMINATORS: Mapping[str, int] = {
+    **dict.fromkeys(("half", "половина", "половину"), 2),
+    **dict.fromkeys(("third", "thirds", "треть", "трети"), 3),
+    **dict.fromkeys(("quarter", "quarters", "fourth", "fourths", "четверть", "четверти"), 4),
+    **dict.fromkeys(("fifth", "fifths", "пятая", "пятую", "пятых", "пятые"), 5),
+    **dict.fromkeys(("tenth", "tenths", "десятая", "десятую", "десятых", "десятые"), 10),
+}
+"""Of what a number before them counts: "two thirds"."""
+
+HALVES = frozenset(("fifty-fifty", "half-and-half"))
+"""A ratio of two colours."""
 
 ANGLE = frozenset(
     (

@@ -43,6 +43,55 @@ def test_sentences_that_say_the_same_are_the_same_recipe(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "60/40 black and white",
+            "black and white 60/40",
+            "60:40, black, white",
+            "3:2 black, white",
+        ),
+        *(
+            "black/white 60-40",
+            "60\u201340 black, white",
+            "60 на 40 чёрный и белый",
+            "60 / 40 black, white",
+        ),
+        *("three fifths black, two fifths white", "три пятых чёрного, две пятых белого"),
+        *("three-fifths black, the rest white", "sixty percent black, forty percent white"),
+        *("three parts black to two parts white", "три части чёрного и две части белого"),
+    ],
+)
+def test_a_ratio_and_numbers_in_words_say_shares(text: str) -> None:
+    recipe = parse(text)
+    assert [(part.color.code, round(part.share, 9)) for part in recipe.shares] == [
+        ("BLACK", 0.6),
+        ("WHITE", 0.4),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("two thirds red, one third blue", [2 / 3, 1 / 3]),
+        ("две трети красного, треть синего", [2 / 3, 1 / 3]),
+        ("two-thirds red, a third blue", [2 / 3, 1 / 3]),
+        ("half red, half blue", [1 / 2, 1 / 2]),
+        ("fifty-fifty red and blue", [1 / 2, 1 / 2]),
+        ("красный и синий 50 на 50", [1 / 2, 1 / 2]),
+        ("1:1:2 red, blue, white", [1 / 4, 1 / 4, 1 / 2]),
+        ("50/30/20 red, blue, white, 45°, seed 7", [1 / 2, 3 / 10, 1 / 5]),
+        ("three quarters red, one quarter blue", [3 / 4, 1 / 4]),
+        ("три четверти красного и одна четверть синего", [3 / 4, 1 / 4]),
+        ("равные доли: красный, синий", [1 / 2, 1 / 2]),
+        ("1/3 red, 2/3 blue", [1 / 3, 2 / 3]),
+    ],
+)
+def test_fractions_in_words_say_shares(text: str, shares: list[float]) -> None:
+    assert [part.share for part in parse(text).shares] == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
     "wrapped",
     [
         json.dumps("60% black, 40% white"),
@@ -78,7 +127,18 @@ def test_what_looks_like_json_is_told_where_it_is_broken(text: str) -> None:
         ("60% black 40", ['"60% black 40" is not understood']),
         ("60 degrees black, 40 white", ["has no share"]),
         ("60-70% black, 30% white", ['"60-70% black" is not understood']),
-        ("50/50 black, white", ['"50/50" in "50/50 black" is not understood']),
+        ("60/50 black, white", ['"60/50" in "60/50 black" is not understood']),
+        ("60/40 black, white, red", ['"60/40" is of 2 colours, and 3 are named']),
+        ("60/40 black", ['"60/40" is of 2 colours, and 1 are named']),
+        ("60/40 black, 40% white", ['"60/40" stands beside other shares']),
+        ("60/40 black, white, 1:1", ['"60/40" stands beside other shares']),
+        ("equal parts black, white 60/40", ['"60/40" stands beside other shares']),
+        ("60/40 black, shiny", ['"shiny" is not understood']),
+        ("60/40 no black, white", ['"no black" is not understood']),
+        ("30-70% black, white", ['"30-70% black" is not understood']),
+        ("black 60/40 white", ['"black 60/40 white" names 2 colours at once']),
+        ("four thirds black, 1% white", ['"four thirds black" is not understood']),
+        ("one red, 2% blue", ['"one red" is not understood']),
         ("60% no black, 40% white", ['"no black" is not understood']),
         ("at least 60% black, 40% white", ['"least 60% black" is not understood']),
         ("60% black, 40% white, glossy", ['"glossy" is not understood']),
