@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from plitka import pdf
 from plitka.catalogue import contact_sheet, listing, pdf_sheet
 from plitka.catalogue.run import Entry
 from plitka.catalogue.shelf import Shelf
@@ -24,4 +25,4 @@ def write_report(entries: Sequence[Entry], shelf: Shelf) -> list[str]:
 def check_libraries() -> None:
     """Raise EngineError where a library for the report is missing: before the work, not after."""
     listing.write_parquet([])
-    pdf_sheet.open_sheet()
+    pdf.open_sheet("Catalogue")

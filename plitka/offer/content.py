@@ -1,0 +1,150 @@
+"""What an offer tells, as values: swatches, company, pictures, order."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from plitka.color.ciede2000 import compute_color_difference
+from plitka.color.palette import Color
+from plitka.color.ral_classic import RAL_CLASSIC
+from plitka.color.srgb import parse_hex, srgb_to_lab
+from plitka.offer.speech import Speech
+from plitka.offer.words import Language
+from plitka.order.amounts import Order
+from plitka.order.inputs import Inputs
+from plitka.request.recipe import ColorShare, Recipe
+from plitka.tile.scale import measure_frame_mm
+
+_NEAR = 3.0  # CIEDE2000 up to which a RAL colour is named as a near one
+
+
+@dataclass(frozen=True)
+class Company:
+    """Who makes the offer. contact: lines of text. logo: a PNG that is trusted, or None."""
+
+    name: str = ""
+    contact: str = ""
+    logo: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures that are ready, as JPEG: the surface, a square, and a scene, perhaps none."""
+
+    tile: bytes
+    scene: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Swatch:
+    """A colour of the mix as a customer reads it.
+
+    name: in the offer's language. key: its name in the recipe. code: of the palette, "" for a free
+    colour. ral: "RAL 3020", or that it is near one, or "". share: of the visible area, 0 to 1.
+    """
+
+    name: str
+    key: str
+    code: str
+    hex: str
+    ral: str
+    share: float
+
+    @property
+    def label(self) -> str:
+        """Its name as a line of a list begins with it."""
+        return self.name[:1].upper() + self.name[1:]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """What identifies it, apart from its name."""
+        return tuple(one for one in (self.code, self.hex, self.ral) if one and one != self.name)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """All that an offer is written from. Its seed is drawn.
+
+    project: for whom or what it is, or "". inputs: figures of the floor. order: what to buy, None
+    where no kilograms were asked for.
+    """
+
+    recipe: Recipe
+    language: Language
+    day: date
+    pictures: Pictures
+    inputs: Inputs
+    company: Company = Company()
+    project: str = ""
+    order: Order | None = None
+
+    @property
+    def speech(self) -> Speech:
+        return Speech(self.language)
+
+    @property
+    def swatches(self) -> tuple[Swatch, ...]:
+        """The colours of its mix, in the recipe's order."""
+        return tuple(describe_color(part, self.speech) for part in self.recipe.shares)
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What is known of the surface beside its colours: names and values."""
+        say, number = self.speech.say, self.speech.write_number
+        side, thickness = number(self.inputs.tile), number(self.inputs.thickness)
+        return (
+            (say("tile"), say("tile_size", side=side, thickness=thickness)),
+            (say("granule"), say("granule_mm", mm=number(self.inputs.granule))),
+            (say("angle"), f"{number(self.recipe.angle)}°"),
+            (say("seed"), str(self.recipe.seed)),
+        )
+
+    @property
+    def frame_mm(self) -> float:
+        """The side of what the picture of the surface shows, in millimetres."""
+        return measure_frame_mm(float(self.inputs.granule))
+
+    @property
+    def mix(self) -> str:
+        """The mix in words."""
+        return self.speech.join_mix([(one.name, one.share) for one in self.swatches])
+
+
+def describe_color(part: ColorShare, speech: Speech) -> Swatch:
+    """Describe a colour of a recipe for people who read this language."""
+    color = part.color
+    number, is_exact = _find_ral(color)
+    ral = f"RAL {number}" if is_exact else speech.say("near_ral", number=number) if number else ""
+    if color.is_free:
+        name, code = (ral if is_exact else color.hex), ""
+    else:
+        name, code = name_color(color, speech.language), color.code
+    return Swatch(name, part.name, code, color.hex, ral, part.share)
+
+
+def name_color(color: Color, language: Language) -> str:
+    """Name a colour of the palette: its Russian name is the first of those it has."""
+    return color.russian[0] if language == "ru" and color.russian else color.phrase
+
+
+def _find_ral(color: Color) -> tuple[str, bool]:
+    """Find a RAL colour of the same hex, True, or else the nearest within _NEAR; "" for none."""
+    for number, hex_code in RAL_CLASSIC.items():
+        if hex_code == color.hex:
+            return number, True
+    apart, number = min(
+        (compute_color_difference(color.lab, srgb_to_lab(parse_hex(hex_code[1:]))), number)
+        for number, hex_code in RAL_CLASSIC.items()
+    )
+    return (number, False) if apart <= _NEAR else ("", False)
+
+
+def choose_scale_bar(frame_mm: float) -> int:
+    """Choose a scale bar: 1, 2 or 5 times a power of ten millimetres, a third of it at most."""
+    best = 1
+    for power in range(4):
+        for digit in (1, 2, 5):
+            length = int(Decimal(digit).scaleb(power))
+            if length <= frame_mm / 3:
+                best = length
+    return best
