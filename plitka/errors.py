@@ -16,6 +16,14 @@ class CatalogueError(ValueError):
     """A catalogue that cannot be made as asked; a line for each fault, with its place."""
 
 
+class OfferError(ValueError):
+    """A request that no offer can be made from; the message says what is allowed."""
+
+
+class LogoError(ValueError):
+    """A file that is no logo; the message says why."""
+
+
 class TrainingError(ValueError):
     """Photographs or options that cannot be trained with; a line for each fault."""
 

@@ -4,7 +4,7 @@ The faces are predict.py, train.py, api.py, cli/, designer/run and serving/gatew
 looks at the environment. docs/settings.md is written by it:
 python -m plitka.settings > docs/settings.md
 
-Imports: color, runtime, weights and engines.sdxl.options, for the values that settings become.
+Imports: color, order, runtime, weights and engines, for the values that settings become.
 """
 
 import os
@@ -21,6 +21,8 @@ from plitka.engines import registry
 from plitka.engines.registry import EngineChoice
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.options import Options, SdxlSettings
+from plitka.order.errors import OrderError
+from plitka.order.inputs import read_defaults
 from plitka.request.prompt import DEFAULT_TRIGGER
 from plitka.runtime import logs
 from plitka.runtime.logs import LogSettings
@@ -32,6 +34,8 @@ ENGINE, PALETTE, PACKAGE, PORT = "PLITKA_ENGINE", "PLITKA_PALETTE", "COG_WEIGHTS
 TRAINING, QUEUE = "PLITKA_TRAINING", "PLITKA_QUEUE"
 BANK, INIT = "PLITKA_BANK", "PLITKA_INIT"
 PHOTOGRAPHER, PHOTOGRAPHER_TOKEN = "PLITKA_PHOTOGRAPH", "PLITKA_PHOTOGRAPH_TOKEN"
+COMPANY, CONTACT, LOGO = "PLITKA_COMPANY", "PLITKA_CONTACT", "PLITKA_LOGO"
+ORDER = "PLITKA_ORDER"
 CACHE = "XDG_CACHE_HOME"
 REPLICATE_TOKEN = "REPLICATE_API_TOKEN"
 REPLICATE_ADDRESS = "REPLICATE_API_BASE_URL"  # as Replicate's own client names it
@@ -56,6 +60,15 @@ class PhotographerSettings:
     token: str | None = field(repr=False)
     replicate_token: str = field(repr=False)
     replicate_address: str | None
+
+
+@dataclass(frozen=True)
+class CompanySettings:
+    """Who makes offers, until the page says otherwise. logo: a file, not yet read."""
+
+    name: str
+    contact: str
+    logo: Path | None
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,23 @@ class Settings:
             replicate_token=self.variables.get(REPLICATE_TOKEN, "").strip(),
             replicate_address=self.variables.get(REPLICATE_ADDRESS, "").strip() or None,
         )
+
+    @property
+    def company(self) -> CompanySettings:
+        named = self.variables.get(LOGO)
+        return CompanySettings(
+            name=self.variables.get(COMPANY, "").strip(),
+            contact=self.variables.get(CONTACT, "").strip().replace("\\n", "\n"),
+            logo=Path(named) if named else None,
+        )
+
+    @property
+    def order(self) -> Mapping[str, str]:
+        """What orders are reckoned from where nothing else is said. Raises OrderError."""
+        try:
+            return read_defaults(self.variables.get(ORDER, ""))
+        except OrderError as fault:
+            raise OrderError(f"{ORDER}: {fault}", fault.field) from None
 
     @property
     def port(self) -> str:
@@ -376,6 +406,26 @@ VARIABLES = (
         "address",
         "Replicate's",
         "Another address of Replicate's API, as its own client takes it.",
+    ),
+    Variable(COMPANY, "text", "none", "Your company's name, on [offers](offer.md)."),
+    Variable(
+        CONTACT,
+        "text",
+        "none",
+        "Address, telephone and the like under it; `\\n` begins another line.",
+    ),
+    Variable(
+        LOGO,
+        "file",
+        "none",
+        "Your company's logo: PNG, JPEG or another picture that Plitka reads.",
+    ),
+    Variable(
+        ORDER,
+        "figures by name",
+        "none",
+        "What [orders](offer.md#kilograms) are reckoned from, in the place of the defaults: "
+        "`thickness=15; density=950; loss=3; bag=20`.",
     ),
     Variable(PORT, "number", _DEFAULT_PORT, "The port of the gate in front of Cog's server."),
     Variable(

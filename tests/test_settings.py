@@ -44,6 +44,8 @@ PARTS = (
     "photographer",
     "port",
     "queue",
+    "company",
+    "order",
 )
 
 

@@ -6,6 +6,7 @@ from plitka import __version__
 from plitka.cli import commands
 from plitka.cli.calibrate_command import run_calibrate
 from plitka.cli.catalogue_arguments import add_catalogue
+from plitka.cli.offer_arguments import add_offer, add_order
 from plitka.cli.parser_parts import (
     Parser,
     Subparsers,
@@ -13,6 +14,7 @@ from plitka.cli.parser_parts import (
     add_engine,
     add_json,
     add_json_lines,
+    add_request,
     add_weights,
     read_path,
 )
@@ -34,6 +36,8 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     _add_make(subparsers, settings)
     _add_plan(subparsers, settings)
     add_catalogue(subparsers, settings)
+    add_offer(subparsers, settings)
+    add_order(subparsers, settings)
     _add_measure(subparsers)
     _add_match(subparsers)
     _add_audit(subparsers)
@@ -63,7 +67,7 @@ examples:
 def _add_make(subparsers: Subparsers, settings: Settings) -> None:
     summary = "make a tile's preview, final picture and colormap"
     make = add_command(subparsers, commands.run_make, summary, _MAKE_EXAMPLES)
-    _add_request(make)
+    add_request(make)
     make.add_argument("--out", type=read_path, required=True, metavar="DIR", help="where to write")
     add_engine(make)
     add_weights(make, settings)
@@ -85,7 +89,7 @@ A seed of -1, the default, is drawn when the picture is made.
 def _add_plan(subparsers: Subparsers, settings: Settings) -> None:
     summary = "print what would be done, and generate nothing"
     plan = add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
-    _add_request(plan)
+    add_request(plan)
     add_weights(plan, settings)
 
 
@@ -126,7 +130,7 @@ def _add_match(subparsers: Subparsers) -> None:
     summary = "give any picture the shares and colours of a recipe"
     match = add_command(subparsers, commands.run_match, summary, _MATCH_EXAMPLES)
     match.add_argument("image", type=read_path, metavar="IMAGE", help="any picture")
-    _add_request(match)
+    add_request(match)
     match.add_argument("--out", type=read_path, required=True, metavar="FILE", help="PNG to write")
     add_json(match)
 
@@ -300,20 +304,6 @@ def _add_bake(subparsers: Subparsers, settings: Settings) -> None:
         help="which to put in; default: none",
     )
     add_weights(bake, settings)
-
-
-# What several commands share
-
-
-def _add_request(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "request", nargs="?", metavar="PARAMS_JSON", help="the request; - reads standard input"
-    )
-    group = command.add_argument_group("the same without JSON")
-    group.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
-    group.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
-    group.add_argument("--quality", help="preview, standard, high or turbo")
-    group.add_argument("--seed", help="0 to 4294967295; -1 draws one")
 
 
 def _read_pairs(text: str) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from plitka.cli.arguments import build_parser
 from plitka.cli.terminal import OutputError, discard, prepare_streams, print_error
 from plitka.color.palette import PaletteError, UnknownColor
-from plitka.errors import CatalogueError, EngineError, TrainingError
+from plitka.errors import CatalogueError, EngineError, LogoError, OfferError, TrainingError
+from plitka.order.errors import OrderError
 from plitka.printable import make_printable
 from plitka.request.recipe import RecipeError
 from plitka.runtime import logs
@@ -51,13 +52,16 @@ def _run(arguments: Sequence[str] | None) -> int:
     except CatalogueError as error:
         print_error(str(error))
         return BAD_REQUEST
+    except (OrderError, OfferError) as error:
+        print_error(make_printable(str(error)))
+        return BAD_REQUEST
     except UnknownColor as error:
         print_error(make_printable(str(error)))
         return BAD_REQUEST
     except (EngineError, TrainingError) as error:
         print_error(str(error))
         return FAILED
-    except (PaletteError, logs.LogError) as error:
+    except (PaletteError, LogoError, logs.LogError) as error:
         print_error(make_printable(str(error)))
         return FAILED
     except (BrokenPipeError, OutputError):

@@ -53,7 +53,7 @@ def add_command(
     return command
 
 
-def add_json(command: argparse.ArgumentParser) -> None:
+def add_json(command: "argparse._ActionsContainer") -> None:
     """Add --json, for one object."""
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -81,3 +81,15 @@ def add_engine(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--engine", choices=registry.NAMES, help="default: PLITKA_ENGINE, else sdxl"
     )
+
+
+def add_request(command: argparse.ArgumentParser) -> None:
+    """Add the request, as JSON or as options."""
+    command.add_argument(
+        "request", nargs="?", metavar="PARAMS_JSON", help="the request; - reads standard input"
+    )
+    group = command.add_argument_group("the same without JSON")
+    group.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
+    group.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
+    group.add_argument("--quality", help="preview, standard, high or turbo")
+    group.add_argument("--seed", help="0 to 4294967295; -1 draws one")

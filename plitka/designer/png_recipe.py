@@ -1,4 +1,4 @@
-"""A PNG file that is dropped on the page -> the recipe in its text chunk, and its pixels."""
+"""A file that is dropped on the page -> the recipe in it; a PNG file's pixels."""
 
 import json
 
@@ -12,10 +12,26 @@ from plitka.images.decoding import MAX_PIXELS
 from plitka.images.errors import Unreadable
 from plitka.images.png import MAX_PNG_BYTES, read_record
 from plitka.measure.shares import SMALLEST_SIDE
+from plitka.offer import recipe_in_html
+from plitka.offer.recipe_in_html import NoRecipe
 from plitka.request import parsing
 from plitka.request.recipe import Recipe, RecipeError
 
 _MAX_SIZE = 4096  # pixels a side
+
+
+def read_dropped(content: bytes, palette: Palette) -> Recipe:
+    """Read the recipe in a PNG file, or in an offer as HTML. Raises Fault."""
+    if not recipe_in_html.looks_like_html(content):
+        return read_recipe(content, palette)
+    if len(content) > recipe_in_html.MAX_HTML_BYTES:
+        megabytes = recipe_in_html.MAX_HTML_BYTES // 2**20
+        raise Fault("picture_large", status=413, megabytes=megabytes)
+    try:
+        request = recipe_in_html.read_request(content)
+    except NoRecipe as why:
+        raise Fault(f"offer_recipe_{why.code}") from None
+    return _parse_request(request, palette, "offer_recipe")
 
 
 def read_recipe(content: bytes, palette: Palette) -> Recipe:
@@ -62,9 +78,14 @@ def _parse_record(text: str, palette: Palette) -> Recipe:
     request = record.get("request") if isinstance(record, dict) else None
     if not isinstance(request, dict):
         raise Fault("picture_recipe_broken")
+    return _parse_request(request, palette, "picture_recipe")
+
+
+def _parse_request(request: dict[str, object], palette: Palette, fault: str) -> Recipe:
+    """Parse a request that a file has. fault: start of the codes of its faults. Raises Fault."""
     try:
         return parsing.parse(json.dumps(request), palette)
     except RecursionError:
-        raise Fault("picture_recipe_broken") from None
+        raise Fault(f"{fault}_broken") from None
     except RecipeError as error:
-        raise Fault("picture_recipe_refused", str(error), status=422) from None
+        raise Fault(f"{fault}_refused", str(error), status=422) from None

@@ -8,7 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from plitka.color import palette
-from plitka.designer import server
+from plitka.designer import offers, server
 from plitka.designer.backends import select
 from plitka.settings import Settings
 
@@ -22,17 +22,19 @@ def run(settings: Settings, weights: Path | str | None, port: int, show: bool) -
 
     weights: as setup() takes them, for the sdxl engine in this program. port: 0 takes a free one.
     show: whether to open the page in the browser. Raises OSError if the port is taken, SettingError
-    for a setting that names no backend, and what loading a palette raises.
+    for a setting that names no backend, OrderError and LogoError for those of offers, and what
+    loading a palette raises.
     """
     backend = select.select_backend(settings, weights)
     is_here = settings.photographer.backend == "sdxl"
     colors = (
         settings.load_palette(weights, "sdxl") if is_here else palette.load(settings.palette_file)
     )
+    defaults = offers.read_defaults(settings)
     with _open_socket(port) as listener:
         address = f"http://{HOST}:{listener.getsockname()[1]}/"
         config = uvicorn.Config(
-            server.make_app(backend, colors),
+            server.make_app(backend, colors, defaults),
             http="h11",
             lifespan="on",
             ws="none",

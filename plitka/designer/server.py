@@ -28,14 +28,17 @@ from plitka import __version__
 from plitka.color import words
 from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import Palette
-from plitka.designer import gallery, png_recipe, room_view, snippets
+from plitka.designer import gallery, offers, png_recipe, room_view, snippets
 from plitka.designer.backends.base import Backend, Event, Progress
 from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
+from plitka.designer.offers import Defaults
 from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
 from plitka.images.jpeg import encode_jpeg
 from plitka.images.png import MAX_PNG_BYTES
+from plitka.offer.logo import MAX_LOGO_BYTES
+from plitka.offer.reading import OfferRequest
 from plitka.request import parsing
 from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
@@ -54,12 +57,12 @@ log = logging.getLogger("plitka")
 T = TypeVar("T")
 
 
-def make_app(backend: Backend, palette: Palette) -> ASGIApp:
+def make_app(backend: Backend, palette: Palette, defaults: Defaults) -> ASGIApp:
     """Make the server, as an ASGI application.
 
-    backend: makes the photographs. palette: the named colours.
+    backend: makes the photographs. palette: the named colours. defaults: of offers.
     """
-    handlers = _Handlers(backend, palette)
+    handlers = _Handlers(backend, palette, defaults)
     pages = Starlette(
         routes=[
             Route("/", _send_page),
@@ -72,6 +75,11 @@ def make_app(backend: Backend, palette: Palette) -> ASGIApp:
             Route("/pictures/{kind}", handlers.draw_picture, methods=["POST"]),
             Route("/room", handlers.draw_room, methods=["POST"]),
             Route("/photograph", handlers.photograph, methods=["POST"]),
+            Route("/order", handlers.describe_order, methods=["POST"]),
+            Route("/order.csv", handlers.write_order, methods=["POST"]),
+            Route("/offer.html", handlers.make_html_offer, methods=["POST"]),
+            Route("/offer.pdf", handlers.make_pdf_offer, methods=["POST"]),
+            Route("/logo", handlers.make_logo, methods=["POST"]),
             Mount("/page", _PageFiles(directory=PAGE)),
         ],
         lifespan=_end_photographs,
@@ -104,8 +112,9 @@ async def _send_page(_: Request) -> Response:
 class _Handlers:
     """Request handlers, each for one route. A request's recipe is JSON in its body."""
 
-    def __init__(self, backend: Backend, palette: Palette) -> None:
+    def __init__(self, backend: Backend, palette: Palette, defaults: Defaults) -> None:
         self._palette = palette
+        self._defaults = defaults
         self._renderer = Renderer()
         self._backend = backend
         self._threads = CapacityLimiter(_THREADS)
@@ -126,6 +135,7 @@ class _Handlers:
             "qualities": QUALITIES,
             "most": {"colors": MAX_COLORS, "seed": MAX_SEED},
             "photographer": {"kind": self._backend.kind, "title": self._backend.title},
+            "offer": self._defaults.as_json(),
         }
         return JSONResponse(body)
 
@@ -164,9 +174,9 @@ class _Handlers:
         return JSONResponse({**self._describe(recipe), "understood": recipe.understood()})
 
     async def read_dropped(self, request: Request) -> Response:
-        """The same for the recipe in a PNG file."""
-        png = await read_body(request, MAX_PNG_BYTES)
-        return JSONResponse(self._describe(draw_seed(png_recipe.read_recipe(png, self._palette))))
+        """The same for the recipe in a PNG file, or in an offer as HTML."""
+        file = await read_body(request, MAX_PNG_BYTES)
+        return JSONResponse(self._describe(draw_seed(png_recipe.read_dropped(file, self._palette))))
 
     async def draw_draft(self, request: Request) -> Response:
         """The preview at once, not measured, as JPEG."""
@@ -215,6 +225,40 @@ class _Handlers:
         lines = _stream_lines(self._backend.photograph(recipe))
         return StreamingResponse(lines, media_type="application/x-ndjson")
 
+    async def describe_order(self, request: Request) -> Response:
+        """What the floor of an offer needs: kilograms and bags."""
+        return JSONResponse(offers.describe_order(await self._parse_offer(request)))
+
+    async def write_order(self, request: Request) -> Response:
+        """The same as a table for spreadsheets."""
+        asked = await self._parse_offer(request)
+        return _send_file(offers.write_csv(asked), asked.recipe, "csv")
+
+    async def make_html_offer(self, request: Request) -> Response:
+        """An offer as one HTML file."""
+        return await self._make_offer(request, "html")
+
+    async def make_pdf_offer(self, request: Request) -> Response:
+        """An offer as PDF."""
+        return await self._make_offer(request, "pdf")
+
+    async def _make_offer(self, request: Request, kind: offers.Kind) -> Response:
+        asked = await self._parse_offer(request)
+        content = await self._run_in_thread(
+            request, lambda check: offers.make_file(asked, kind, self._renderer, check)
+        )
+        return _send_file(content, asked.recipe, kind)
+
+    async def make_logo(self, request: Request) -> Response:
+        """A picture, made a logo that the page may keep."""
+        content = await read_body(request, MAX_LOGO_BYTES)
+        return JSONResponse(await self._run_in_thread(request, lambda _: offers.make_logo(content)))
+
+    async def _parse_offer(self, request: Request) -> OfferRequest:
+        """Parse the request for an offer in a body. Raises RecipeError and Fault."""
+        body = await read_body(request, offers.MAX_REQUEST_BYTES)
+        return offers.parse_request(body.decode("utf-8", "replace"), self._palette, self._defaults)
+
     async def _parse_body(self, request: Request) -> Recipe:
         """Parse the recipe in a request's body, and draw its seed. Raises RecipeError and Fault."""
         return draw_seed(parsing.parse(await _read_text(request), self._palette))
@@ -256,6 +300,12 @@ class _Handlers:
 async def _read_text(request: Request) -> str:
     """Read a request's body as text. Raises Fault."""
     return (await read_body(request, 2 * parsing.MAX_BYTES)).decode("utf-8", "replace")
+
+
+def _send_file(content: bytes, recipe: Recipe, kind: str) -> Response:
+    """Send a file to save, named by its mix; it is never shown as a page of this server."""
+    named = {"Content-Disposition": offers.write_disposition(recipe, kind)}
+    return Response(content, media_type=offers.MEDIA_TYPES[kind], headers=named)
 
 
 def _encode_room(png: bytes, recipe: Recipe) -> bytes:

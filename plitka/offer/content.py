@@ -10,9 +10,11 @@ from plitka.color.ral_classic import RAL_CLASSIC
 from plitka.color.srgb import parse_hex, srgb_to_lab
 from plitka.offer.speech import Speech
 from plitka.offer.words import Language
+from plitka.offer.zones import list_shares
 from plitka.order.amounts import Order
 from plitka.order.inputs import Inputs
-from plitka.request.recipe import ColorShare, Recipe
+from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 from plitka.tile.scale import measure_frame_mm
 
 _NEAR = 3.0  # CIEDE2000 up to which a RAL colour is named as a near one
@@ -25,6 +27,10 @@ class Company:
     name: str = ""
     contact: str = ""
     logo: bytes | None = None
+
+
+NOBODY = Company()
+"""Who makes offers where nobody is named."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Offer:
     day: date
     pictures: Pictures
     inputs: Inputs
-    company: Company = Company()
+    company: Company = NOBODY
     project: str = ""
     order: Order | None = None
 
@@ -84,16 +90,24 @@ class Offer:
 
     @property
     def swatches(self) -> tuple[Swatch, ...]:
-        """The colours of its mix, in the recipe's order."""
-        return tuple(describe_color(part, self.speech) for part in self.recipe.shares)
+        """The colours of the floor, with their shares of all of it."""
+        return tuple(describe_color(part, self.speech) for part in list_shares(self.recipe))
 
     @property
     def facts(self) -> tuple[tuple[str, str], ...]:
         """What is known of the surface beside its colours: names and values."""
-        say, number = self.speech.say, self.speech.write_number
-        side, thickness = number(self.inputs.tile), number(self.inputs.thickness)
+        say, number, tile = self.speech.say, self.speech.write_number, self.inputs.tile
+        thickness = number(self.inputs.thickness)
+        if tile is None:
+            size = (say("poured"), say("poured_size", thickness=thickness))
+        else:
+            sides = say("sides", width=number(tile[0]), length=number(tile[1]))
+            size = (say("tile"), say("tile_size", sides=sides, thickness=thickness))
+        surface = self.recipe.surface
+        laid = ((say("laying"), say(surface.laying)),) if surface and surface.tile_mm else ()
         return (
-            (say("tile"), say("tile_size", side=side, thickness=thickness)),
+            size,
+            *laid,
             (say("granule"), say("granule_mm", mm=number(self.inputs.granule))),
             (say("angle"), f"{number(self.recipe.angle)}°"),
             (say("seed"), str(self.recipe.seed)),

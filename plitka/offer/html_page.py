@@ -11,7 +11,13 @@ from PIL import Image
 
 from plitka import __version__
 from plitka.offer.content import Offer, Swatch, choose_scale_bar
-from plitka.offer.order_table import list_columns, list_notes, list_totals, list_zone_rows
+from plitka.offer.order_table import (
+    list_columns,
+    list_line_notes,
+    list_notes,
+    list_totals,
+    list_zone_rows,
+)
 from plitka.offer.recipe_in_html import write_record
 from plitka.order.amounts import Order
 
@@ -152,6 +158,9 @@ def _write_zones(offer: Offer, order: Order) -> str:
         f'<div class="wide"><table><thead><tr>{_join_cells(head, "col")}</tr></thead><tbody>'
         + "".join(f"<tr>{_join_cells(row, 'row')}</tr>" for row in rows)
         + "</tbody></table></div>"
+        + "".join(
+            f'<p class="note">{escape(note)}</p>' for note in list_line_notes(order, offer.speech)
+        )
     )
 
 

@@ -41,10 +41,13 @@ def write_order_csv(swatches: Sequence[Swatch], order: Order, speech: Speech) ->
         rows += [[], [say("file_zone"), say("file_area"), say("file_color"), say("file_kg")]]
         names = {swatch.key: swatch.name for swatch in swatches}
         rows += [
-            [zone.name, zone.area, names[color], kg]
-            for zone in order.zones
-            for color, kg in zone.by_color
+            [one.zone.name, one.zone.area, names[color], kg]
+            for one in order.zones
+            for color, kg in one.by_color
         ]
+        lines = [one.zone for one in order.zones if one.zone.line]
+        rows += [[], [say("file_line"), say("file_meters"), say("file_zone")]] if lines else []
+        rows += [[say(zone.line), zone.line_m, zone.name] for zone in lines]
     return _write(rows, speech)
 
 

@@ -68,15 +68,13 @@ def list_totals(order: Order, speech: Speech) -> list[tuple[str, str, str, str]]
 
 def list_notes(order: Order, speech: Speech) -> list[str]:
     """List what has to be said of the table."""
-    number = speech.write_number
-    notes = [
-        speech.say("loss_note", loss=number(order.inputs.loss))
-        + " "
-        + speech.say(
-            "tiles_note", tiles=number(Decimal(order.tiles)), tile=number(order.inputs.tile)
-        )
-    ]
-    return [*notes, speech.say("conversion_note")] if order.converts else notes
+    number, tile = speech.write_number, order.inputs.tile
+    note = speech.say("loss_note", loss=number(order.inputs.loss))
+    if tile is not None:
+        size = speech.say("sides", width=number(tile[0]), length=number(tile[1]))
+        tiles = number(Decimal(order.tiles))
+        note = f"{note} {speech.say('tiles_note', tiles=tiles, tile=size)}"
+    return [note, speech.say("conversion_note")] if order.converts else [note]
 
 
 def list_zone_rows(
@@ -90,8 +88,8 @@ def list_zone_rows(
         speech.say("kg"),
     )
     rows = [head]
-    for zone in order.zones:
-        by_color = dict(zone.by_color)
+    for amount in order.zones:
+        zone, by_color = amount.zone, dict(amount.by_color)
         kilograms = (
             write_kg(by_color[one.key], order, speech) if one.key in by_color else ""
             for one in swatches
@@ -101,10 +99,24 @@ def list_zone_rows(
                 zone.name,
                 speech.write_number(zone.area),
                 *kilograms,
-                write_kg(zone.kg, order, speech),
+                write_kg(amount.kg, order, speech),
             )
         )
     return rows
+
+
+def list_line_notes(order: Order, speech: Speech) -> list[str]:
+    """List the lines that part zones from their neighbours."""
+    return [
+        speech.say(
+            "line_note",
+            zone=zone.name,
+            line=speech.say(zone.line),
+            meters=speech.write_number(zone.line_m, 0, 1),
+        )
+        for zone in (one.zone for one in order.zones)
+        if zone.line
+    ]
 
 
 def find_amount(order: Order, swatch: Swatch) -> ColorAmount:

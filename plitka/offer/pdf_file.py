@@ -12,6 +12,7 @@ from plitka.offer.content import Offer, Swatch, choose_scale_bar
 from plitka.offer.order_table import (
     Column,
     list_columns,
+    list_line_notes,
     list_notes,
     list_totals,
     list_zone_rows,
@@ -239,15 +240,20 @@ class _Sheet:
         column = _WIDE * (1 - _FIRST) / (len(columns) - 1)
         for kind, name, kg, packs in totals:
             self._write_total((name, kg, packs), column, kind == "sum")
-        self._set(8.5, color=_FAINT)
-        self._y += 2.5
-        for note in notes:
-            self._y = self._flow(note, _LEFT, self._y, _WIDE, 4.2) + 1
+        self._write_notes(notes)
         if len(order.zones) > 1:
             head, *rows = list_zone_rows(offer.swatches, order, offer.speech)
             self._make_room(min(120.0, 24 + _ROW * len(rows)))
             self._heading(self._say("zones"))
             self._write_table(head, [_Line(row) for row in rows], 0.2)
+            self._write_notes(list_line_notes(order, offer.speech))
+
+    def _write_notes(self, notes: Sequence[str]) -> None:
+        self._set(8.5, color=_FAINT)
+        self._y += 2.5
+        for note in notes:
+            self._make_room(4.2)
+            self._y = self._flow(note, _LEFT, self._y, _WIDE, 4.2) + 1
 
     def _write_table(self, head: Sequence[str], lines: Sequence[_Line], first: float) -> None:
         """Write a table. first: share of the width that the first column has."""

@@ -27,11 +27,16 @@ _CUBIC_MM = Decimal("1e-3")  # cubic metres of a square metre a millimetre thick
 
 @dataclass(frozen=True)
 class Zone:
-    """A part of the floor. shares: of its visible area by colour, above 0; area: in m²."""
+    """A part of the floor. shares: of its visible area by colour, above 0; area: in m².
+
+    line, line_m: what parts it from its neighbours, "" for nothing, and how many metres of it.
+    """
 
     name: str
     shares: tuple[tuple[str, float], ...]
     area: Decimal
+    line: str = ""
+    line_m: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -55,17 +60,16 @@ class ColorAmount:
 
 @dataclass(frozen=True)
 class ZoneAmount:
-    """What one zone needs. kg: by colour, with loss, to the gram, and of all."""
+    """What one zone needs. by_color, kg: with loss, to the gram; of each colour, and of all."""
 
-    name: str
-    area: Decimal
+    zone: Zone
     by_color: tuple[tuple[str, Decimal], ...]
     kg: Decimal
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to buy. area: m² of all zones. granule_kg: of all colours. tiles: square ones."""
+    """What to buy. area: m² of all zones. granule_kg: of all colours. tiles: 0 if it is poured."""
 
     inputs: Inputs
     area: Decimal
@@ -103,8 +107,10 @@ class Order:
             ],
             "zones": [
                 {
-                    "name": one.name,
-                    "area": float(one.area),
+                    "name": one.zone.name,
+                    "area": float(one.zone.area),
+                    "line": one.zone.line,
+                    "line_m": float(one.zone.line_m),
                     "colors": {color: float(kg) for color, kg in one.by_color},
                     "kg": float(one.kg),
                 }
@@ -143,7 +149,7 @@ def _compute(zones: Sequence[Zone], inputs: Inputs) -> Order:
             (color, _to_gram(volume * inputs.find_density(color) * with_loss))
             for color, volume in filled.items()
         )
-        of_zones.append(ZoneAmount(zone.name, zone.area, amounts, _sum(kg for _, kg in amounts)))
+        of_zones.append(ZoneAmount(zone, amounts, _sum(kg for _, kg in amounts)))
     laid = {color: volume * inputs.find_density(color) for color, volume in volumes.items()}
     area, volume, weight = (_sum(part.values()) for part in (visible, volumes, laid))
     colors = tuple(
@@ -170,7 +176,7 @@ def _compute(zones: Sequence[Zone], inputs: Inputs) -> Order:
         bags=sum(one.bags for one in colors),
         binder_kg=_to_gram(binder),
         packs=count_packs(binder, inputs.pack),
-        tiles=count_packs(area * with_loss, (inputs.tile / 1000) ** 2),
+        tiles=_count_tiles(area * with_loss, inputs.tile),
     )
 
 
@@ -199,6 +205,11 @@ def _fill(zone: Zone, areas: dict[str, Decimal], inputs: Inputs) -> dict[str, De
 def count_packs(amount: Decimal, pack: Decimal) -> int:
     """Count the packs that hold an amount, in whole packs; dust makes none more."""
     return int(((amount - _DUST) / pack).to_integral_value(ROUND_CEILING)) if amount > _DUST else 0
+
+
+def _count_tiles(area: Decimal, tile: tuple[Decimal, Decimal] | None) -> int:
+    """Count the tiles of an area in m²; tile: width and length in mm."""
+    return 0 if tile is None else count_packs(area, tile[0] * tile[1] / 1_000_000)
 
 
 def _to_gram(kg: Decimal) -> Decimal:

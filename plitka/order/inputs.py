@@ -50,12 +50,13 @@ PER_COLOR = {"densities": "density", "granules": "granule"}
 class Inputs:
     """The figures of an order, each within its bounds; FIELDS says what they are.
 
-    area: None where no kilograms are asked for. densities, granules: of single colours, by the
+    area: None where no kilograms are asked for. tile: width and length, None for a poured floor.
+    densities, granules: of single colours, by the
     names they have in the recipe, where they differ from what holds for all.
     """
 
     area: Decimal | None
-    tile: Decimal
+    tile: tuple[Decimal, Decimal] | None
     thickness: Decimal
     granule: Decimal
     density: Decimal
@@ -102,9 +103,10 @@ def read_inputs(
         _read_by_color(given.get(plural), name, colors, language)
         for plural, name in PER_COLOR.items()
     )
+    side = read("tile")
     return Inputs(
         area=_read_figure("area", given["area"], language) if _is_given(given, "area") else None,
-        tile=read("tile"),
+        tile=(side, side),
         thickness=read("thickness"),
         granule=read("granule"),
         density=read("density"),
@@ -115,6 +117,27 @@ def read_inputs(
         densities=densities,
         granules=granules,
     )
+
+
+def read_defaults(text: str) -> Mapping[str, str]:
+    """Read defaults as a setting has them: "thickness=15; density=950; bag=20".
+
+    Raises OrderError, for names as for figures.
+    """
+    defaults: dict[str, str] = {}
+    for part in text.split(";"):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not part.strip():
+            continue
+        if not equals or name not in FIELDS or name == "area":
+            known = ", ".join(name for name in FIELDS if name != "area")
+            raise OrderError(
+                f"got {_quote(part.strip())}; allowed: NAME=FIGURE, with ; between, of {known}",
+                "order",
+            )
+        defaults[name] = value
+    read_inputs({}, (), defaults)
+    return MappingProxyType(defaults)
 
 
 def _is_given(given: Mapping[str, object], name: str) -> bool:

@@ -23,6 +23,7 @@ from plitka.designer.backends.base import Backend, Event
 from plitka.designer.backends.select import select_backend
 from plitka.designer.errors import Fault
 from plitka.designer.middleware import read_body
+from plitka.designer.offers import Defaults
 from plitka.designer.server import make_app
 from plitka.images import png
 from plitka.request.recipe import Recipe
@@ -62,7 +63,7 @@ def as_bytes(header: str | bytes) -> bytes:
 
 def ask(backend: Backend) -> TestClient:
     """Ask the application as it is served, without a network between."""
-    app = make_app(backend, palette.load())
+    app = make_app(backend, palette.load(), Defaults())
     return TestClient(app, f"http://{OWN}", raise_server_exceptions=False, follow_redirects=False)
 
 

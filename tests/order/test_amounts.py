@@ -66,7 +66,10 @@ def test_each_zone_has_its_own_kilograms_and_bags_are_bought_for_all_together() 
     border = Zone("border", (("red", 1.0),), Decimal("1.2"))
     field = Zone("field", (("red", 0.5), ("blue", 0.5)), Decimal("2.4"))
     made = compute_order([border, field], inputs)
-    assert [(zone.name, float(zone.kg)) for zone in made.zones] == [("border", 12), ("field", 24)]
+    assert [(zone.zone.name, float(zone.kg)) for zone in made.zones] == [
+        ("border", 12),
+        ("field", 24),
+    ]
     red = made.colors[0]
     assert (float(red.kg), red.bags) == (24, 1)  # of 12 kg twice: one bag, not two
     assert float(red.area_share) == pytest.approx(2 / 3)

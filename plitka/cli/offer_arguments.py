@@ -1,0 +1,99 @@
+"""The arguments of `offer` and `order`."""
+
+import argparse
+
+from plitka.cli.offer_command import run_offer, run_order
+from plitka.cli.parser_parts import (
+    Subparsers,
+    add_command,
+    add_json,
+    add_request,
+    add_weights,
+    read_path,
+)
+from plitka.offer.words import LANGUAGES
+from plitka.order.inputs import FIELDS
+from plitka.settings import Settings
+
+_OFFER_EXAMPLES = """\
+examples:
+  python -m plitka offer "50% red, 30% blue, 20% white, seed 7" --out offer.pdf
+  python -m plitka offer --color red=60 --color white=40 --out offers --area 120 --thickness 10
+  python -m plitka offer - --out offer.html --company "Floors Ltd" --logo logo.png --language ru
+
+The file carries its recipe: drop the HTML on the designer's page, and the tile opens again. Where
+--out is a folder, both files go there, named by the mix. Company, contact, logo and the figures of
+orders have their defaults in PLITKA_COMPANY, PLITKA_CONTACT, PLITKA_LOGO and PLITKA_ORDER.
+"""
+
+_ORDER_EXAMPLES = """\
+examples:
+  python -m plitka order "50% red, 30% blue, 20% white" --area 120 --thickness 10 --density 950
+  python -m plitka order --color red=60 --color blue=40 --area 120 --density "9.5 kg/m2 at 10 mm"
+  python -m plitka order "60% red, 40% blue" --area 120 --density 950 --density blue=1100 --json
+  python -m plitka order - --area 120 --bag 20 --loss 3 --csv > order.csv
+
+A recipe with a surface has its own area, and is told zone by zone. docs/offer.md says what is
+reckoned, and where the defaults come from.
+"""
+
+
+def add_offer(subparsers: Subparsers, settings: Settings) -> None:
+    """Add the command `offer`."""
+    summary = "write an offer for a customer: one HTML file, or a PDF"
+    offer = add_command(subparsers, run_offer, summary, _OFFER_EXAMPLES)
+    add_request(offer)
+    offer.add_argument(
+        "--out",
+        type=read_path,
+        required=True,
+        metavar="FILE",
+        help="what to write: .html or .pdf, or a folder that is there for both",
+    )
+    offer.add_argument("--company", metavar="NAME", help="who makes the offer")
+    offer.add_argument("--contact", metavar="TEXT", help="address, telephone and the like")
+    offer.add_argument("--logo", type=read_path, metavar="IMAGE", help="the company's logo")
+    offer.add_argument("--project", default="", metavar="TEXT", help="for whom or what it is")
+    offer.add_argument("--date", metavar="DAY", help="2026-11-30; default: today")
+    _add_order(offer)
+    add_weights(offer, settings)
+
+
+def add_order(subparsers: Subparsers, settings: Settings) -> None:
+    """Add the command `order`."""
+    summary = "reckon kilograms and bags of each colour, and the binder"
+    order = add_command(subparsers, run_order, summary, _ORDER_EXAMPLES)
+    add_request(order)
+    _add_order(order)
+    add_weights(order, settings)
+    form = order.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV as Excel opens it")
+    add_json(form)
+
+
+def _add_order(command: argparse.ArgumentParser) -> None:
+    group = command.add_argument_group("the floor")
+    for name, said in (
+        ("area", "its area"),
+        ("thickness", "of the layer of granules"),
+        ("tile", "side of a square tile"),
+        ("loss", "bought on top of what is laid"),
+        ("bag", "granules in a bag"),
+        ("binder", "polyurethane on the granules' weight"),
+        ("pack", "binder in a pack"),
+    ):
+        bounds = FIELDS[name]
+        default = f"; default: {bounds.default}" if bounds.default else ""
+        unit = bounds.unit.replace("%", "%%")
+        group.add_argument(f"--{name}", metavar=name.upper(), help=f"{said}, in {unit}{default}")
+    for name, said in (
+        ("density", "kg/m³ of laid granules, or 9.5 kg/m2 at 10 mm"),
+        ("granule", "mean diameter in mm, 1 to 4"),
+    ):
+        group.add_argument(
+            f"--{name}",
+            action="append",
+            metavar="[COLOR=]FIGURE",
+            help=f"{said}; repeat for colours that differ; default: {FIELDS[name].default}",
+        )
+    group.add_argument("--language", choices=LANGUAGES, default="en", help="default: en")
