@@ -79,6 +79,17 @@ class Hand:
         self.page.goto(self.designer.url + link)
         self.drawn()
 
+    def ready(self, link: str = "") -> None:
+        """Open a link and wait until the page can be used, whether its tile is drawn or not."""
+        self.page.goto(self.designer.url + link)
+        self.page.wait_for_selector(":root.ready", state="attached", timeout=DRAWN_MS)
+
+    def middle(self, element: Locator) -> tuple[float, float]:
+        """The middle of an element on the screen."""
+        box = element.bounding_box()
+        assert box is not None
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
     def drawn(self, kind: str = "final") -> None:
         """Wait for the picture of the tile that the address holds."""
         # Looked at together, each time anew: the page may still be rewriting its address.

@@ -97,6 +97,7 @@ function stepOf(event) {
 function dropped(field) {
   if (field.value === field.dataset.commits) return false;
   field.value = field.dataset.commits;
+  delete field.dataset.touched;
   field.select();
   return true;
 }

@@ -152,11 +152,15 @@ export class Mixer {
     });
     const field = make("input", {
       type: "text", inputmode: "decimal", maxlength: 6, "data-commits": "",
-      onchange: () => this.#commit(name, field),
+      oninput: () => (field.dataset.touched = ""),
+      onblur: () => this.#commit(name, field),
       onkeydown: (event) => {
         const step = { ArrowUp: 1, ArrowDown: -1 }[event.key];
         if (event.key === "Enter") this.#commit(name, field);
-        if (event.key === "Escape") field.value = field.dataset.commits;
+        if (event.key === "Escape") {
+          delete field.dataset.touched;
+          field.value = field.dataset.commits;
+        }
         if (!step) return;
         event.preventDefault();
         this.#move(name, this.#percent(name) + step, true);
@@ -185,12 +189,13 @@ export class Mixer {
     };
   }
 
+  /** Take what was typed, though it may be what the field showed before: it is typed now, and stays. */
   #commit(name, field) {
     const share = number(field.value);
-    const before = this.#percent(name);
-    if (Number.isNaN(share)) field.value = field.dataset.commits;
-    else if (field.value !== field.dataset.commits) this.#move(name, share, true, true);
-    if (this.#percent(name) === before && field.isConnected) field.value = figure(this.#percent(name));
+    const touched = "touched" in field.dataset && this.#index(name) >= 0;
+    delete field.dataset.touched;
+    if (touched && !Number.isNaN(share)) this.#move(name, share, true, true);
+    field.value = field.dataset.commits;
   }
 
   #choose(name) {
