@@ -70,7 +70,7 @@ class Recipe:
 
     colors: each colour's name, code or hex, and its proportion: percentages that add up to 100, or
     fractions that add up to 1. angle: of laying, 0 to 180 degrees. seed: 0 to 4294967295; -1 draws
-    one. overrides: as in a request. It is read, and faults are told, where it is used.
+    one. overrides, surface: as in a request. It is read, and faults are told, where it is used.
     """
 
     colors: Mapping[str, float]
@@ -78,6 +78,7 @@ class Recipe:
     quality: Quality = DEFAULT_QUALITY
     seed: int = DRAW_SEED
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    surface: Mapping[str, Any] | None = None
 
     def write_request(self) -> str:
         """Write the request for it, `params_json`, as servers and the command line take it."""
@@ -85,15 +86,16 @@ class Recipe:
             {"hex" if name.startswith("#") else "name": name, "proportion": proportion}
             for name, proportion in self.colors.items()
         ]
-        return json.dumps(
-            {
-                "colors": colors,
-                "angle": self.angle,
-                "quality": self.quality,
-                "seed": self.seed,
-                "overrides": dict(self.overrides),
-            }
-        )
+        request: dict[str, Any] = {
+            "colors": colors,
+            "angle": self.angle,
+            "quality": self.quality,
+            "seed": self.seed,
+            "overrides": dict(self.overrides),
+        }
+        if self.surface is not None:
+            request["surface"] = dict(self.surface)
+        return json.dumps(request)
 
 
 Request: TypeAlias = Recipe | str | Mapping[str, Any]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from plitka import __version__
 from plitka.engines.base import Drawn, DrawRequest, Engine, Guides
 from plitka.ground.ground import make_ground
-from plitka.ground.mat import Mat, weave, weave_picture
+from plitka.ground.mat import Mat, Weaver, weave_picture
 from plitka.ground.plan_view import (
     ColorPlan,
     deal_plan,
@@ -211,6 +211,7 @@ class _SurfaceRun:
         self._parts = sum_up_shares(plan.recipe)
         self._report = _Report(plan, engine.name, is_matched(plan, engine), stages, self._parts)
         self._measured: dict[tuple[ColorShare, ...], Measurement] = {}
+        self._weaver = Weaver()
         with stages("ground"):
             self._ground = make_ground(plan.recipe, self._weave)
 
@@ -228,7 +229,7 @@ class _SurfaceRun:
         """Draw a tile of one mix, and make a mat of it."""
         self._at_step()
         if self._engine.name == "render":  # whose granules can be laid so that they repeat
-            return weave(tile)
+            return self._weaver(tile)
         layout = self._engine.lay(tile)
         run = _Run(plan_for_engine(tile, self._engine), layout, self._engine, self._stages)
         drawn = run.draw("final", run.make_guides("final"), self._at_step)

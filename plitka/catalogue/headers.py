@@ -20,6 +20,7 @@ Kind: TypeAlias = Literal[
     "quality",
     "seed",
     "overrides",
+    "surface",
     "override",
     "color",
     "share",
@@ -35,6 +36,7 @@ _SPELLINGS: dict[Kind, str] = {
     "quality": "quality качество",
     "seed": "seed сид зерно",
     "overrides": "overrides",
+    "surface": "surface поверхность",
     "color": "color colour colorname colourname hex цвет",
     "share": "share proportion percentage percent pct доля процент пропорция",
 }

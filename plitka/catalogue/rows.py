@@ -188,11 +188,16 @@ class _Cells:
     def read_overrides(self) -> dict[str, object]:
         """Read the overrides. Raises RecipeError for a cell that holds none."""
         whole = self.find("overrides")
-        overrides = {} if whole is None else _decode_object(whole, "overrides")
+        overrides = {} if whole is None else _decode_object(whole, "overrides", "strength")
         for column, cell in self.filled:
             if column.kind == "override":
                 overrides[column.key] = cells.read_flag(cells.read_number(cell))
         return overrides
+
+    def read_surface(self) -> dict[str, object]:
+        """Read the surface; none where its cell is empty. Raises RecipeError."""
+        whole = self.find("surface")
+        return {} if whole is None else {"surface": _decode_object(whole, "surface", "width_mm")}
 
     def list_colors(self) -> list[dict[str, object]]:
         """List the colours of columns, as entries of a request, in the order of the columns."""
@@ -235,6 +240,7 @@ def _parse_row(row: _Cells, palette: Palette) -> Recipe:
     overrides = row.read_overrides()
     if overrides:
         fields["overrides"] = overrides
+    fields |= row.read_surface()
     colors = row.list_colors()
     texts = [cell for kind in ("request", "mix") if (cell := row.find(kind)) is not None]
     if len(texts) + bool(colors) > 1:
@@ -285,7 +291,7 @@ def _strip_defaults(recipe: Recipe) -> dict[str, object]:
     default = Recipe(recipe.shares).request()
     request = recipe.request()
     return {"colors": request["colors"]} | {
-        key: value for key, value in request.items() if value != default[key]
+        key: value for key, value in request.items() if value != default.get(key)
     }
 
 
@@ -307,7 +313,7 @@ def _read_json(cell: object) -> dict[str, object]:
 def _is_mix(value: Mapping[str, object]) -> bool:
     """Whether an object holds shares by the names of colours: {"black": 60, "white": 40}."""
     shares = [cells.read_number(share) for share in value.values()]
-    return not value.keys() & {"colors", *_FIELDS, "overrides"} and all(
+    return not value.keys() & {"colors", *_FIELDS, "overrides", "surface"} and all(
         isinstance(share, int | float) and not isinstance(share, bool) for share in shares
     )
 
@@ -319,7 +325,7 @@ def _list_mix(value: Mapping[str, object]) -> list[dict[str, object]]:
     ]
 
 
-def _decode_object(cell: object, path: str) -> dict[str, object]:
+def _decode_object(cell: object, path: str, like: str) -> dict[str, object]:
     value = cell
     if isinstance(cell, str):
         try:
@@ -327,7 +333,7 @@ def _decode_object(cell: object, path: str) -> dict[str, object]:
         except (ValueError, RecursionError):
             value = None
     if not isinstance(value, dict):
-        raise RecipeError(f'{path}: got {quote(cell)}; allowed: an object like {{"strength": 0.5}}')
+        raise RecipeError(f'{path}: got {quote(cell)}; allowed: an object like {{"{like}": …}}')
     return {key: part for key, part in value.items() if part is not None}
 
 

@@ -3,11 +3,14 @@
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from plitka.color.palette import Palette
 from plitka.request.parsing import parse
 from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
+from plitka.request.surface import Surface
 
 _CURL_REPLICATE = """\
 curl -s https://api.replicate.com/v1/predictions \\
@@ -60,26 +63,54 @@ def write_request(recipe: Recipe, palette: Palette) -> dict[str, object]:
 
     It parses to an equal recipe, so that its pictures have the same bytes.
     """
-    in_percent = [_to_percent(part.share) for part in recipe.shares]
-    in_fractions = [part.share for part in recipe.shares]
-    request = _compose_request(recipe, in_percent)
+    request = _compose_request(recipe, _to_percent)
     if parse(json.dumps(request), palette) == recipe:
         return request
-    return _compose_request(recipe, in_fractions)
+    return _compose_request(recipe, float)
 
 
-def _compose_request(recipe: Recipe, proportions: Sequence[float]) -> dict[str, object]:
+def _compose_request(
+    recipe: Recipe, write_share: Callable[[float], float | int]
+) -> dict[str, object]:
     request: dict[str, object] = {
-        "colors": [
-            {"hex" if part.color.is_free else "name": part.name, "proportion": proportion}
-            for part, proportion in zip(recipe.shares, proportions, strict=True)
-        ],
+        "colors": _write_colors(recipe.shares, write_share),
         "angle": _shorten(recipe.angle),
         "quality": recipe.quality,
         "seed": recipe.seed,
     }
     overrides = recipe.request()["overrides"]
-    return {**request, "overrides": overrides} if overrides else request
+    if overrides:
+        request["overrides"] = overrides
+    if recipe.surface is not None:
+        request["surface"] = _compose_surface(recipe.surface, write_share)
+    return request
+
+
+def _compose_surface(
+    surface: Surface, write_share: Callable[[float], float | int]
+) -> dict[str, object]:
+    composed = _shorten_all(surface.request())
+    for zone, written in zip(surface.zones, composed.get("zones", []), strict=True):
+        written["colors"] = _write_colors(zone.shares, write_share)
+    return dict(composed)
+
+
+def _write_colors(
+    shares: Sequence[ColorShare], write_share: Callable[[float], float | int]
+) -> list[dict[str, object]]:
+    return [
+        {"hex" if part.color.is_free else "name": part.name, "proportion": write_share(part.share)}
+        for part in shares
+    ]
+
+
+def _shorten_all(value: Any) -> Any:
+    """Shorten all numbers of a JSON value."""
+    if isinstance(value, dict):
+        return {key: _shorten_all(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_shorten_all(part) for part in value]
+    return _shorten(value) if isinstance(value, float) else value
 
 
 def _to_percent(share: float) -> float | int:

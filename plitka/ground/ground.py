@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from plitka.arrays import Floats
 from plitka.ground.edges import Distance, measure_distance
 from plitka.ground.laying import Tiles, find_tiles, move_pieces
-from plitka.ground.mat import Mat, Weave, weave
+from plitka.ground.mat import Mat, Weave, Weaver
 from plitka.ground.noise import hash_places
 from plitka.request.recipe import Recipe
 from plitka.request.shares import ColorShare
@@ -149,13 +149,15 @@ class Ground:
         return np.asarray(1 + spread * (lots - np.float32(0.5)), np.float32)
 
 
-def make_ground(recipe: Recipe, make_mat: Weave = weave) -> Ground:
+def make_ground(recipe: Recipe, make_mat: Weave | None = None) -> Ground:
     """Make the ground of a recipe whose seed is drawn already (0 or more).
 
     Without a surface, it is the recipe's mix in square tiles, without end. make_mat: makes the mat
-    of a recipe's own mix; called once for each mix of the surface.
+    of a recipe's own mix; called once for each mix of the surface. As the render engine draws them
+    where it is not given.
     """
     surface = recipe.surface
+    make_mat = make_mat or Weaver()
     mats: dict[_Shares, Mat] = {}
 
     def find_mat(shares: _Shares) -> Mat:

@@ -4,7 +4,7 @@ Lengths are in frame sides (see plitka.tile.scale), so that a mat serves granule
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -16,11 +16,13 @@ from plitka.arrays import Floats, Image
 from plitka.color.srgb import decode_srgb
 from plitka.ground import quilting
 from plitka.ground.remap import look_up
-from plitka.request.plan import PICTURE_SIZES
 from plitka.request.recipe import Recipe
-from plitka.tile.layout import Layout, lay
+from plitka.tile.layout import Layout, ScatteredLayout, lay_seamless, recolor_layout
+from plitka.tile.lighting import Lighting, compute_lighting
 from plitka.tile.render import render_picture
 
+_FRAMES = 2.0  # a side of the mats that a Weaver makes, in frame sides
+_PIXELS = 1024  # of that side: 10 for a granule
 _FULL = 65535  # of linear light in mipmaps
 _BLUR = 0.2  # levels by which a mipmap is read coarser than its pixels ask for: no shimmer
 
@@ -89,11 +91,31 @@ Weave: TypeAlias = Callable[[Recipe], Mat]
 """Makes the mat of a recipe's own mix; its seed is drawn already."""
 
 
+class Weaver:
+    """Makes mats as the render engine draws tiles, of granules that are laid so that they repeat.
+
+    Granules and light are the same for all mixes of a seed; those of the last seed are kept, so
+    that another mix takes half the time.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[ScatteredLayout, Lighting] | None = None
+
+    def __call__(self, recipe: Recipe) -> Mat:
+        """Make the mat of a recipe's own mix; its seed is drawn already."""
+        last = self._last
+        if last is None or last[0].seed != recipe.seed:
+            laid = lay_seamless(recipe, _FRAMES)
+            self._last = last = laid, compute_lighting(laid, _PIXELS)
+        layout, light = recolor_layout(last[0], recipe), last[1]
+        granules = np.ascontiguousarray(light.granules[::2, ::2])
+        picture = render_picture(layout, _PIXELS, light)
+        return Mat(picture, granules, layout.owner, _PIXELS / _FRAMES)
+
+
 def weave(recipe: Recipe) -> Mat:
-    """Make the mat of a recipe's own mix as the render engine draws it."""
-    tile = replace(recipe, angle=0.0, surface=None)
-    layout = lay(tile)
-    return weave_picture(render_picture(layout, PICTURE_SIZES["final"]), layout)
+    """Make one mat as a Weaver does; the recipe's seed is drawn already."""
+    return Weaver()(recipe)
 
 
 def weave_picture(picture: Image, layout: Layout) -> Mat:

@@ -228,3 +228,17 @@ def test_fields_in_two_places_that_differ_are_refused(tmp_path: Path) -> None:
     sheet = read("\n".join(map(json.dumps, rows)), tmp_path)
     assert [row.recipe.angle for row in sheet.rows] == [45.0]
     assert "angle: given in a column of its own too" in sheet.describe_faults()[0]
+
+
+def test_a_surface_stands_in_a_column_of_its_own_or_in_the_request(tmp_path: Path) -> None:
+    surface = {"width_mm": 2000, "laying": "brick"}
+    red = [{"name": "red", "percent": 100}]
+    lines = [
+        {"name": "A", "mix": {"red": 100}, "surface": surface},
+        {"name": "B", "params_json": {"colors": red, "surface": surface}},
+    ]
+    sheet = read("\n".join(map(json.dumps, lines)), tmp_path)
+    one, other = (row.recipe.surface for row in sheet.rows)
+    assert one is not None
+    assert one == other
+    assert (one.width_mm, one.laying) == (2000, "brick")

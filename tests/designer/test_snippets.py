@@ -95,3 +95,18 @@ def test_nothing_in_the_texts_is_unseen(phrase: str) -> None:
     texts = snippets.write_snippets(recipe_with(phrase), palette.load())
     for text in texts.values():
         assert all(line.isprintable() for line in text.split("\n"))
+
+
+def test_a_surface_is_written_short_and_read_back_the_same() -> None:
+    zone = {"shape": "circle", "radius_mm": 300, "center_mm": [900.5, 600]}
+    colors = [{"name": "red", "proportion": 60}, {"hex": "#1e90ff", "proportion": 40}]
+    surface = {"width_mm": 2000, "length_mm": 1500, "laying": "poured"}
+    zones = [{**zone, "colors": colors}]
+    recipe = parse(json.dumps({"colors": colors, "surface": {**surface, "zones": zones}}))
+    request = snippets.write_request(recipe, palette.load())
+    assert request["surface"] == {
+        **surface,
+        "granule_mm": 2.5,
+        "zones": zones,
+    }
+    assert parse(json.dumps(request)) == recipe
