@@ -84,15 +84,22 @@ class Cluster:
             num_cpus=1,
             num_gpus=self.gpus,
         )
-        for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
-            for at, result in zip(batch["place"], batch["result"], strict=True):
-                yield jobs[at], pickle.loads(result)
+        try:
+            for batch in results.iter_batches(batch_size=None, prefetch_batches=0):
+                for at, result in zip(batch["place"], batch["result"], strict=True):
+                    yield jobs[at], pickle.loads(result)
+        except ray.data.exceptions.ExecutionTimeoutError:
+            raise EngineError(
+                "--ray: no tile was drawn for half an hour, for want of room for an actor it seems;"
+                f" each needs 1 CPU and {self.gpus} GPUs (`ray status`); the same command goes on"
+            ) from None
 
 
 def import_ray() -> Any:
     """Import Ray with Ray Data. Raises EngineError where either is missing."""
     try:
         import ray.data
+        import ray.data.exceptions
     except ModuleNotFoundError as missing:
         raise EngineError(
             f"{missing.name} is not installed, which --ray needs. In the project's folder:"

@@ -21,7 +21,13 @@ from plitka.serving.cog_client import (
     keep_headers,
     write_event,
 )
-from plitka.serving.predictions import Answer, Outcome, Prediction, read_outcome
+from plitka.serving.predictions import (
+    Answer,
+    Outcome,
+    Prediction,
+    read_outcome,
+    was_never_sent,
+)
 from plitka.serving.turns import DEAD
 from plitka.serving.work_kind import WorkKind
 
@@ -57,9 +63,16 @@ class Drawing:
         is_stream = received.content_type == EVENTS
         kept = []
         async with received:
+            pieces = self.cog.read_pieces(received, prediction.identifier)
+            if not is_stream:
+                kept.append(b"".join([piece async for piece in pieces]))
+                if was_never_sent(kept[0]):
+                    raise refuse_status("UNHEALTHY")
             answer.begin(received.status, keep_headers(received))
-            async for piece in self.cog.read_pieces(received, prediction.identifier):
-                if not is_stream or b"event: completed\n" in piece:
+            for piece in kept:
+                answer.add(piece)
+            async for piece in pieces:
+                if b"event: completed\n" in piece:
                     kept.append(piece)
                 answer.add(piece)
         if received.status == 200:

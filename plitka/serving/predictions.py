@@ -114,6 +114,15 @@ class Outcome:
 _COMPLETED = b"event: completed\ndata: "
 
 
+_NEVER_SENT = b'"error":"Failed to send request'  # to the worker, which has died
+_LONGEST = 4096  # bytes of such an answer
+
+
+def was_never_sent(content: bytes) -> bool:
+    """Whether an answer calls a prediction failed that no worker has seen."""
+    return len(content) < _LONGEST and _NEVER_SENT in content
+
+
 def read_outcome(content: bytes, is_stream: bool) -> Outcome | None:
     """Read how a prediction ended, from an answer or its end; None where it does not tell that."""
     if is_stream:

@@ -392,6 +392,17 @@ def test_when_the_worker_has_died_all_that_wait_are_told_503() -> None:
     run(test)
 
 
+def test_a_prediction_that_the_worker_never_got_has_not_failed_but_is_told_503() -> None:
+    async def test(queue: Queue) -> None:
+        (asked,) = await queue.begin("a")
+        queue.cog.finish("a", "unsent")
+        answer = await asked
+        assert place_of(answer) == (503, ["server"])
+        assert int(answer.headers["Retry-After"]) > 0
+
+    run(test)
+
+
 def test_a_409_of_a_server_whose_worker_is_dead_becomes_503() -> None:
     async def test(queue: Queue) -> None:
         queue.cog.status = "UNHEALTHY"

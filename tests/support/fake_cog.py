@@ -34,7 +34,7 @@ class FakeCog:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def finish(self, identifier: str, status: str = "succeeded") -> None:
-        """End the prediction that has the slot."""
+        """End the prediction that has the slot; unsent: as Cog does where its worker has died."""
         self._ends[identifier].set_result(status)
 
     async def until(self, happens: Callable[[], bool]) -> None:
@@ -91,7 +91,8 @@ class FakeCog:
         try:
             if is_stream:
                 return await self._stream(request, identifier)
-            return web.json_response(await self._run(identifier))
+            told = json.dumps(await self._run(identifier), separators=(",", ":"))
+            return web.Response(text=told, content_type="application/json")
         finally:
             if identifier == self._holder:
                 self._holder, self._still = None, self.late
@@ -99,7 +100,10 @@ class FakeCog:
 
     async def _run(self, identifier: str) -> dict[str, Any]:
         status = await asyncio.shield(self._ends[identifier])
-        told = {"id": identifier, "logs": "", "metrics": {"predict_time": 0.5}, "status": status}
+        told: dict[str, Any] = {"id": identifier, "logs": "", "metrics": {"predict_time": 0.5}}
+        if status == "unsent":
+            return {**told, "status": "failed", "error": "Failed to send request: Broken pipe"}
+        told["status"] = status
         return {**told, "output": [self.output]} if status == "succeeded" else told
 
     async def _stream(self, request: web.Request, identifier: str) -> web.StreamResponse:
