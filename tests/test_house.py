@@ -28,7 +28,7 @@ ARROWS = {
     "catalogue": {"pipeline", "pdf"},
     "bench": {"pipeline"},
     "training": {"pipeline"},
-    "designer": {"pipeline", "offer", "settings"},
+    "designer": {"pipeline", "offer", "settings", "texture"},
     "offer": {"ground", "images", "order", "pdf"},
     "serving": {"engines", "runtime", "images", "errors", "settings"},
     "settings": {"color", "engines", "order", "runtime", "weights"},

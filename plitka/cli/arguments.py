@@ -18,6 +18,7 @@ from plitka.cli.parser_parts import (
     add_weights,
     read_path,
 )
+from plitka.cli.texture_command import run_texture
 from plitka.cli.train_arguments import add_train
 from plitka.request.recipe import DEFAULT_QUALITY, QUALITIES
 from plitka.settings import Settings
@@ -38,6 +39,7 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     add_catalogue(subparsers, settings)
     add_offer(subparsers, settings)
     add_order(subparsers, settings)
+    _add_texture(subparsers)
     _add_measure(subparsers)
     _add_match(subparsers)
     _add_audit(subparsers)
@@ -91,6 +93,41 @@ def _add_plan(subparsers: Subparsers, settings: Settings) -> None:
     plan = add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
     add_request(plan)
     add_weights(plan, settings)
+
+
+_TEXTURE_EXAMPLES = """\
+examples:
+  python -m plitka texture --out rubber --size 2k "60% black, 40% beige, seed 7"
+  python -m plitka texture --out rubber.zip --size 4k --side-mm 1000 --color red=100 --seed 7
+  python -m plitka texture --out rubber --granule-mm 1.5 --color black=90 --color green=10
+
+A texture that repeats without a seam, for Blender, SketchUp, three.js and the like: base colour,
+height, normals of OpenGL and DirectX, roughness, ambient occlusion, indices of granules and
+colours, a picture with light in it, a GLB file, and texture.json, which tells of them all.
+
+A side has 50 granules for each 1024 pixels where --side-mm does not say otherwise: with granules
+of 2.5 mm 125 mm at 1k, 250 mm at 2k and 500 mm at 4k. Up to 1280 mm are possible at 4k.
+"""
+
+
+def _add_texture(subparsers: Subparsers) -> None:
+    summary = "make a seamless texture with its maps, for renderers"
+    texture = add_command(subparsers, run_texture, summary, _TEXTURE_EXAMPLES)
+    add_request(texture)
+    texture.add_argument(
+        "--out", type=read_path, required=True, metavar="DIR|FILE.zip", help="where to write"
+    )
+    texture.add_argument(
+        "--size", choices=("1k", "2k", "4k"), default="1k", help="1024, 2048 or 4096 pixels a side"
+    )
+    texture.add_argument(
+        "--granule-mm",
+        type=float,
+        metavar="MM",
+        help="mean diameter of a granule, 1 to 4; default: 2.5",
+    )
+    texture.add_argument("--side-mm", type=float, metavar="MM", help="length of the texture's side")
+    add_json(texture)
 
 
 _MEASURE_EXAMPLES = """\

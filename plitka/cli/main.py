@@ -12,6 +12,7 @@ from plitka.printable import make_printable
 from plitka.request.recipe import RecipeError
 from plitka.runtime import logs
 from plitka.settings import read_settings
+from plitka.texture.errors import TextureError
 
 FAILED = 1
 BAD_REQUEST = 2  # as argparse's own errors
@@ -49,7 +50,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except RecipeError as error:
         print_error(str(error))
         return BAD_REQUEST
-    except CatalogueError as error:
+    except (CatalogueError, TextureError) as error:
         print_error(str(error))
         return BAD_REQUEST
     except (OrderError, OfferError) as error:

@@ -15,7 +15,7 @@ from plitka.arrays import Image
 from plitka.request.recipe import Recipe, draw_seed
 from plitka.texture.errors import TextureError
 from plitka.tile import granule, render
-from plitka.tile.layout import LEAST_PERIOD, ScatteredLayout, lay_seamless
+from plitka.tile.layout import LEAST_PERIOD, ScatteredLayout, deal_on_map, lay_seamless
 from plitka.tile.lighting import compute_lighting
 from plitka.tile.scale import DEFAULT_GRANULE_MM, GRANULE_MM, measure_frame_mm
 
@@ -31,7 +31,8 @@ class Seamless:
     image: (size, size, 3) sRGB, as `tile.render` draws a tile. granules: (size, size) the number of
     the granule at each pixel, below len(layout.owner). colors: (size, size) the index of its colour
     in `layout.colors`. shares: of the K colours, counted on `colors`, 0 to 1. side_mm: its side.
-    layout: of the granules; it has the seed that was drawn, and its angle is 0.
+    layout: of the granules; it has the seed that was drawn, its angle is 0, and its colours are
+    dealt so that shares are exact on this very map.
     """
 
     image: Image
@@ -56,6 +57,7 @@ def render_seamless(
     layout = lay_seamless(draw_seed(recipe), frames)
     light = compute_lighting(layout, size)
     granules = np.ascontiguousarray(light.granules[::2, ::2])
+    layout = deal_on_map(layout, granules)
     colors = layout.owner.take(granules)
     return Seamless(
         image=render.render_picture(layout, size, light),
@@ -69,9 +71,7 @@ def render_seamless(
 
 def check_scale(size: int, frames: float, granule_mm: float) -> None:
     """Check how large a texture and its granules are. Raises TextureError."""
-    least, most = GRANULE_MM
-    if not least <= granule_mm <= most:
-        raise TextureError(f"granules of {granule_mm:g} mm: allowed are {least:g} to {most:g} mm")
+    check_granules(granule_mm)
     frame_mm = measure_frame_mm(granule_mm)
     fewest, most_pixels = GRANULE_PIXELS
     bounds = (
@@ -84,6 +84,13 @@ def check_scale(size: int, frames: float, granule_mm: float) -> None:
             f"a side of {frames * frame_mm:g} mm at {size} pixels: with granules of"
             f" {granule_mm:g} mm it can be {np.ceil(low):g} to {np.floor(high):g} mm"
         )
+
+
+def check_granules(granule_mm: float) -> None:
+    """Check the mean diameter of granules. Raises TextureError."""
+    least, most = GRANULE_MM
+    if not least <= granule_mm <= most:
+        raise TextureError(f"granules of {granule_mm:g} mm: allowed are {least:g} to {most:g} mm")
 
 
 def count_shares(colors: NDArray[np.uint8], count: int) -> tuple[float, ...]:

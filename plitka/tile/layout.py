@@ -250,8 +250,12 @@ def _paint_repeated(
     corners = _place_corners(layout, size)[number] + (shift * size + pad)[:, None] * _UNIT
     values = np.arange(len(number))
     painted = _paint_polygons(corners.astype(np.int32), values, size + 2 * pad)
-    rows, columns = (place + np.float32(pad) for place in places)
-    return _resample((rows, columns), painted)
+    seen = np.empty((size, size), np.int32)
+    for top in range(0, size, _BAND):
+        band = slice(top, top + _BAND)
+        rows, columns = (place[band] + np.float32(pad) for place in places)
+        seen[band] = _resample((rows, columns), painted)
+    return seen
 
 
 @lru_cache(maxsize=2)  # the survey and the first picture of a layout need the same
@@ -435,6 +439,16 @@ def recolor_layout(layout: ScatteredLayout, recipe: Recipe) -> ScatteredLayout:
         shares=shares,
         owner=deal_colors(_measure_visible_areas(layout), shares, layout.lots),
     )
+
+
+def deal_on_map(layout: ScatteredLayout, granules: NDArray[np.int32]) -> ScatteredLayout:
+    """Deal a layout's colours so that shares are exact on a map of its granules, of any size.
+
+    They are exact on its survey already, and nearly so on other maps: few granules change. Returns
+    the layout with the new colours.
+    """
+    area = np.bincount(granules[granules != NONE], minlength=len(layout.owner))
+    return replace(layout, owner=deal_colors(area, layout.shares, layout.lots))
 
 
 def _measure_visible_areas(layout: ScatteredLayout) -> NDArray[np.intp]:

@@ -38,7 +38,8 @@ class Lighting:
     light: irradiance, of which open ground has about 1. hollow: how much a place sees of its
     neighbours, 0 to 1. around: light on the surroundings. mirrored: how strongly a place could
     mirror the lamp, 0 and up. away: square of how far its mirrored ray passes the lamp.
-    roughness: (N + 1,) of each granule, against the median. noise: of the tile.
+    roughness: (N + 1,) of each granule, against the median. variation: (N + 1,) its brightness,
+    likewise, which `light` has in it. noise: of the tile.
     """
 
     canvas: Canvas
@@ -49,6 +50,7 @@ class Lighting:
     mirrored: Floats
     away: Floats
     roughness: Floats
+    variation: Floats
     noise: Noise
 
     @property
@@ -65,11 +67,11 @@ def compute_lighting(layout: ScatteredLayout, size: int) -> Lighting:
     """
     noise = make_noise(layout.seed, layout.make_canvas(size))
     relief = describe_relief(layout, size, noise)
-    return _light(layout, relief, noise)
+    return light_surface(layout, relief, noise)
 
 
-def _light(layout: ScatteredLayout, relief: Relief, noise: Noise) -> Lighting:
-    """Light a relief: see `compute_lighting`."""
+def light_surface(layout: ScatteredLayout, relief: Relief, noise: Noise) -> Lighting:
+    """Light the relief of a layout, as `compute_lighting` does. noise: of its seed and canvas."""
     canvas = relief.canvas
     rng = np.random.default_rng((layout.seed, 3))
     soft = _SOFTNESS * canvas.granule
@@ -102,8 +104,23 @@ def _light(layout: ScatteredLayout, relief: Relief, noise: Noise) -> Lighting:
         np.asarray(mirrored, np.float32),
         np.asarray(away, np.float32),
         relief.roughness,
+        variation,
         noise,
     )
+
+
+def measure_open_sky(lighting: Lighting, relief: Relief) -> Floats:
+    """Measure how much of the light from all around reaches each pixel: (size, size), 0 to 1.
+
+    The open part of the sky, dimmed along lines of contact as the light is. lighting: of `relief`.
+    """
+    dimmed = measure_openness(lighting) * np.exp(np.float32(-_CONTACT) * relief.contact)
+    return np.asarray(dimmed, np.float32)
+
+
+def measure_openness(lighting: Lighting) -> Floats:
+    """Measure the open part of the sky over each pixel: (size, size), 0 to 1."""
+    return np.asarray(1 - lighting.hollow ** np.float32(1 / _HOLLOW_EXPONENT), np.float32)
 
 
 def _light_tile_edges(layout: Layout, size: int) -> Floats:

@@ -15,7 +15,7 @@ from plitka.arrays import Doubles, Floats
 from plitka.color.srgb import LUMINANCE
 from plitka.tile.canvas import Canvas
 from plitka.tile.layout import NONE, Layout
-from plitka.tile.lighting import BOUNCE_REACH, Lighting
+from plitka.tile.lighting import BOUNCE_REACH, Lighting, measure_openness
 from plitka.tile.material import LEVELS, Material, prepare_material
 
 _LAMP_RADIUS = 0.12  # of the lamp that is mirrored, as a slope
@@ -47,6 +47,58 @@ def shade(layout: Layout, lighting: Lighting) -> Floats:
     return _blend_outlines(linear, lighting.granules, lighting.canvas)
 
 
+def paint_albedo(layout: Layout, lighting: Lighting) -> Floats:
+    """Paint a surface in what each place reflects of white light, whatever light there is.
+
+    That is the albedo of its colour, with the granules' own differences and the grain of rubber.
+    lighting: of the layout; its light is not looked at. Returns (size, size, 3) linear RGB, 0 to 1.
+    """
+    coat = _Coat(layout, lighting, prepare_material(layout))
+    size = lighting.size
+    linear = np.empty((size, size, 3), np.float32)
+    for top in range(0, size, _BAND):
+        rows = slice(top, min(top + _BAND, size))
+        linear[rows] = coat.paint_rows(rows)
+    _blend_outlines(linear, lighting.granules, lighting.canvas)
+    return np.clip(linear, 0, 1, out=linear)
+
+
+class _Coat:
+    """What lies on the rubber of each granule, or is its own: strayed chroma, dust and a tint."""
+
+    def __init__(self, layout: Layout, lighting: Lighting, material: Material) -> None:
+        self._lighting = lighting
+        self._material = material
+        self._owner = np.append(layout.owner, np.uint8(len(layout.colors)))
+        lots = np.random.default_rng((layout.seed, 4)).standard_normal((len(self._owner), 5))
+        self._stray = (_STRAY_GRANULES * lots[:, 0]).astype(np.float32)
+        self._dust = (_DUST * np.exp(_DUST_SPREAD * lots[:, 1])).astype(np.float32)
+        self._dust[-1] = 0  # the joints'
+        self._tint = (1 + _TINT * lots[:, 2:]).astype(np.float32)
+
+    def cover(self, linear: Floats, rows: slice, whole: NDArray[np.intp], light: Floats) -> None:
+        """Cover some rows of linear RGB (rows, size, 3), in place.
+
+        whole: (rows, size) the granules. light: on them, (rows, size, 1), or 1 for white light.
+        """
+        noise, mine = self._lighting.noise, self._owner.take(whole)
+        strayed = _STRAY_TEXTURE * noise.stray[rows] + self._stray.take(whole)
+        _let_chroma_stray(linear, strayed[..., None] * self._material.stray.take(mine, axis=0))
+        dust = np.minimum(noise.dust[rows] * self._dust.take(whole), 1)[..., None]
+        linear += dust * (np.float32(_DUST_LIGHT) * light - np.float32(_DUST_COVER) * linear)
+        linear *= self._tint.take(whole, axis=0)
+
+    def paint_rows(self, rows: slice) -> Floats:
+        """Paint some rows in white light: (rows, size, 3) linear RGB."""
+        lighting = self._lighting
+        whole = lighting.granules[2 * rows.start : 2 * rows.stop : 2, ::2].astype(np.intp)
+        linear = self._material.albedo.take(self._owner.take(whole), axis=0)
+        own = lighting.variation.take(whole) * np.exp(lighting.noise.grain[rows])
+        linear *= own[..., None]
+        self.cover(linear, rows, whole, np.ones(1, np.float32))
+        return linear
+
+
 class _Shader:
     """Shades rows of a picture; what all rows need is made once."""
 
@@ -55,11 +107,7 @@ class _Shader:
         self._material = material
         self._joint = joint = len(layout.colors)
         self._owner = np.append(layout.owner, np.uint8(joint))
-        lots = np.random.default_rng((layout.seed, 4)).standard_normal((len(self._owner), 5))
-        self._stray = (_STRAY_GRANULES * lots[:, 0]).astype(np.float32)
-        self._dust = (_DUST * np.exp(_DUST_SPREAD * lots[:, 1])).astype(np.float32)
-        self._dust[-1] = 0  # the joints'
-        self._tint = (1 + _TINT * lots[:, 2:]).astype(np.float32)
+        self._coat = _Coat(layout, lighting, material)
         sample = _pick_sample(lighting)
         self._ranks = [_Ranks(self._expose(kind, sample)) for kind in range(joint)]
         self._neighbours = self._spread_albedo() if joint > 1 else None
@@ -78,11 +126,7 @@ class _Shader:
         light = lighting.light[rows][..., None]
         if self._neighbours is not None:
             linear *= self._light_hollows(rows, mine)
-        strayed = _STRAY_TEXTURE * lighting.noise.stray[rows] + self._stray.take(whole)
-        _let_chroma_stray(linear, strayed[..., None] * material.stray.take(mine, axis=0))
-        dust = np.minimum(lighting.noise.dust[rows] * self._dust.take(whole), 1)[..., None]
-        linear += dust * (np.float32(_DUST_LIGHT) * light - np.float32(_DUST_COVER) * linear)
-        linear *= self._tint.take(whole, axis=0)
+        self._coat.cover(linear, rows, whole, light)
         return linear
 
     def _expose(self, kind: int, place: "_Places") -> Floats:
@@ -186,6 +230,21 @@ class _Ranks:
         step = (exposure - self._first) * self._scale
         at = np.clip(step, 0, len(self._table) - 1).astype(np.int32)
         return np.asarray(self._table.take(at), np.intp)
+
+
+def measure_roughness(layout: Layout, lighting: Lighting) -> Floats:
+    """Measure how rough each place is to light, as renderers count it: (size, size), 0 to 1.
+
+    The square root of GGX's alpha: of the slopes that mirror, and of how broad the lamp is that
+    they mirror. Binder lies on what is open; where the sky is hidden rubber is dull.
+    """
+    material = prepare_material(layout)
+    owner = np.append(layout.owner, np.uint8(len(layout.colors)))
+    slopes = (lighting.roughness * material.roughness.take(owner)) ** 2 + _LAMP_RADIUS**2
+    own = np.minimum((2 * slopes) ** 0.25, 1).astype(np.float32)
+    rough = own.take(lighting.granules[::2, ::2])
+    rough += (1 - rough) * (1 - measure_openness(lighting) ** 2)
+    return np.asarray(rough, np.float32)
 
 
 def _blend_outlines(linear: Floats, granules: NDArray[np.int32], canvas: Canvas) -> Floats:
