@@ -55,7 +55,7 @@ def training_server(folder: Path, small_sdxl: SmallSdxl) -> Iterator[CogServer]:
         yield running
 
 
-def test_from_photographs_to_a_tile(
+def test_from_photographs_to_a_tile_though_the_training_is_cancelled_and_killed(
     images: str,
     small_sdxl: SmallSdxl,
     tmp_path: Path,
@@ -63,12 +63,32 @@ def test_from_photographs_to_a_tile(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with training_server(tmp_path / "training", small_sdxl) as server:
-        asked = {"input": {"images": images, "steps": 6, "rank": 2}}
-        answer = server.client.put("/trainings/ours", json=asked).json()
-    assert answer["status"] == "succeeded", answer.get("error")
+    """Cancelled first, then ended by SIGTERM, then whole: each from what the one before left."""
+    asked: dict[str, Any] = {"images": images, "steps": 12, "rank": 2}
+    kept = tmp_path / "first" / "kept"
+    with training_server(tmp_path / "first", small_sdxl) as server:
+        begin(server, "one", asked)
+        one = wait_for_state(server, kept, 4)
+        assert server.client.post("/trainings/one/cancel").status_code == 200
+        server.settle()
+        assert server.health()["status"] == "READY"
+        asked["resume"] = as_data(pack(one, tmp_path / "one.tar"))
+        begin(server, "two", asked)
+        two = wait_for_state(server, kept, 8, but=one)
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(60)
+    assert find_newest(two) >= 8
+    asked["resume"] = as_data(pack(two / "state", tmp_path / "two.tar"))
+    with training_server(tmp_path / "second", small_sdxl) as server:
+        answer = server.client.put("/trainings/three", json={"input": asked}).json()
+        assert answer["status"] == "succeeded", answer.get("error")
+        server.settle()
+        other = {**asked, "seed": 1}
+        refused = server.client.put("/trainings/four", json={"input": other}).json()
+    assert refused["status"] == "failed"
+    assert "seed" in refused["error"]
     metrics = answer["metrics"]
-    assert (metrics["step"], metrics["steps"]) == (6, 6)
+    assert (metrics["step"], metrics["steps"]) == (12, 12)
     assert all(metrics[name] > 0 for name in ("loss", "heldout", "texture"))
     package = tmp_path / "trained_model.tar"
     package.write_bytes(base64.b64decode(answer["output"]["weights"].split(",")[1]))
@@ -96,36 +116,6 @@ def test_from_photographs_to_a_tile(
     assert "60% moss" in record["prompt"]
     assert record["prompt"].startswith(f"{record['trigger']} <s0><s1>, ")
     assert record["total_variation"] < 0.05
-
-
-def test_a_training_that_is_cancelled_or_killed_goes_on_from_its_last_state(
-    images: str, small_sdxl: SmallSdxl, tmp_path: Path
-) -> None:
-    """Cancelled first, then ended by SIGTERM, then whole: each from what the one before left."""
-    asked: dict[str, Any] = {"images": images, "steps": 12, "rank": 2}
-    kept = tmp_path / "first" / "kept"
-    with training_server(tmp_path / "first", small_sdxl) as server:
-        begin(server, "one", asked)
-        one = wait_for_state(server, kept, 4)
-        assert server.client.post("/trainings/one/cancel").status_code == 200
-        server.settle()
-        assert server.health()["status"] == "READY"
-        asked["resume"] = as_data(pack(one, tmp_path / "one.tar"))
-        begin(server, "two", asked)
-        two = wait_for_state(server, kept, 8, but=one)
-        server.process.send_signal(signal.SIGTERM)
-        server.process.wait(60)
-    assert find_newest(two) >= 8
-    asked["resume"] = as_data(pack(two / "state", tmp_path / "two.tar"))
-    with training_server(tmp_path / "second", small_sdxl) as server:
-        answer = server.client.put("/trainings/three", json={"input": asked}).json()
-        assert answer["status"] == "succeeded", answer.get("error")
-        assert answer["metrics"]["step"] == 12
-        server.settle()
-        other = {**asked, "seed": 1}
-        refused = server.client.put("/trainings/four", json={"input": other}).json()
-    assert refused["status"] == "failed"
-    assert "seed" in refused["error"]
 
 
 def begin(server: CogServer, name: str, asked: dict[str, Any]) -> None:
