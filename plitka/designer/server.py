@@ -8,6 +8,7 @@ import asyncio
 import base64
 import json
 import logging
+import re
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -28,7 +29,7 @@ from plitka import __version__
 from plitka.color import words
 from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import Palette
-from plitka.designer import gallery, offers, png_recipe, room_view, snippets
+from plitka.designer import color_lists, gallery, offers, png_recipe, room_view, snippets
 from plitka.designer.backends.base import Backend, Event, Progress
 from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
@@ -70,6 +71,9 @@ def make_app(backend: Backend, palette: Palette, defaults: Defaults) -> ASGIApp:
             Route("/gallery/{code}.jpg", handlers.draw_sample),
             Route("/recipe", handlers.read_recipe, methods=["POST"]),
             Route("/typed", handlers.read_typed, methods=["POST"]),
+            Route("/colors/ral", handlers.list_ral),
+            Route("/colors/{digits}", handlers.describe_color),
+            Route("/colors", handlers.read_colors, methods=["POST"]),
             Route("/dropped", handlers.read_dropped, methods=["POST"]),
             Route("/draft", handlers.draw_draft, methods=["POST"]),
             Route("/pictures/{kind}", handlers.draw_picture, methods=["POST"]),
@@ -172,6 +176,26 @@ class _Handlers:
         except RecipeError as error:
             raise Fault("typed", str(error), status=422) from None
         return JSONResponse({**self._describe(recipe), "understood": recipe.understood()})
+
+    async def list_ral(self, _: Request) -> Response:
+        """RAL Classic, each colour with the palette's nearest."""
+        listed = [asdict(color) for color in color_lists.list_ral(self._palette)]
+        return JSONResponse(listed, headers=_REVALIDATE)
+
+    async def describe_color(self, request: Request) -> Response:
+        """A colour by the six digits of its hex: its number of RAL, and the palette's nearest."""
+        digits = request.path_params["digits"]
+        if not re.fullmatch("[0-9a-f]{6}", digits):
+            raise HTTPException(404)
+        name = color_lists.name_ral(f"#{digits}")
+        return JSONResponse(asdict(color_lists.describe(name, digits, self._palette)))
+
+    async def read_colors(self, request: Request) -> Response:
+        """A company's colours from a CSV file, and what is wrong with its lines."""
+        content = await read_body(request, color_lists.MAX_LIST_BYTES)
+        colors, faults = color_lists.read_list(content, self._palette)
+        told = {"colors": list(map(asdict, colors)), "faults": list(map(asdict, faults))}
+        return JSONResponse(told)
 
     async def read_dropped(self, request: Request) -> Response:
         """The same for the recipe in a PNG file, or in an offer as HTML."""

@@ -4,12 +4,11 @@ import io
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import OpenHand
-from tests.designer.test_access import EIGHT, PHONE
+from tests.designer.test_access import EIGHT, PHONE, violations
 from tests.support.designer import Hand
 
 THREE = "#c=red:50,blue:30,white:20&angle=45&seed=7"
@@ -244,11 +243,76 @@ def test_the_mix_keeps_its_colors_in_forced_colors_and_on_paper(new_hand: OpenHa
     hand = new_hand(forced_colors="active")
     hand.open(EIGHT)
     assert (0x1E, 0x90, 0xFF) in colors_on_screen(hand, "#bar")
-    found = Axe().run(hand.page).response["violations"]
-    assert [one["id"] for one in found] == []
+
+    assert violations(hand.page) == []
     hand.page.emulate_media(media="print", forced_colors="none")
     expect(hand.page.locator("#print tbody tr")).to_have_count(8)
     expect(hand.page.locator("#print")).to_contain_text("#1e90ff")
     expect(hand.page.locator("#print")).to_contain_text(re.compile("45°, seed 7"))
     expect(hand.page.locator("button:visible, input:visible, select:visible")).to_have_count(0)
-    assert [one["id"] for one in Axe().run(hand.page).response["violations"]] == []
+    assert violations(hand.page) == []
+
+
+def test_variants_are_kept_named_ordered_and_compared(hand: Hand) -> None:
+    hand.open("#c=red:100&angle=0&seed=7")
+    page = hand.page
+    page.get_by_role("button", name="Keep this mix").click()
+    page.get_by_role("textbox", name="Name of Variant 1").fill("Court")
+    page.keyboard.press("Enter")
+    hand.add("blue")
+    page.get_by_role("button", name="Keep this mix").click()
+    page.get_by_role("button", name="Copy of Court").click()
+    names = page.locator(".variant input")
+    assert [one.input_value() for one in names.all()] == ["Court", "Copy of Court", ""]
+    page.get_by_role("button", name="Move Variant 2 up").click()
+    page.get_by_role("button", name="Move Variant 2 up").click()
+    page.get_by_role("button", name="Remove Copy of Court").click()
+    page.reload()  # they stay in the browser
+    hand.drawn()
+    assert [one.input_value() for one in names.all()] == ["", "Court"]
+    thumbnail = page.get_by_role("button", name="Open Court").locator("canvas")
+    assert thumbnail.evaluate("(one) => one.getContext('2d').getImageData(9, 9, 1, 1).data[3]")
+    page.get_by_role("button", name="Compare the tile with Court").click()
+    page.wait_for_selector(".compare:not(.waiting)")
+    line = page.get_by_role("slider", name="Line between the tile and Court")
+    expect(line).to_be_focused()
+    reds = len(red_pixels(hand))
+    line.press("Home")
+    assert len(red_pixels(hand)) > reds
+    assert violations(page) == []
+    page.get_by_role("button", name="Open Court").click()
+    assert hand.shares() == {"red": 100}
+    page.get_by_role("button", name="Compare the tile with Court").click()
+    expect(line).to_be_hidden()
+
+
+def red_pixels(hand: Hand) -> list[int]:
+    """The pixels of the stage's middle row that are more red than blue."""
+    with Image.open(io.BytesIO(hand.page.locator("#window").screenshot())) as shot:
+        row = shot.convert("RGB").crop((0, shot.height // 3, shot.width, shot.height // 3 + 1))
+        return [red for red, _, blue in row.getdata() if red > blue + 20]
+
+
+COMPANY = "Название;Цвет;Код\nЛес;RAL 6002;F-12\nМоре;#1e90ff\nНечто;нет такого\n"  # noqa: RUF001
+
+
+def test_ral_and_a_companys_colors_are_chosen_from_lists_with_their_nearest(hand: Hand) -> None:
+    hand.ready("#c=red:100&angle=0&seed=7")
+    page = hand.page
+    code = page.locator("#rows .code")
+    page.get_by_label("List of colours").select_option("ral")
+    page.get_by_role("searchbox").fill("3020")
+    page.get_by_role("button", name="Add RAL 3020").click()
+    expect(code.last).to_have_text(re.compile(r"^RAL 3020, nearest: red, ΔE [\d.]+$"))
+    page.get_by_role("searchbox").fill("")
+    page.get_by_label("List of colours").select_option("own")
+    file = {"name": "c.csv", "mimeType": "text/csv", "buffer": COMPANY.encode("cp1251")}
+    page.locator("#own-file").set_input_files(file)
+    expect(page.locator("#list-faults")).to_have_text(re.compile("^Line 4: “нет такого” is no"))
+    page.get_by_role("button", name="Add Лес").click()
+    expect(code.last).to_have_text(re.compile(r"^Лес, F-12, nearest: .+, ΔE [\d.]+$"))
+    assert violations(page) == []
+    page.reload()
+    page.get_by_label("List of colours").select_option("own")
+    expect(page.locator("#swatches .name")).to_have_text(["Лес", "Море"])  # noqa: RUF001
+    expect(code.last).to_have_text(re.compile("^Лес, F-12"))

@@ -59,7 +59,7 @@ def test_a_row_tells_what_the_tile_shows_and_what_a_stranger_measures(hand: Hand
         found = re.fullmatch(r"shows ([\d.]+)%", shown)
         assert found is not None
         assert float(found[1]) == pytest.approx(share, abs=0.3)
-        assert re.fullmatch(rf"a stranger measures [\d.]+% \(\d+{DASH}\d+%\)", measured)
+        assert re.fullmatch(rf"measured [\d.]+% \(\d+{DASH}\d+%\)", measured)
     expect(hand.page.locator("#measured-note")).to_contain_text("counted granule by granule")
     expect(hand.page.locator("#groups")).to_be_hidden()
 
@@ -69,7 +69,7 @@ def test_look_alikes_show_their_shares_and_are_not_told_apart_by_a_stranger(hand
     assert hand.shown() == pytest.approx({"white": 60, "pearl": 40}, abs=0.2)
     rows = hand.page.locator("#rows .shares")
     expect(rows.first).to_have_text(
-        re.compile(rf"^shows 60%a stranger measures \d+{DASH}\d+%, not told apart$")
+        re.compile(rf"^shows 60%measured \d+{DASH}\d+%, not told apart$")
     )
     groups = hand.page.locator("#groups")
     expect(groups).to_have_text("white + pearl: not told apart, 100% together.")

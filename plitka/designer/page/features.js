@@ -1,4 +1,6 @@
 // The page's features. Each has a module of its own, whose attach(designer) is called once, when the
 // page starts; what it may use of the designer is in designer.js. Its styles are in a sheet of its own.
 
-export const FEATURES = [];
+import { attachVariants } from "./variants.js";
+
+export const FEATURES = [attachVariants];

@@ -3,8 +3,9 @@
 import { attachBar } from "./bar.js";
 import { at, fillField, make, number } from "./dom.js";
 import { icon } from "./icons.js";
+import { describe, knownOf } from "./lists.js";
 import * as mix from "./mix.js";
-import { groupsOf, measuredOf, shareOf } from "./shown.js";
+import { groupsOf, isGrouped, isMeasuredAs, measuredOf, shareOf } from "./shown.js";
 import { reveal } from "./sheet.js";
 import { attachSlider } from "./slider.js";
 import { codeOf, colorName, figure, percent, say } from "./words.js";
@@ -226,7 +227,8 @@ export class Mixer {
     };
     for (const [part, word] of Object.entries(LABELS)) told(row[part], word);
     row.name.textContent = name;
-    row.code.textContent = codeOf(color.name);
+    const listed = color.free ? knownOf(color.hex) : undefined;
+    row.code.textContent = listed ? [listed.name, describe(listed)].filter(Boolean).join(", ") : codeOf(color.name);
     row.slider.value = Math.round(share * 100);
     row.slider.style.setProperty("--at", `${share * 100}%`);
     row.slider.setAttribute("aria-valuetext", percent(share));
@@ -238,6 +240,7 @@ export class Mixer {
     row.lock.setAttribute("aria-pressed", String(Boolean(color.locked)));
     row.lock.replaceChildren(icon(color.locked ? "locked" : "unlocked"));
     row.row.classList.toggle("held", color.locked);
+    row.row.classList.toggle("alike", isGrouped(shown, color.name));
     row.shares.replaceChildren(...writtenOf(shown, color));
     row.shares.dataset.share = shareOf(shown, color) ?? "";
   }
@@ -245,14 +248,18 @@ export class Mixer {
 
 const LABELS = { slider: "share_of", field: "percent_of", lock: "lock", removal: "remove", swap: "swap" };
 
-/** Write what the picture shows of a colour, and what was measured of it. */
+/** Write what the picture shows of a colour, exactly, and beside it a quiet tick: what was measured of it. */
 function writtenOf(shown, color) {
   const found = shareOf(shown, color);
   if (found === undefined) return [make("span", {}, say("not_shown"))];
   const measured = measuredOf(shown, color);
   if (!shown.counted) return [make("span", {}, say("measured", { share: measured }))];
-  const texts = [say("shown", { share: percent(found) }), ...(measured ? [say("stranger", { share: measured })] : [])];
-  return texts.map((text) => make("span", {}, text));
+  const exact = make("span", { class: "exact" }, say("shown", { share: percent(found) }));
+  if (!measured) return [exact];
+  const agrees = isMeasuredAs(shown, color);
+  const tick = make("span", { class: "tick", title: say(agrees ? "tick" : "tick_off") }, say("stranger", { share: measured }));
+  if (agrees) tick.prepend(icon("tick"));
+  return [exact, tick];
 }
 
 function stripe(bar, colors, share) {

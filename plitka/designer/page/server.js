@@ -40,6 +40,15 @@ export const read = async (text) => (await posted("recipe", text)).json();
 /** Read what was typed or pasted: {color} or {recipe}, and {understood}, what each word was read as. */
 export const typed = async (text) => (await posted("typed", text, undefined, "text/plain")).json();
 
+/** RAL Classic: [{name, hex, code, nearest, distance}]. */
+export const ral = async () => (await answered("colors/ral")).json();
+
+/** What is known of a colour by its hex: {name, nearest, distance}; name: its number of RAL, or "". */
+export const color = async (hex) => (await answered(`colors/${hex.slice(1)}`)).json();
+
+/** Read a company's colours from a CSV file: {colors, faults}. */
+export const colors = async (file) => (await posted("colors", file, undefined, "text/csv")).json();
+
 /** Read the recipe in a PNG file; the same. */
 export const dropped = async (file) => (await posted("dropped", file, undefined, "image/png")).json();
 

@@ -8,7 +8,8 @@ import { colorName, figure, interval, percent, say } from "./words.js";
 
 export const shareOf = (shown, color) => shown?.shares[color.name.toLowerCase()];
 
-const isGrouped = (shown, name) => shown.groups.some((group) => group.includes(name));
+/** Whether a colour is one of those that the measurement does not tell apart. */
+export const isGrouped = (shown, name) => Boolean(shown?.groups.some((group) => group.includes(name.toLowerCase())));
 
 /** Write what was measured of a colour: its share and interval, or what is known of one not told apart. */
 export function measuredOf(shown, color) {
@@ -18,6 +19,13 @@ export function measuredOf(shown, color) {
   if (shown.measured[name] === undefined) return "";
   const share = percent(shown.measured[name]);
   return ends ? say("share_interval", { share, interval: interval(ends) }) : share;
+}
+
+/** Whether what was measured agrees with what the picture shows: the share lies in the interval. */
+export function isMeasuredAs(shown, color) {
+  const ends = shown.intervals[color.name.toLowerCase()];
+  const share = shareOf(shown, color);
+  return Boolean(ends) && ends[0] <= share && share <= ends[1];
 }
 
 /** Write the colours that are not told apart, with the share of all together; "" where there are none. */

@@ -1,8 +1,10 @@
 // The palette: named swatches, a search, and any colour by its hex.
 
 import { at, make } from "./dom.js";
+import { describe, dropOwn, knownOf, learnOf, listed, loadRal, readOwn } from "./lists.js";
 import { codeOf, colorName, namesEverywhere, plain, say } from "./words.js";
 
+const LISTS = ["palette", "ral", "own"];
 const HEX = /^#?([0-9a-f]{6}|[0-9a-f]{3})$/i;
 
 /**
@@ -16,7 +18,9 @@ class Swatches {
   #designer;
   #mixer;
   #read;
-  #list = ""; // what the chips are made of
+  #chips = ""; // what the chips are made of
+  #list = "palette";
+  #faults = []; // of the company's list that was read last
 
   constructor(designer, mixer, read) {
     this.#designer = designer;
@@ -33,6 +37,13 @@ class Swatches {
       event.preventDefault();
       this.#read(text);
     });
+    at("list").addEventListener("change", () => this.#turn(at("list").value));
+    at("own-file").addEventListener("change", () => this.#import());
+    at("drop-own").addEventListener("click", () => {
+      dropOwn();
+      this.#faults = [];
+      designer.retell();
+    });
     at("picker").addEventListener("change", () => this.#take(free(at("picker").value)));
     for (const leave of ["pointerleave", "focusout"])
       at("palette").addEventListener(leave, (event) => {
@@ -40,12 +51,56 @@ class Swatches {
       });
   }
 
+  /** Turn to another list of colours. */
+  async #turn(list) {
+    this.#list = list;
+    try {
+      if (list === "ral") await loadRal();
+    } catch (error) {
+      this.#list = "palette";
+      this.#designer.fault(error);
+    }
+    this.#search();
+  }
+
+  async #import() {
+    const [file] = at("own-file").files;
+    at("own-file").value = "";
+    if (!file) return;
+    try {
+      this.#faults = await readOwn(file);
+      this.#designer.tell(() => say("imported", { count: listed("own").length, faults: this.#faults.length }), true);
+      this.#designer.retell();
+    } catch (error) {
+      this.#designer.fault(error);
+    }
+  }
+
   #wanted() {
     const text = plain(at("search").value);
-    const found = this.#designer.told.swatches.filter((swatch) =>
-      swatch.names.some((name) => namesEverywhere(name).some((one) => plain(one).includes(text))));
     const hex = HEX.exec(at("search").value.trim());
-    return [...(hex ? [free(`#${hex[1]}`)] : []), ...found.map((swatch) => ({ name: swatch.phrase, hex: swatch.hex, free: false }))];
+    return [...(hex ? [free(`#${hex[1]}`)] : []), ...(this.#list === "palette" ? this.#named(text) : this.#listed(text))];
+  }
+
+  #named = (text) =>
+    this.#designer.told.swatches
+      .filter((swatch) => swatch.names.some((name) => namesEverywhere(name).some((one) => plain(one).includes(text))))
+      .map((swatch) => ({ name: swatch.phrase, hex: swatch.hex, free: false }));
+
+  #listed = (text) =>
+    listed(this.#list)
+      .filter(({ name, code }) => plain(name).includes(text) || plain(code).includes(text))
+      .map((color) => ({ ...free(color.hex), listed: color }));
+
+  #lists() {
+    const list = at("list");
+    if (list.children.length === 0) list.append(...LISTS.map((value) => make("option", { value })));
+    for (const option of list.children) option.textContent = say(`list_${option.value}`);
+    list.value = this.#list;
+    at("import").hidden = this.#list !== "own";
+    at("drop-own").hidden = this.#list !== "own" || listed("own").length === 0;
+    at("list-faults").replaceChildren(...(this.#list === "own" ? this.#faults : []).slice(0, 20).map(({ line, code, text }) =>
+      make("li", {}, say("list_line", { line, fault: say(`list_fault_${code}`, { text }) }))));
   }
 
   #search() {
@@ -58,23 +113,31 @@ class Swatches {
   #fill() {
     const { tile, state, told } = this.#designer;
     const wanted = this.#wanted();
-    const list = wanted.map((color) => color.name).join();
-    if (list !== this.#list) at("swatches").replaceChildren(...wanted.map((color) => make("li", {}, this.#chip(color))));
-    this.#list = list;
+    this.#lists();
+    const list = wanted.map((color) => `${color.listed?.name ?? ""} ${color.name}`).join();
+    if (list !== this.#chips) at("swatches").replaceChildren(...wanted.map((color) => make("li", {}, this.#chip(color))));
+    this.#chips = list;
     for (const [index, color] of wanted.entries()) {
       const chip = at("swatches").children[index].firstChild;
       const within = this.#mixer.own(color);
-      const name = colorName(color.name);
+      const name = color.listed?.name ?? colorName(color.name);
       const word = state.swap !== null ? "put" : within ? "take_out" : "add";
-      chip.lastChild.textContent = name;
-      chip.title = codeOf(color.name);
+      chip.lastChild.textContent = color.listed?.name ?? name;
+      chip.title = color.listed ? describe(color.listed) : codeOf(color.name);
       chip.setAttribute("aria-pressed", String(Boolean(within)));
       chip.setAttribute("aria-label", say(word, { color: name, other: state.swap ? colorName(state.swap) : "" }));
     }
+    for (const { free: isFree, hex } of tile.colors) if (isFree) this.#learn(hex);
     at("palette").classList.toggle("swapping", state.swap !== null);
     at("room-left").textContent = state.swap !== null
       ? say("swapping", { color: colorName(state.swap) })
       : say("room_left", { count: tile.colors.length, most: told.most.colors });
+  }
+
+  /** Ask what is known of a free colour; the page goes on without it where nothing comes. */
+  async #learn(hex) {
+    if (knownOf(hex)) return;
+    if (await learnOf(hex).catch(() => false)) this.#designer.retell();
   }
 
   #chip(color) {
