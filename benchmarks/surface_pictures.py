@@ -63,7 +63,7 @@ PLAYGROUND: dict[str, Any] = {
             },
             {
                 "shape": "hopscotch",
-                "at_mm": [2800, 2000],
+                "at_mm": [2300, 2100],
                 "length_mm": 2300,
                 "turn": 30,
                 "colors": mix(white=80, yellow=20),

@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 from plitka import pipeline
 from plitka.designer.shown_shares import ShownShares, read_shares
 from plitka.engines.procedural import RenderEngine
+from plitka.ground.ground import make_ground
+from plitka.ground.mat import Mat, Weaver
+from plitka.ground.plan_view import draw_plan
 from plitka.images.jpeg import encode_jpeg
 from plitka.images.png import encode_png
 from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import Recipe
+from plitka.request.shares import ColorShare
 from plitka.runtime.lru_cache import LruCache
 from plitka.runtime.memory import trim_heap
 from plitka.tile import render
@@ -26,6 +30,7 @@ T = TypeVar("T")
 
 _MAX_LAYOUTS = 6  # of one seed and angle each, some 6 MB
 _MAX_LIGHTINGS = 6  # of one seed, angle and size each; 5 MB at 512, 18 MB at 1024
+_MAX_MATS = 8  # of one seed and mix each, some 15 MB
 _DRAFT_QUALITY = 90  # of JPEG, 0 to 100
 
 
@@ -38,6 +43,8 @@ class Renderer:
 
     def __init__(self) -> None:
         self._layouts: LruCache[tuple[int, float], ScatteredLayout] = LruCache(_MAX_LAYOUTS)
+        self._weave = Weaver()
+        self._mats: LruCache[tuple[int, tuple[ColorShare, ...]], Mat] = LruCache(_MAX_MATS)
         self._lightings: LruCache[tuple[int, float, int], Lighting] = LruCache(_MAX_LIGHTINGS)
 
     def draw_draft(
@@ -63,6 +70,23 @@ class Renderer:
         png = encode_png(picture.image, picture.record)
         trim_heap()  # for drafts as well, which come often and leave little each
         return png, read_shares(picture.record)
+
+    def draw_plan(self, recipe: Recipe, check_cancelled: CheckCancelled) -> bytes:
+        """Draw the recipe's surface from above as JPEG, as large as `pipeline.make` does.
+
+        The recipe's seed must be drawn already.
+        """
+
+        def make_mat(tile: Recipe) -> Mat:
+            check_cancelled()
+            return self._mats.get(
+                (tile.seed, tile.shares), lambda: _make_and_trim(self._weave, tile)
+            )
+
+        ground = make_ground(recipe, make_mat)
+        check_cancelled()
+        image = _make_and_trim(draw_plan, ground, PICTURE_SIZES["final"])
+        return encode_jpeg(image, _DRAFT_QUALITY)
 
     def _lay(self, recipe: Recipe, check_cancelled: CheckCancelled) -> ScatteredLayout:
         laid = self._layouts.get((recipe.seed, recipe.angle), lambda: _make_and_trim(lay, recipe))

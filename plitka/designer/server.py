@@ -36,6 +36,7 @@ from plitka.designer.middleware import OwnPagesOnly, read_body
 from plitka.designer.offers import Defaults
 from plitka.designer.renderer import CheckCancelled, Renderer
 from plitka.designer.swatches import list_swatches
+from plitka.ground.zones import measure_zones
 from plitka.images.jpeg import encode_jpeg
 from plitka.images.png import MAX_PNG_BYTES
 from plitka.offer.logo import MAX_LOGO_BYTES
@@ -77,6 +78,7 @@ def make_app(backend: Backend, palette: Palette, defaults: Defaults) -> ASGIApp:
             Route("/dropped", handlers.read_dropped, methods=["POST"]),
             Route("/draft", handlers.draw_draft, methods=["POST"]),
             Route("/pictures/{kind}", handlers.draw_picture, methods=["POST"]),
+            Route("/plan", handlers.draw_plan, methods=["POST"]),
             Route("/room", handlers.draw_room, methods=["POST"]),
             Route("/photograph", handlers.photograph, methods=["POST"]),
             Route("/order", handlers.describe_order, methods=["POST"]),
@@ -224,6 +226,22 @@ class _Handlers:
         return Response(
             png, media_type="image/png", headers={"Plitka-Shares": json.dumps(asdict(shown))}
         )
+
+    async def draw_plan(self, request: Request) -> Response:
+        """The recipe's surface from above, as JPEG.
+
+        The header Plitka-Zones is JSON: of the recipe's own mix and of each zone, its area in m2
+        and the length in m of the line around it.
+        """
+        recipe = await self._parse_body(request)
+        if recipe.surface is None:
+            raise RecipeError('surface: missing; allowed: an object like {"width_mm": 3000}')
+        jpeg = await self._run_in_thread(
+            request, lambda check: self._renderer.draw_plan(recipe, check)
+        )
+        zones = [[round(zone.area_m2, 4), round(zone.line_m, 3)] for zone in measure_zones(recipe)]
+        headers = {"Plitka-Zones": json.dumps(zones)}
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
 
     async def draw_room(self, request: Request) -> Response:
         """The room as JPEG, its floor laid with the tile of a recipe or of a photograph's PNG."""

@@ -3,7 +3,7 @@
 import { at } from "./dom.js";
 import { icon } from "./icons.js";
 import { Fault, photograph } from "./server.js";
-import { key } from "./tile.js";
+import { alone, key } from "./tile.js";
 import { say } from "./words.js";
 
 /** Make the button work, and add the view of what it takes. */
@@ -37,7 +37,7 @@ class Camera {
     at("cancel").focus();
     try {
       let last = null;
-      for await (const event of photograph(key(tile), this.#stop.signal)) {
+      for await (const event of photograph(key(alone(tile)), this.#stop.signal)) {
         if (event.stage) this.#progress(event);
         else if (event.kind !== "colormap") {
           last = event.kind;

@@ -2,14 +2,14 @@
 
 import * as server from "./server.js";
 import { Sharing } from "./sharing.js";
-import { key, request } from "./tile.js";
+import { alone, key, request } from "./tile.js";
 
 export function attachPictures(designer) {
   const { stage } = designer;
   /** The room is laid with the final photograph if there is one, else with the drawing. */
   const room = (tile, signal) =>
     server.room(stage.kind("photograph") === "final" ? stage.blob("photograph") : JSON.stringify(request(tile)), signal);
-  const picture = async (kind, tile, signal) => (await server.picture(kind, key(tile), signal)).blob;
+  const picture = async (kind, tile, signal) => (await server.picture(kind, key(alone(tile)), signal)).blob;
 
   designer.addView({ name: "room", wide: true, draw: room });
   designer.addView({ name: "colormap", draw: (tile, signal) => picture("colormap", tile, signal) });
@@ -23,6 +23,8 @@ export function attachPictures(designer) {
       ["save_colormap", name("colormap", "png"), () => picture("colormap", tile)],
       ["save_room", name("room", "jpg"), () => room(tile)],
     ];
+    // With the surface in it, the request's final picture is its plan.
+    if (tile.surface) list.push(["save_plan", name("plan", "png"), async () => (await server.picture("final", key(tile))).blob]);
     if (!stage.has("photograph")) return list;
     const word = stage.kind("photograph") === "final" ? "save_photograph" : "save_photograph_preview";
     return [[word, name("photograph", "png"), async () => stage.blob("photograph")], ...list];

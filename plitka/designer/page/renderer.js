@@ -1,7 +1,10 @@
 // Requests pictures of the tile while it changes: drafts one after another, measured ones at rest.
 
 import { picture } from "./server.js";
-import { key, request } from "./tile.js";
+import { alone, key, request } from "./tile.js";
+
+/** The identity of what is drawn here: the tile alone. */
+const drawnKey = (tile) => key(alone(tile));
 
 const REST = 120; // ms without a change before the measured preview is requested
 const KEPT = 8; // final pictures, so that undo shows its picture at once
@@ -27,7 +30,7 @@ export class Renderer {
     this.#finishing?.abort();
     this.#finishing = null;
     clearTimeout(this.#rest);
-    const final = this.#finals.get(key(tile));
+    const final = this.#finals.get(drawnKey(tile));
     if (final) {
       this.#wanted = null;
       this.#show({ ...final, tile });
@@ -38,7 +41,7 @@ export class Renderer {
 
   /** Get the final picture of a tile as Blob: the one that is kept, or a new one. */
   async final(tile) {
-    return (this.#finals.get(key(tile)) ?? (await this.#finished(tile, "final"))).blob;
+    return (this.#finals.get(drawnKey(tile)) ?? (await this.#finished(tile, "final"))).blob;
   }
 
   async #draft() {
@@ -47,11 +50,11 @@ export class Renderer {
     try {
       while (this.#wanted) {
         const { tile, settled } = this.#wanted;
-        const text = key(tile);
+        const text = drawnKey(tile);
         const drawn = await picture("draft", text);
         if (!this.#wanted) break; // an undo went back to a tile whose picture is kept
         this.#show({ kind: "draft", ...drawn, tile });
-        if (key(this.#wanted.tile) !== text) continue;
+        if (drawnKey(this.#wanted.tile) !== text) continue;
         if (this.#wanted.settled || settled) this.#finish(tile, "final");
         else this.#rest = setTimeout(() => this.#finish(tile, "preview"), REST);
         this.#wanted = null;
@@ -76,9 +79,9 @@ export class Renderer {
   }
 
   async #finished(tile, kind, signal) {
-    const made = { kind, ...(await picture(kind, JSON.stringify(request(tile)), signal)) };
+    const made = { kind, ...(await picture(kind, JSON.stringify(request(alone(tile))), signal)) };
     if (kind === "final") {
-      this.#finals.set(key(tile), made);
+      this.#finals.set(drawnKey(tile), made);
       if (this.#finals.size > KEPT) this.#finals.delete(this.#finals.keys().next().value);
     }
     return made;

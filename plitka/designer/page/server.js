@@ -59,6 +59,12 @@ export async function picture(kind, text, signal) {
   return { blob: await content(response), shown: shown && JSON.parse(shown) };
 }
 
+/** Draw the surface of a request from above: {blob, zones}; zones: area in m² and line in m of each mix. */
+export async function plan(text, signal) {
+  const response = await posted("plan", text, signal);
+  return { blob: await content(response), zones: JSON.parse(response.headers.get("Plitka-Zones")) };
+}
+
 /** Draw the room of a request, or of a photograph as PNG. */
 export const room = async (source, signal) =>
   content(await posted("room", source, signal, source instanceof Blob ? "image/png" : undefined));

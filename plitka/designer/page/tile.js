@@ -1,7 +1,8 @@
 // Tiles: as the page keeps them, as requests, and as links. Pure.
 //
-// {colors, whole, angle, quality, seed, overrides}; shares add up to `whole`: 100, or 1 for a recipe
-// whose fractions cannot be written in percent without changing their last digit.
+// {colors, whole, angle, quality, seed, overrides, surface}; surface: as in a request, or null. Shares add
+// up to `whole`: 100, or 1 for a recipe whose fractions cannot be written in percent without changing
+// their last digit.
 
 import { Fault } from "./server.js";
 
@@ -21,6 +22,7 @@ export function fromRecipe(recipe, hexes) {
     quality: recipe.quality,
     seed: recipe.seed,
     overrides: recipe.overrides ?? {},
+    surface: recipe.surface ?? null,
   };
 }
 
@@ -31,8 +33,12 @@ export function request(tile) {
     .map((color) => ({ [color.free ? "hex" : "name"]: color.name, proportion: color.share }));
   const asked = { colors, angle: tile.angle, quality: tile.quality, seed: tile.seed };
   if (Object.keys(tile.overrides).length > 0) asked.overrides = tile.overrides;
+  if (tile.surface) asked.surface = tile.surface;
   return asked;
 }
+
+/** The tile alone, without the surface that it is laid on. */
+export const alone = (tile) => ({ ...tile, surface: null });
 
 /** The identity of a tile: its request as text. */
 export const key = (tile) => JSON.stringify(request(tile));
@@ -47,6 +53,7 @@ export function link(tile) {
   const parts = [`c=${colors.join(",")}`, `angle=${asked.angle}`, `seed=${asked.seed}`];
   if (asked.quality !== "standard") parts.push(`quality=${asked.quality}`);
   if (asked.overrides) parts.push(`overrides=${encodeURIComponent(JSON.stringify(asked.overrides))}`);
+  if (asked.surface) parts.push(`surface=${encodeURIComponent(JSON.stringify(asked.surface))}`);
   return `#${parts.join("&")}`;
 }
 
@@ -56,14 +63,14 @@ export function link(tile) {
  */
 export function fromLink(hash) {
   const text = hash.replace(/^[#?]/, "");
-  if (!/^(c|params_json|angle|seed|quality|overrides)=/.test(text)) return null;
+  if (!/^(c|params_json|angle|seed|quality|overrides|surface)=/.test(text)) return null;
   const fields = new URLSearchParams(text);
   if (fields.has("params_json")) return fields.get("params_json");
   const asked = {};
   for (const [name, value] of fields) {
     if (name === "c") asked.colors = value.split(",").map(colorInLink);
     else if (name === "angle" || name === "seed") asked[name] = numberOr(value);
-    else if (name === "overrides") asked.overrides = decoded(value);
+    else if (name === "overrides" || name === "surface") asked[name] = decoded(value);
     else asked[name] = value;
   }
   return JSON.stringify(asked);

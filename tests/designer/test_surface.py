@@ -1,0 +1,41 @@
+"""The surface's editor and plan, in a real browser."""
+
+import json
+from urllib.parse import parse_qs, urlparse
+
+from playwright.sync_api import expect
+
+from tests.support.designer import DRAWN_MS, Hand
+from tests.support.recipes import parse
+
+
+def test_a_zone_is_added_and_changed_and_undone_and_the_link_keeps_it(hand: Hand) -> None:
+    hand.open("#c=red:100&seed=7")
+    page = hand.page
+    page.click("#surface-on")
+    expect(page.locator("#picture")).to_have_attribute("data-view", "plan", timeout=DRAWN_MS)
+    page.select_option("#new-shape", "border")
+    page.click("#add-zone")
+    area = page.locator("#zones .area")
+    expect(area).to_have_text("1.84 m²", timeout=DRAWN_MS)
+    page.fill("#zone-0-width_mm", "100")
+    page.press("#zone-0-width_mm", "Enter")
+    expect(area).to_have_text("0.96 m²", timeout=DRAWN_MS)
+    page.select_option("#zone-0-line", "metal")
+    expect(area).to_have_text("0.96 m², 9.2 m of line", timeout=DRAWN_MS)
+
+    surface = json.loads(parse_qs(urlparse(page.url).fragment)["surface"][0])
+    colors = [{"name": "red", "proportion": 100}]
+    recipe = parse(json.dumps({"colors": colors, "surface": surface}))
+    assert recipe.surface is not None
+    (zone,) = recipe.surface.zones
+    assert zone.shape_name == "border"
+    assert zone.line is not None
+
+    page.fill("#surface-width_mm", "5")
+    page.press("#surface-width_mm", "Enter")
+    expect(page.locator("#surface-width_mm")).to_have_value("3000")
+    page.keyboard.press("Escape")
+    page.click("#undo")
+    page.click("#undo")
+    expect(page.locator("#zone-0-width_mm")).to_have_value("200")
