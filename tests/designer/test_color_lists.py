@@ -15,7 +15,7 @@ def test_ral_is_listed_with_the_palettes_nearest_and_its_distance() -> None:
 
 
 def test_a_companys_list_is_read_whichever_way_it_was_written() -> None:
-    text = "name;hex;code\nGrün;#1e90ff;G1\nЛес;3020\nDark;dark green\n"
+    text = "name;hex;code\nGrün;#1e90ff;G1\nЛес;3020\nDark;dark green\n"  # noqa: RUF001
     for content in (text.encode(), b"\xef\xbb\xbf" + text.replace(";", "\t").encode()):
         colors, faults = read_list(content, PALETTE)
         assert [(color.name, color.hex, color.code) for color in colors] == [

@@ -3,6 +3,7 @@
 import io
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Route, expect
@@ -290,7 +291,8 @@ def red_pixels(hand: Hand) -> list[int]:
     """The pixels of the stage's middle row that are more red than blue."""
     with Image.open(io.BytesIO(hand.page.locator("#window").screenshot())) as shot:
         row = shot.convert("RGB").crop((0, shot.height // 3, shot.width, shot.height // 3 + 1))
-        return [red for red, _, blue in row.getdata() if red > blue + 20]
+        pixels = np.asarray(row).astype(int).reshape(-1, 3)
+    return [int(red) for red, _, blue in pixels if red > blue + 20]
 
 
 COMPANY = "Название;Цвет;Код\nЛес;RAL 6002;F-12\nМоре;#1e90ff\nНечто;нет такого\n"  # noqa: RUF001
@@ -306,8 +308,9 @@ def test_ral_and_a_companys_colors_are_chosen_from_lists_with_their_nearest(hand
     expect(code.last).to_have_text(re.compile(r"^RAL 3020, nearest: red, ΔE [\d.]+$"))
     page.get_by_role("searchbox").fill("")
     page.get_by_label("List of colours").select_option("own")
-    file = {"name": "c.csv", "mimeType": "text/csv", "buffer": COMPANY.encode("cp1251")}
-    page.locator("#own-file").set_input_files(file)
+    page.locator("#own-file").set_input_files(
+        {"name": "c.csv", "mimeType": "text/csv", "buffer": COMPANY.encode("cp1251")}
+    )
     expect(page.locator("#list-faults")).to_have_text(re.compile("^Line 4: “нет такого” is no"))
     page.get_by_role("button", name="Add Лес").click()
     expect(code.last).to_have_text(re.compile(r"^Лес, F-12, nearest: .+, ΔE [\d.]+$"))
