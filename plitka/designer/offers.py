@@ -25,6 +25,7 @@ from plitka.order.errors import OrderError
 from plitka.order.inputs import FIELDS
 from plitka.request.recipe import Recipe
 from plitka.settings import LOGO, Settings
+from plitka.tile.scale import measure_frame_mm
 
 Kind: TypeAlias = Literal["html", "pdf"]
 
@@ -64,6 +65,7 @@ class Defaults:
                 for name, bounds in FIELDS.items()
             },
             "longest": LONGEST,
+            "frame_of_1_mm": measure_frame_mm(1.0),
         }
 
 

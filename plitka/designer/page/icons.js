@@ -15,6 +15,7 @@ const PATHS = {
   down: "M10 4v11.500M5 11l5 5 5-5",
   copy: "M7 7h9.500v9.500H7zM4 13H3.500V3.500H13V4",
   removal: "m5 5 10 10M15 5 5 15",
+  offer: "M5 2.500h7l3.500 3.500v11.500H5zM12 2.500V6h3.500M8 10h5M8 13.500h5",
   close: "m5 5 10 10M15 5 5 15",
   locked: "M5 9h10v8H5zM7 9V6.500a3 3 0 0 1 6 0V9",
   unlocked: "M5 9h10v8H5zM7 9V6.500a3 3 0 0 1 5.800-1",

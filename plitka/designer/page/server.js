@@ -49,7 +49,7 @@ export const color = async (hex) => (await answered(`colors/${hex.slice(1)}`)).j
 /** Read a company's colours from a CSV file: {colors, faults}. */
 export const colors = async (file) => (await posted("colors", file, undefined, "text/csv")).json();
 
-/** Read the recipe in a PNG file; the same. */
+/** Read the recipe in a PNG file, or in an offer as HTML; the same. */
 export const dropped = async (file) => (await posted("dropped", file, undefined, "image/png")).json();
 
 /** Draw a picture: {blob, shown}, see shown.js; shown is null for a draft. kind: draft, preview, final, colormap. */
@@ -76,6 +76,19 @@ async function content(response) {
     throw error.name === "AbortError" ? error : new Fault("server_away");
   }
 }
+
+/** Reckon kilograms: {order, names, hexes, surface_area}; order is null without an area. asked: as text. */
+export const order = async (asked, signal) => (await posted("order", asked, signal)).json();
+
+/** Get a file to save, {blob, file}. path: offer.pdf, offer.html or order.csv. */
+export async function file(path, asked) {
+  const response = await posted(path, JSON.stringify(asked));
+  const named = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "");
+  return { blob: await content(response), file: named?.[1] ?? path };
+}
+
+/** Make a chosen picture a logo: {logo}, a PNG in base64. */
+export const logo = async (picture) => (await posted("logo", picture, undefined, "application/octet-stream")).json();
 
 /** Make a photograph; yields progress {stage, step, steps} and pictures {kind, blob, shown}. */
 export async function* photograph(text, signal) {
