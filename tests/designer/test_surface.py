@@ -39,3 +39,8 @@ def test_a_zone_is_added_and_changed_and_undone_and_the_link_keeps_it(hand: Hand
     page.click("#undo")
     page.click("#undo")
     expect(page.locator("#zone-0-width_mm")).to_have_value("200")
+
+    page.select_option("#new-shape", "circle")
+    page.click("#add-zone")
+    page.locator('[data-point="1-0"]').press("Shift+ArrowRight")
+    expect(page.locator("#zone-1-center_mm-x")).to_have_value("1600")

@@ -1,5 +1,6 @@
 """The photo engine in the pipeline, and as what sdxl starts from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import EngineError
 from plitka.matching.match import match
 from plitka.request.plan import make_plan
+from plitka.request.surface import Surface
 from plitka.settings import Settings, read_settings
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 from tests.conftest import LoadSdxl
@@ -91,3 +93,16 @@ def test_sdxl_starts_from_a_tile_of_the_bank_where_the_settings_say_so(
     request = DrawRequest(make_plan(recipe), again, 512, 1, Guides())
     assert guides.init is not None
     assert np.array_equal(guides.init, photo.draw(request).image)
+
+
+def test_a_surface_is_laid_with_tiles_of_the_bank(folder: Path) -> None:
+    engine = registry.load_engine("photo", refuse, bank=folder)
+    laid = Surface(600, 400, 2.5, "poured", None)
+    recipe = replace(asked({"blue": 60, "white": 40}), surface=laid)
+    preview = pipeline.make_one("preview", recipe, engine, engine.lay(recipe))
+    assert preview.image.shape == (341, 512, 3)
+    (base,) = preview.record["surface"]["zones"]
+    assert base["shares"] == pytest.approx({"blue": 0.6, "white": 0.4}, abs=0.001)
+    assert "measured" not in base
+    blue = preview.image[..., 2].astype(int) - preview.image[..., 0]
+    assert (blue > 30).mean() == pytest.approx(0.6, abs=0.1)

@@ -1,10 +1,12 @@
 // The surface: how large it is, how it is laid, its zones with their mixes, and its plan from above.
 
 import { at, fillField, make, number, radios } from "./dom.js";
+import { attachHandles } from "./handles.js";
 import { icon } from "./icons.js";
 import { plan, read } from "./server.js";
 import { fromRecipe, key, request } from "./tile.js";
 import { colorName, figure, hexOf, percent, say } from "./words.js";
+import { listVariants } from "./variants.js";
 import * as zones from "./zones.js";
 
 const MOST_ZONES = 16;
@@ -24,6 +26,7 @@ export function attachSurface(designer) {
   });
   designer.addSection("laying", editor.section);
   designer.subscribe(({ tile }) => editor.show(tile));
+  attachHandles(designer, nameOf);
 }
 
 /** A tile is laid on a surface of the usual size until it has one of its own. */
@@ -153,6 +156,7 @@ class SurfaceEditor {
     return [
       ["current", say("mix_current"), request(this.#tile).colors],
       ...own.flatMap((zone, other) => (other === index ? [] : [[`zone-${other}`, nameOf(zone, other), zone.colors]])),
+      ...listVariants().map(({ name, tile }, place) => [`variant-${place}`, name, request(tile).colors]),
       ...this.#designer.told.gallery.map(({ code, recipe }) => [`sample-${code}`, say(`g_${code}`), recipe.colors]),
     ];
   }

@@ -134,6 +134,9 @@ class Variants {
   }
 }
 
+/** List what the tray has: [{name, tile}]. */
+export const listVariants = () => read().map((one) => ({ name: named(one), tile: one.tile }));
+
 const named = ({ name, number }) => name || say("variant", { number });
 
 /** Show a variant's picture, or its colours in stripes as wide as their shares. */

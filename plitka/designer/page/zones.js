@@ -34,10 +34,14 @@ export function laid(surface, laying) {
 
 const STAR = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"><path d="M50 2 61 37 98 38 68 60 79 96 50 75 21 96 32 60 2 38 39 37z"/></svg>';
 
+const PLACES = [0.5, 0.75, 0.25, 0.6, 0.4]; // of new zones, from left to right, so that none hides another's handle
+
 /** Make a zone of a shape, as large as suits the surface. */
-export function made(shape, { width_mm: width, length_mm: length }, colors, text) {
+export function made(shape, surface, colors, text) {
+  const { width_mm: width, length_mm: length } = surface;
   const part = (share) => Math.max(Math.round((Math.min(width, length) * share) / 10) * 10, 10);
-  const middle = [Math.round(width / 2), Math.round(length / 2)];
+  const placed = zonesOf(surface).filter((zone) => zone.shape !== "border").length;
+  const middle = [Math.round(width * PLACES[placed % PLACES.length]), Math.round(length / 2)];
   const x = (share) => Math.round(width * share);
   const y = (share) => Math.round(length * share);
   const parts = {
@@ -81,3 +85,16 @@ export function pointsIn(text) {
 }
 
 export const writePoints = (points) => points.map((point) => point.join(" ")).join("; ");
+
+/** List the points of a zone that can be moved: [{x, y, put(x, y)}]; put() returns the zone's changed parts. */
+export function pointsOf(zone, surface) {
+  const middle = [surface.width_mm / 2, surface.length_mm / 2];
+  const point = (name) => {
+    const [x, y] = zone[name] ?? middle;
+    return { x, y, put: (...moved) => ({ [name]: moved }) };
+  };
+  if (zone.shape === "stripe") return [point("from_mm"), point("to_mm")];
+  if (zone.shape === "polygon")
+    return zone.points_mm.map(([x, y], index) => ({ x, y, put: (...moved) => ({ points_mm: zone.points_mm.map((own, other) => (other === index ? moved : own)) }) }));
+  return zone.shape === "border" ? [] : [point(zone.shape === "circle" ? "center_mm" : "at_mm")];
+}

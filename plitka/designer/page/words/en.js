@@ -319,6 +319,7 @@ export default {
   line_none: "None",
   line_metal: "Metal",
   line_joint: "Joint",
+  handle: "Move {zone}: drag, or use the arrow keys",
   zone_up: "{zone}: below the one before",
   zone_down: "{zone}: above the next one",
   zone_remove: "Remove {zone}",

@@ -319,6 +319,7 @@ export default {
   line_none: "Нет",
   line_metal: "Металл",
   line_joint: "Шов",
+  handle: "Подвинуть: {zone} — мышью или стрелками",
   zone_up: "{zone}: под предыдущую",
   zone_down: "{zone}: над следующей",
   zone_remove: "Убрать: {zone}",
