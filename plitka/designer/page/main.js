@@ -79,6 +79,7 @@ function listen() {
     if (event.target.matches?.("[data-commits]") && dropped(event.target)) return;
     step();
   });
+  at("secondary").addEventListener("click", () => at("secondary").hidePopover());
   onLeaving(() => designer.address());
   addEventListener("error", (event) => designer.fault(event.error ?? event.message));
   addEventListener("unhandledrejection", (event) => designer.fault(event.reason));

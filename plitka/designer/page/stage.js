@@ -14,7 +14,6 @@ export class Stage {
   #zoomed = false;
   #tile = null;
   #pending = false;
-  #painted = null; // the picture that is on the canvas
 
   /** choose(name) is called when the user chooses another view. */
   constructor(choose) {
@@ -145,8 +144,8 @@ export class Stage {
     if (!picture) return;
     const bitmap = await createImageBitmap(picture.blob);
     if (this.view === view && this.#pictures[view] === picture) {
-      if (this.#painted && this.#painted.kind !== "draft") this.#fade(canvas);
-      this.#painted = picture;
+      // Drafts follow a hand that drags: they are shown at once.
+      if (picture.kind !== "draft" || canvas.dataset.view !== view) this.#fade(canvas);
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
       canvas.getContext("2d").drawImage(bitmap, 0, 0);
