@@ -115,8 +115,8 @@ CUT_OFF = """() => {
     const words = (one) => one.getAttribute("aria-label") ?? one.textContent.trim();
     const seen = [...document.querySelectorAll("main button, main label, .choices span")]
         .filter((one) => one.getBoundingClientRect().width > 0)
-        // These can be scrolled sideways.
-        .filter((one) => !one.closest("#gallery, .looks"));
+        // This can be scrolled sideways.
+        .filter((one) => !one.closest("#gallery"));
     for (const one of seen) {
         const { left, right } = one.getBoundingClientRect();
         if (left < 0 || right > innerWidth + 0.5) faults.push(`off: ${words(one)}`);

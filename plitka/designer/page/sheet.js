@@ -2,7 +2,8 @@
 
 import { at } from "./dom.js";
 
-const narrow = matchMedia("(max-width: 600px), (max-width: 900px) and (orientation: portrait)");
+/** Whether the page has a sheet: on a phone, and on a tablet that is held upright. */
+export const narrow = matchMedia("(max-width: 600px), (max-width: 900px) and (orientation: portrait)");
 
 /** Make the tabs work. */
 export function attachSheet() {

@@ -2,6 +2,7 @@
 
 import { at, make, radios } from "./dom.js";
 import { icon } from "./icons.js";
+import { narrow } from "./sheet.js";
 import { link } from "./tile.js";
 import { say } from "./words.js";
 
@@ -23,6 +24,7 @@ export class Stage {
     at("more-views").addEventListener("change", () => this.#choose(at("more-views").value));
     draggable(at("window"));
     addEventListener("resize", () => this.#sized());
+    narrow.addEventListener("change", () => this.#offer());
   }
 
   add(view) {
@@ -73,22 +75,26 @@ export class Stage {
   fill(tile, of, pending) {
     this.#tile = tile;
     this.#pending = pending;
-    const shown = [...this.#views.values()].filter((view) => view.draw || this.has(view.name) || view.name === "drawing");
-    const first = shown.filter((view) => !view.more);
-    const others = shown.filter((view) => view.more);
-    radios(at("views"), "view", first.map((view) => [view.name, say(`view_${view.name}`)]), this.view, this.#choose);
-    at("more-views").hidden = others.length === 0;
-    if (others.length > 0) this.#list(others);
+    this.#offer();
     this.#mark(of);
     this.#write();
   }
 
-  #list(views) {
-    const options = views.map(({ name }) => make("option", { value: name }, say(`view_${name}`)));
-    const none = make("option", { value: "", disabled: true, hidden: true }, say("more_views"));
-    at("more-views").replaceChildren(none, ...options);
-    at("more-views").value = views.some(({ name }) => name === this.view) ? this.view : "";
-    at("more-views").classList.toggle("chosen", at("more-views").value !== "");
+  /** Offer the views: the first ones side by side, the others in a list; on a phone, all in the list. */
+  #offer() {
+    const shown = [...this.#views.values()].filter((view) => view.draw || this.has(view.name) || view.name === "drawing");
+    const first = shown.filter((view) => !view.more);
+    const listed = narrow.matches ? shown : shown.filter((view) => view.more);
+    radios(at("views"), "view", first.map((view) => [view.name, say(`view_${view.name}`)]), this.view, this.#choose);
+    const list = at("more-views");
+    list.hidden = listed.length === 0;
+    const names = listed.map(({ name }) => name);
+    if ([...list.options].slice(1).map(({ value }) => value).join() !== names.join())
+      list.replaceChildren(make("option", { value: "", disabled: true, hidden: true }), ...names.map((value) => make("option", { value })));
+    for (const option of list.options) option.textContent = say(option.value ? `view_${option.value}` : "more_views");
+    list.setAttribute("aria-label", say(narrow.matches ? "views" : "more_views"));
+    list.value = names.includes(this.view) ? this.view : "";
+    list.classList.toggle("chosen", list.value !== "");
   }
 
   /** Say whether the picture is the tile's: current, pending (on its way) or stale (out of date). */
