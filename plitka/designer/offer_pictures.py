@@ -1,4 +1,4 @@
-"""The pictures of an offer, drawn: the surface, and a room whose floor is laid with it."""
+"""The pictures of an offer, drawn: the granules, and a floor that is laid with them."""
 
 from plitka.designer import room_view
 from plitka.designer.renderer import CheckCancelled, Renderer
@@ -14,8 +14,13 @@ _SCENE_QUALITY = 88  # of JPEG, 0 to 100
 def draw_pictures(
     recipe: Recipe, renderer: Renderer, check_cancelled: CheckCancelled = lambda: None
 ) -> Pictures:
-    """Draw the pictures of an offer; the recipe's seed must be drawn already."""
+    """Draw the pictures of an offer: with a room, or with the recipe's surface from above.
+
+    The recipe's seed must be drawn already.
+    """
     tile = renderer.draw_draft(recipe, check_cancelled, PICTURE_SIZES["final"])
     check_cancelled()
+    if recipe.surface is not None:
+        return Pictures(tile, renderer.draw_plan(recipe, check_cancelled), is_plan=True)
     room = room_view.render_room(photograph.read(tile).pixels, recipe.angle, recipe.seed)
     return Pictures(tile, encode_jpeg(room, _SCENE_QUALITY))

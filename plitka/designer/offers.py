@@ -109,7 +109,6 @@ def describe_order(asked: OfferRequest) -> dict[str, Any]:
         "order": None if asked.order is None else asked.order.as_json(),
         "names": {one.key: one.label for one in swatches},
         "hexes": {one.key: one.hex for one in swatches},
-        "surface_area": asked.recipe.surface is not None,
     }
 
 

@@ -35,10 +35,14 @@ NOBODY = Company()
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures that are ready, as JPEG: the surface, a square, and a scene, perhaps none."""
+    """Pictures that are ready, as JPEG: the granules in a square, and a scene, perhaps none.
+
+    is_plan: whether the scene is the recipe's surface from above.
+    """
 
     tile: bytes
     scene: bytes | None = None
+    is_plan: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,16 @@ class Offer:
     def frame_mm(self) -> float:
         """The side of what the picture of the surface shows, in millimetres."""
         return measure_frame_mm(float(self.inputs.granule))
+
+    @property
+    def scene_caption(self) -> str:
+        """What is said under the scene."""
+        surface = self.recipe.surface
+        if surface is None or not self.pictures.is_plan:
+            return self.speech.say("scene")
+        number, say = self.speech.write_number, self.speech.say
+        width, length = number(surface.width_mm / 1000), number(surface.length_mm / 1000)
+        return say("plan", sides=say("sides", width=width, length=length))
 
     @property
     def mix(self) -> str:

@@ -100,9 +100,10 @@ def _write_scene(offer: Offer) -> str:
         return ""
     width, height = _measure(offer.pictures.scene)
     picture = _inline(offer.pictures.scene, "jpeg")
-    alt, caption = (escape(offer.speech.say(word)) for word in ("alt_scene", "scene"))
+    caption = escape(offer.scene_caption)
+    alt = caption if offer.pictures.is_plan else escape(offer.speech.say("alt_scene"))
     return (
-        f'<figure><img src="{picture}" alt="{alt}" width="{width}" height="{height}">'
+        f'<figure><img class="scene" src="{picture}" alt="{alt}" width="{width}" height="{height}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -108,12 +108,20 @@ class _Sheet:
 
     def _draw_logo(self, logo: bytes) -> tuple[float, float]:
         """Draw the logo in its corner, and return its width and height."""
-        with Image.open(io.BytesIO(logo)) as picture:
+        return self._draw_picture(logo, _LEFT, _LOGO, self._say("logo"))
+
+    def _draw_picture(
+        self, content: bytes, left: float, most: tuple[float, float], alt: str
+    ) -> tuple[float, float]:
+        """Draw a picture as large as a place takes; returns its width and height.
+
+        most: width and height of the place, in millimetres.
+        """
+        with Image.open(io.BytesIO(content)) as picture:
             wide, high = picture.size
-        scale = min(_LOGO[0] / wide, _LOGO[1] / high)
+        scale = min(most[0] / wide, most[1] / high)
         width, height = wide * scale, high * scale
-        content = io.BytesIO(logo)
-        self._pdf.image(content, _LEFT, self._y, width, height, alt_text=self._say("logo"))
+        self._pdf.image(io.BytesIO(content), left, self._y, width, height, alt_text=alt)
         return width, height
 
     def _write_title(self) -> None:
@@ -140,10 +148,8 @@ class _Sheet:
         captions = [(_LEFT, self._say("tile_picture", side=f"{offer.frame_mm:.0f}"))]
         if scene:
             left, width = _LEFT + side + _GAP, side * _SCENE_RATIO
-            self._pdf.image(
-                io.BytesIO(scene), left, self._y, width, side, alt_text=self._say("alt_scene")
-            )
-            captions.append((left, self._say("scene")))
+            self._draw_picture(scene, left, (width, side), offer.scene_caption)
+            captions.append((left, offer.scene_caption))
         self._y += side + 1.2
         self._set(8, color=_FAINT)
         for left, caption in captions:

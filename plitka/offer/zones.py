@@ -46,11 +46,12 @@ def list_shares(recipe: Recipe) -> list[ColorShare]:
     zones = measure_zones(recipe)
     if not zones:
         return list(recipe.shares)
-    whole = math.fsum(zone.area_m2 for zone in zones)
+    areas = [float(_round(zone.area_m2)) for zone in zones]
+    whole = math.fsum(areas)
     found: dict[str, ColorShare] = {}
-    for zone in zones:
+    for zone, area in zip(zones, areas, strict=True):
         for part in zone.shares:
-            share = part.share * zone.area_m2 / whole
+            share = part.share * area / whole
             before = found.get(part.name)
             found[part.name] = replace(part, share=share + (before.share if before else 0.0))
     return [part for part in found.values() if part.share > 0]

@@ -49,7 +49,7 @@ class Offer {
         make("button", { type: "button", class: "quiet icon", "data-close": "", "data-label": "close", "data-icon": "close" })),
       make("div", { class: "files" }, save("pdf", "offer_pdf"), save("html", "offer_html")),
       make("p", { class: "note", "data-word": "offer_note" }),
-      make("div", { class: "floor", id: "offer-floor" }),
+      make("div", { class: "floor" }, make("span", { class: "floor-title", id: "offer-floor-title" }), make("div", { class: "floor", id: "offer-floor" })),
       make("p", { class: "note", id: "offer-wrong", role: "status" }),
       make("div", { class: "texts" }, text("project", { type: "text" }), text("name", { type: "text" }), text("contact", { rows: 2 }, "textarea"), logo),
       make("p", { class: "note", "data-word": "company_note" }));
@@ -66,10 +66,11 @@ class Offer {
   /** Write what is said in the dialog, in the language of now. */
   fill() {
     this.#logo();
+    at("offer").classList.toggle("measured", Boolean(this.#designer.tile?.surface));
+    at("offer-floor-title").textContent = say(this.#designer.tile?.surface ? "with_zones" : "with_kilograms");
     if (this.#language === current()) return;
     this.#language = current();
     at("offer-floor").replaceChildren(
-      make("span", { class: "floor-title" }, say("with_kilograms")),
       makeFigure("area", "figure_area"), make("span", { class: "times", "aria-hidden": "true" }, "×"), makeFigure("thickness", "figure_thickness"));
     this.#mark(null);
   }

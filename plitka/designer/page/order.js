@@ -64,13 +64,10 @@ class Kilograms {
   }
 
   #show(tile) {
-    const colors = tile.colors.filter(({ share }) => share > 0).map(({ name }) => name).join("|");
-    const other = this.#language !== current();
     this.#tile = tile;
-    if (other) this.#fields();
-    if (other || colors !== this.#colors) this.#perColor();
+    if (this.#language !== current()) this.#fields();
     this.#language = current();
-    this.#colors = colors;
+    this.section.classList.toggle("measured", Boolean(tile.surface));
     this.#ask();
   }
 
@@ -80,20 +77,22 @@ class Kilograms {
     at("save-order").textContent = say("save_order");
   }
 
-  #perColor() {
-    if (at("per-color").contains(document.activeElement)) return;
-    const colors = this.#tile.colors.filter(({ share }) => share > 0);
+  /** Fill in a line of figures for each colour of the floor; {name: name in the language}, {name: hex}. */
+  #perColor({ names, hexes }) {
+    const colors = JSON.stringify(names);
+    if (colors === this.#colors) return;
+    this.#colors = colors;
     at("per-color").replaceChildren(
       make("p", { class: "per-color-head" }, make("span", {}, say("per_color")), make("span", {}, say("figure_density")), make("span", {}, say("figure_granule"))),
-      ...colors.map(({ name, hex }) => {
+      ...Object.entries(names).map(([name, told]) => {
         const swatch = make("span", { class: "swatch", "aria-hidden": "true" });
-        swatch.style.background = hex;
+        swatch.style.background = hexes[name];
         const own = (figure) => {
-          const made = makeFigure(figure, "", { color: ownName(name), label: say("figure_of", { figure: say(`figure_${figure}`), color: colorName(name) }) });
+          const made = makeFigure(figure, "", { color: name, label: say("figure_of", { figure: say(`figure_${figure}`), color: told }) });
           made.querySelector(".figure-name").classList.add("unseen");
           return made;
         };
-        return make("div", { class: "own" }, make("span", { class: "own-name" }, swatch, colorName(name)), own("density"), own("granule"));
+        return make("div", { class: "own" }, make("span", { class: "own-name" }, swatch, told), own("density"), own("granule"));
       }));
   }
 
@@ -119,6 +118,7 @@ class Kilograms {
       if (stop !== this.#stop) return;
       this.#answer = answer;
       this.#error = null;
+      this.#perColor(answer);
     } catch (error) {
       if (error.name === "AbortError") return;
       this.#asked = "";
@@ -141,7 +141,6 @@ class Kilograms {
     at("order-note").textContent = wrong ? wrongFigure(wrong) : order ? "" : this.#error ? say(`f_${this.#error.code}`) : say("kilograms_note");
     at("order").replaceChildren(...(order ? this.#table(order) : []));
     at("save-order").hidden = !order;
-    at("kilograms").classList.toggle("measured", Boolean(this.#answer?.surface_area));
   }
 
   #table(order) {
@@ -182,9 +181,6 @@ class Kilograms {
     }
   }
 }
-
-/** The name by which the server knows a colour of the recipe: a code becomes its phrase there. */
-const ownName = (name) => name.toLowerCase();
 
 function shownFigure(name) {
   const text = figureOf(name) || boundsOf(name).default;

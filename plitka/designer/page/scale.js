@@ -2,15 +2,16 @@
 
 import { at, make, number } from "./dom.js";
 import { boundsOf, figureOf, onFigures } from "./figures.js";
-import { say } from "./words.js";
+import { figure, say } from "./words.js";
 
 const FLAT = new Set(["drawing", "photograph", "colormap"]); // views that show one frame from above
+const PLAN = "plan"; // the view that shows a surface from above
 const INSET = 12; // px from the corner
 const WIDEST = 0.3; // of what is seen of the picture
 
 export function attachScale(designer) {
   const scale = new Scale(designer);
-  designer.subscribe(({ view }) => scale.show(view));
+  designer.subscribe(({ view, tile }) => scale.show(view, tile));
 }
 
 class Scale {
@@ -19,6 +20,7 @@ class Scale {
   #length = make("span");
   #plate;
   #view = "drawing";
+  #surface = null; // of the tile
 
   constructor(designer) {
     this.#perGranule = designer.told.offer.frame_of_1_mm;
@@ -29,26 +31,34 @@ class Scale {
     onFigures(() => this.#fill());
   }
 
-  show(view) {
+  show(view, tile) {
     this.#view = view;
+    this.#surface = tile.surface ?? null;
     this.#fill();
   }
 
   #fill() {
     const picture = at("picture").getBoundingClientRect();
-    const granule = granuleNow();
-    this.#plate.hidden = !FLAT.has(this.#view) || picture.width === 0 || granule === null;
+    const wide = this.#measureView();
+    this.#plate.hidden = wide === null || picture.width === 0;
     if (this.#plate.hidden) return;
     const pane = at("window").getBoundingClientRect();
     const frame = at("frame").getBoundingClientRect();
-    const perMm = picture.width / (granule * this.#perGranule);
+    const perMm = picture.width / wide;
     const seen = Math.min(pane.right, picture.right) - Math.max(pane.left, picture.left);
     const mm = roundLength((seen * WIDEST) / perMm);
     this.#bar.style.width = `${mm * perMm}px`;
-    this.#length.textContent = mm >= 1 ? say("millimetres", { mm }) : say("micrometres", { um: mm * 1000 });
+    this.#length.textContent = mm >= 1000 ? say("metres", { m: mm / 1000 }) : say("millimetres", { mm: figure(mm, 2) });
     this.#plate.setAttribute("aria-label", say("scale", { length: this.#length.textContent }));
     this.#plate.style.left = `${Math.max(pane.left, picture.left) - frame.left + INSET}px`;
     this.#plate.style.bottom = `${frame.bottom - Math.min(pane.bottom, picture.bottom) + INSET}px`;
+  }
+
+  /** How many mm the picture of the view is wide; null for one in perspective. */
+  #measureView() {
+    if (this.#view === PLAN) return this.#surface?.width_mm ?? null;
+    const granule = this.#surface?.granule_mm ?? granuleNow();
+    return FLAT.has(this.#view) && granule !== null ? granule * this.#perGranule : null;
   }
 }
 

@@ -77,7 +77,7 @@ async function content(response) {
   }
 }
 
-/** Reckon kilograms: {order, names, hexes, surface_area}; order is null without an area. asked: as text. */
+/** Reckon kilograms: {order, names, hexes}; order is null without an area. asked: as text. */
 export const order = async (asked, signal) => (await posted("order", asked, signal)).json();
 
 /** Get a file to save, {blob, file}. path: offer.pdf, offer.html or order.csv. */
