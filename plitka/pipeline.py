@@ -223,7 +223,20 @@ class _SurfaceRun:
             colormap = kind == "colormap"
             image = draw_color_plan(dealt) if colormap else draw_plan(self._ground, size)
         self._report.add_surface(kind, self._describe(dealt, size))
-        return self._report.complete(kind, image, dealt.count_shares())
+        if kind == "colormap" or self._engine.draws_exactly:
+            return self._report.complete(kind, image, dealt.count_shares())
+        return self._report.complete(kind, image, self._sum_up_measured(), exact=False)
+
+    def _sum_up_measured(self) -> _Shares:
+        """Sum up what was measured on the tiles, each as much as there is of its zone."""
+        zones = measure_zones(self._plan.recipe)
+        whole = sum(zone.area_m2 for zone in zones)
+        summed = dict.fromkeys((part.color.srgb for part in self._parts), 0.0)
+        for zone in zones:
+            measured = self._measured[zone.shares].shares
+            for part, share in zip(zone.shares, measured, strict=True):
+                summed[part.color.srgb] += share * zone.area_m2 / whole
+        return tuple(summed.values())
 
     def _weave(self, tile: Recipe) -> Mat:
         """Draw a tile of one mix, and make a mat of it."""
@@ -233,6 +246,7 @@ class _SurfaceRun:
         layout = self._engine.lay(tile)
         run = _Run(plan_for_engine(tile, self._engine), layout, self._engine, self._stages)
         drawn = run.draw("final", run.make_guides("final"), self._at_step)
+        self._report.add_steps(drawn.steps)
         picture = run.match_and_report("final", drawn)
         if picture.measured is not None and not self._engine.draws_exactly:
             self._measured[tile.shares] = picture.measured
@@ -297,6 +311,10 @@ class _Report:
         if drawn.metrics:
             self._engine_metrics[kind] = drawn.metrics
 
+    def add_steps(self, steps: int) -> None:
+        """Add the steps of one of the tiles that a surface is laid with."""
+        self._steps["tiles"] = self._steps.get("tiles", 0) + steps
+
     def add_surface(self, kind: PictureKind, described: Json) -> None:
         """Add what is known of the surface on a picture."""
         self._surfaces[kind] = described
@@ -307,23 +325,27 @@ class _Report:
         image: NDArray[np.uint8],
         counted: _Shares | None = None,
         measured: Measurement | None = None,
+        exact: bool = True,
     ) -> Picture:
         """Add a finished picture, and return it with its record and the metrics so far.
 
         counted: its shares on the layout, where it shows that exactly. measured: what a stranger
-        finds on it. One of the two at least is given.
+        finds on it. One of the two at least is given. exact: whether `counted` is counted on this
+        picture's layout, or put together from the tiles that a surface is laid with.
         """
-        self._shown[kind] = shown = self._sum_up(counted, measured)
+        self._shown[kind] = shown = self._sum_up(counted, measured, exact)
         if measured is not None:
             self._measured[kind] = measured
         record = self._make_record(kind)
         return Picture(kind, image, shown.shares, measured, record, self._make_metrics())
 
-    def _sum_up(self, counted: _Shares | None, measured: Measurement | None) -> "_Shown":
+    def _sum_up(
+        self, counted: _Shares | None, measured: Measurement | None, exact: bool
+    ) -> "_Shown":
         """Sum up what a picture shows: what is counted, where that is known."""
         if counted is not None:
             variation = total_variation(counted, self._requested)
-            return _Shown(counted, True, round(variation, 5))
+            return _Shown(counted, exact, round(variation, 5))
         assert measured is not None
         return _Shown(measured.shares, False, self._compare(measured))
 

@@ -179,3 +179,27 @@ def test_a_surface_is_drawn_from_above_with_the_exact_shares_of_its_zones() -> N
     preview = pipeline.make_one("preview", again, engine, engine.lay(again))
     assert preview.record == made[0].record
     assert np.array_equal(preview.image, made[0].image)
+
+
+class Guessing(RenderEngine):
+    """An engine whose pictures only resemble the layout, as a diffusion model's do."""
+
+    name = "guessing"
+    draws_exactly = False
+
+
+def test_a_surface_of_an_engine_that_does_not_draw_exactly_tells_what_is_measured() -> None:
+    request = {
+        "colors": [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}],
+        "seed": 7,
+        "overrides": {"color_control": "prompt"},
+        "surface": {"width_mm": 600, "length_mm": 600, "laying": "poured"},
+    }
+    recipe = parse(json.dumps(request))
+    engine = Guessing()
+    preview = pipeline.make_one("preview", recipe, engine, engine.lay(recipe))
+    (base,) = preview.record["surface"]["zones"]
+    assert base["shares"] == pytest.approx({"red": 0.6, "white": 0.4}, abs=0.001)
+    assert preview.record["counted"] is False
+    assert preview.record["shares"] == base["measured"]
+    assert base["measured"] != base["shares"]
