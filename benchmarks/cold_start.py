@@ -30,6 +30,7 @@ from torch import Tensor
 from benchmarks.report import print_table
 from plitka.bench import random_models
 from plitka.engines.sdxl import device, engine
+from plitka.engines.sdxl.device_choice import choose_device
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.runtime.timing import Stages
 from plitka.weights.settings import BASE, read_weights_settings
@@ -83,7 +84,7 @@ def _compare(folder: Path, runs: int) -> None:
         ],
     )  # fmt: skip
     size = sum(file.stat().st_size for file in _snapshot_folder(folder).rglob("*.safetensors"))
-    print(f"\nsnapshot: {size / 1e9:.2f} GB of weights; {device.describe(device.choose_device())}")
+    print(f"\nsnapshot: {size / 1e9:.2f} GB of weights; {device.describe(choose_device())}")
 
 
 def _snapshot_folder(folder: Path) -> Path:
@@ -121,7 +122,7 @@ def _time(way: str, folder: Path) -> float:
 
 
 def _map_snapshot(folder: Path) -> Iterable[Tensor]:
-    place = device.choose_device().name
+    place = choose_device().name
     files = sorted(_snapshot_folder(folder).rglob("*.safetensors"))
     return [tensor for file in files for tensor in load_file(file, device=place).values()]
 

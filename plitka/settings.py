@@ -101,6 +101,11 @@ class Settings:
         """Of a GPU's memory. Raises EngineError for a value that is not allowed."""
         return options.read_memory_fraction(self.variables)
 
+    @property
+    def device(self) -> str | None:
+        """The device that shall draw. Raises EngineError for a value that is not allowed."""
+        return options.read_device(self.variables)
+
     @cached_property
     def sdxl(self) -> SdxlSettings:
         """What the sdxl engine is loaded by. Raises EngineError for a value that is not allowed."""
@@ -108,6 +113,7 @@ class Settings:
             weights=self.weights,
             options=self.options,
             memory_fraction=self.memory_fraction,
+            device=self.device,
         )
 
     @cached_property
@@ -363,6 +369,20 @@ VARIABLES = (
         "1",
         "Draw the next picture while the last one is matched and written. The pictures are the "
         "same.",
+    ),
+    Variable(
+        options.DEVICE,
+        "`cuda`, a card such as `cuda:1`, `mps` or `cpu`",
+        "the card with the most free memory, else `mps`, else `cpu`",
+        "The device that draws and trains. An NVIDIA card that torch cannot use, for an old driver "
+        "perhaps, is an error unless this is `cpu`.",
+    ),
+    Variable(
+        options.VISIBLE_CARDS,
+        "CUDA's own list of cards",
+        "all cards",
+        "The cards that `cuda:0`, `cuda:1` … count. -1, which hides them all, asks for the CPU, as "
+        "`PLITKA_DEVICE=cpu` does.",
     ),
     Variable(
         options.MEMORY_FRACTION,

@@ -64,16 +64,19 @@ LoadSdxl = Callable[..., "SdxlEngine"]
 def load_sdxl(small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch) -> LoadSdxl:
     """Load the small SDXL by its settings: `load_sdxl(LORA=path)`, `load_sdxl(weights=path)`.
 
-    options: in place of the environment's.
+    options: in place of the environment's. dtype: the same on every processor, None for its own.
     """
 
     def load(
-        weights: Path | None = None, options: "Options | None" = None, **changed: str | Path
+        weights: Path | None = None,
+        options: "Options | None" = None,
+        dtype: str | None = "float32",
+        **changed: str | Path,
     ) -> "SdxlEngine":
         for name, value in small_sdxl.settings(**changed).items():
             monkeypatch.setenv(name, value)
         given = {} if options is None else {"options": options}
-        loaded = load_engine("sdxl", weights, **given)
+        loaded = load_engine("sdxl", weights, dtype=dtype, **given)
         return cast("SdxlEngine", loaded)
 
     return load

@@ -11,6 +11,7 @@ from plitka.color import palette
 from plitka.color.palette import PaletteError
 from plitka.engines import registry
 from plitka.engines.sdxl import architecture, device
+from plitka.engines.sdxl.device_choice import choose_device
 from plitka.engines.sdxl.memory_plan import choose_plan, compute_model_needs, describe_plan
 from plitka.errors import EngineError
 from plitka.runtime.memory import format_gib
@@ -51,12 +52,12 @@ def inspect_installation(
     yield from _inspect_palette(settings, package, engine)
     yield from _find_setting_faults(settings)
     try:
-        memory_fraction = settings.memory_fraction
+        memory_fraction, wanted = settings.memory_fraction, settings.device
     except EngineError as fault:
         yield Finding("settings", str(fault), fault=True)
         return
     if weights is not None:
-        yield from _inspect_device(weights, memory_fraction)
+        yield from _inspect_device(weights, memory_fraction, wanted)
 
 
 def _inspect_palette(
@@ -134,9 +135,15 @@ def _inspect_weights(
     return weights
 
 
-def _inspect_device(weights: Preflight, memory_fraction: float) -> Iterator[Finding]:
+def _inspect_device(
+    weights: Preflight, memory_fraction: float, wanted: str | None
+) -> Iterator[Finding]:
     """Inspect the device, and whether the weights fit into its memory."""
-    chosen = device.choose_device(memory_fraction)
+    try:
+        chosen = choose_device(memory_fraction, wanted)
+    except EngineError as fault:
+        yield Finding("device", str(fault), fault=True)
+        return
     yield Finding("device", device.describe(chosen))
     if weights.base is None:
         yield Finding("memory", "not judged before the base model is whole")

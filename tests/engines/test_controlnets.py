@@ -22,7 +22,7 @@ class Shelf:
         self.room = room
         self.loads: list[str] = []
         on = Device("cpu", "CPU", "float32", room)
-        self.networks = ControlNets(SOURCES, UNET, on, Options(), 1)
+        self.networks = ControlNets(SOURCES, UNET, on, Options())
         patch.setattr(
             device, "measure_free_memory", lambda _: self.room - len(self.networks.loaded)
         )
@@ -37,7 +37,7 @@ class Shelf:
 
     def get(self, *kinds: ControlNetKind) -> Any:
         """Get networks in this order; return the last one."""
-        return [self.networks.get(kind, "cpu") for kind in kinds][-1]
+        return [self.networks.get(kind, "cpu", 1) for kind in kinds][-1]
 
 
 def test_networks_stay_while_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,11 +40,31 @@ def test_each_plan_needs_less_than_the_one_before() -> None:
     assert len(set(sizes)) == 4
 
 
-def test_stepping_down_goes_through_all_plans_and_ends_at_the_smallest() -> None:
-    seen: list[MemoryPlan] = ["resident"]
-    for _ in range(4):
-        seen.append(step_down(seen[-1]))
-    assert seen == [*PLANS, "offload"]
+@pytest.mark.parametrize(
+    ("room", "controlled", "seen"),
+    [
+        (24, True, ["resident", "encoders_on_cpu", "tiled_vae", "offload"]),
+        (9, True, ["resident", "tiled_vae", "offload"]),
+        (7, False, ["resident", "tiled_vae", "offload"]),
+        (7, True, ["resident", "offload"]),
+        (2, False, ["resident", "offload"]),
+    ],
+)
+def test_a_step_down_is_to_the_fastest_plan_that_fits_and_ends_at_the_smallest(
+    room: int, controlled: bool, seen: list[MemoryPlan]
+) -> None:
+    needed = compute_needs(SDXL, "float16")
+    stepped: list[MemoryPlan] = ["resident"]
+    while (smaller := step_down(stepped[-1], room * GIB, needed, controlled)) is not None:
+        stepped.append(smaller)
+    assert stepped == seen
+
+
+def test_beside_a_second_controlnet_there_is_room_to_decode() -> None:
+    needed = compute_needs(SDXL, "float16")
+    assert needed.of_work("resident") == 3.5 * GIB  # to decode; to denoise takes 1.5
+    assert needed.of_work("tiled_vae") == needed.text_encoders
+    assert needed.of("resident") - needed.of("encoders_on_cpu") == needed.text_encoders
 
 
 def test_too_little_memory_is_an_error_that_says_what_to_do() -> None:

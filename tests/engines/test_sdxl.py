@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from plitka import pipeline
 from plitka.engines.base import Drawn
+from plitka.engines.sdxl import device
 from plitka.errors import EngineError
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
@@ -80,9 +81,25 @@ def test_the_scheduler_is_dpm_solver_with_karras_sigmas_and_nothing_marks_or_cen
     assert not hasattr(engine.pipe, "safety_checker")
 
 
-def test_on_the_cpu_all_is_float32_and_on_it(engine: Any) -> None:
+@pytest.mark.parametrize(
+    ("able", "dtype"),
+    [
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx512_f": True, "amx_bf16": False}, torch.float32),
+        ({}, torch.float32),
+    ],
+)
+def test_a_processor_draws_in_bfloat16_where_it_has_it_and_else_in_float32(
+    able: dict[str, bool],
+    dtype: torch.dtype,
+    load_sdxl: LoadSdxl,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    engine = load_sdxl(dtype=None)
     for module in (engine.pipe.unet, engine.pipe.vae, *engine._encoders):
-        assert (module.device.type, module.dtype) == ("cpu", torch.float32)
+        assert (module.device.type, module.dtype) == ("cpu", dtype)
 
 
 def rows(engine: Any) -> dict[str, torch.Tensor]:
@@ -177,6 +194,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_picture(
     assert difference(first, other) > 50
     assert first.dtype == np.uint8
     assert first.std() > 5
+
+
+@pytest.mark.parametrize("angle", [0, 45])
+def test_bfloat16_is_equal_between_runs_and_near_to_float32(
+    angle: float, engine: Any, load_sdxl: LoadSdxl
+) -> None:
+    half = load_sdxl(dtype="bfloat16")
+    first, again = (drawn(half, angle).image for _ in range(2))
+    assert first.tobytes() == again.tobytes()
+    whole = drawn(engine, angle).image
+    assert np.abs(first.astype(int) - whole).mean() < 3
 
 
 def test_the_layout_shows_through_by_strength(engine: Any) -> None:
@@ -348,7 +376,7 @@ class OutOfMemory:
         self._hook.remove()
 
 
-def test_out_of_memory_once_steps_down_and_draws_the_same_picture(
+def test_out_of_memory_first_evicts_then_steps_down_and_draws_the_same_picture(
     load_sdxl: LoadSdxl, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = load_sdxl()
@@ -357,20 +385,43 @@ def test_out_of_memory_once_steps_down_and_draws_the_same_picture(
     OutOfMemory(engine.pipe.unet, times=1)
     again = drawn(engine, 45)
     assert again.image.tobytes() == good.tobytes()
-    assert engine.memory_plan == again.metrics["memory_plan"] == "encoders_on_cpu"
+    assert again.metrics["memory_plan"] == "resident"
+    assert list(engine.controlnets.loaded) == ["softedge"]
+    OutOfMemory(engine.pipe.unet, times=2)
+    again = drawn(engine, 45)
+    assert again.image.tobytes() == good.tobytes()
+    assert engine.memory_plan == again.metrics["memory_plan"] == "tiled_vae"
     assert "out of memory with the memory plan resident; once more with" in caplog.text
     assert list(engine.controlnets.loaded) == ["softedge"]
 
 
-def test_out_of_memory_twice_is_a_clear_error_and_the_next_prediction_works(
+def test_out_of_memory_under_every_plan_is_a_clear_error_and_the_next_prediction_works(
     load_sdxl: LoadSdxl,
 ) -> None:
     engine = load_sdxl()
     full = OutOfMemory(engine.pipe.vae.decoder, times=100)
-    with pytest.raises(EngineError, match=r"out of memory on CPU, twice.*larger device"):
+    with pytest.raises(EngineError, match=r"out of memory on CPU \(CUDA out.*plan offload.*larger"):
         drawn(engine)
     full.remove()
     assert drawn(engine).steps == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        torch.AcceleratorError("CUDA error: out of memory", 2),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling cublasCreate(handle)"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+        RuntimeError("Triton Error [CUDA]: out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)"),
+    ],
+    ids=str,
+)
+def test_every_way_to_say_that_memory_ran_out_is_known(error: RuntimeError) -> None:
+    assert device.is_out_of_memory(error)
 
 
 def test_what_cublas_says_of_memory_counts_and_other_errors_pass(load_sdxl: LoadSdxl) -> None:
@@ -406,9 +457,12 @@ def test_a_picture_of_1024_is_really_decoded_in_tiles(load_sdxl: LoadSdxl) -> No
     assert whole.image.shape == (1024, 1024, 3)
 
 
-def test_nan_from_the_vae_is_an_error_and_no_black_picture(load_sdxl: LoadSdxl) -> None:
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_nan_or_inf_from_the_vae_is_an_error_and_no_black_picture(
+    value: float, load_sdxl: LoadSdxl
+) -> None:
     engine = load_sdxl()
-    engine.pipe.vae.decoder.conv_out.bias.fill_(torch.nan)
+    engine.pipe.vae.decoder.conv_out.bias.fill_(value)
     with pytest.raises(EngineError, match=r"^the VAE returned NaN or inf.*PLITKA_VAE"):
         drawn(engine)
 

@@ -8,12 +8,21 @@ from plitka.engines import registry
 from plitka.settings import read_settings
 
 
-def load_engine(name: str | None = None, package: Path | None = None, **changed: Any) -> Any:
-    """Load the engine. name: in place of the environment's. changed: fields of SdxlSettings."""
+def load_engine(
+    name: str | None = None,
+    package: Path | None = None,
+    dtype: str | None = "float32",
+    **changed: Any,
+) -> Any:
+    """Load the engine.
+
+    name: in place of the environment's. dtype: of sdxl, the same on every processor; None for the
+    device's own. changed: fields of SdxlSettings.
+    """
     settings = read_settings()
     return registry.load_engine(
         name or settings.engine,
-        lambda: replace(settings.sdxl, **changed),
+        lambda: replace(settings.sdxl, dtype=dtype, **changed),
         package,
         settings.init,
         settings.bank_folder,

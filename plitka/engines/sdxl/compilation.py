@@ -32,7 +32,6 @@ PLANS: tuple[MemoryPlan, ...] = ("resident", "encoders_on_cpu")
 """The memory plans in which networks stay where they are, and pictures whole."""
 
 _compile: Any = torch.compile  # partly typed
-_MOST_VARIANTS = 16  # compiled forms of one network; torch's default is 8
 
 _DOWN, _MIDDLE = "down_block_additional_residuals", "mid_block_additional_residual"
 
@@ -45,8 +44,6 @@ class CompiledUNet:
 
     def __init__(self, pipe: Any, device: Device, options: Options) -> None:
         assert options.compile is not None
-        # For the whole process. Beyond it torch runs a network uncompiled, without an error.
-        torch._dynamo.config.recompile_limit = _MOST_VARIANTS
         self._pipe = pipe
         self._zero_residuals: dict[torch.Size, list[Tensor]] = {}  # by shape of the samples
         settings: dict[str, Any] = {"backend": options.compile, "dynamic": False}

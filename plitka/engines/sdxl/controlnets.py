@@ -17,8 +17,7 @@ class ControlNets:
     """The networks that pictures have needed so far, each loaded once.
 
     sources: kind -> folder, file or repository of the hub. unet: the configuration of the UNet that
-    they are for. needed: bytes of memory that must be free before a network is loaded; others are
-    evicted for it, the one used longest ago first.
+    they are for.
     """
 
     def __init__(
@@ -27,13 +26,11 @@ class ControlNets:
         unet: Config,
         device: Device,
         options: Options,
-        needed: int,
     ) -> None:
         self._sources = sources
         self._unet = unet
         self._device = device
         self._options = options
-        self._needed = needed
         self._loaded: OrderedDict[ControlNetKind, ControlNetModel] = OrderedDict()
 
     @property
@@ -41,13 +38,15 @@ class ControlNets:
         """The networks in memory, the one used last at the end."""
         return self._loaded
 
-    def get(self, kind: ControlNetKind, place: str) -> ControlNetModel:
+    def get(self, kind: ControlNetKind, place: str, needed: int = 0) -> ControlNetModel:
         """Return the network of a kind; load it onto `place`, a torch device, if it is not loaded.
 
-        Raises WeightsError if it cannot be loaded.
+        needed: bytes of the device's memory that must be free before a network is loaded; others
+        are evicted for it, the one used longest ago first. Raises WeightsError if it cannot be
+        loaded.
         """
         if kind not in self._loaded:
-            while self._loaded and device.measure_free_memory(self._device) < self._needed:
+            while self._loaded and device.measure_free_memory(self._device) < needed:
                 self.evict(keep=kind)
             network = loading.load_controlnet(
                 kind, self._sources[kind], self._unet, self._device, place

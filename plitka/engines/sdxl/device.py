@@ -1,12 +1,17 @@
-"""The device that draws: which one, its dtype, its memory, and whether it still works."""
+"""The device that draws: its name and dtype, its memory, and whether it still works."""
+
+from __future__ import annotations  # torch is heavy to import, and only named here
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from plitka.errors import EngineError, extract_first_line
 from plitka.runtime.memory import format_gib, measure_free_main_memory, to_mib
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -34,35 +39,22 @@ def describe(device: Device) -> str:
     return f"{device.title} ({device.name}, {device.dtype}), {free} of {total} free"
 
 
-def choose_device(memory_fraction: float = 1.0) -> Device:
-    """Choose the CUDA card with the most free memory, else MPS, else the CPU."""
-    import torch
-
-    if torch.cuda.is_available():
-        cards = range(torch.cuda.device_count())
-        card = max(cards, key=lambda index: torch.cuda.mem_get_info(index)[0])
-        total = torch.cuda.mem_get_info(card)[1]
-        return Device(
-            f"cuda:{card}", torch.cuda.get_device_name(card), "float16", total, memory_fraction
-        )
-    total = psutil.virtual_memory().total
-    if torch.backends.mps.is_available():
-        return Device("mps", "Apple GPU", "float16", total)
-    return Device("cpu", "CPU", "float32", total)
-
-
-def limit_memory(device: Device, tf32: bool = True) -> None:
-    """Keep this process below its fraction of the card's memory, and make it the current card.
-
-    tf32: whether what is calculated in single precision there may be rounded to 10 bits.
-    """
+def limit_memory(device: Device) -> None:
+    """Keep this process below its fraction of the card's memory, and make it the current card."""
     if device.kind == "cuda":
         import torch
 
         torch.cuda.set_device(device.name)
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        torch.backends.cudnn.allow_tf32 = tf32
         torch.cuda.set_per_process_memory_fraction(device.memory_fraction, device.name)
+
+
+def set_tf32(device: Device, allowed: bool) -> None:
+    """Say whether a card may round what it multiplies in single precision to TF32's 10 bits."""
+    if device.kind == "cuda":
+        import torch
+
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def measure_free_memory(device: Device) -> int:
@@ -81,14 +73,41 @@ def measure_free_memory(device: Device) -> int:
     return max(min(free + reserved - allocated, allowed), 0)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error means that a GPU's memory ran out: cuBLAS and MPS have their own words."""
+def measure_room(device: Device) -> int:
+    """Measure the bytes that this process could take if it held nothing on the device."""
+    free = measure_free_memory(device)
+    if device.kind != "cuda":
+        return free + psutil.Process().memory_info().rss
     import torch
 
-    marks = ("CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED", "MPS backend out of memory")
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in marks)
+    return free + torch.cuda.memory_allocated(device.name)
+
+
+_OUT_OF_MEMORY = (
+    "out of memory",  # torch, its AcceleratorError, Triton and MPS, each with words around it
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # no room for its first workspace
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "DEVICE_ALLOCATION_FAILED",  # cuDNN 9's
+    "unable to find an engine to execute this computation",  # cuDNN: none whose workspace fits
+    "Unable to find a valid cuDNN algorithm",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error means that a GPU's memory ran out, in the words of those who allocate.
+
+    Some of these words can mean something else as well. Then the attempts with less memory fail,
+    too, and the error that ends them repeats the words.
+    """
+    return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _OUT_OF_MEMORY)
+
+
+def allocate_main_memory(size: int, pinned: bool) -> Tensor:
+    """Allocate bytes of main memory. pinned: so that a card reads them by itself."""
+    import torch
+
+    return torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
 
 
 def release_memory(device: Device) -> None:

@@ -1,13 +1,14 @@
 """The SDXL engine: draws with the diffusion model, its LoRA and embeddings, and a ControlNet.
 
-`SdxlEngine.draw` holds the lock and retries with less memory; `_run_stages` is one picture, in the
-stages of diffusers' StableDiffusionXLPipeline.__call__. What is loaded is in `loading.py`.
+`SdxlEngine.draw` holds the lock and makes room where memory runs out; `_run_stages` is one
+picture, in the stages of diffusers' StableDiffusionXLPipeline.__call__. What is loaded is in
+`loading.py`.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,10 @@ from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
 from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
+from plitka.engines.sdxl.placement import Placement
 from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
-from plitka.errors import EngineError
+from plitka.errors import EngineError, extract_first_line
 from plitka.request.controlnet import ControlNetKind
 from plitka.request.plan import Plan, count_steps
 from plitka.request.recipe import Recipe
@@ -82,10 +84,11 @@ class SdxlEngine:
             loaded.pipe.unet.config,
             loaded.device,
             loaded.options,
-            needed=loaded.needs.controlnet + loaded.needs.denoise,
         )
         self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
+        self._placement = Placement(loaded.device)
+        self._placed: MemoryPlan | None = None  # by which networks are in place
         self._lock = threading.Lock()
         self._prompt_encoder = PromptEncoder(loaded.pipe, loaded.options.keep_prompts)
         self._place_modules()
@@ -100,6 +103,9 @@ class SdxlEngine:
         device.check_device(self.device)
         is_idle = not self._lock.locked()
         free, least = device.measure_free_memory(self.device), self._needs.decode_tiled
+        if is_idle and free < least:  # unless a cancelled picture left it in cycles of frames
+            device.release_memory(self.device)
+            free = device.measure_free_memory(self.device)
         if is_idle and free < least:
             raise EngineError(
                 f"{self.device.title}: {format_gib(free)} of memory is free, and a picture needs"
@@ -122,30 +128,38 @@ class SdxlEngine:
         return Guides(None if plan.strength is None else painted, edges)
 
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
-        """Draw one picture; if memory runs out, try once more with a smaller memory plan."""
+        """Draw one picture; while memory runs out, make room and try again."""
         with self._lock:  # two runs at the same time would move each other's modules away
             drawn = self._draw_unless_out_of_memory(request, at_step)
-            if drawn is None:
-                self._step_down(request.plan.control.kind)
+            while not isinstance(drawn, Drawn):
+                if not self._make_room(request.plan.control.kind):
+                    device.release_memory(self.device)
+                    raise self._explain_out_of_memory(drawn)
                 drawn = self._draw_unless_out_of_memory(request, at_step)
-            if drawn is None:
-                device.release_memory(self.device)
-                raise self._explain_out_of_memory()
             return drawn
 
     def _draw_unless_out_of_memory(
         self, request: DrawRequest, at_step: Callable[[], None]
-    ) -> Drawn | None:
-        """Draw one picture. Return None if memory ran out; what the attempt used is free again."""
+    ) -> Drawn | str:
+        """Draw one picture. Return the first line of the error if memory ran out.
+
+        What the attempt used is free again then.
+        """
+        ended = False
         try:
             device.reset_peak(self.device)
             self._place_modules()
             with torch.inference_mode():
-                return self._run_stages(request, at_step)
+                drawn = self._run_stages(request, at_step)
+            ended = True
+            return drawn
         except RuntimeError as error:
             if not device.is_out_of_memory(error):
                 raise
-        return None
+            return extract_first_line(error)
+        finally:
+            if not ended:
+                self._placed = None
 
     def _run_stages(self, request: DrawRequest, at_step: Callable[[], None]) -> Drawn:
         """Run the stages of one picture."""
@@ -212,7 +226,15 @@ class SdxlEngine:
         return embeddings.to(self.device.name)
 
     def _load_controlnet(self, kind: ControlNetKind | None) -> ControlNetModel | None:
-        return None if kind is None else self.controlnets.get(kind, self._idle_place)
+        """Return the network in its place, with room for a picture beside it."""
+        if kind is None:
+            return None
+        if self.memory_plan == "offload":
+            network = self.controlnets.get(kind, "cpu")
+            self._placement.send_away(network)
+            return network
+        needed = self._needs.controlnet + self._needs.of_work(self.memory_plan)
+        return self.controlnets.get(kind, self.device.name, needed)
 
     def _prepare_latents(self, request: DrawRequest, schedule: Schedule, like: Tensor) -> Tensor:
         """Make the latents of the first step, (1, 4, size / 8, size / 8), in `like`'s dtype.
@@ -245,23 +267,16 @@ class SdxlEngine:
     def _encoders(self) -> tuple[torch.nn.Module, torch.nn.Module]:
         return self.pipe.text_encoder, self.pipe.text_encoder_2
 
-    @property
-    def _idle_place(self) -> str:
-        """The torch device on which modules wait while they are not used."""
-        return "cpu" if self.memory_plan == "offload" else self.device.name
-
-    @property
-    def _idle_place_of_encoders(self) -> str:
-        return self.device.name if self.memory_plan == "resident" else "cpu"
-
     def _place_modules(self) -> None:
         """Put every module where the memory plan wants it, wherever a cancelled run left it."""
+        if self._placed == self.memory_plan:
+            return
         vae, unet = self.pipe.vae, self.pipe.unet
         adapters = [] if self.turbo is None else [self.turbo]
         for module in (vae, unet, *adapters, *self.controlnets.loaded.values()):
-            module.to(self._idle_place)
+            self._place(module, visits=self.memory_plan == "offload")
         for encoder in self._encoders:
-            encoder.to(self._idle_place_of_encoders)
+            self._place(encoder, visits=self.memory_plan != "resident")
         if vae.dtype != unet.dtype:  # a run was cancelled while the VAE worked in float32
             vae.to(dtype=unet.dtype)
         if self.memory_plan in ("tiled_vae", "offload"):
@@ -269,59 +284,62 @@ class SdxlEngine:
             vae.enable_tiling()
             vae.tile_sample_min_size = _VAE_TILE
             vae.tile_latent_min_size = _VAE_TILE // 2 ** (len(vae.config.block_out_channels) - 1)
-
-    @contextmanager
-    def _on_device(self, *modules: Any) -> Iterator[None]:
-        """Move modules to the device for the block, where the memory plan is `offload`.
-
-        A block that fails leaves them there: `_place_modules` puts them back before the next run.
-        """
-        moved = [] if self.memory_plan != "offload" else [m for m in modules if m is not None]
-        for module in moved:
-            module.to(self.device.name)
-        yield
-        for module in moved:
-            module.to(self._idle_place)
-        if moved:
-            device.release_memory(self.device)
-
-    @contextmanager
-    def _encoders_on_device(self) -> Iterator[None]:
-        """Move the text encoders to the device for the block, unless they stay there."""
-        self._move_encoders(self.device.name)
-        try:
-            yield
-        finally:
-            self._move_encoders(self._idle_place_of_encoders)
-
-    def _move_encoders(self, place: str) -> None:
-        if self._idle_place_of_encoders == self.device.name:
-            return
-        for encoder in self._encoders:
-            encoder.to(place)
         device.release_memory(self.device)
+        self._placed = self.memory_plan
 
-    def _step_down(self, keep: ControlNetKind | None) -> None:
-        """Evict all ControlNets but one, and go on with the next smaller memory plan."""
-        while self.controlnets.evict(keep):
-            pass
-        before, self.memory_plan = self.memory_plan, step_down(self.memory_plan)
-        if self._compiled is not None and self.memory_plan not in compilation.PLANS:
+    def _place(self, module: torch.nn.Module, visits: bool) -> None:
+        if visits:
+            self._placement.send_away(module)
+        else:
+            self._placement.keep(module)
+
+    def _on_device(self, *modules: torch.nn.Module | None) -> AbstractContextManager[None]:
+        """Have modules on the device for the block, where the memory plan is `offload`."""
+        if self.memory_plan != "offload":
+            return nullcontext()
+        return self._placement.visit(*(module for module in modules if module is not None))
+
+    def _encoders_on_device(self) -> AbstractContextManager[None]:
+        """Have the text encoders on the device for the block, unless they stay there."""
+        if self.memory_plan == "resident":
+            return nullcontext()
+        return self._placement.visit(*self._encoders)
+
+    def _make_room(self, keep: ControlNetKind | None) -> bool:
+        """Make room for another attempt. Return False where nothing is left to give up.
+
+        Evicts the ControlNets that the picture does not need, which takes no speed from it; or
+        goes on with a smaller memory plan, the fastest that fits into what is left by now.
+        """
+        evicted = False
+        if self.memory_plan != "offload":
+            while self.controlnets.evict(keep):
+                evicted = True
+        device.release_memory(self.device)
+        if evicted:
+            log.warning("out of memory; once more without the other ControlNet")
+            return True
+        before, room = self.memory_plan, device.measure_room(self.device)
+        smaller = step_down(before, room, self._needs, controlled=keep is not None)
+        if smaller is None:
+            return False
+        self.memory_plan = smaller
+        if self._compiled is not None and smaller not in compilation.PLANS:
             self._compiled.drop()
             self._compiled = None
-        device.release_memory(self.device)
         log.warning(
             "out of memory with the memory plan %s; once more with %s: %s",
             before,
-            self.memory_plan,
-            PLANS[self.memory_plan],
+            smaller,
+            PLANS[smaller],
         )
+        return True
 
-    def _explain_out_of_memory(self) -> EngineError:
-        """Make the error for a picture that failed twice."""
+    def _explain_out_of_memory(self, reason: str) -> EngineError:
+        """Make the error for a picture for which no memory plan is small enough."""
         free = format_gib(device.measure_free_memory(self.device))
         return EngineError(
-            f"out of memory on {self.device.title}, twice, the second time with the memory plan"
+            f"out of memory on {self.device.title} ({reason}), at last with the memory plan"
             f" {self.memory_plan} ({PLANS[self.memory_plan]}); {free} is free now: end what"
             f" else uses it, raise {MEMORY_FRACTION} where it is set, or take a larger device"
         )

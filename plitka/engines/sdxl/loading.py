@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 from plitka.engines.sdxl import architecture, device
 from plitka.engines.sdxl.architecture import build_network, load_tokenizer
 from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.device_choice import choose_device
 from plitka.engines.sdxl.lora import LoraAdapter, fuse_lora
 from plitka.engines.sdxl.memory_plan import (
     MemoryPlan,
@@ -64,12 +65,13 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
     source: the folder, archive, file or address that setup() was given as weights.
     """
     quiet_libraries()
-    chosen = device.choose_device(settings.memory_fraction)
+    chosen = choose_device(settings.memory_fraction, settings.device)
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = Stages(lambda: device.describe_memory(chosen))
     with archive.open_package(source, settings.weights.cache) as package:
         weights = resolve_weights(settings.weights, package, stages)
-        device.limit_memory(chosen, settings.options.tf32)
+        device.limit_memory(chosen)
+        device.set_tf32(chosen, False)  # what is fused is the same as what is baked on a CPU
         needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
         memory_plan = choose_plan(chosen, device.measure_free_memory(chosen), needed)
         log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed))
@@ -81,6 +83,7 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
         if weights.turbo is not None:
             with stages("load turbo LoRA"):
                 turbo = LoraAdapter(pipe.unet, weights.turbo, place)
+        device.set_tf32(chosen, settings.options.tf32)
     return Loaded(
         pipe=pipe,
         subject=make_subject(weights),

@@ -43,24 +43,31 @@ class Needs:
     decode: int
     decode_tiled: int
 
+    def of_work(self, plan: MemoryPlan) -> int:
+        """Return the bytes that a picture takes beside the weights that stay on the device."""
+        visitors = 0 if plan == "resident" else self.text_encoders
+        decode = self.decode_tiled if plan in ("tiled_vae", "offload") else self.decode
+        return max(visitors, self.denoise, decode)
+
+    def of_picture(self, plan: MemoryPlan, controlled: bool) -> int:
+        """Return the bytes that a picture needs under a plan, weights and all.
+
+        controlled: whether a ControlNet draws with it.
+        """
+        controlnet = self.controlnet if controlled else 0
+        if plan == "offload":
+            denoise = self.unet + controlnet + self.denoise
+            return max(self.text_encoders, denoise, self.vae + self.decode_tiled)
+        encoders = self.text_encoders if plan == "resident" else 0
+        return self.unet + self.vae + controlnet + encoders + self.of_work(plan)
+
     def of(self, plan: MemoryPlan) -> int:
-        """Return the bytes that must be free for a plan.
+        """Return the bytes that must be free for a plan to be chosen.
 
         With one ControlNet, except under the last plan: a card too small for one with it still
         draws what needs none.
         """
-        core = self.unet + self.vae + self.controlnet
-        if plan == "resident":
-            return core + self.text_encoders + max(self.denoise, self.decode)
-        if plan == "encoders_on_cpu":
-            return core + max(self.text_encoders, self.denoise, self.decode)
-        if plan == "tiled_vae":
-            return core + max(self.text_encoders, self.denoise, self.decode_tiled)
-        return max(
-            self.text_encoders,
-            self.unet + self.denoise,
-            self.vae + self.decode_tiled,
-        )
+        return self.of_picture(plan, controlled=plan != "offload")
 
 
 def compute_needs(
@@ -103,10 +110,15 @@ def describe_plan(plan: MemoryPlan, needed: Needs) -> str:
     return f"memory plan {plan}: {PLANS[plan]} (needs about {format_gib(needed.of(plan))})"
 
 
-def step_down(plan: MemoryPlan) -> MemoryPlan:
-    """Return the next smaller plan; after the smallest, the smallest."""
-    plans = tuple(PLANS)
-    return plans[min(plans.index(plan) + 1, len(plans) - 1)]
+def step_down(plan: MemoryPlan, room: int, needed: Needs, controlled: bool) -> MemoryPlan | None:
+    """Choose the fastest of the smaller plans whose picture fits, else the smallest of them.
+
+    room: bytes that the engine could have on the device. controlled: whether a ControlNet draws
+    with it. None after the smallest plan.
+    """
+    smaller = tuple(PLANS)[tuple(PLANS).index(plan) + 1 :]
+    fitting = (one for one in smaller if needed.of_picture(one, controlled) <= room)
+    return next(fitting, smaller[-1] if smaller else None)
 
 
 # Parameters of SDXL base 1.0 and its ControlNets, counted on the published configurations.

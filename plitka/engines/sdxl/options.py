@@ -1,6 +1,7 @@
 """Speed options of the SDXL engine, and all that it is loaded by."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ GUIDANCE_INTERVAL = "PLITKA_GUIDANCE_INTERVAL"
 COMPILE = "PLITKA_COMPILE"
 OVERLAP = "PLITKA_OVERLAP"
 MEMORY_FRACTION = "PLITKA_GPU_MEMORY_FRACTION"
+DEVICE = "PLITKA_DEVICE"
+VISIBLE_CARDS = "CUDA_VISIBLE_DEVICES"  # CUDA's own
 
 BACKENDS = ("inductor", "cudagraphs", "aot_eager", "eager")
 """Of torch.compile: the first is the one that makes code, the last ones are for tests."""
@@ -70,13 +73,15 @@ PLAIN = Options(
 class SdxlSettings:
     """All that the sdxl engine is loaded by.
 
-    memory_fraction: of a GPU's memory that may be used, above 0, at most 1. dtype: "float16",
-    "bfloat16" or "float32", for measurements; None leaves it to the device.
+    memory_fraction: of a GPU's memory that may be used, above 0, at most 1. device: "cpu", "mps",
+    "cuda" or "cuda:1"; None leaves it to what is there. dtype: "float16", "bfloat16" or "float32",
+    for measurements; None leaves it to the device.
     """
 
     weights: WeightsSettings
     options: Options = Options()
     memory_fraction: float = 1.0
+    device: str | None = None
     dtype: str | None = None
 
 
@@ -97,6 +102,21 @@ def read_memory_fraction(env: Mapping[str, str]) -> float:
     if not 0 < share <= 1:
         raise EngineError(f"{MEMORY_FRACTION}: got {text!r}; allowed: a number above 0, at most 1")
     return share
+
+
+def read_device(env: Mapping[str, str]) -> str | None:
+    """The device that shall draw, None for the best one. Raises EngineError for no device's name.
+
+    Who hides all cards from CUDA wants the CPU, too.
+    """
+    name = (env.get(DEVICE) or "").strip().lower()
+    if not name:
+        return "cpu" if (env.get(VISIBLE_CARDS) or "").strip() == "-1" else None
+    if not re.fullmatch(r"cpu|mps|cuda(:\d{1,3})?", name):
+        raise EngineError(
+            f"{DEVICE}: got {name!r}; allowed: cuda, a card such as cuda:1, mps, or cpu"
+        )
+    return name
 
 
 def _read_interval(env: Mapping[str, str]) -> Interval:

@@ -212,15 +212,15 @@ def make_picture(decoded: Tensor) -> NDArray[np.uint8]:
 
     Raises EngineError for NaN and infinity.
     """
-    pixels = (decoded * 0.5 + 0.5).clamp(0, 1)
+    pixels = decoded * 0.5 + 0.5
     picture = pixels[0].cpu().permute(1, 2, 0).float().numpy()
-    if not np.isfinite(picture).all():
+    if not np.isfinite(picture).all():  # before infinities become black and white
         raise EngineError(
             "the VAE returned NaN or inf, so the picture would be black: it overflowed in half"
             " precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or use a LoRA and a scale"
             " that the model bears"
         )
-    return np.asarray(np.rint(picture * 255), np.uint8)
+    return np.asarray(np.rint(picture.clip(0, 1) * 255), np.uint8)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def list_faults(
     planned = plan_samples(
         inspection, options, found.base.noise if isinstance(found.base, Base) else Noise()
     )
-    processes = Processes(settings.memory_fraction)
+    processes = Processes(settings.memory_fraction, settings.device)
     device = processes.device
     needs = compute_model_needs(found.base, options.rank, device.dtype, planned.resolution)
     own = -(-options.batch // processes.count)

@@ -1,6 +1,7 @@
 """The processes of one training: one, or one for each GPU under `accelerate launch`."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ from accelerate import PartialState
 from accelerate.utils import reduce
 from torch import Tensor
 
-from plitka.engines.sdxl.device import Device, choose_device
+from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.device_choice import choose_device
 
 _PATIENCE = timedelta(hours=3)  # while the first process makes the samples or evaluates
 
@@ -20,13 +22,14 @@ class Processes:
     rank: its number. count: of them. device: its own.
     """
 
-    def __init__(self, memory_fraction: float = 1.0) -> None:
-        chosen = choose_device(memory_fraction)
+    def __init__(self, memory_fraction: float = 1.0, wanted: str | None = None) -> None:
+        """memory_fraction: of a card's memory. wanted: the device, None for the best one."""
+        chosen = choose_device(memory_fraction, wanted)
         state: Any = PartialState(cpu=chosen.kind == "cpu", timeout=_PATIENCE)
         self.rank: int = state.process_index
         self.count: int = state.num_processes
         self._state = state
-        self.device = _use_bfloat16(chosen if self.count == 1 else _own_card(state, chosen))
+        self.device = _set_dtype(chosen if self.count == 1 else _own_card(state, chosen))
 
     @property
     def is_first(self) -> bool:
@@ -73,8 +76,10 @@ def _own_card(state: Any, chosen: Device) -> Device:
     return Device(name, title, chosen.dtype, total, chosen.memory_fraction)
 
 
-def _use_bfloat16(device: Device) -> Device:
-    """Train in bfloat16 where the card has it: it does not overflow."""
+def _set_dtype(device: Device) -> Device:
+    """Train in bfloat16 where the card has it, for it does not overflow; on a CPU in float32."""
+    if device.kind == "cpu":
+        return replace(device, dtype="float32")
     if device.kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return Device(device.name, device.title, "bfloat16", device.total, device.memory_fraction)
+        return replace(device, dtype="bfloat16")
     return device

@@ -78,7 +78,7 @@ def train_sdxl(
     Of several processes the first tells what happens, but each that it starts.
     Raises Interrupted, TrainingError, EngineError.
     """
-    processes = Processes(settings.memory_fraction)
+    processes = Processes(settings.memory_fraction, settings.device)
     try:
         if options.batch < processes.count:
             raise TrainingError(
@@ -107,6 +107,7 @@ def _prepare(
     if processes.is_first:
         processes.wait()
     devices.limit_memory(device)
+    devices.set_tf32(device, True)
     planned = plan_samples(inspection, options, weights.base.noise)
     resolution, visited, draws = planned.resolution, planned.visited, planned.draws
     needs = compute_model_needs(weights.base, options.rank, device.dtype, resolution)
