@@ -241,8 +241,8 @@ def test_a_surface_is_ordered_zone_by_zone_with_the_lines_between() -> None:
         {"red": 0.3125, "blue": 0.5625, "white": 0.125}
     )
     text = read_pdf(write_pdf(offer))
-    assert "border 1 9 90.0 90.0" in text
-    assert "Around border 1: metal strip, 16 m." in text
+    assert "Border 1 9 90.0 90.0" in text
+    assert "Border 1: metal strip around it, 16 m." in text
     assert "Poured 10 mm, no joints" in text
     assert "tiles" not in text
 

@@ -44,9 +44,11 @@ class Scale {
     if (this.#plate.hidden) return;
     const pane = at("window").getBoundingClientRect();
     const frame = at("frame").getBoundingClientRect();
-    const perMm = picture.width / wide;
+    const { width, height } = at("picture");
+    const drawn = Math.min(picture.width, (picture.height * width) / height); // a high plan is narrower than its canvas
+    const perMm = drawn / wide;
     const seen = Math.min(pane.right, picture.right) - Math.max(pane.left, picture.left);
-    const mm = roundLength((seen * WIDEST) / perMm);
+    const mm = roundLength((Math.min(seen, drawn) * WIDEST) / perMm);
     this.#bar.style.width = `${mm * perMm}px`;
     this.#length.textContent = mm >= 1000 ? say("metres", { m: mm / 1000 }) : say("millimetres", { mm: figure(mm, 2) });
     this.#plate.setAttribute("aria-label", say("scale", { length: this.#length.textContent }));
