@@ -29,7 +29,15 @@ from plitka import __version__
 from plitka.color import words
 from plitka.color.mix import MAX_COLORS
 from plitka.color.palette import Palette
-from plitka.designer import color_lists, gallery, offers, png_recipe, room_view, snippets
+from plitka.designer import (
+    color_lists,
+    gallery,
+    offers,
+    png_recipe,
+    room_view,
+    snippets,
+    textures,
+)
 from plitka.designer.backends.base import Backend, Event, Progress
 from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
@@ -50,6 +58,7 @@ PAGE = Path(__file__).parent / "page"
 
 _CANCEL_SECONDS = 6.0  # that backends have to cancel when the program is told to end
 _THREADS = 3  # that draw at once; OpenCV spreads each picture over all processors
+_TEXTURES = 1  # made at once; one of 4096 pixels takes 2.3 GB
 _LINES_AHEAD = 4  # of a photograph, of up to 43 MB each, that wait for a page that reads slowly
 _ROOM_QUALITY = 92
 _CACHE_FOR_A_DAY = {"Cache-Control": "max-age=86400"}
@@ -85,6 +94,7 @@ def make_app(backend: Backend, palette: Palette, defaults: Defaults) -> ASGIApp:
             Route("/order.csv", handlers.write_order, methods=["POST"]),
             Route("/offer.html", handlers.make_html_offer, methods=["POST"]),
             Route("/offer.pdf", handlers.make_pdf_offer, methods=["POST"]),
+            Route("/texture", handlers.make_texture, methods=["POST"]),
             Route("/logo", handlers.make_logo, methods=["POST"]),
             Mount("/page", _PageFiles(directory=PAGE)),
         ],
@@ -124,6 +134,7 @@ class _Handlers:
         self._renderer = Renderer()
         self._backend = backend
         self._threads = CapacityLimiter(_THREADS)
+        self._textures = CapacityLimiter(_TEXTURES)
         self._thumbnails: dict[str, bytes] = {}  # of the gallery, by code
 
     async def send_start(self, _: Request) -> Response:
@@ -142,6 +153,7 @@ class _Handlers:
             "most": {"colors": MAX_COLORS, "seed": MAX_SEED},
             "photographer": {"kind": self._backend.kind, "title": self._backend.title},
             "offer": self._defaults.as_json(),
+            "texture": textures.BOUNDS,
         }
         return JSONResponse(body)
 
@@ -266,6 +278,13 @@ class _Handlers:
         recipe = await self._parse_body(request)
         lines = _stream_lines(self._backend.photograph(recipe))
         return StreamingResponse(lines, media_type="application/x-ndjson")
+
+    async def make_texture(self, request: Request) -> Response:
+        """A seamless texture with its maps, as a zip file that comes as it is made."""
+        order = textures.parse_order(await _read_text(request), self._palette)
+        stream = textures.stream_texture(order, self._textures)
+        headers = textures.write_headers(order)
+        return StreamingResponse(stream, media_type="application/zip", headers=headers)
 
     async def describe_order(self, request: Request) -> Response:
         """What the floor of an offer needs: kilograms and bags."""

@@ -104,9 +104,11 @@ def make_texture(order: TextureOrder) -> Generator[TextureFile, None, None]:
     base = encode_linear(paint_albedo(layout, lighting))
     yield (base_color := write("base_color", base, is_color=True))
     del base
-    yield write("picture", photograph(shade(layout, lighting), lighting.canvas), is_color=True)
-
+    linear, canvas = shade(layout, lighting), lighting.canvas
     del lighting, noise
+    yield write("picture", photograph(linear, canvas), is_color=True)
+    del linear
+
     colors = layout.owner.take(granules)
     yield write("granules", code_granules(granules))
     srgb = [color.srgb for color in layout.colors]

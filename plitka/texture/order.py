@@ -46,7 +46,8 @@ def plan_texture(
     check_granules(granule_mm)
     if side_mm is None:
         side_mm = size / 1024 * GRANULES_PER_1024 * granule_mm
-    order = TextureOrder(replace(draw_seed(recipe), surface=None), size, side_mm, granule_mm)
+    mix = replace(draw_seed(recipe), surface=None)
+    order = TextureOrder(mix, size, float(side_mm), float(granule_mm))
     check_scale(size, order.frames, granule_mm)
     return order
 

@@ -5,6 +5,7 @@ import { attachOffer } from "./offer.js";
 import { attachOrder } from "./order.js";
 import { attachScale } from "./scale.js";
 import { attachSurface } from "./surface.js";
+import { attachTexture } from "./texture.js";
 import { attachVariants } from "./variants.js";
 
 export const FEATURES = [
@@ -13,4 +14,5 @@ export const FEATURES = [
   attachOrder,
   attachOffer,
   attachScale,
+  attachTexture,
 ];

@@ -90,6 +90,25 @@ export async function file(path, asked) {
 /** Make a chosen picture a logo: {logo}, a PNG in base64. */
 export const logo = async (picture) => (await posted("logo", picture, undefined, "application/octet-stream")).json();
 
+/**
+ * Make a texture: {recipe, size, granule_mm, side_mm}. received(bytes) is called as it comes. Returns its
+ * file's name and content, a Blob.
+ */
+export async function texture(order, signal, received) {
+  const response = await posted("texture", JSON.stringify(order), signal);
+  const name = decodeURIComponent(/''(.*)$/.exec(response.headers.get("Content-Disposition"))[1]);
+  const reader = response.body.getReader();
+  const parts = [];
+  for (let bytes = 0; ; received(bytes)) {
+    const { done, value } = await reader.read().catch((error) => {
+      throw error.name === "AbortError" ? error : new Fault("server_away");
+    });
+    if (done) return { name, blob: new Blob(parts, { type: "application/zip" }) };
+    parts.push(value);
+    bytes += value.length;
+  }
+}
+
 /** Make a photograph; yields progress {stage, step, steps} and pictures {kind, blob, shown}. */
 export async function* photograph(text, signal) {
   const response = await posted("photograph", text, signal);

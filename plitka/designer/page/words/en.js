@@ -376,6 +376,21 @@ export default {
   f_offer_recipe_missing: "This page carries no recipe: it is no offer made by Plitka, or the recipe was taken out.",
   f_offer_recipe_broken: "The recipe in this offer cannot be read.",
   f_offer_recipe_refused: "The recipe in this offer is not one that can be drawn.",
+  // Textures (texture.js)
+  texture: "Texture",
+  texture_title: "Seamless texture",
+  texture_note: "For Blender, SketchUp, Revit, Enscape, three.js and the like: one zip file with maps that repeat without a seam, in true scale. The shares are exact in it. It has no joints and no laying angle.",
+  texture_size: "Pixels a side",
+  texture_granule: "Granules",
+  texture_granule_note: "Mean diameter, {low} to {high} mm.",
+  texture_side: "Side",
+  texture_side_note: "{granules} granules of {pixels} px each. {low} to {high} mm are possible; a larger side hides that it repeats.",
+  texture_mm: "mm",
+  texture_maps: "Base colour without light, and the picture with light\nHeight, normals for OpenGL and for DirectX, roughness, ambient occlusion\nIndices of granules and colours, and texture.json with sizes and shares\nA glTF material (GLB) on a plane of one metre",
+  texture_save: "Make and save",
+  texture_busy: "Making the texture…",
+  texture_so_far: "Making the texture… {megabytes} MB so far",
+  f_texture: "This texture cannot be made.",
 
   colors: {},
 };

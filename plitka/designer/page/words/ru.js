@@ -376,6 +376,21 @@ export default {
   f_offer_recipe_missing: "На этой странице нет рецепта: это не предложение из Plitka, или рецепт из неё убрали.",
   f_offer_recipe_broken: "Рецепт в этом предложении не прочесть.",
   f_offer_recipe_refused: "По рецепту из этого предложения плитку не нарисовать.",
+  // Текстуры (texture.js)
+  texture: "Текстура",
+  texture_title: "Бесшовная текстура",
+  texture_note: "Для Blender, SketchUp, Revit, Enscape, three.js и подобных: один zip-файл с картами, которые повторяются без шва, в истинном масштабе. Доли в ней точные. Швов между плитками и угла укладки в ней нет.",
+  texture_size: "Пикселей по стороне",
+  texture_granule: "Гранулы",
+  texture_granule_note: "Средний диаметр, от {low} до {high} мм.",
+  texture_side: "Сторона",
+  texture_side_note: "Гранул: {granules}, по {pixels} пикс. Можно от {low} до {high} мм; чем больше сторона, тем незаметнее повтор.",
+  texture_mm: "мм",
+  texture_maps: "Цвет без света и картинка со светом\nВысоты, нормали для OpenGL и для DirectX, шероховатость, затенение\nНомера гранул и цветов, а также texture.json с размерами и долями\nМатериал glTF (GLB) на плоскости в один метр",
+  texture_save: "Создать и сохранить",
+  texture_busy: "Создаём текстуру…",
+  texture_so_far: "Создаём текстуру… уже {megabytes} МБ",
+  f_texture: "Такую текстуру создать нельзя.",
 
   colors: {
     beige: "бежевый", black: "чёрный", blue: "синий", brown: "коричневый", "dark blue": "тёмно-синий",
