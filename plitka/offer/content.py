@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property, lru_cache
 
 from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.palette import Color
@@ -92,7 +93,7 @@ class Offer:
     def speech(self) -> Speech:
         return Speech(self.language)
 
-    @property
+    @cached_property
     def swatches(self) -> tuple[Swatch, ...]:
         """The colours of the floor, with their shares of all of it."""
         return tuple(describe_color(part, self.speech) for part in list_shares(self.recipe))
@@ -141,7 +142,7 @@ class Offer:
 def describe_color(part: ColorShare, speech: Speech) -> Swatch:
     """Describe a colour of a recipe for people who read this language."""
     color = part.color
-    number, is_exact = _find_ral(color)
+    number, is_exact = _find_ral(color.hex)
     ral = f"RAL {number}" if is_exact else speech.say("near_ral", number=number) if number else ""
     if color.is_free:
         name, code = (ral if is_exact else color.hex), ""
@@ -155,13 +156,15 @@ def name_color(color: Color, language: Language) -> str:
     return color.russian[0] if language == "ru" and color.russian else color.phrase
 
 
-def _find_ral(color: Color) -> tuple[str, bool]:
+@lru_cache(maxsize=256)  # a page asks again at each change of its mix
+def _find_ral(hex_of_color: str) -> tuple[str, bool]:
     """Find a RAL colour of the same hex, True, or else the nearest within _NEAR; "" for none."""
     for number, hex_code in RAL_CLASSIC.items():
-        if hex_code == color.hex:
+        if hex_code == hex_of_color:
             return number, True
+    lab = srgb_to_lab(parse_hex(hex_of_color[1:]))
     apart, number = min(
-        (compute_color_difference(color.lab, srgb_to_lab(parse_hex(hex_code[1:]))), number)
+        (compute_color_difference(lab, srgb_to_lab(parse_hex(hex_code[1:]))), number)
         for number, hex_code in RAL_CLASSIC.items()
     )
     return (number, False) if apart <= _NEAR else ("", False)
