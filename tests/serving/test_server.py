@@ -44,6 +44,17 @@ def test_metrics_tell_what_was_measured(server: CogServer) -> None:
     assert metrics["seconds"]["final"] > 0
 
 
+def test_a_surface_comes_with_its_zones_in_record_and_metrics(server: CogServer) -> None:
+    colors = [{"name": "light green", "proportion": 100}]
+    border = {"shape": "border", "width_mm": 100, "line": "metal", "colors": colors}
+    surface = {"width_mm": 1000, "length_mm": 500, "zones": [border]}
+    made = server.predict(json.dumps({**json.loads(TILE), "surface": surface})).json()
+    assert made["status"] == "succeeded"
+    assert [open_png(uri).size for uri in made["output"]] == [(512, 256), (1024, 512), (1024, 512)]
+    assert made["metrics"]["zones"] == read_record(made["output"][2])["surface"]["zones"]
+    assert [zone["name"] for zone in made["metrics"]["zones"]] == ["base", "border 1"]
+
+
 def test_log_lines_of_the_stages_reach_the_prediction(server: CogServer) -> None:
     with server.stream(TILE) as events:
         lines = "".join(event.data["data"] for event in events if event.name == "log")
