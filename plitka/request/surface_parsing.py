@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from plitka.color.palette import Palette
 from plitka.request.color_list import read_shares
+from plitka.request.crossings import MOST_CROSSINGS, cross_too_often
 from plitka.request.json_text import Object
 from plitka.request.lettering import find_unknown_letters
 from plitka.request.quantities import is_degrees, is_millimeters
@@ -22,6 +23,7 @@ from plitka.request.surface import (
     Laying,
     Line,
     Point,
+    Polygon,
     Shape,
     Stripe,
     Surface,
@@ -211,6 +213,8 @@ def _check_shape(shape: Shape, node: Node) -> None:
     """Record a fault where fields that are right alone make no shape together."""
     if isinstance(shape, Stripe) and math.dist(shape.from_mm, shape.to_mm) < 1:
         node.add_fault("to_mm", 'the stripe ends where it begins; move "to_mm" 1 mm or more away')
+    if isinstance(shape, Polygon) and cross_too_often([shape.points_mm]):
+        node.add_fault("points_mm", f"its sides cross more than {MOST_CROSSINGS} times")
 
 
 def _read_line(node: Node) -> Line | None:

@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
+from plitka.request.crossings import MOST_CROSSINGS, cross_too_often
 from plitka.request.lettering import Contour
 
 MAX_SVG = 48 * 1024  # characters
 _MAX_ELEMENTS = 2000  # with those that <use> repeats
 _MAX_DEPTH = 40
+_MAX_STYLE = 4000  # characters
 _MAX_POINTS = 30_000
 _STEPS = {"CubicBezier": 12, "QuadraticBezier": 8, "Arc": 24}  # straight pieces of a curve
 _DRAWN = frozenset(("path", "rect", "circle", "ellipse", "line", "polyline", "polygon"))
@@ -66,6 +68,8 @@ def read_outlines(svg: str) -> tuple[Outline, ...]:
         raise UnreadableSvg(f"an SVG of up to {_MAX_POINTS} corners; simplify its paths")
     if not all(math.isfinite(x) and abs(x) < 1e9 for point in points for x in point):
         raise UnreadableSvg("an SVG whose numbers are below 1e9")
+    if cross_too_often(contour for one in outlines for contour in one.contours):
+        raise UnreadableSvg(f"an SVG whose lines cross up to {MOST_CROSSINGS} times; simplify it")
     across = [x for x, _ in points]
     if max(across) - min(across) < 1e-6:
         raise UnreadableSvg("an SVG that is broader than a line")
@@ -122,7 +126,10 @@ def _check_attributes(element: Element) -> None:
             raise UnreadableSvg(f"an SVG without {plain}; apply it to the paths")
         _check_style(value)
     if _name(element) == "style":
-        _check_style(element.text or "")
+        style = element.text or ""
+        if len(style) > _MAX_STYLE:  # svgelements takes time that grows with its square
+            raise UnreadableSvg(f"an SVG whose <style> has up to {_MAX_STYLE} characters")
+        _check_style(style)
 
 
 def _check_style(style: str) -> None:

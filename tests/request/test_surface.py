@@ -177,6 +177,9 @@ LAUGHS = "".join(
 )
 
 
+SCRIBBLE = "".join(f"L{n * 7919 % 1009} {n * n * 31 % 997}" for n in range(1, 1000))
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -206,6 +209,8 @@ LAUGHS = "".join(
         (svg("<path transform='scale(1e200)' d='M0 0h9v9z'/>"), "whose numbers are below 1e9"),
         (svg("<path d='M0 0v9v-9z'/>"), "broader than a line"),
         (svg("<path d='M0 0" + "c0 0 1 1 2 0" * 3000 + "z'/>"), "of up to 30000 corners"),
+        (svg(f"<path d='M0 0{SCRIBBLE}z'/>"), "whose lines cross up to 1000 times"),
+        (svg("<style>" + "a" * 40_000 + "</style>"), "whose <style> has up to 4000 characters"),
         ("x" * 50_000, "the text of an SVG file, of up to 49152 characters"),
     ],
 )
@@ -214,6 +219,12 @@ def test_hostile_and_broken_svgs_are_refused_with_what_to_do(text: str, reason: 
     assert found.startswith("surface.zones[0].svg: got ")
     assert reason in found
     assert "\n" not in found
+
+
+def test_a_polygon_that_crosses_itself_thousands_of_times_is_refused() -> None:
+    points = [[n * 7919 % 1009, n * n * 31 % 997] for n in range(200)]
+    found = refusal({"zones": [zone("polygon", points_mm=points)]})
+    assert found == "surface.zones[0].points_mm: its sides cross more than 1000 times"
 
 
 @given(anything)
