@@ -85,6 +85,7 @@ def _try_plan(engine: Any, card: FakeCard, plan: MemoryPlan) -> Iterator[str]:
                 over = {"negative_prompt": "dull, " * 60} if quality == "high" else {}
                 picture = _draw(engine, angle, size, quality, note, **over)
                 most = max(most, card.peak)
+                print(f"{what}: {card.peak / _GIB:.2f} GiB", flush=True)
                 if picture.metrics["memory_plan"] != plan:
                     yield f"{what}: {asked / _GIB:.2f} GiB were not enough"
                     _settle(engine, card, plan)
