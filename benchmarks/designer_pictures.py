@@ -49,8 +49,8 @@ def _take_desktop(browser: Browser, running: Designer) -> None:
 def _take_room(browser: Browser, running: Designer) -> None:
     hand = _open_hand(browser, running, color_scheme="dark", **DESKTOP)
     hand.open(GRANITE)
-    hand.page.get_by_role("radio", name="Room").check()
-    hand.drawn("room")
+    hand.page.get_by_role("radio", name="Scene").check()
+    hand.drawn("scene")
     _save(hand, "designer-room")
 
 

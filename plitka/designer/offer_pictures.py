@@ -1,12 +1,12 @@
 """The pictures of an offer, drawn: the granules, and a floor that is laid with them."""
 
-from plitka.designer import room_view
 from plitka.designer.renderer import CheckCancelled, Renderer
-from plitka.images import photograph
 from plitka.images.jpeg import encode_jpeg
 from plitka.offer.content import Pictures
 from plitka.request.plan import PICTURE_SIZES
 from plitka.request.recipe import Recipe
+from plitka.scene.render import render_scene
+from plitka.scene.scenes import SCENES
 
 _SCENE_QUALITY = 88  # of JPEG, 0 to 100
 
@@ -22,5 +22,5 @@ def draw_pictures(
     check_cancelled()
     if recipe.surface is not None:
         return Pictures(tile, renderer.draw_plan(recipe, check_cancelled), is_plan=True)
-    room = room_view.render_room(photograph.read(tile).pixels, recipe.angle, recipe.seed)
+    room = render_scene(SCENES["room"], renderer.make_ground(recipe, check_cancelled))
     return Pictures(tile, encode_jpeg(room, _SCENE_QUALITY))

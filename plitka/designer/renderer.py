@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plitka import pipeline
 from plitka.designer.shown_shares import ShownShares, read_shares
 from plitka.engines.procedural import RenderEngine
-from plitka.ground.ground import make_ground
+from plitka.ground.ground import Ground, make_ground
 from plitka.ground.mat import Mat, Weaver
 from plitka.ground.plan_view import draw_plan
 from plitka.images.jpeg import encode_jpeg
@@ -76,6 +76,13 @@ class Renderer:
 
         The recipe's seed must be drawn already.
         """
+        ground = self.make_ground(recipe, check_cancelled)
+        check_cancelled()
+        image = _make_and_trim(draw_plan, ground, PICTURE_SIZES["final"])
+        return encode_jpeg(image, _DRAFT_QUALITY)
+
+    def make_ground(self, recipe: Recipe, check_cancelled: CheckCancelled) -> Ground:
+        """Make the ground of a recipe; its seed must be drawn already."""
 
         def make_mat(tile: Recipe) -> Mat:
             check_cancelled()
@@ -83,10 +90,7 @@ class Renderer:
                 (tile.seed, tile.shares), lambda: _make_and_trim(self._weave, tile)
             )
 
-        ground = make_ground(recipe, make_mat)
-        check_cancelled()
-        image = _make_and_trim(draw_plan, ground, PICTURE_SIZES["final"])
-        return encode_jpeg(image, _DRAFT_QUALITY)
+        return make_ground(recipe, make_mat)
 
     def _lay(self, recipe: Recipe, check_cancelled: CheckCancelled) -> ScatteredLayout:
         laid = self._layouts.get((recipe.seed, recipe.angle), lambda: _make_and_trim(lay, recipe))

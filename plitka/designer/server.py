@@ -34,7 +34,7 @@ from plitka.designer import (
     gallery,
     offers,
     png_recipe,
-    room_view,
+    scene_views,
     snippets,
     textures,
 )
@@ -43,9 +43,9 @@ from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.middleware import OwnPagesOnly, read_body
 from plitka.designer.offers import Defaults
 from plitka.designer.renderer import CheckCancelled, Renderer
+from plitka.designer.scene_views import SceneViews
 from plitka.designer.swatches import list_swatches
 from plitka.ground.zones import measure_zones
-from plitka.images.jpeg import encode_jpeg
 from plitka.images.png import MAX_PNG_BYTES
 from plitka.offer.logo import MAX_LOGO_BYTES
 from plitka.offer.reading import OfferRequest
@@ -53,6 +53,7 @@ from plitka.request import parsing
 from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
 from plitka.runtime.background import Cancelled
+from plitka.scene.scenes import SCENES, Scene
 
 PAGE = Path(__file__).parent / "page"
 
@@ -60,7 +61,6 @@ _CANCEL_SECONDS = 6.0  # that backends have to cancel when the program is told t
 _THREADS = 3  # that draw at once; OpenCV spreads each picture over all processors
 _TEXTURES = 1  # made at once; one of 4096 pixels takes 2.3 GB
 _LINES_AHEAD = 4  # of a photograph, of up to 43 MB each, that wait for a page that reads slowly
-_ROOM_QUALITY = 92
 _CACHE_FOR_A_DAY = {"Cache-Control": "max-age=86400"}
 _REVALIDATE = {"Cache-Control": "no-cache"}  # asked for each time, sent when changed
 
@@ -88,7 +88,10 @@ def make_app(backend: Backend, palette: Palette, defaults: Defaults) -> ASGIApp:
             Route("/draft", handlers.draw_draft, methods=["POST"]),
             Route("/pictures/{kind}", handlers.draw_picture, methods=["POST"]),
             Route("/plan", handlers.draw_plan, methods=["POST"]),
-            Route("/room", handlers.draw_room, methods=["POST"]),
+            Route("/scene/{name}", handlers.draw_scene, methods=["POST"]),
+            Route("/scene/{name}/small", handlers.draw_small_scene, methods=["POST"]),
+            Route("/own-photo", handlers.read_own_photo, methods=["POST"]),
+            Route("/own-photo/laid", handlers.lay_own_photo, methods=["POST"]),
             Route("/photograph", handlers.photograph, methods=["POST"]),
             Route("/order", handlers.describe_order, methods=["POST"]),
             Route("/order.csv", handlers.write_order, methods=["POST"]),
@@ -132,6 +135,7 @@ class _Handlers:
         self._palette = palette
         self._defaults = defaults
         self._renderer = Renderer()
+        self._scenes = SceneViews(self._renderer)
         self._backend = backend
         self._threads = CapacityLimiter(_THREADS)
         self._textures = CapacityLimiter(_TEXTURES)
@@ -149,6 +153,7 @@ class _Handlers:
                 }
                 for sample in gallery.SAMPLES
             ],
+            "scenes": list(SCENES),
             "qualities": QUALITIES,
             "most": {"colors": MAX_COLORS, "seed": MAX_SEED},
             "photographer": {"kind": self._backend.kind, "title": self._backend.title},
@@ -255,23 +260,49 @@ class _Handlers:
         headers = {"Plitka-Zones": json.dumps(zones)}
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
-    async def draw_room(self, request: Request) -> Response:
-        """The room as JPEG, its floor laid with the tile of a recipe or of a photograph's PNG."""
+    async def draw_scene(self, request: Request) -> Response:
+        """A scene as JPEG, its floor laid with the tile of a recipe or of a photograph's PNG."""
+        scene = _find_scene(request)
+        picture = None
         if request.headers.get("content-type") == "image/png":
             png = await read_body(request, MAX_PNG_BYTES)
             recipe = draw_seed(png_recipe.read_recipe(png, self._palette))
-            jpeg = await self._run_in_thread(request, lambda _: _encode_room(png, recipe))
+            picture = await self._run_in_thread(request, lambda _: png_recipe.read_pixels(png))
         else:
             recipe = await self._parse_body(request)
-            jpeg = await self._run_in_thread(
-                request, lambda check: self._draw_and_encode_room(recipe, check)
-            )
+        jpeg = await self._run_in_thread(
+            request, lambda check: self._scenes.draw_scene(scene, recipe, picture, check)
+        )
         return Response(jpeg, media_type="image/jpeg")
 
-    def _draw_and_encode_room(self, recipe: Recipe, check_cancelled: CheckCancelled) -> bytes:
-        png, _ = self._renderer.make_picture(recipe, "final", check_cancelled)
-        check_cancelled()
-        return _encode_room(png, recipe)
+    async def draw_small_scene(self, request: Request) -> Response:
+        """A scene as a small JPEG, its floor in the mean colour of a recipe's mix."""
+        scene, recipe = _find_scene(request), await self._parse_body(request)
+        jpeg = await self._run_in_thread(
+            request, lambda _: scene_views.draw_thumbnail(scene, recipe)
+        )
+        return Response(jpeg, media_type="image/jpeg")
+
+    async def read_own_photo(self, request: Request) -> Response:
+        """One's own photo of any format as JPEG: upright, sRGB, not too large, without its EXIF."""
+        content = await read_body(request, scene_views.MAX_PHOTO_BYTES)
+        jpeg = await self._run_in_thread(request, lambda _: scene_views.prepare_photo(content))
+        return Response(jpeg, media_type="image/jpeg")
+
+    async def lay_own_photo(self, request: Request) -> Response:
+        """One's own photo with a floor laid into it, as JPEG.
+
+        The body is a line of JSON, which says what is laid where, and the photo.
+        """
+        most = scene_views.MAX_PHOTO_BYTES + scene_views.MAX_ASKED_BYTES
+        line, _, content = (await read_body(request, most)).partition(b"\n")
+        if len(line) > scene_views.MAX_ASKED_BYTES:
+            raise Fault("own_broken", "no line of JSON", status=422)
+        asked = scene_views.parse_own_photo(line.decode("utf-8", "replace"), self._palette)
+        jpeg = await self._run_in_thread(
+            request, lambda check: self._scenes.lay_photo(asked, content, check)
+        )
+        return Response(jpeg, media_type="image/jpeg")
 
     async def photograph(self, request: Request) -> Response:
         """Progress and pictures as they come, a JSON object on each line."""
@@ -369,11 +400,12 @@ def _send_file(content: bytes, recipe: Recipe, kind: str) -> Response:
     return Response(content, media_type=offers.MEDIA_TYPES[kind], headers=named)
 
 
-def _encode_room(png: bytes, recipe: Recipe) -> bytes:
-    """Draw the room with the tile in a PNG file on its floor, as JPEG."""
-    image = png_recipe.read_pixels(png)
-    room = room_view.render_room(image, recipe.angle, recipe.seed)
-    return encode_jpeg(room, _ROOM_QUALITY)
+def _find_scene(request: Request) -> Scene:
+    """Find the scene that a request names. Raises HTTPException."""
+    scene = SCENES.get(request.path_params["name"])
+    if scene is None:
+        raise HTTPException(404)
+    return scene
 
 
 async def _stream_lines(events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:

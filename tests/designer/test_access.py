@@ -91,7 +91,7 @@ def test_all_can_be_done_with_the_keyboard_alone(hand: Hand) -> None:
     page.locator("#undo").focus()
     reach("Tile", "radio")
     press("ArrowRight")
-    hand.drawn("room")
+    hand.drawn("scene")
     reach("Share and save")
     press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()

@@ -108,7 +108,7 @@ def test_the_scale_bar_is_as_long_as_it_says_at_every_zoom(hand: "Hand") -> None
     page.locator("#figures [data-figure=granule]").fill("1")
     granule = 1
     assert measure() == pytest.approx(said(), rel=0.01)
-    page.locator("#views label", has_text="Room").click()
+    page.locator("#views label", has_text="Scene").click()
     expect(page.locator("#scale")).to_be_hidden()
 
 

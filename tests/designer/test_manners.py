@@ -162,13 +162,13 @@ def test_a_picture_on_its_way_is_said_to_be_and_an_old_one_to_be_out_of_date(han
     expect(frame).to_have_attribute("data-state", "stale")
     expect(hand.page.get_by_text("Out of date")).to_be_visible()
     expect(hand.told()).to_contain_text("does not answer")
-    # The room fails too; then the server is back. Try again brings both.
-    hand.page.route("**/room", lambda route: route.abort())
-    hand.page.get_by_role("radio", name="Room").check()
+    # The scene fails too; then the server is back. Try again brings both.
+    hand.page.route("**/scene/**", lambda route: route.abort())
+    hand.page.get_by_role("radio", name="Scene").check()
     expect(hand.told()).to_contain_text("does not answer")
     hand.page.unroute_all()
     hand.page.get_by_role("button", name="Try again").click()
-    hand.drawn("room")
+    hand.drawn("scene")
     hand.page.get_by_role("radio", name="Tile").check()
     hand.drawn()
     expect(frame).to_have_attribute("data-state", "current")

@@ -404,15 +404,19 @@ def test_eight_colors_are_the_most(hand: Hand) -> None:
     assert len(hand.shares()) == 8
 
 
-def test_the_room_and_the_map_show_the_tile(hand: Hand) -> None:
+def test_a_scene_and_the_map_show_the_tile(hand: Hand) -> None:
     hand.open(THREE)
-    hand.page.get_by_role("radio", name="Room").check()
-    hand.drawn("room")
+    hand.page.get_by_role("radio", name="Scene").check()
+    hand.drawn("scene")
     expect(hand.page.locator("#picture")).to_have_attribute(
-        "aria-label", re.compile("room.*50% red")
+        "aria-label", re.compile("scene.*50% red")
     )
-    room = Image.open(hand.save("Room"))
-    assert (room.format, room.width) == ("JPEG", 1600)
+    expect(hand.page.locator("#caption")).to_have_text("Room, in true scale")
+    scene = Image.open(hand.save("Scene"))
+    assert (scene.format, scene.width) == ("JPEG", 1600)
+    hand.page.get_by_role("radio", name="Gym").check()
+    hand.current()
+    expect(hand.page.locator("#caption")).to_have_text("Gym, in true scale")
     hand.page.get_by_role("radio", name="Map").check()
     hand.drawn("colormap")
     hand.page.get_by_role("radio", name="Tile").check()

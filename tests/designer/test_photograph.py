@@ -55,8 +55,8 @@ def test_a_photograph_by_a_cog_server_is_streamed_cancelled_and_taken_again(
         expect(page.locator("#measured-note")).to_contain_text("measured on the photograph")
         with Image.open(hand.save("Photograph")) as picture:
             assert json.loads(picture.info[TEXT_KEY])["engine"] == "sdxl"
-        page.get_by_role("radio", name="Room").check()
-        hand.drawn("room")
+        page.get_by_role("radio", name="Scene").check()
+        hand.drawn("scene")
         hand.add("black")
         expect(page.get_by_role("radio", name="Photo")).to_have_count(0)
 

@@ -34,7 +34,17 @@ Response: TypeAlias = httpx.Response | httpx2.Response  # of a server, and of th
 
 RECIPE = b'{"colors": [{"name": "red", "proportion": 100}], "seed": 7}'
 OWN = "127.0.0.1:8017"
-POSTED = ("/recipe", "/dropped", "/draft", "/pictures/final", "/room", "/photograph")
+POSTED = (
+    "/recipe",
+    "/dropped",
+    "/draft",
+    "/pictures/final",
+    "/scene/room",
+    "/scene/room/small",
+    "/own-photo",
+    "/own-photo/laid",
+    "/photograph",
+)
 PATHS = ("/", "/start", "/page/main.js", "/page/none", "/gallery/forest.jpg", "/nowhere")
 MANY = settings(
     deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -287,11 +297,11 @@ def write_png(record: object, text: str | None = None, side: int = 128) -> bytes
     return file.getvalue()
 
 
-def test_a_room_is_drawn_of_a_picture_whose_recipe_names_no_seed(client: TestClient) -> None:
+def test_a_scene_is_drawn_of_a_picture_whose_recipe_names_no_seed(client: TestClient) -> None:
     request = {"colors": [{"name": "red", "proportion": 100}]}
     for seed in ({}, {"seed": -1}):
         png = write_png({"request": {**request, **seed}})
-        answer = client.post("/room", content=png, headers={"Content-Type": "image/png"})
+        answer = client.post("/scene/room", content=png, headers={"Content-Type": "image/png"})
         assert answer.status_code == 200, answer.text
 
 

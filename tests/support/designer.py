@@ -102,6 +102,10 @@ class Hand:
             timeout=DRAWN_MS,
         )
 
+    def current(self) -> None:
+        """Wait until the chosen view shows the tile as it is."""
+        self.page.wait_for_selector('#frame[data-state="current"]', timeout=DRAWN_MS)
+
     def shares(self) -> dict[str, float]:
         """The shares that are asked for, by the colours' names on the page."""
         names = self.page.locator("#rows .name").all_inner_texts()

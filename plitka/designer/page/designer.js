@@ -5,6 +5,7 @@
 //   designer.tile, change(), show()     the tile, and how it is changed
 //   designer.subscribe(listener)        listener(state) after each change, and in another language
 //   designer.addView(view)              a view of the stage
+//   designer.addSave(save)              a picture that the dialog saves
 //   designer.addAction(action)          a button below the picture
 //   designer.addSection(tab, section)   a section of the panel, and of the phone's sheet
 //   designer.stage.overlay              an element over the picture, for scales and handles
@@ -36,6 +37,7 @@ export class Designer {
   #drawing = false; // whether the tile's drawing is under way
   #looking = null; // AbortController of the request for the chosen view
   #actions = [];
+  saves = []; // of features, see addSave
 
   constructor() {
     this.stage = new Stage((view) => this.turn(view));
@@ -207,7 +209,7 @@ export class Designer {
     if (key(tile) !== key(this.tile)) return; // the tile has changed since
     this.#shown.photograph = shown;
     this.stage.put("photograph", blob, kind, tile);
-    this.stage.age("room");
+    this.stage.age("scene");
     this.turn("photograph");
   }
 
@@ -264,6 +266,14 @@ export class Designer {
     at("open-share").classList.remove("primary");
     at("secondary").append(at("open-share"));
     return button;
+  }
+
+  /**
+   * Add a picture to those that the dialog saves. word: key of its text. what, ending: of the file's
+   * name. make(tile): a promise of a Blob. offered(): whether there is such a picture.
+   */
+  addSave(save) {
+    this.saves.push(save);
   }
 
   /**

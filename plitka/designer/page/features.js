@@ -3,6 +3,7 @@
 
 import { attachOffer } from "./offer.js";
 import { attachOrder } from "./order.js";
+import { attachOwnPhoto } from "./ownphoto.js";
 import { attachScale } from "./scale.js";
 import { attachSurface } from "./surface.js";
 import { attachTexture } from "./texture.js";
@@ -15,4 +16,5 @@ export const FEATURES = [
   attachOffer,
   attachScale,
   attachTexture,
+  attachOwnPhoto,
 ];

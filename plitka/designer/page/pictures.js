@@ -1,17 +1,15 @@
-// The pictures that every tile has: the room, the map, and the dialog that saves them.
+// The pictures that every tile has: scenes, the map, and the dialog that saves them.
 
 import * as server from "./server.js";
+import { Scenes } from "./scenes.js";
 import { Sharing } from "./sharing.js";
-import { alone, key, request } from "./tile.js";
+import { alone, key } from "./tile.js";
 
 export function attachPictures(designer) {
   const { stage } = designer;
-  /** The room is laid with the final photograph if there is one, else with the drawing. */
-  const room = (tile, signal) =>
-    server.room(stage.kind("photograph") === "final" ? stage.blob("photograph") : JSON.stringify(request(tile)), signal);
   const picture = async (kind, tile, signal) => (await server.picture(kind, key(alone(tile)), signal)).blob;
 
-  designer.addView({ name: "room", wide: true, draw: room });
+  const scenes = new Scenes(designer);
   designer.addView({ name: "colormap", draw: (tile, signal) => picture("colormap", tile, signal) });
 
   const saves = (tile) => {
@@ -21,7 +19,8 @@ export function attachPictures(designer) {
       ["save_final", name("final", "png"), () => designer.final(tile)],
       ["save_preview", name("preview", "png"), () => picture("preview", tile)],
       ["save_colormap", name("colormap", "png"), () => picture("colormap", tile)],
-      ["save_room", name("room", "jpg"), () => room(tile)],
+      ["save_scene", name(scenes.chosen, "jpg"), () => scenes.draw(tile)],
+      ...designer.saves.filter(({ offered }) => offered()).map(({ word, what, ending, make }) => [word, name(what, ending), () => make(tile)]),
     ];
     // With the surface in it, the request's final picture is its plan.
     if (tile.surface) list.push(["save_plan", name("plan", "png"), async () => (await server.picture("final", key(tile))).blob]);

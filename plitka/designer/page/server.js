@@ -65,9 +65,19 @@ export async function plan(text, signal) {
   return { blob: await content(response), zones: JSON.parse(response.headers.get("Plitka-Zones")) };
 }
 
-/** Draw the room of a request, or of a photograph as PNG. */
-export const room = async (source, signal) =>
-  content(await posted("room", source, signal, source instanceof Blob ? "image/png" : undefined));
+/** Draw a scene of a request as text, or of a photograph as PNG. */
+export const scene = async (name, source, signal) =>
+  content(await posted(`scene/${name}`, source, signal, source instanceof Blob ? "image/png" : undefined));
+
+/** Draw a scene's thumbnail in the mean colour of a request's mix. */
+export const smallScene = async (name, text, signal) => content(await posted(`scene/${name}/small`, text, signal));
+
+/** Read one's own photo: a JPEG, upright, sRGB, without EXIF. */
+export const ownPhoto = async (file, signal) => content(await posted("own-photo", file, signal, "application/octet-stream"));
+
+/** Lay a floor into one's own photo, a JPEG. asked: recipe, corners, sides and so on. */
+export const laidPhoto = async (asked, photo, signal) =>
+  content(await posted("own-photo/laid", new Blob([JSON.stringify(asked), "\n", photo]), signal, "application/octet-stream"));
 
 async function content(response) {
   try {
