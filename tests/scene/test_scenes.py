@@ -76,7 +76,7 @@ COLORS = [(176, 64, 48), (60, 96, 140), (200, 190, 170), (70, 110, 60), (60, 60,
 
 @pytest.mark.parametrize(("name", "color"), list(zip(NAMES, COLORS, strict=True)))
 def test_a_lit_floor_has_the_color_of_the_tile(name: str, color: tuple[int, int, int]) -> None:
-    """Where the light is full, a floor has the tile's colour within 4 CIEDE2000."""
+    """Where the light is full, a floor has the tile's colour within 2 CIEDE2000."""
     scene = SCENES[name]
     plates = load_plates(scene)
     picture = render_scene(scene, even_ground(color))
@@ -85,7 +85,7 @@ def test_a_lit_floor_has_the_color_of_the_tile(name: str, color: tuple[int, int,
     assert full.sum() > 2000
     shown = rgb_to_lab(picture)[full].mean(axis=0)
     tile = rgb_to_lab(np.array([[color]], np.uint8))[0, 0]
-    assert float(ciede2000(shown, tile)) < 4.0
+    assert float(ciede2000(shown, tile)) < 2.0
 
 
 @pytest.mark.parametrize("name", NAMES)
