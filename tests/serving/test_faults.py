@@ -191,18 +191,21 @@ def test_a_controlnet_that_turns_corrupt_fails_its_angles_until_it_is_whole_agai
     weights.write_bytes(whole)
 
 
-@pytest.mark.parametrize("module", ["unet", "vae"])
-def test_out_of_memory_steps_down_once_and_twice_is_an_error_after_which_all_is_well(
-    faults: tuple[CogServer, Path, Path], module: str
+def test_out_of_memory_makes_room_until_nothing_is_left_to_give_up_after_which_all_is_well(
+    faults: tuple[CogServer, Path, Path],
 ) -> None:
     server, orders, _ = faults
-    (orders / module).write_text("out of memory 1")
-    _, said = preview(server, tile(0))
-    assert "out of memory with the memory plan" in said
-    (orders / module).write_text("out of memory 2")
+    preview(server, tile(45))  # with a ControlNet, which leaves first
+    (orders / "unet").write_text("out of memory 1")
+    assert "out of memory; once more without the other ControlNet" in preview(server, tile(0))[1]
+    (orders / "vae").write_text("out of memory 1")
+    assert "out of memory with the memory plan" in preview(server, tile(0))[1]
+    (orders / "unet").write_text("out of memory 9")
     error = failed(server, tile(0))
-    assert "EngineError: out of memory on CPU, twice" in error
+    assert "EngineError: out of memory on CPU" in error
+    assert "at last with the memory plan offload" in error
     assert "take a larger device" in error
+    (orders / "unet").unlink()
     _, said = preview(server, tile(0))
     assert "out of memory" not in said
 

@@ -46,7 +46,8 @@ def test_pictures_stream_through_it_the_preview_first(gate: CogServer) -> None:
 def test_the_worker_has_one_heap_with_the_gate_and_in_the_image(gate: CogServer) -> None:
     assert gate.worker().environ().items() >= ONE_HEAP.items()
     config = yaml.safe_load((openapi_schema.PREDICTOR.parent / "cog.yaml").read_text())
-    assert dict(line.split("=") for line in config["environment"]) == ONE_HEAP
+    environment = dict(line.split("=") for line in config["environment"])
+    assert environment == {**ONE_HEAP, "PYTORCH_ALLOC_CONF": "expandable_segments:True"}
 
 
 def test_a_recipes_faults_come_through_as_they_are(gate: CogServer) -> None:
