@@ -191,7 +191,7 @@ def test_the_designer_knows_its_colors(
     class Seen(Exception):
         """The page would be served now."""
 
-    def make_app(backend: object, palette: Any) -> None:
+    def make_app(backend: object, palette: Any, defaults: object) -> None:
         seen.append(palette)
         raise Seen
 
