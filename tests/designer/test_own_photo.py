@@ -56,6 +56,11 @@ def test_a_floor_is_laid_where_the_corners_are_dragged(hand: Hand) -> None:
     expect(hand.page.get_by_role("button", name="Corner 1, far left: 10%")).to_be_focused()
     hand.page.keyboard.press("Shift+ArrowRight")
     expect(hand.page.get_by_role("button", name="Corner 1, far left: 12%")).to_be_focused()
+    hand.page.mouse.move(*hand.middle(hand.page.get_by_role("button", name="Corner 4, near left")))
+    hand.page.mouse.down()
+    hand.page.mouse.move(layer["x"], layer["y"] + layer["height"])
+    hand.page.mouse.up()
+    assert hand.page.locator(".photo-layer").bounding_box() == layer  # not scrolled off the photo
     hand.current()
     with Image.open(hand.save("My photo with the floor")) as saved:
         assert (saved.format, saved.size) == ("JPEG", (600, 400))
