@@ -368,6 +368,9 @@ def test_colors_and_recipes_are_read_as_a_request_reads_them(hand: Hand) -> None
     search.press("Enter")
     expect(hand.told()).to_contain_text("“RAL 5010” is #004f7c; nearest in the palette: blue, ")
     assert hand.shares() == {"red": 50, "#004f7c": 50}
+    expect(search).to_have_value("")  # nor is it said any more that there is no such colour
+    expect(hand.page.locator("#found")).to_be_empty()
+    expect(hand.page.get_by_role("button", name="Add blue", exact=True)).to_be_visible()
     search.fill("60% чёрного, 40% песочного, 45 градусов, сид 7")
     search.press("Enter")
     expect(hand.told()).to_contain_text("The recipe is open.")

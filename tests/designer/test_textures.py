@@ -47,8 +47,6 @@ def test_a_texture_is_saved_with_two_clicks_and_is_the_one_of_the_command(
 ) -> None:
     hand = new_hand(**DESKTOP)
     hand.ready("#c=red:60,white:40&angle=45&seed=7")
-    hand.page.evaluate("localStorage.setItem('plitka.texture', '1k')")
-    hand.page.reload()
     clicks = 0
     with hand.page.expect_download(timeout=MADE_MS) as waiting:
         for name in ("Texture", "Make and save"):

@@ -55,7 +55,7 @@ export class Opening {
     }
   }
 
-  /** Take what was typed or pasted: a colour by any of its names, or a whole recipe. */
+  /** Take what was typed or pasted: a colour by any of its names, or a whole recipe. False if it is neither. */
   read = async (text) => {
     try {
       const { color, recipe, understood } = await server.typed(text);
@@ -67,8 +67,10 @@ export class Opening {
         ...told.map(({ word, hex, nearest }) => say("understood", { word, hex, nearest: nearest.map(colorName).join(", ") })),
       ].join(" ");
       if (words()) this.#designer.tell(words, true);
+      return true;
     } catch (error) {
       this.#designer.fault(error);
+      return false;
     }
   };
 

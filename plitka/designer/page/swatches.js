@@ -8,7 +8,8 @@ const LISTS = ["palette", "ral", "own"];
 const HEX = /^#?([0-9a-f]{6}|[0-9a-f]{3})$/i;
 
 /**
- * Make the palette work. read(text) reads what is no swatch's name: another colour, or a whole recipe.
+ * Make the palette work. read(text) reads what is no swatch's name, another colour or a whole recipe: a
+ * promise of whether it could.
  */
 export function attachColors(designer, mixer, read) {
   new Swatches(designer, mixer, read);
@@ -155,11 +156,18 @@ class Swatches {
     steady(place, () => this.#mixer.take(color));
   }
 
+  /** Read what is no swatch's name; once it is taken, the palette is whole again. */
+  async #readFound(text) {
+    if (!(await this.#read(text)) || at("search").value.trim() !== text) return;
+    at("search").value = "";
+    steady(at("search"), () => this.#search());
+  }
+
   /** Take the first colour that was found. */
   #first() {
     const text = at("search").value.trim();
     if (/^#/.test(text) && !HEX.test(text)) this.#designer.tell(() => say("no_hex", { text }), true);
-    else if (text && !at("swatches").querySelector(".chip")) this.#read(text);
+    else if (text && !at("swatches").querySelector(".chip")) this.#readFound(text);
     else at("swatches").querySelector('.chip[aria-pressed="false"]')?.click();
   }
 }

@@ -27,7 +27,7 @@ class Texture {
     this.#designer = designer;
     this.#bounds = designer.told.texture;
     const { sizes } = this.#bounds;
-    this.#size = kept(KEPT) in sizes ? kept(KEPT) : Object.keys(sizes)[1];
+    this.#size = kept(KEPT) in sizes ? kept(KEPT) : Object.keys(sizes)[0];
     document.body.append(this.#build());
     at("texture-granule").addEventListener("change", (event) => this.#measured("granule", event.target.value));
     at("texture-side").addEventListener("change", (event) => this.#measured("side", event.target.value));
