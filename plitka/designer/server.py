@@ -78,6 +78,7 @@ def make_app(backend: Backend, palette: Palette, defaults: Defaults) -> ASGIApp:
         routes=[
             Route("/", _send_page),
             Route("/start", handlers.send_start),
+            Route("/photographer", handlers.check_photographer),
             Route("/gallery/{code}.jpg", handlers.draw_sample),
             Route("/recipe", handlers.read_recipe, methods=["POST"]),
             Route("/typed", handlers.read_typed, methods=["POST"]),
@@ -161,6 +162,17 @@ class _Handlers:
             "texture": textures.BOUNDS,
         }
         return JSONResponse(body)
+
+    async def check_photographer(self, _: Request) -> Response:
+        """Whether a photograph could be taken now: null, or the fault that says why not.
+
+        Asked after the start, for which nothing waits: another machine may have to answer.
+        """
+        try:
+            await self._backend.check()
+        except Fault as fault:
+            return JSONResponse(fault.as_json())
+        return JSONResponse(None)
 
     async def draw_sample(self, request: Request) -> Response:
         """A recipe of the gallery as a JPEG thumbnail."""

@@ -4,8 +4,11 @@ import asyncio
 import base64
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -174,3 +177,45 @@ def test_a_wrong_setting_is_named(env: dict[str, str], word: str) -> None:
     with pytest.raises(SettingError, match=word) as caught:
         selected(env)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (respond(b'{"status": "READY"}'), None),
+        (respond(b'{"status": "BUSY"}'), None),
+        (respond(b'{"status": "STARTING"}'), "server_not_ready"),
+        (respond(b'{"status": "SETUP_FAILED", "setup": {"logs": "x"}}'), "server_setup_failed"),
+        (respond(b"{}", "401 Unauthorized"), "token_refused"),
+        (respond(b"<html>"), "photograph_strange"),
+    ],
+)
+def test_a_cog_server_is_there_when_its_health_says_so(answer: bytes, code: str | None) -> None:
+    with raw_server(lambda _: [answer]) as server:
+        backend = selected({"PLITKA_PHOTOGRAPH": server.address})
+        assert asyncio.run(why_not(backend)) == code
+        assert [head.split()[1] for head in server.heads] == [b"/health-check"]
+    assert asyncio.run(why_not(backend)) == "server_unreachable"
+
+
+def test_this_program_takes_photographs_with_weights_and_a_device(tmp_path: Path) -> None:
+    weights = {"PLITKA_BASE": str(tmp_path), "PLITKA_LORA": "none", "PLITKA_EMBEDDINGS": "none"}
+    assert asyncio.run(why_not(selected({**weights, "PLITKA_DEVICE": "cpu"}))) is None
+    missing = {**weights, "PLITKA_LORA": "/absent", "PLITKA_DEVICE": "cpu"}
+    assert asyncio.run(why_not(selected(missing))) == "engine"
+    program = (
+        "import asyncio, sys; from plitka.settings import Settings;"
+        "from plitka.designer.backends.select import select_backend;"
+        f"asyncio.run(select_backend(Settings({weights | {'PLITKA_DEVICE': 'cpu'}})).check());"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+async def why_not(backend: Backend) -> str | None:
+    """The code of the fault that says why no photograph could be taken; None where one could."""
+    try:
+        await backend.check()
+    except Fault as fault:
+        return fault.code
+    return None

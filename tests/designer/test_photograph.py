@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from plitka.images.png import TEXT_KEY
 from tests.conftest import OpenHand, StartServer
 from tests.support.designer import DASH, designer
+from tests.support.raw_server import raw_server, respond
 from tests.support.replicate_api import replicate_api
 from tests.support.small_sdxl import SmallSdxl
 
@@ -61,33 +62,56 @@ def test_a_photograph_by_a_cog_server_is_streamed_cancelled_and_taken_again(
         expect(page.get_by_role("radio", name="Photo")).to_have_count(0)
 
 
-def test_what_is_missing_in_this_program_is_told_in_words(new_hand: OpenHand) -> None:
+def test_where_nobody_takes_photographs_a_line_says_how_to_get_them(new_hand: OpenHand) -> None:
     hand = new_hand()
     hand.open("#c=red:100&seed=7")
-    hand.page.get_by_role("button", name="Photograph", exact=True).click()
-    expect(hand.told()).to_contain_text("cannot be taken in this program", timeout=PHOTO_MS)
-    expect(hand.told()).to_contain_text("/absent: no such file")
-    hand.page.get_by_role("button", name="Dismiss").click()
-    hand.add("white")
-    hand.drawn()
+    line = hand.page.locator("#no-photographer")
+    expect(line).to_contain_text("No photographs here yet")
+    expect(hand.page.locator("#take")).to_be_hidden()
+    line.get_by_role("button").click()
+    dialog = hand.page.get_by_role("dialog", name="Photographs")
+    expect(dialog).to_contain_text("cannot be taken in this program")
+    expect(dialog).to_contain_text("/absent: no such file")
+    expect(dialog).to_contain_text("PLITKA_PHOTOGRAPH=http://")
+    hand.page.keyboard.press("Escape")
+    hand.page.set_viewport_size({"width": 390, "height": 844})
+    expect(line).to_be_hidden()
+    hand.page.locator("#more").click()
+    expect(line).to_be_visible()
 
 
-def test_a_server_that_is_down_is_told_in_words(new_hand: OpenHand, tmp_path: Path) -> None:
-    with designer(tmp_path, {"PLITKA_PHOTOGRAPH": "http://user:secret@127.0.0.1:9/"}) as running:
-        hand = new_hand(at=running)
-        hand.open("#c=red:100&seed=7")
-        hand.page.get_by_role("button", name="Photograph", exact=True).click()
-        expect(hand.told()).to_contain_text("http://127.0.0.1:9 cannot be reached")
-        assert "secret" not in hand.page.content()
-        assert "secret" not in running.log.read_text(encoding="utf-8")
-        hand.page.get_by_role("button", name="Dismiss").click()
+def test_a_server_that_is_down_is_told_in_words_and_found_when_it_is_up(
+    new_hand: OpenHand, tmp_path: Path
+) -> None:
+    up = False
 
-        running.process.terminate()
-        running.process.wait()
-        hand.add("white")
-        expect(hand.told()).to_contain_text("The designer does not answer")
-        expect(hand.told().get_by_role("button", name="Try again")).to_be_visible()
-        assert "white" in hand.shares()
+    def answer(_: bytes) -> list[bytes]:
+        status = "READY" if up else "STARTING"
+        return [respond(json.dumps({"status": status}).encode())]
+
+    with raw_server(answer) as server:
+        address = server.address.replace("://", "://user:secret@")
+        with designer(tmp_path, {"PLITKA_PHOTOGRAPH": address}) as running:
+            hand = new_hand(at=running)
+            hand.open("#c=red:100&seed=7")
+            page = hand.page
+            page.get_by_role("button", name="How to get them").click()
+            dialog = page.get_by_role("dialog", name="Photographs")
+            expect(dialog).to_contain_text(f"{server.address} is not ready yet")
+            up = True
+            dialog.get_by_role("button", name="Look again").click()
+            expect(dialog).to_be_hidden()
+            expect(page.get_by_role("button", name="Photograph", exact=True)).to_be_visible()
+            expect(page.locator("#no-photographer")).to_be_hidden()
+            assert "secret" not in page.content()
+            assert "secret" not in running.log.read_text(encoding="utf-8")
+
+            running.process.terminate()
+            running.process.wait()
+            hand.add("white")
+            expect(hand.told()).to_contain_text("The designer does not answer")
+            expect(hand.told().get_by_role("button", name="Try again")).to_be_visible()
+            assert "white" in hand.shares()
 
 
 def test_a_token_that_is_refused_is_told_and_never_shown(

@@ -224,6 +224,9 @@ class Broken:
 
     title = "broken"
 
+    async def check(self) -> None:
+        """Be there."""
+
     def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         raise RuntimeError("in /home/somebody/secret.py")
 

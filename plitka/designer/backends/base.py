@@ -22,6 +22,9 @@ _SIZE = re.compile(rf"({_PREVIEW_SIZE}|{_FINAL_SIZE})x\1: ")
 _COUNT = re.compile(r"\b([0-9]{1,5})/([0-9]{1,5}) \[")
 _MAX_BARS = 8  # the last ones, that are looked through for one of a picture
 _LONGEST_BAR = 200  # characters from the size to the count
+CHECK_SECONDS = 6.0
+"""Within which a photographer says whether it is there."""
+
 MAX_OUTPUTS = len(_KINDS)
 _MAX_SIDE = 4096  # pixels of a picture that a browser is given to decode
 LOG_TAIL = 4000  # characters at the end of a log in which the last progress bar is searched
@@ -57,6 +60,10 @@ class Backend(Protocol):
 
     kind: str  # "here", "cog" or "replicate"
     title: str  # of the server or deployment, to be shown; "" for kind "here"
+
+    async def check(self) -> None:
+        """Raise Fault where no photograph could be taken now; takes CHECK_SECONDS at most."""
+        ...
 
     def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         """Make the pictures of a recipe; yields progress, and pictures as they are ready.

@@ -12,6 +12,7 @@ import httpx
 from plitka.designer.backends import http
 from plitka.designer.backends.address import Server
 from plitka.designer.backends.base import (
+    CHECK_SECONDS,
     LOG_TAIL,
     Event,
     Progress,
@@ -25,6 +26,8 @@ from plitka.designer.errors import Fault
 from plitka.request.recipe import Recipe
 
 _BUSY = (httpx.codes.CONFLICT, httpx.codes.TOO_MANY_REQUESTS)  # of Cog, and of a full gate
+_ANSWERING = ("READY", "BUSY")  # states of a server that takes requests
+_MAX_HEALTH = 2**20  # bytes of a health check, which holds the log of setup()
 _RETRY_SECONDS = 1.0  # between two attempts at a busy server
 
 
@@ -36,6 +39,15 @@ class CogServerBackend:
     def __init__(self, server: Server) -> None:
         self.title = server.address
         self._server = server
+
+    async def check(self) -> None:
+        async with http.open_api(self._server, CHECK_SECONDS) as api:
+            answer = await api.ask("GET", "health-check", max_bytes=_MAX_HEALTH)
+            if answer.status != httpx.codes.OK:
+                raise http.make_refusal_fault(answer.status, self.title)
+            health = answer.read_json()
+            if health.get("status") not in _ANSWERING:
+                raise self._read_health(health)
 
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         """Run a prediction, as soon as the server is not busy with another one."""
@@ -96,7 +108,10 @@ class CogServerBackend:
         if answer.status != httpx.codes.SERVICE_UNAVAILABLE:
             message = answer.read_error(("error", "detail"))
             return http.make_refusal_fault(answer.status, self.title, message)
-        health = (await api.ask("GET", "health-check")).read_json()
+        return self._read_health((await api.ask("GET", "health-check")).read_json())
+
+    def _read_health(self, health: dict[str, Any]) -> Fault:
+        """Read from a health check why a server is not ready."""
         if health.get("status") == "SETUP_FAILED":
             setup = health.get("setup")
             logs = str(setup.get("logs", "")) if isinstance(setup, dict) else ""

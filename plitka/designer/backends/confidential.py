@@ -33,6 +33,14 @@ class ConfidentialBackend:
         self._secrets = server.secrets
         self._redact: Redact = make_redactor(server.secrets)
 
+    async def check(self) -> None:
+        try:
+            await self._backend.check()
+        except Fault as fault:
+            raise self._redact_fault(fault) from None
+        except httpx.HTTPError as error:
+            raise http.make_unreachable_fault(self.title, error) from None
+
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         try:
             # Closed here, while the connection is open by which it cancels: the end of this

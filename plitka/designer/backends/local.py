@@ -11,6 +11,7 @@ from plitka.designer.errors import Fault, make_recipe_fault
 from plitka.designer.shown_shares import read_shares
 from plitka.engines import registry
 from plitka.engines.base import Engine
+from plitka.engines.sdxl import readiness
 from plitka.errors import EngineError
 from plitka.images.png import encode_png
 from plitka.request.plan import PictureKind, count_steps
@@ -32,6 +33,14 @@ class LocalBackend:
         self._engine: Engine | None = None
         self._loading: asyncio.Future[Engine] | None = None
         self._turn = asyncio.Lock()
+
+    async def check(self) -> None:
+        if self._engine is not None:
+            return
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._check_ready)
+        except EngineError as error:
+            raise Fault("engine", str(error), status=503) from None
 
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         if self._turn.locked():
@@ -62,6 +71,9 @@ class LocalBackend:
         finally:
             if self._loading.done():
                 self._loading = None
+
+    def _check_ready(self) -> None:
+        readiness.check_ready(self._settings.sdxl, self._weights)
 
     def _load_engine(self) -> Engine:
         settings = self._settings

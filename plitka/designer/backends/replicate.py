@@ -44,6 +44,9 @@ class ReplicateBackend:
         self._path = f"/v1/deployments/{owner}/{name}/predictions"
         self._server = server
 
+    async def check(self) -> None:
+        """Do nothing: there is a token, and to ask whether it is right costs a request."""
+
     async def photograph(self, recipe: Recipe) -> AsyncGenerator[Event]:
         yield Progress("starting")
         body = {"input": {"params_json": json.dumps(recipe.request())}}

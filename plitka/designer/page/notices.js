@@ -16,10 +16,14 @@ let leaving = 0;
 export function fault(error, again) {
   const told = error instanceof Fault ? error : new Fault("page_broken", String(error));
   if (told !== error) console.error(error);
-  const word = knows(`f_${told.code}`) ? `f_${told.code}` : "f_server_strange";
-  const values = { where: "Plitka", number: "?", megabytes: "?", size: "?", ...told.values };
   const helps = again && !FINAL.has(told.code);
-  show({ text: () => say(word, values), detail: told.detail, again: helps ? again : null, kind: "fault" });
+  show({ text: () => faultInWords(told), detail: told.detail, again: helps ? again : null, kind: "fault" });
+}
+
+/** Say a Fault in the chosen language. */
+export function faultInWords({ code, values }) {
+  const word = knows(`f_${code}`) ? `f_${code}` : "f_server_strange";
+  return say(word, { where: "Plitka", number: "?", megabytes: "?", size: "?", ...values });
 }
 
 /** Show a note for PASSING ms. text: or a function that returns it, since the language may change. */

@@ -2,6 +2,7 @@
 
 import { at } from "./dom.js";
 import { icon } from "./icons.js";
+import { Photographer } from "./photographer.js";
 import { Fault, photograph } from "./server.js";
 import { alone, key } from "./tile.js";
 import { say } from "./words.js";
@@ -10,6 +11,7 @@ import { say } from "./words.js";
 export function attachPhotograph(designer) {
   designer.addView({ name: "photograph", caption: designer.photographCaption });
   const camera = new Camera(designer);
+  new Photographer(designer);
   designer.subscribe(() => camera.fill());
 }
 
@@ -54,7 +56,7 @@ class Camera {
       this.#stop = null;
       at("take").disabled = false;
       at("shooting").hidden = true;
-      if (document.activeElement === document.body) at("take").focus();
+      if (document.activeElement === document.body) (at("take").checkVisibility() ? at("take") : at("more")).focus();
     }
   }
 

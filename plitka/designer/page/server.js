@@ -34,6 +34,12 @@ const posted = (path, body, signal, type = "application/json") =>
 
 export const start = async () => (await answered("start")).json();
 
+/** Ask whether a photograph could be taken now: null, or the Fault that says why not. */
+export async function photographer() {
+  const fault = await (await answered("photographer")).json();
+  return fault && faultIn(fault);
+}
+
 /** Parse a request: its recipe as the server writes it, and texts to share. */
 export const read = async (text) => (await posted("recipe", text)).json();
 

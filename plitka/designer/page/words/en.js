@@ -444,5 +444,18 @@ export default {
   texture_so_far: "Making the texture… {megabytes} MB so far",
   f_texture: "This texture cannot be made.",
 
+  // Photographs where nobody takes them (photographer.js)
+  no_photographer: "No photographs here yet.",
+  photographer_how: "How to get them",
+  photographer_title: "Photographs",
+  photographer_set: "Drawings and everything else need none of this. For photographs, set one of these before the designer is started:",
+  way_cog: "A Cog server, such as script/serve starts where there is a graphics card. With PLITKA_PHOTOGRAPH_TOKEN, if it wants a token.",
+  way_replicate: "A deployment on Replicate, with REPLICATE_API_TOKEN.",
+  way_here: "This program, as if nothing were set. It needs a graphics card and weights; with PLITKA_DEVICE=cpu a picture takes minutes.",
+  photographer_docs: "More is in docs/designer.md under “Photograph”, and in docs/weights.md.",
+  photographer_again: "Look again",
+  photographer_asking: "Asking…",
+  photographer_found: "Photographs can be taken now.",
+
   colors: {},
 };

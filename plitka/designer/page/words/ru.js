@@ -444,6 +444,19 @@ export default {
   texture_so_far: "Создаём текстуру… уже {megabytes} МБ",
   f_texture: "Такую текстуру создать нельзя.",
 
+  // Фото, когда снимать некому (photographer.js)
+  no_photographer: "Фото пока не сделать.",
+  photographer_how: "Что для этого нужно",
+  photographer_title: "Фото",
+  photographer_set: "Для рисунков и всего остального это не нужно. Для фото задайте одно из этого до запуска конструктора:",
+  way_cog: "Сервер Cog, например запущенный через script/serve там, где есть видеокарта. Если ему нужен токен — PLITKA_PHOTOGRAPH_TOKEN.",
+  way_replicate: "Развёртывание на Replicate; токен — в REPLICATE_API_TOKEN.",
+  way_here: "Сама эта программа, если ничего не задано. Нужны видеокарта и веса; с PLITKA_DEVICE=cpu картинка занимает минуты.",
+  photographer_docs: "Подробнее: docs/designer.md, раздел Photograph, и docs/weights.md.",
+  photographer_again: "Проверить ещё раз",
+  photographer_asking: "Спрашиваем…",
+  photographer_found: "Теперь можно делать фото.",
+
   colors: {
     beige: "бежевый", black: "чёрный", blue: "синий", brown: "коричневый", "dark blue": "тёмно-синий",
     "dark gray": "тёмно-серый", "dark green": "тёмно-зелёный", emerald: "изумрудный", gray: "серый",
