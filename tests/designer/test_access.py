@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.conftest import OpenHand
 from tests.support.designer import Hand
+from tests.support.designer_walk import find_violations
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -24,11 +24,6 @@ EIGHT = (
 DESIGNER = Path(__file__).parents[2] / "plitka" / "designer"
 
 
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{v['id']}: {node['html']}" for v in found for node in v["nodes"]]
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_on_the_page_nor_in_the_dialog(scheme: str, new_hand: OpenHand) -> None:
     hand = new_hand(color_scheme=scheme)
@@ -36,10 +31,10 @@ def test_axe_finds_nothing_on_the_page_nor_in_the_dialog(scheme: str, new_hand: 
     hand.page.get_by_text("Finer settings").click()
     hand.drop("x.png", b"no picture")
     expect(hand.told()).to_contain_text("no PNG")
-    assert violations(hand.page) == []
+    assert find_violations(hand.page) == []
     hand.page.locator("#open-share").click()
     expect(hand.page.locator("#code")).not_to_have_value("")
-    assert violations(hand.page) == []
+    assert find_violations(hand.page) == []
 
 
 def test_all_can_be_done_with_the_keyboard_alone(hand: Hand) -> None:

@@ -9,8 +9,9 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import OpenHand
-from tests.designer.test_access import EIGHT, PHONE, violations
+from tests.designer.test_access import EIGHT, PHONE
 from tests.support.designer import Hand
+from tests.support.designer_walk import find_violations
 
 THREE = "#c=red:50,blue:30,white:20&angle=45&seed=7"
 EQUAL = "#c=red:34,blue:33,white:33&angle=0&seed=7"
@@ -245,13 +246,13 @@ def test_the_mix_keeps_its_colors_in_forced_colors_and_on_paper(new_hand: OpenHa
     hand.open(EIGHT)
     assert (0x1E, 0x90, 0xFF) in colors_on_screen(hand, "#bar")
 
-    assert violations(hand.page) == []
+    assert find_violations(hand.page) == []
     hand.page.emulate_media(media="print", forced_colors="none")
     expect(hand.page.locator("#print tbody tr")).to_have_count(8)
     expect(hand.page.locator("#print")).to_contain_text("#1e90ff")
     expect(hand.page.locator("#print")).to_contain_text(re.compile("45°, seed 7"))
     expect(hand.page.locator("button:visible, input:visible, select:visible")).to_have_count(0)
-    assert violations(hand.page) == []
+    assert find_violations(hand.page) == []
 
 
 def test_variants_are_kept_named_ordered_and_compared(hand: Hand) -> None:
@@ -280,7 +281,7 @@ def test_variants_are_kept_named_ordered_and_compared(hand: Hand) -> None:
     reds = len(red_pixels(hand))
     line.press("Home")
     assert len(red_pixels(hand)) > reds
-    assert violations(page) == []
+    assert find_violations(page) == []
     page.get_by_role("button", name="Open Court").click()
     assert hand.shares() == {"red": 100}
     page.get_by_role("button", name="Compare the tile with Court").click()
@@ -314,7 +315,7 @@ def test_ral_and_a_companys_colors_are_chosen_from_lists_with_their_nearest(hand
     expect(page.locator("#list-faults")).to_have_text(re.compile("^Line 4: “нет такого” is no"))
     page.get_by_role("button", name="Add Лес").click()
     expect(code.last).to_have_text(re.compile(r"^Лес, F-12, nearest: .+, ΔE [\d.]+$"))
-    assert violations(page) == []
+    assert find_violations(page) == []
     page.reload()
     page.get_by_label("List of colours").select_option("own")
     expect(page.locator("#swatches .name")).to_have_text(["Лес", "Море"])  # noqa: RUF001
