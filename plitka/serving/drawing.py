@@ -4,7 +4,7 @@ What comes is held here until the client takes it: one that reads slowly keeps n
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -22,6 +22,7 @@ from plitka.serving.cog_client import (
     write_event,
 )
 from plitka.serving.predictions import (
+    LONGEST_NEVER_SENT,
     Answer,
     Outcome,
     Prediction,
@@ -61,23 +62,42 @@ class Drawing:
             self._end(prediction, Outcome("canceled", {}))
             return
         is_stream = received.content_type == EVENTS
-        kept = []
         async with received:
-            pieces = self.cog.read_pieces(received, prediction.identifier)
-            if not is_stream:
-                kept.append(b"".join([piece async for piece in pieces]))
-                if was_never_sent(kept[0]):
-                    raise refuse_status("UNHEALTHY")
-            answer.begin(received.status, keep_headers(received))
-            for piece in kept:
-                answer.add(piece)
-            async for piece in pieces:
-                if b"event: completed\n" in piece:
-                    kept.append(piece)
-                answer.add(piece)
+            kept = await self._pass_on(received, prediction, answer, is_stream)
         if received.status == 200:
             outcome = await asyncio.to_thread(lambda: read_outcome(b"".join(kept), is_stream))
             self._end(prediction, outcome or Outcome("failed", {}))
+
+    async def _pass_on(
+        self,
+        received: aiohttp.ClientResponse,
+        prediction: Prediction,
+        answer: Answer,
+        is_stream: bool,
+    ) -> list[bytes]:
+        """Pass Cog's answer on as it comes. Returns the pieces that tell how the prediction ended.
+
+        A short one is held back until it is whole: raises Refusal if no worker has seen the
+        prediction.
+        """
+        kept: list[bytes] = []
+        held = 0 if is_stream else LONGEST_NEVER_SENT
+        if is_stream:
+            answer.begin(received.status, keep_headers(received))
+        async for piece in self.cog.read_pieces(received, prediction.identifier):
+            if not is_stream or b"event: completed\n" in piece:
+                kept.append(piece)
+            if held <= 0:
+                answer.add(piece)
+                continue
+            held -= len(piece)
+            if held <= 0:
+                _begin(answer, received, kept)
+        if held > 0:
+            if was_never_sent(b"".join(kept)):
+                raise refuse_status("UNHEALTHY")
+            _begin(answer, received, kept)
+        return kept
 
     def _end(self, prediction: Prediction, outcome: Outcome) -> None:
         """Note the end of a prediction, once, although several may hear of it."""
@@ -143,3 +163,10 @@ def _fill_canceled(prediction: Prediction, answer: Answer) -> None:
         answer.add(write_event("completed", body))
     else:
         answer.fill(200, body)
+
+
+def _begin(answer: Answer, received: aiohttp.ClientResponse, pieces: Sequence[bytes]) -> None:
+    """Begin an answer with the pieces that were held back."""
+    answer.begin(received.status, keep_headers(received))
+    for piece in pieces:
+        answer.add(piece)

@@ -115,12 +115,13 @@ _COMPLETED = b"event: completed\ndata: "
 
 
 _NEVER_SENT = b'"error":"Failed to send request'  # to the worker, which has died
-_LONGEST = 4096  # bytes of such an answer
+LONGEST_NEVER_SENT = 4096
+"""Bytes of an answer from which on it is no such one."""
 
 
 def was_never_sent(content: bytes) -> bool:
     """Whether an answer calls a prediction failed that no worker has seen."""
-    return len(content) < _LONGEST and _NEVER_SENT in content
+    return len(content) < LONGEST_NEVER_SENT and _NEVER_SENT in content
 
 
 def read_outcome(content: bytes, is_stream: bool) -> Outcome | None:
