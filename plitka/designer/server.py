@@ -47,6 +47,7 @@ from plitka.designer.scene_views import SceneViews
 from plitka.designer.swatches import list_swatches
 from plitka.ground.zones import measure_zones
 from plitka.images.png import MAX_PNG_BYTES
+from plitka.offer.file_name import name_mix
 from plitka.offer.logo import MAX_LOGO_BYTES
 from plitka.offer.reading import OfferRequest
 from plitka.request import parsing
@@ -368,8 +369,12 @@ class _Handlers:
         return draw_seed(parsing.parse(await _read_text(request), self._palette))
 
     def _describe(self, recipe: Recipe) -> dict[str, Any]:
-        """Write a recipe whose seed is drawn as a request, and as texts that make it elsewhere."""
+        """Write a recipe whose seed is drawn as a request, and as texts that make it elsewhere.
+
+        With what the names of its files begin with.
+        """
         return {
+            "name": name_mix(recipe),
             "recipe": snippets.write_request(recipe, self._palette),
             "texts": snippets.write_snippets(recipe, self._palette),
         }

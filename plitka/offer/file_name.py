@@ -35,14 +35,19 @@ _PLAIN = dict(
 
 
 def name_file(recipe: Recipe, ending: str) -> str:
-    """Name a file by its mix: in ASCII, whatever the palette's language is."""
+    """Name a file by its mix."""
+    return f"{name_mix(recipe)}.{ending}"
+
+
+def name_mix(recipe: Recipe) -> str:
+    """Begin a file's name with its mix: in ASCII, whatever the palette's language is."""
     parts = [f"{_write_color(part.name)}{100 * part.share:.3g}" for part in recipe.shares]
     name = "plitka"
     for number, part in enumerate(parts):
         if len(name) + len(part) > _LONGEST:
-            return f"{name}-and-{len(parts) - number}-more.{ending}"
+            return f"{name}-and-{len(parts) - number}-more"
         name = f"{name}-{part}"
-    return f"{name}.{ending}"
+    return name
 
 
 def _write_color(name: str) -> str:

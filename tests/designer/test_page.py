@@ -139,6 +139,7 @@ def test_a_button_that_is_held_while_texts_arrive_still_saves(hand: Hand) -> Non
     expect(hand.page.locator("#code")).not_to_have_value("")
     with hand.page.expect_download(timeout=DRAWN_MS) as waiting:
         hand.page.mouse.up()
+    assert waiting.value.suggested_filename == "plitka-red50-blue30-white20-7-preview.png"
     assert request_in(waiting.value.path())["angle"] == 45
 
 

@@ -13,6 +13,7 @@ def test_a_zone_is_added_and_changed_and_undone_and_the_link_keeps_it(hand: Hand
     hand.open("#c=red:100&seed=7")
     page = hand.page
     page.click("#surface-on")
+    expect(page.locator("#surface-off")).to_be_focused()
     expect(page.locator("#picture")).to_have_attribute("data-view", "plan", timeout=DRAWN_MS)
     page.select_option("#new-shape", "border")
     page.click("#add-zone")

@@ -13,8 +13,7 @@ export function attachPictures(designer) {
   designer.addView({ name: "colormap", draw: (tile, signal) => picture("colormap", tile, signal) });
 
   const saves = (tile) => {
-    const mix = tile.colors.map((color) => color.name.replace(/\W+/g, "")).join("-").slice(0, 60);
-    const name = (what, ending) => `plitka-${mix}-${tile.seed}-${what}.${ending}`;
+    const name = (what, ending) => `${tile.seed}-${what}.${ending}`;
     const list = [
       ["save_final", name("final", "png"), () => designer.final(tile)],
       ["save_preview", name("preview", "png"), () => picture("preview", tile)],

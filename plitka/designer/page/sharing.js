@@ -14,9 +14,10 @@ export class Sharing {
   #tile = null;
   #language = "";
   #texts = {};
+  #name = "plitka"; // that files begin with: the mix, once the server has told it
   #text = TEXTS[0];
 
-  /** pictures(tile): lists what can be saved, [[word, file name, async () => Blob]]. */
+  /** pictures(tile): lists what can be saved, [[word, end of the file's name, async () => Blob]]. */
   constructor(pictures, designer) {
     this.#pictures = pictures;
     this.#designer = designer;
@@ -29,10 +30,11 @@ export class Sharing {
   async open(tile) {
     this.#tile = tile;
     this.#texts = {};
+    this.#name = "plitka";
     this.fill();
     openDialog(at("share"));
     try {
-      this.#texts = (await read(key(tile))).texts;
+      ({ texts: this.#texts, name: this.#name } = await read(key(tile)));
       this.#write(); // not `fill`: a click on a button is lost when the button is replaced
     } catch (error) {
       this.#designer.fault(error, () => this.open(tile));
@@ -49,8 +51,8 @@ export class Sharing {
     this.#language = current();
     at("link").value = new URL(link(this.#tile), location.href).href;
     for (const button of [at("copy-link"), at("copy-code")]) button.textContent = say("copy");
-    at("saves").replaceChildren(...this.#pictures(this.#tile).map(([word, file, made]) =>
-      make("button", { type: "button", "data-save": word, onclick: (event) => this.#save(event.target, file, made) }, say(word))));
+    at("saves").replaceChildren(...this.#pictures(this.#tile).map(([word, end, made]) =>
+      make("button", { type: "button", "data-save": word, onclick: (event) => this.#save(event.target, end, made) }, say(word))));
     at("tabs").replaceChildren(...TEXTS.map((text) =>
       make("button", {
         type: "button", role: "tab", id: `tab-${text}`, "aria-selected": String(text === this.#text), "aria-controls": "code-panel",
@@ -90,10 +92,11 @@ export class Sharing {
     }
   }
 
-  async #save(button, file, made) {
+  async #save(button, end, made) {
     button.disabled = true;
     try {
       const url = URL.createObjectURL(await made());
+      const file = `${this.#name}-${end}`;
       make("a", { href: url, download: file }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
       this.#designer.tell(() => say("saved", { file }));

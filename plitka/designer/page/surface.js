@@ -57,7 +57,7 @@ class SurfaceEditor {
       make("div", { class: "heading" }, make("h2", { id: "surface-title", "data-word": "surface" }),
         make("button", { type: "button", class: "quiet small", id: "surface-off", "data-word": "surface_off", onclick: () => this.#drop() })),
       make("p", { class: "note", id: "surface-note" }),
-      make("button", { type: "button", id: "surface-on", "data-word": "surface_on", onclick: () => this.#change(zones.fresh()) }),
+      make("button", { type: "button", id: "surface-on", "data-word": "surface_on", onclick: () => this.#begin() }),
       make("div", { id: "surface-fields" },
         make("div", { class: "choices", role: "radiogroup", "data-label": "laying", id: "layings" }),
         make("div", { class: "lengths", id: "surface-sizes" }),
@@ -85,6 +85,11 @@ class SurfaceEditor {
   #change(surface) {
     this.#designer.change({ surface });
     if (this.#designer.state.view === "drawing") this.#designer.turn("plan");
+  }
+
+  #begin() {
+    this.#change(zones.fresh());
+    at("surface-off").focus(); // the button that was pressed is gone
   }
 
   #drop() {
