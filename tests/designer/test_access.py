@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.conftest import OpenHand
 from tests.support.designer import Hand
-from tests.support.designer_walk import find_violations
+from tests.support.designer_walk import find_violations, walk
 
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},
@@ -35,6 +35,14 @@ def test_axe_finds_nothing_on_the_page_nor_in_the_dialog(scheme: str, new_hand: 
     hand.page.locator("#open-share").click()
     expect(hand.page.locator("#code")).not_to_have_value("")
     assert find_violations(hand.page) == []
+
+
+def test_axe_finds_nothing_on_a_phone_in_any_state(new_hand: OpenHand) -> None:
+    """The long walk, on other screens and in other colours, is benchmarks.designer_access."""
+    hand = new_hand(color_scheme="dark", **PHONE)
+    found = {state: find_violations(hand.page) for state in walk(hand)}
+    assert {state: some for state, some in found.items() if some} == {}
+    assert len(found) > 12
 
 
 def test_all_can_be_done_with_the_keyboard_alone(hand: Hand) -> None:

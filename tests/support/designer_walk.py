@@ -18,8 +18,8 @@ TABS = ("mix", "colors", "laying", "samples")
 def walk(hand: Hand) -> Iterator[str]:
     """Bring the page into one state after the other, and name each."""
     page = hand.page
-    narrow = page.evaluate("() => innerWidth <= 600")
     hand.ready(TILE)
+    narrow = page.evaluate("() => innerWidth <= 600")
     page.wait_for_selector('#frame[data-state="current"]', timeout=WALK_MS)
     for tab in TABS if narrow else ():
         turn(page, tab)
