@@ -1,6 +1,7 @@
 """The surface's editor and plan, in a real browser."""
 
 import json
+import re
 from urllib.parse import parse_qs, urlparse
 
 from playwright.sync_api import expect
@@ -45,3 +46,8 @@ def test_a_zone_is_added_and_changed_and_undone_and_the_link_keeps_it(hand: Hand
     page.click("#add-zone")
     page.locator('[data-point="1-0"]').press("Shift+ArrowRight")
     expect(page.locator("#zone-1-center_mm-x")).to_have_value("1600")
+    expect(page.locator('[data-point="1-0"]')).not_to_have_class(re.compile("aside"))
+    page.select_option("#new-shape", "stripe")
+    page.click("#add-zone")
+    expect(page.locator('[data-point="1-0"]')).to_have_class(re.compile("aside"))
+    expect(page.locator('[data-point="2-0"]')).not_to_have_class(re.compile("aside"))

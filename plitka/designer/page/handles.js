@@ -1,6 +1,6 @@
 // Handles on the plan: a point of each zone that can be dragged, or moved with the arrow keys.
 
-import { make } from "./dom.js";
+import { at, make } from "./dom.js";
 import { say } from "./words.js";
 import * as zones from "./zones.js";
 
@@ -22,7 +22,16 @@ export function attachHandles(designer, nameOf) {
     const focused = layer.contains(document.activeElement) ? document.activeElement.dataset.point : null;
     layer.replaceChildren(...(layer.hidden ? [] : handlesOf(designer, surface, layer, nameOf)));
     if (focused) layer.querySelector(`[data-point="${focused}"]`)?.focus();
+    setAside(layer);
   });
+  at("zones").addEventListener("toggle", () => setAside(layer), true); // it does not bubble
+}
+
+/** While the fields of a zone are shown, the handles of the others stand back. */
+function setAside(layer) {
+  const open = [...at("zones").children].findIndex((item) => item.querySelector("details").open);
+  for (const button of layer.children)
+    button.classList.toggle("aside", open >= 0 && !button.dataset.point.startsWith(`${open}-`));
 }
 
 function handlesOf(designer, surface, layer, nameOf) {
