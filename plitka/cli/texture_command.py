@@ -21,8 +21,8 @@ NEEDS = 'the command texture needs more libraries: pip install "pygltflib==1.16.
 
 def run_texture(options: argparse.Namespace, settings: Settings) -> None:
     """Make a texture into a folder or a zip file. Raises TextureError for one that cannot be."""
+    from plitka.request.surface import DEFAULT_GRANULE_MM
     from plitka.texture import order as orders
-    from plitka.tile.scale import DEFAULT_GRANULE_MM
 
     try:
         from plitka.texture import making

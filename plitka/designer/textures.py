@@ -10,6 +10,7 @@ from anyio import CapacityLimiter, to_thread
 from plitka.color.palette import Palette
 from plitka.designer.errors import Fault
 from plitka.request import parsing
+from plitka.request.surface import DEFAULT_GRANULE_MM, GRANULE_MM
 from plitka.runtime.memory import trim_heap
 from plitka.texture.errors import TextureError
 from plitka.texture.making import make_texture
@@ -22,7 +23,6 @@ from plitka.texture.order import (
 )
 from plitka.texture.packing import pack
 from plitka.texture.seamless import GRANULE_PIXELS
-from plitka.tile.scale import DEFAULT_GRANULE_MM, GRANULE_MM
 
 BOUNDS: dict[str, Any] = {
     "sizes": SIZES,

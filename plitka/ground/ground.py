@@ -18,8 +18,16 @@ from plitka.ground.mat import Mat, Weave, Weaver
 from plitka.ground.noise import hash_places
 from plitka.request.recipe import Recipe
 from plitka.request.shares import ColorShare
-from plitka.request.surface import DEFAULT_TILES_MM, Laying, Line, LineKind, Surface, Zone
-from plitka.tile.scale import DEFAULT_GRANULE_MM, measure_frame_mm
+from plitka.request.surface import (
+    DEFAULT_GRANULE_MM,
+    DEFAULT_TILES_MM,
+    Laying,
+    Line,
+    LineKind,
+    Surface,
+    Zone,
+)
+from plitka.tile.scale import measure_frame_mm
 
 NONE = -1
 """In maps of mixes: a joint or a line, where no granule lies."""

@@ -18,6 +18,9 @@ Point: TypeAlias = tuple[float, float]
 LAYINGS: tuple[Laying, ...] = get_args(Laying)
 LINE_KINDS: tuple[LineKind, ...] = get_args(LineKind)
 DEFAULT_SIDES_MM = (3000.0, 2000.0)
+GRANULE_MM = (1, 4)
+"""The sizes of granules that floors are made of, least and greatest, in millimetres."""
+
 DEFAULT_GRANULE_MM = 2.5
 DEFAULT_TILES_MM: Mapping[Laying, Point] = {
     "square": (500.0, 500.0),

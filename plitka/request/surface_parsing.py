@@ -17,6 +17,7 @@ from plitka.request.surface import (
     DEFAULT_LINE_MM,
     DEFAULT_SIDES_MM,
     DEFAULT_TILES_MM,
+    GRANULE_MM,
     LAYINGS,
     LINE_KINDS,
     SHAPES,
@@ -58,7 +59,7 @@ def read_surface(request: Node, palette: Palette) -> Surface | None:
         node.read_optional(key, _make_length_reader(*SIDES_MM), default)
         for key, default in zip(("width_mm", "length_mm"), DEFAULT_SIDES_MM, strict=True)
     ]
-    granule = node.read_optional("granule_mm", _make_length_reader(1, 4), DEFAULT_GRANULE_MM)
+    granule = node.read_optional("granule_mm", _make_length_reader(*GRANULE_MM), DEFAULT_GRANULE_MM)
     laying: Laying = node.read_optional("laying", make_choice_reader(LAYINGS), "square")
     tile = _read_tile_of(node, laying)
     entries = node.read_optional("zones", _read_zone_list, [])

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from plitka.request.recipe import Recipe, draw_seed
+from plitka.request.surface import DEFAULT_GRANULE_MM
 from plitka.texture.seamless import check_granules, check_scale
-from plitka.tile.scale import DEFAULT_GRANULE_MM, measure_frame_mm
+from plitka.tile.scale import measure_frame_mm
 
 SIZES = {"1k": 1024, "2k": 2048, "4k": 4096}
 """Pixels a side, by what renderers call them."""

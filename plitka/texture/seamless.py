@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from plitka.arrays import Image
 from plitka.request.recipe import Recipe, draw_seed
+from plitka.request.surface import DEFAULT_GRANULE_MM, GRANULE_MM
 from plitka.texture.errors import TextureError
 from plitka.tile import granule, render
 from plitka.tile.layout import LEAST_PERIOD, ScatteredLayout, deal_on_map, lay_seamless
 from plitka.tile.lighting import compute_lighting
-from plitka.tile.scale import DEFAULT_GRANULE_MM, GRANULE_MM, measure_frame_mm
+from plitka.tile.scale import measure_frame_mm
 
 GRANULE_PIXELS = (8.0, 41.0)
 """Least and greatest mean diameter of a granule in pixels: smaller ones blur into each other, and
