@@ -68,6 +68,8 @@ def configure(settings: LogSettings, usual: str = "INFO") -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     log.setLevel(settings.level or usual)
+    for level in LEVELS:  # asked for the first time, it takes a lock of logging's: see _Handler
+        log.isEnabledFor(getattr(logging, level))
 
 
 def shows_progress() -> bool:
@@ -103,7 +105,14 @@ def _add_prediction(record: logging.LogRecord) -> bool:
 
 
 class _Handler(_Stream):
-    """Ours, on the standard error of the moment at which it was made."""
+    """Ours, on the standard error of the moment at which it was made.
+
+    Without a lock, which a prediction that is cancelled while it logs could leave taken
+    (runtime/background.py): a line is written by one call, so none is torn.
+    """
+
+    def createLock(self) -> None:  # logging's name
+        self.lock = None
 
 
 class _Text(logging.Formatter):

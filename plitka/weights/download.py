@@ -286,12 +286,11 @@ class _Fetch:
 
     def _receive(self, response: "httpx2.Response", offset: int, size: int | None) -> None:
         """Write what comes to the part. offset: how much of the file the part holds already."""
-        import tqdm
+        from plitka.runtime.progress import ProgressBar
 
-        tqdm.tqdm.monitor_interval = 0  # no bar may start a thread: runtime/background.py says why
         with (
             self._part.open("ab" if offset else "wb") as file,
-            tqdm.tqdm(
+            ProgressBar(
                 total=size,
                 initial=offset,
                 desc="weights",

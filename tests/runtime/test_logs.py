@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 
 import pytest
 
@@ -231,3 +232,17 @@ def test_a_wrong_setting_of_the_log_fails_setup_with_its_sentence(
     health = start_server(PLITKA_ENGINE="render", PLITKA_LOG_FORMAT="xml").health()
     assert health["status"] == "SETUP_FAILED"
     assert "PLITKA_LOG_FORMAT: got 'xml'; allowed: text, json" in health["setup"]["logs"]
+
+
+def test_a_thread_that_was_cancelled_while_it_logged_holds_up_no_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure(logs.LogSettings())
+    for handler in logging.getLogger().handlers:
+        if type(handler).__module__ == logs.__name__:
+            handler.acquire()  # what comes before the first line of its `try`
+    other = threading.Thread(target=log.info, args=("layout",), daemon=True)
+    other.start()
+    other.join(10)
+    assert not other.is_alive()
+    assert capsys.readouterr().err == "layout\n"

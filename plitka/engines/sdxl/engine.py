@@ -38,6 +38,7 @@ from plitka.request.plan import Plan, count_steps
 from plitka.request.recipe import Recipe
 from plitka.runtime import logs
 from plitka.runtime.memory import format_gib
+from plitka.runtime.progress import ProgressBar
 from plitka.runtime.timing import Stages, log
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
 from plitka.tile.layout import Layout
@@ -52,7 +53,7 @@ def load_sdxl(
 
     package: what setup() was given as weights. painter: of init images, the render unless given.
     """
-    # No progress bar may start tqdm's monitor thread: it would start within a prediction, and why
+    # No library's bar may start tqdm's monitor thread: it would start within a prediction, and why
     # none may stands in runtime/background.py, at start_thread.
     tqdm.tqdm.monitor_interval = 0
     loaded = loading.load(settings, package)
@@ -411,7 +412,7 @@ def _show_progress(
 ) -> Iterator[Callable[[], None]]:
     """Show a progress bar. Yields the callback for each step, which calls `at_step` as well."""
     hidden = not logs.shows_progress()
-    with tqdm.tqdm(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden) as bar:
+    with ProgressBar(total=steps, desc=f"{size}x{size}", mininterval=0.5, disable=hidden) as bar:
 
         def advance() -> None:
             bar.update()
