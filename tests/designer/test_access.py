@@ -37,6 +37,7 @@ def test_axe_finds_nothing_on_the_page_nor_in_the_dialog(scheme: str, new_hand: 
     assert find_violations(hand.page) == []
 
 
+@pytest.mark.long
 def test_axe_finds_nothing_on_a_phone_in_any_state(new_hand: OpenHand) -> None:
     """The long walk, on other screens and in other colours, is benchmarks.designer_access."""
     hand = new_hand(color_scheme="dark", **PHONE)

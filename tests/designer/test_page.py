@@ -498,6 +498,7 @@ def held(process: psutil.Process) -> int:
     return int(process.memory_full_info().uss)
 
 
+@pytest.mark.long
 def test_memory_is_flat_over_200_changes(hand: Hand) -> None:
     """Of the server, and of the page: Chromium keeps the pixels of all pictures of an <img>."""
     server = psutil.Process(hand.designer.process.pid)

@@ -107,6 +107,7 @@ def bench(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -> Be
     return Bench(small_sdxl, tmp_path_factory.mktemp("damage"))
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None)
 @given(
     case=st.sampled_from(CASES),

@@ -164,6 +164,7 @@ def preview(server: CogServer, params_json: str) -> tuple[str, str]:
     return event.data["chunk"], said
 
 
+@pytest.mark.long
 def test_a_controlnet_that_turns_corrupt_fails_its_angles_until_it_is_whole_again(
     faults: tuple[CogServer, Path, Path],
 ) -> None:
@@ -191,6 +192,7 @@ def test_a_controlnet_that_turns_corrupt_fails_its_angles_until_it_is_whole_agai
     weights.write_bytes(whole)
 
 
+@pytest.mark.long
 def test_out_of_memory_makes_room_until_nothing_is_left_to_give_up_after_which_all_is_well(
     faults: tuple[CogServer, Path, Path],
 ) -> None:

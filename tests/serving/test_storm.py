@@ -6,6 +6,7 @@ from benchmarks.storm import storm
 from tests.support.server import cog_server
 
 
+@pytest.mark.long
 def test_hostile_requests_are_answered_as_they_have_to_be(tmp_path: Path) -> None:
     env = {"PLITKA_ENGINE": "render"}
     with cog_server(tmp_path, env, gate=True, arguments=("--port", "0")) as server:

@@ -41,7 +41,7 @@ def unet() -> Any:
     return make_unet_on_meta(torch.bfloat16, partial(attach_lora, rank=16, seed=0))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("pixels", "batch", "plan"), [(1024, 1, "fast"), (512, 4, "fast"), (768, 2, "checkpointed")]
 )

@@ -55,6 +55,7 @@ def training_server(folder: Path, small_sdxl: SmallSdxl) -> Iterator[CogServer]:
         yield running
 
 
+@pytest.mark.long
 def test_from_photographs_to_a_tile_though_the_training_is_cancelled_and_killed(
     images: str,
     small_sdxl: SmallSdxl,

@@ -186,6 +186,7 @@ def whole(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -> di
     return pictures
 
 
+@pytest.mark.long
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
