@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.storm import storm
 from tests.support.server import cog_server
 
