@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
+from isal import isal_zlib
+
 from plitka.images.errors import Unreadable
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -62,7 +64,7 @@ def take_apart(content: bytes) -> Parts:
         elif kind == b"IHDR" or (kind[:1].isupper() and kind not in _FOR_PIXELS):
             raise Unreadable(f"is damaged: its chunk {kind.decode()} does not belong there")
         if kind in _FOR_PIXELS:
-            pixels.append(_write_chunk(kind, data))
+            pixels.extend(write_chunk(kind, data))
         if kind in _FOR_COLORS and (kind == b"eXIf" or b"IDAT" not in types):
             colors.setdefault(kind, data)
         types.add(kind)
@@ -94,6 +96,12 @@ def walk(content: bytes, checked: Set[bytes]) -> Iterator[tuple[bytes, bytes]]:
             return
         at = end
     raise Unreadable("is damaged: it has too many chunks")
+
+
+def write_chunk(kind: bytes, data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """Write a chunk: its length, type, data and checksum, to be joined."""
+    checksum = isal_zlib.crc32(data, isal_zlib.crc32(kind))
+    return len(data).to_bytes(4, "big"), kind, data, checksum.to_bytes(4, "big")
 
 
 def read_text(kind: bytes, data: bytes, limit: int) -> str:
@@ -165,8 +173,3 @@ def _read_header(kind: bytes, data: bytes) -> Header:
         has_color=bool(color_type & _COLOR),
         has_alpha=bool(color_type & _ALPHA),
     )
-
-
-def _write_chunk(kind: bytes, data: bytes) -> bytes:
-    checksum = zlib.crc32(kind + data)
-    return len(data).to_bytes(4, "big") + kind + data + checksum.to_bytes(4, "big")

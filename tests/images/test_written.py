@@ -5,14 +5,27 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pytest
 from PIL import Image, ImageCms
 
-from plitka.images import photograph, png
+from plitka.images import photograph, png, png_chunks
 from plitka.images.jpeg import encode_jpeg
 from plitka.images.png import encode_png
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+FLAT = np.repeat(np.repeat(NOISE[::8, ::8], 60, axis=0), 7, axis=1)
+SLOPE = np.add.outer(np.arange(150), np.arange(5))[..., None] * np.array([1, 2, 3])
+PICTURES = {
+    "noise": NOISE,
+    "flat": FLAT,
+    "slope": (SLOPE % 256).astype(np.uint8),
+    "one row": NOISE[:1],
+    "one column": NOISE[:, :1],
+    "one pixel": NOISE[:1, :1],
+    "every second column": NOISE[:, ::2],
+}
 
 
 def test_a_png_says_that_it_is_srgb_before_its_pixels(tmp_path: Path) -> None:
@@ -23,6 +36,31 @@ def test_a_png_says_that_it_is_srgb_before_its_pixels(tmp_path: Path) -> None:
     read = photograph.load(tmp_path / "x.png")
     assert np.array_equal(read.pixels, NOISE)
     assert read.notes == ()
+
+
+@pytest.mark.parametrize("name", list(PICTURES))
+def test_other_programs_read_the_same_pixels_and_texts_from_a_png(name: str) -> None:
+    content = encode_png(PICTURES[name], {"text": "плитка"})
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.mode == "RGB"
+        assert np.array_equal(np.asarray(picture), PICTURES[name])
+        assert picture.info["plitka"] == '{"text": "плитка"}'
+        assert picture.info["Software"].startswith("Plitka ")
+    read = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert read is not None
+    assert (np.asarray(read) == PICTURES[name]).all()
+
+
+def test_a_png_is_of_chunks_whose_checksums_count() -> None:
+    content = encode_png(NOISE, {})
+    kinds = [b"IHDR", b"sRGB", b"iTXt", b"tEXt", b"IDAT", b"IEND"]
+    assert [kind for kind, _ in png_chunks.walk(content, set(kinds))] == kinds
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3)])
+def test_a_png_is_of_rgb(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="the shape"):
+        encode_png(np.zeros(shape, np.uint8), {})
 
 
 def test_a_jpeg_has_the_profile_of_srgb_and_no_date() -> None:
