@@ -12,6 +12,10 @@ class WeightsError(EngineError):
     """A file that is missing or is not what it should be; the message says what to do."""
 
 
+class NoModelError(WeightsError):
+    """The base model is not there, or does not fit into memory: nothing of it can be drawn."""
+
+
 class CatalogueError(ValueError):
     """A catalogue that cannot be made as asked; a line for each fault, with its place."""
 

@@ -57,3 +57,11 @@ def headings(path: Path) -> set[str]:
     """As addresses of a page's parts are made of its headings: small letters and hyphens."""
     titles = re.findall(r"^#+ (.+)$", without_code(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_what_pages_say_of_the_images_environment_keeps_what_is_in_it() -> None:
+    config = (ROOT / "cog.yaml").read_text(encoding="utf-8")
+    kept = re.findall(r"^  - \w+=.*$", config.partition("\nenvironment:\n")[2], re.MULTILINE)
+    for path in ROOT.glob("docs/**/*.md"):
+        for block in re.findall(r"```yaml\nenvironment:\n(.*?)```", path.read_text("utf-8"), re.S):
+            assert block.splitlines()[: len(kept)] == kept, path

@@ -9,6 +9,7 @@ from plitka.engines.procedural import RenderEngine
 from plitka.errors import EngineError
 from plitka.measure.description import name_groups, name_intervals, name_shares
 from plitka.request.recipe import ColorControl, Overrides, draw_seed
+from plitka.settings import read_settings
 from tests.support.recipes import asked, parse
 from tests.support.settings import load_engine
 
@@ -123,7 +124,7 @@ def test_the_sdxl_engine_is_the_default_and_without_weights_says_what_to_do(
     monkeypatch.delenv("PLITKA_ENGINE", raising=False)
     monkeypatch.setenv("PLITKA_BASE", "/absent")
     with pytest.raises(EngineError, match=r"(?s)/absent: no such .*PLITKA_ENGINE=render"):
-        load_engine()
+        read_settings().choose_engine(None).load()
 
 
 def test_an_unknown_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

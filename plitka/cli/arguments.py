@@ -45,6 +45,7 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     _add_audit(subparsers)
     _add_calibrate(subparsers)
     _add_palette(subparsers)
+    _add_schema(subparsers)
     add_train(subparsers)
     _add_bench(subparsers, settings)
     _add_check(subparsers, settings)
@@ -235,6 +236,21 @@ def _add_palette(subparsers: Subparsers) -> None:
     summary = "show the colours that have names"
     palette = add_command(subparsers, commands.run_palette, summary, _PALETTE_EXAMPLES)
     add_json(palette)
+
+
+_SCHEMA_EXAMPLES = """\
+examples:
+  python -m plitka schema > params_json.schema.json
+
+It tells the form of a request. What a request means, such as whether a name is a colour's or
+proportions add up, the program alone judges: `plan` says it at once.
+"""
+
+
+def _add_schema(subparsers: Subparsers) -> None:
+    add_command(
+        subparsers, commands.run_schema, "print the JSON Schema of a request", _SCHEMA_EXAMPLES
+    )
 
 
 _BENCH_EXAMPLES = """\

@@ -226,6 +226,13 @@ def run_palette(options: argparse.Namespace, settings: Settings) -> None:
         tables.show(tables.tabulate_palette(colors))
 
 
+def run_schema(options: argparse.Namespace, settings: Settings) -> None:
+    """Print the JSON Schema of a request."""
+    from plitka.request.schema import make_schema
+
+    print_json(make_schema())
+
+
 def run_bench(options: argparse.Namespace, settings: Settings) -> None:
     """Measure, or only count, both procedures; print tables or JSON, and draw a chart."""
     if options.chart is not None:  # before minutes of work

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 MAX_COLORS = 8
 """Colours of one recipe, or of one caption."""
 
+MOST_PERCENT = 101
+"""The greatest that percentages may add up to, and so the greatest of them."""
+
 # Proportions add up to 100 or 1 within a hundredth of that; the rest is float dust (0.1 + 0.2).
 _TOLERANCE = 0.01 + 1e-9
 

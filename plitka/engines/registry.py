@@ -5,7 +5,7 @@ from __future__ import annotations  # the types below are heavy to import, and o
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plitka.errors import EngineError
+from plitka.errors import EngineError, NoModelError
 from plitka.runtime.timing import Stages
 
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ WITHOUT_WEIGHTS = ("render", "photo")
 """Those that read no weights and need no GPU; each can paint what sdxl starts from."""
 
 DEFAULT_INIT = "render"
+
+_ANOTHER_ENGINE = (
+    "To draw tiles without a diffusion model: PLITKA_ENGINE=render, or --engine render on the"
+    " command line"
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,10 @@ class EngineChoice:
             assert self.sdxl is not None, "chosen for an engine without weights"
             return self.sdxl
 
-        return load_engine(self.name, read_sdxl, self.package, self.init, self.bank)
+        try:
+            return load_engine(self.name, read_sdxl, self.package, self.init, self.bank)
+        except NoModelError as fault:  # whoever has chosen an engine can choose another
+            raise EngineError(f"{fault}\n{_ANOTHER_ENGINE}") from None
 
 
 def check_name(name: str) -> str:

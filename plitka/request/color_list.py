@@ -1,17 +1,17 @@
 """The list of a mix's colours and proportions -> its shares, which add up to 1."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from plitka.color.mix import MAX_COLORS, adds_up_to, find_whole
+from plitka.color.mix import MAX_COLORS, MOST_PERCENT, adds_up_to, find_whole
 from plitka.color.names import normalize_name
 from plitka.color.palette import Palette
 from plitka.color.srgb import RGB
 from plitka.color.words import Understood, understand, understand_hex
 from plitka.request.json_text import Object
 from plitka.request.quantities import is_percent, split_quantity
-from plitka.request.reading import Node, Refused, is_number
+from plitka.request.reading import QUANTITY, Node, Reader, Refused, is_number
 from plitka.request.shares import ColorShare, WordShare
 
 # Relative. A sum as near as this is exact; scaling would only change the last digits.
@@ -25,6 +25,7 @@ _COLOR = '{"name": "red", "proportion": 60}'
 _COLOR_LIST = f"a list of 1 to {MAX_COLORS} colours like [{_COLOR}, …]"
 _COLOR_NAME = 'a colour name like "red", "dark green" or "DKGREEN"'
 _HEX = '"#rrggbb" or "#rgb"'
+_HEX_SHAPE = r"^\s*#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})\s*$"
 _PROPORTION = "a percentage, 0 to 100, or a fraction, 0 to 1"
 _PERCENT_SUM = "percentages that add up to 100 (99 to 101)"
 _SUM = "percentages that add up to 100 (99 to 101) or fractions that add up to 1 (0.99 to 1.01)"
@@ -36,22 +37,28 @@ def _read_color_list(value: object) -> list[object]:
     raise Refused(value, _COLOR_LIST)
 
 
-def _make_color_name_reader(palette: Palette) -> Callable[[object], Understood]:
+def _make_color_name_reader(palette: Palette) -> Reader[Understood]:
     def take(value: object) -> Understood:
         if not isinstance(value, str):
             raise Refused(value, _COLOR_NAME)
         return understand(value, palette)
 
-    return take
+    return Reader(take, {"type": "string", "pattern": r"\S"})
 
 
-def _make_hex_reader(palette: Palette) -> Callable[[object], Understood]:
+def _make_hex_reader(palette: Palette) -> Reader[Understood]:
     def take(value: object) -> Understood:
         if not isinstance(value, str):
             raise Refused(value, _HEX)
         return understand_hex(value, palette)
 
-    return take
+    return Reader(take, {"type": "string", "pattern": _HEX_SHAPE})
+
+
+def make_color_readers(palette: Palette) -> Mapping[str, Reader[Understood]]:
+    """Make the readers of a colour, by the keys of which a colour has one."""
+    read_name = _make_color_name_reader(palette)
+    return {"name": read_name, "color": read_name, "hex": _make_hex_reader(palette)}
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,19 @@ def _read_proportion(value: object) -> _Proportion:
     raise Refused(value, _PROPORTION)
 
 
-_PROPORTION_KEYS = dict.fromkeys(("proportion", "percentage", "percent"), _read_proportion)
+PROPORTION_READERS: Mapping[str, Reader[_Proportion]] = dict.fromkeys(
+    ("proportion", "percentage", "percent"),
+    Reader(
+        _read_proportion,
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": MOST_PERCENT},
+                QUANTITY,
+            ]
+        },
+    ),
+)
+"""The readers of a proportion, by the keys of which a colour has one."""
 
 
 def read_shares(request: Node, palette: Palette) -> tuple[ColorShare, ...]:
@@ -79,8 +98,7 @@ def read_shares(request: Node, palette: Palette) -> tuple[ColorShare, ...]:
 
     Shares add up to 1; () at a fault, which is recorded.
     """
-    read_name = _make_color_name_reader(palette)
-    color_keys = {"name": read_name, "color": read_name, "hex": _make_hex_reader(palette)}
+    color_readers = make_color_readers(palette)
     entries = request.read_one_of({"colors": _read_color_list}, _COLOR_LIST) or []
     colors: list[Understood] = []
     proportions: list[_Proportion] = []
@@ -90,9 +108,9 @@ def read_shares(request: Node, palette: Palette) -> tuple[ColorShare, ...]:
             request.faults.append(f"{path}: {Refused(entry, f'an object like {_COLOR}')}")
             continue
         node = Node(entry, path, request.faults)
-        node.expect_keys((*color_keys, *_PROPORTION_KEYS))
-        color = node.read_one_of(color_keys, f'{_COLOR_NAME}, or a "hex", {_HEX}')
-        proportion = node.read_one_of(_PROPORTION_KEYS, _PROPORTION)
+        node.expect_keys((*color_readers, *PROPORTION_READERS))
+        color = node.read_one_of(color_readers, f'{_COLOR_NAME}, or a "hex", {_HEX}')
+        proportion = node.read_one_of(PROPORTION_READERS, _PROPORTION)
         colors += [color] if color is not None else []
         proportions += [proportion] if proportion is not None else []
     if not entries or len(proportions) < len(entries):

@@ -5,7 +5,7 @@ its JSON value into what it means; proportions are scaled to shares.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from plitka.color.palette import Palette
@@ -15,6 +15,7 @@ from plitka.request.json_text import Object
 from plitka.request.quantities import is_degrees
 from plitka.request.reading import (
     Node,
+    Reader,
     Refused,
     make_choice_reader,
     make_integer_reader,
@@ -45,12 +46,11 @@ def parse(text: str, palette: Palette) -> Recipe:
     """
     faults: list[str] = []
     request = Node(json_text.unwrap(text, palette), "", faults)
-    request.expect_keys(("colors", "angle", "quality", "seed", "overrides", "surface"))
+    request.expect_keys(("colors", *FIELDS, "overrides", "surface"))
     shares = read_shares(request, palette)
-    angle = request.read_optional("angle", make_number_reader(0, 180, " degrees", is_degrees), 0.0)
+    angle = request.read_optional("angle", _read_angle, 0.0)
     quality: Quality = request.read_optional("quality", _read_quality, DEFAULT_QUALITY)
-    read_seed = make_integer_reader(DRAW_SEED, MAX_SEED, " (-1 draws one)")
-    seed = request.read_optional("seed", read_seed, DRAW_SEED)
+    seed = request.read_optional("seed", _read_seed, DRAW_SEED)
     overrides = _read_overrides(request)
     surface = read_surface(request, palette)
     if faults:
@@ -75,25 +75,38 @@ def _read_object(value: object) -> Object:
     raise Refused(value, 'an object like {"guidance_scale": 7}')
 
 
-_read_quality: Callable[[object], Quality] = make_choice_reader(QUALITIES)
-_OVERRIDES: Mapping[str, Callable[[object], Any]] = {
+_read_angle = make_number_reader(0, 180, " degrees", is_degrees)
+_read_quality = make_choice_reader(QUALITIES)
+_read_seed = make_integer_reader(DRAW_SEED, MAX_SEED, " (-1 draws one)")
+
+FIELDS: Mapping[str, Reader[Any]] = {
+    "angle": _read_angle,
+    "quality": _read_quality,
+    "seed": _read_seed,
+}
+"""How the fields of a request are read that hold a single value."""
+
+OVERRIDES: Mapping[str, Reader[Any]] = {
     "use_controlnet": read_flag,
     "guidance_scale": make_number_reader(1, 20),
     "num_inference_steps": make_integer_reader(1, 150),
     "num_inference_steps_preview": make_integer_reader(1, 150),
     "num_inference_steps_final": make_integer_reader(1, 150),
-    "negative_prompt": _read_negative_prompt,
+    "negative_prompt": Reader(
+        _read_negative_prompt, {"type": "string", "maxLength": MAX_NEGATIVE_PROMPT}
+    ),
     "color_control": make_choice_reader(COLOR_CONTROLS),
     "strength": make_number_reader(0.05, 1),
     "controlnet_scale": make_number_reader(0, 2),
     "lora_scale": make_number_reader(0, 2),
 }
+"""How the fields of `overrides` are read."""
 
 
 def _read_overrides(request: Node) -> Overrides:
     fields = request.read_optional("overrides", _read_object, Object())
     node = Node(fields, "overrides", request.faults)
-    node.expect_keys(_OVERRIDES)
+    node.expect_keys(OVERRIDES)
     return Overrides(
-        **{key: node.read_optional(key, take, None) for key, take in _OVERRIDES.items()}
+        **{key: node.read_optional(key, take, None) for key, take in OVERRIDES.items()}
     )

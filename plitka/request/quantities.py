@@ -20,7 +20,14 @@ _MILLIMETERS = frozenset(("mm", "мм", "millimeters", "millimetres", "милл�
 _NUMBER = r"[-+\u2212]?(?:[0-9]{1,30}(?:[.,][0-9]{1,30})?|[.,][0-9]{1,30})"
 _QUANTITY = re.compile(rf"({_NUMBER}) ?([^0-9]{{0,12}})")
 _WHOLE = re.compile(r"[-+\u2212]?[0-9]{1,30}")
-_LONGEST = 100  # characters of a number
+LONGEST_NUMBER = 100
+"""Characters of a number as text."""
+
+QUANTITY_SHAPE = rf"^\s*{_NUMBER}\s*[^0-9]*$"
+"""The form of a text that `split_quantity` may take, as JSON Schema has patterns."""
+
+WHOLE_SHAPE = rf"^\s*{_WHOLE.pattern}\s*$"
+"""The same of `read_whole`."""
 
 
 def is_percent(unit: str) -> bool:
@@ -40,7 +47,7 @@ def is_millimeters(unit: str) -> bool:
 
 def split_quantity(text: str) -> tuple[float, str] | None:
     """Split "59,5 %" into 59.5 and "%", small letters, "" for no unit; None for no number."""
-    if len(text) > _LONGEST:
+    if len(text) > LONGEST_NUMBER:
         return None
     match = _QUANTITY.fullmatch(" ".join(text.split()))
     if match is None:
@@ -50,7 +57,7 @@ def split_quantity(text: str) -> tuple[float, str] | None:
 
 def read_whole(text: str) -> int | None:
     """Read a whole number; None for another, and where a sign parts its digits."""
-    written = text.strip() if len(text) <= _LONGEST else ""
+    written = text.strip() if len(text) <= LONGEST_NUMBER else ""
     return int(written.replace("\u2212", "-")) if _WHOLE.fullmatch(written) else None
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeGuard, TypeVar
+from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar
 
 from plitka.color.names import quote, suggest_name
 from plitka.color.palette import UnknownColor
@@ -12,11 +12,15 @@ from plitka.request.quantities import read_whole, split_quantity
 
 T = TypeVar("T")
 D = TypeVar("D")
+Schema: TypeAlias = dict[str, Any]
+"""A JSON Schema, or a part of one."""
+
+QUANTITY: Schema = {"$ref": "#/$defs/quantity"}
+WHOLE: Schema = {"$ref": "#/$defs/whole"}
+"""Numbers as text, with a unit or without; `schema` says what form they have."""
 
 
 # Readers: each takes a field's JSON value and returns what it means, or raises Refused
-#
-# A reader with parameters is made by a function `make_…_reader`, which returns it as `take`.
 
 
 class Refused(ValueError):
@@ -30,6 +34,22 @@ class Refused(ValueError):
         super().__init__(f"got {quote(value)}{hint}{allowed}")
 
 
+@dataclass(frozen=True)
+class Reader(Generic[T]):
+    """Reads the values of one kind of field.
+
+    schema: the form of what it takes. It takes nothing of another form, and may yet refuse a value
+    for what it means.
+    """
+
+    take: Callable[[object], T]
+    schema: Schema
+
+    def __call__(self, value: object) -> T:
+        """Read a value. Raises Refused."""
+        return self.take(value)
+
+
 def is_number(value: object, low: float, high: float) -> TypeGuard[float]:
     # A bool is an int in Python. Every comparison with NaN is false.
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
@@ -37,7 +57,7 @@ def is_number(value: object, low: float, high: float) -> TypeGuard[float]:
 
 def make_number_reader(
     low: float, high: float, unit: str = "", takes_unit: Callable[[str], bool] = lambda word: False
-) -> Callable[[object], float]:
+) -> Reader[float]:
     """Make the reader of a number. takes_unit: whether a word may stand behind it, in a text."""
 
     def take(value: object) -> float:
@@ -48,20 +68,26 @@ def make_number_reader(
             return float(number)
         raise Refused(value, f"a number from {low} to {high}{unit}")
 
-    return take
+    number = {"type": "number", "minimum": low, "maximum": high}
+    return Reader(take, {"anyOf": [number, QUANTITY]})
 
 
-def make_integer_reader(low: int, high: int, note: str = "") -> Callable[[object], int]:
+def make_integer_reader(low: int, high: int, note: str = "") -> Reader[int]:
+    """Make the reader of a whole number."""
+
     def take(value: object) -> int:
         number = read_whole(value) if isinstance(value, str) else value
         if is_number(number, low, high) and number == int(number):
             return int(number)
         raise Refused(value, f"a whole number from {low} to {high}{note}")
 
-    return take
+    number = {"type": "integer", "minimum": low, "maximum": high}
+    return Reader(take, {"anyOf": [number, WHOLE]})
 
 
-def make_choice_reader(options: tuple[T, ...]) -> Callable[[object], T]:
+def make_choice_reader(options: tuple[T, ...]) -> Reader[T]:
+    """Make the reader of one of several values."""
+
     def take(value: object) -> T:
         for option in options:
             if value == option:
@@ -70,13 +96,16 @@ def make_choice_reader(options: tuple[T, ...]) -> Callable[[object], T]:
         meant = suggest_name(value, names) if isinstance(value, str) else None
         raise Refused(value, ", ".join(names), meant)
 
-    return take
+    return Reader(take, {"enum": list(options)})
 
 
-def read_flag(value: object) -> bool:
+def _read_flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise Refused(value, "true or false")
+
+
+read_flag = Reader(_read_flag, {"type": "boolean"})
 
 
 # One JSON object -> its fields

@@ -17,6 +17,7 @@ Point: TypeAlias = tuple[float, float]
 
 LAYINGS: tuple[Laying, ...] = get_args(Laying)
 LINE_KINDS: tuple[LineKind, ...] = get_args(LineKind)
+DEFAULT_LAYING: Laying = "square"
 DEFAULT_SIDES_MM = (3000.0, 2000.0)
 GRANULE_MM = (1, 4)
 """The sizes of granules that floors are made of, least and greatest, in millimetres."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, TypeAlias
+from typing import Any
 
 from plitka.color.palette import Palette
 from plitka.request.color_list import read_shares
@@ -11,9 +11,17 @@ from plitka.request.crossings import MOST_CROSSINGS, cross_too_often
 from plitka.request.json_text import Object
 from plitka.request.lettering import find_unknown_letters
 from plitka.request.quantities import is_degrees, is_millimeters
-from plitka.request.reading import Node, Refused, make_choice_reader, make_number_reader
+from plitka.request.reading import (
+    Node,
+    Reader,
+    Refused,
+    Schema,
+    make_choice_reader,
+    make_number_reader,
+)
 from plitka.request.surface import (
     DEFAULT_GRANULE_MM,
+    DEFAULT_LAYING,
     DEFAULT_LINE_MM,
     DEFAULT_SIDES_MM,
     DEFAULT_TILES_MM,
@@ -40,7 +48,6 @@ SIDES_MM = (100, 100_000)
 TILE_MM = (50, 5_000)
 LONGEST_BRICKS = 8  # times as long as broad, in herringbone
 
-_Reader: TypeAlias = Callable[[object], Any]
 _EXAMPLE = '{"width_mm": 3000, "length_mm": 2000, "laying": "brick", "tile_mm": [600, 300]}'
 _ZONE = '{"shape": "circle", "center_mm": [1500, 1000], "radius_mm": 400, "colors": […]}'
 _POINT = "a list of x and y in mm, like [1500, 1000]"
@@ -54,13 +61,13 @@ def read_surface(request: Node, palette: Palette) -> Surface | None:
         return None
     before = len(request.faults)
     node = Node(found, "surface", request.faults)
-    node.expect_keys(("width_mm", "length_mm", "granule_mm", "laying", "tile_mm", "zones"))
+    node.expect_keys((*SURFACE_READERS, "zones"))
     sides = [
-        node.read_optional(key, _make_length_reader(*SIDES_MM), default)
+        node.read_optional(key, _read_surface_side, default)
         for key, default in zip(("width_mm", "length_mm"), DEFAULT_SIDES_MM, strict=True)
     ]
-    granule = node.read_optional("granule_mm", _make_length_reader(*GRANULE_MM), DEFAULT_GRANULE_MM)
-    laying: Laying = node.read_optional("laying", make_choice_reader(LAYINGS), "square")
+    granule = node.read_optional("granule_mm", _read_granule, DEFAULT_GRANULE_MM)
+    laying = node.read_optional("laying", _read_laying, DEFAULT_LAYING)
     tile = _read_tile_of(node, laying)
     entries = node.read_optional("zones", _read_zone_list, [])
     zones = [_read_zone(entry, place, node, palette) for place, entry in enumerate(entries)]
@@ -69,12 +76,15 @@ def read_surface(request: Node, palette: Palette) -> Surface | None:
     return Surface(sides[0], sides[1], granule, laying, tile, tuple(filter(None, zones)))
 
 
-def _make_length_reader(low: float, high: float) -> Callable[[object], float]:
+def _make_length_reader(low: float, high: float) -> Reader[float]:
     return make_number_reader(low, high, " mm", is_millimeters)
 
 
 _read_coordinate = _make_length_reader(-SIDES_MM[1], SIDES_MM[1])
 _read_length = _make_length_reader(1, SIDES_MM[1])
+_read_surface_side = _make_length_reader(*SIDES_MM)
+_read_granule = _make_length_reader(*GRANULE_MM)
+_read_laying = make_choice_reader(LAYINGS)
 
 
 def _read_object(value: object) -> Object:
@@ -95,7 +105,7 @@ def _read_tile_of(node: Node, laying: Laying) -> Point | None:
         if "tile_mm" in node.fields:
             node.add_fault("tile_mm", "a poured surface has no tiles; leave it out")
         return None
-    width, length = node.read_optional("tile_mm", _read_tile, DEFAULT_TILES_MM[laying])
+    width, length = node.read_optional("tile_mm", _read_tile_size, DEFAULT_TILES_MM[laying])
     if laying == "herringbone" and not length < width <= LONGEST_BRICKS * length:
         node.add_fault(
             "tile_mm",
@@ -105,16 +115,35 @@ def _read_tile_of(node: Node, laying: Laying) -> Point | None:
     return width, length
 
 
+_read_tile_side = _make_length_reader(*TILE_MM)
+
+
 def _read_tile(value: object) -> Point:
-    read_side = _make_length_reader(*TILE_MM)
     try:
         if isinstance(value, list):
-            width, length = map(read_side, value)
+            width, length = map(_read_tile_side, value)
             return width, length
-        side = read_side(value)
+        side = _read_tile_side(value)
     except ValueError:
         raise Refused(value, _TILE) from None
     return side, side
+
+
+def _describe_pair(of: Schema) -> Schema:
+    return {"type": "array", "items": of, "minItems": 2, "maxItems": 2}
+
+
+_read_tile_size = Reader(
+    _read_tile, {"anyOf": [_read_tile_side.schema, _describe_pair(_read_tile_side.schema)]}
+)
+SURFACE_READERS: Mapping[str, Reader[Any]] = {
+    "width_mm": _read_surface_side,
+    "length_mm": _read_surface_side,
+    "granule_mm": _read_granule,
+    "laying": _read_laying,
+    "tile_mm": _read_tile_size,
+}
+"""How the fields of a surface are read, all but its zones."""
 
 
 def _read_point(value: object) -> Point:
@@ -129,8 +158,11 @@ def _read_points(value: object) -> tuple[Point, ...]:
     raise Refused(value, f"a list of 3 to {MAX_POINTS} points like [[0, 0], [500, 0], [0, 500]]")
 
 
+_read_degrees = make_number_reader(-360, 360, " degrees", is_degrees)
+
+
 def _read_turn(value: object) -> float:
-    return make_number_reader(-360, 360, " degrees", is_degrees)(value) % 360
+    return _read_degrees(value) % 360
 
 
 def _read_line_of_text(value: object, most: int, breaks: str = "") -> str:
@@ -162,22 +194,51 @@ def _read_svg(value: object) -> str:
     return value
 
 
-_FIELDS: Mapping[str, tuple[_Reader, str]] = {
+def _describe_text(most: int) -> Schema:
+    return {"type": "string", "pattern": r"\S", "maxLength": most}
+
+
+_point = Reader(_read_point, _describe_pair(_read_coordinate.schema))
+_points = Reader(
+    _read_points,
+    {"type": "array", "items": _point.schema, "minItems": 3, "maxItems": MAX_POINTS},
+)
+_name = Reader(_read_name, _describe_text(MAX_NAME))
+
+SHAPE_READERS: Mapping[str, tuple[Reader[Any], str]] = {
     "width_mm": (_read_length, "a length in mm"),
     "length_mm": (_read_length, "a length in mm"),
     "radius_mm": (_read_length, "a length in mm"),
     "height_mm": (_make_length_reader(10, SIDES_MM[1]), "a length in mm"),
     "inset_mm": (_make_length_reader(0, SIDES_MM[1]), "a length in mm"),
-    "from_mm": (_read_point, _POINT),
-    "to_mm": (_read_point, _POINT),
-    "center_mm": (_read_point, _POINT),
-    "at_mm": (_read_point, _POINT),
-    "points_mm": (_read_points, "a list of points"),
-    "turn": (_read_turn, "degrees"),
-    "text": (_read_text, f"text of up to {MAX_TEXT} characters"),
-    "svg": (_read_svg, "the text of an SVG file"),
+    "from_mm": (_point, _POINT),
+    "to_mm": (_point, _POINT),
+    "center_mm": (_point, _POINT),
+    "at_mm": (_point, _POINT),
+    "points_mm": (_points, "a list of points"),
+    "turn": (Reader(_read_turn, _read_degrees.schema), "degrees"),
+    "text": (
+        Reader(_read_text, _describe_text(MAX_TEXT)),
+        f"text of up to {MAX_TEXT} characters",
+    ),
+    "svg": (
+        Reader(_read_svg, {"type": "string", "maxLength": MAX_SVG}),
+        "the text of an SVG file",
+    ),
 }
 """How the fields of all shapes are read, and what is allowed where one is missing."""
+
+ZONE_READERS: Mapping[str, Reader[Any]] = {
+    "shape": make_choice_reader(tuple(SHAPES)),
+    "name": _name,
+}
+"""How the fields are read that a zone of any shape has, all but its colours and its line."""
+
+LINE_READERS: Mapping[str, Reader[Any]] = {
+    "kind": make_choice_reader(LINE_KINDS),
+    "width_mm": _make_length_reader(1, 100),
+}
+"""How the fields of a line are read."""
 
 
 def _read_zone(entry: object, place: int, surface: Node, palette: Palette) -> Zone | None:
@@ -186,23 +247,23 @@ def _read_zone(entry: object, place: int, surface: Node, palette: Palette) -> Zo
         surface.faults.append(f"{path}: {Refused(entry, f'an object like {_ZONE}')}")
         return None
     node = Node(entry, path, surface.faults)
-    shape = node.read_one_of({"shape": make_choice_reader(tuple(SHAPES))}, ", ".join(SHAPES))
+    shape = node.read_one_of({"shape": ZONE_READERS["shape"]}, ", ".join(SHAPES))
     if shape is None:
         return None
     kind: Callable[..., Shape] = SHAPES[shape]
     names = [field.name for field in fields(SHAPES[shape])]
-    node.expect_keys(("shape", "name", *names, "colors", "line"))
+    node.expect_keys((*ZONE_READERS, *names, "colors", "line"))
     before = len(node.faults)
     values: dict[str, Any] = {}
     for field in fields(SHAPES[shape]):
-        take, allowed = _FIELDS[field.name]
+        take, allowed = SHAPE_READERS[field.name]
         if field.default is MISSING:
             values[field.name] = node.read_one_of({field.name: take}, allowed)
         else:
             values[field.name] = node.read_optional(field.name, take, field.default)
     shares = read_shares(node, palette)
     line = _read_line(node)
-    name = node.read_optional("name", _read_name, None)
+    name = node.read_optional("name", ZONE_READERS["name"], None)
     if len(node.faults) > before:
         return None
     made = kind(**values)
@@ -220,13 +281,13 @@ def _check_shape(shape: Shape, node: Node) -> None:
 
 def _read_line(node: Node) -> Line | None:
     """Read the line around a zone: an object, or its kind alone."""
-    read_kind = make_choice_reader(LINE_KINDS)
+    read_kind = LINE_READERS["kind"]
     given = node.fields.get("line")
     if not isinstance(given, Object):
         kind = node.read_optional("line", read_kind, None)
         return None if kind is None else Line(kind)
     inner = Node(given, f"{node.path}.line", node.faults)
-    inner.expect_keys(("kind", "width_mm"))
+    inner.expect_keys(LINE_READERS)
     kind = inner.read_one_of({"kind": read_kind}, ", ".join(LINE_KINDS))
-    width = inner.read_optional("width_mm", _make_length_reader(1, 100), DEFAULT_LINE_MM)
+    width = inner.read_optional("width_mm", LINE_READERS["width_mm"], DEFAULT_LINE_MM)
     return None if kind is None else Line(kind, width)

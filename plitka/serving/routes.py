@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from plitka import __version__
+from plitka.request.schema import make_schema
 from plitka.runtime.memory import trim_heap
 from plitka.serving import cogs_folders, probes
 from plitka.serving.answers import Refusal, to_response
@@ -40,6 +41,8 @@ _POLL_SECONDS = 0.05
 _TRIM_SECONDS = 60.0
 _GRACE_SECONDS = 5.0  # that a running prediction has to end after SIGTERM; then it is cancelled
 _TRACES = ("traceparent", "tracestate")
+_SCHEMA_PATH = "/params_json.schema.json"
+_NOT_HERE = ("docs_", "shutdown_")  # of Cog's places, how their names begin
 _STOPPING = "this server is being stopped; ask again, another may be there"
 _log = logging.getLogger(__name__)
 
@@ -81,7 +84,7 @@ class Gateway:
         app.on_shutdown.append(self._end_predictions)
         app.add_routes(
             [
-                web.get("/", self._pass_on),
+                web.get("/", self._answer_root),
                 web.get("/openapi.json", self._pass_on),
                 web.get("/health-check", self._pass_on),
                 web.get("/live", self.checkup.answer_live),
@@ -102,7 +105,12 @@ class Gateway:
                 ]
             )
         if self.kind.queues:
-            app.add_routes([web.get(f"/{self.kind.plural}/{{id}}", self._show)])
+            app.add_routes(
+                [
+                    web.get(f"/{self.kind.plural}/{{id}}", self._show),
+                    web.get(_SCHEMA_PATH, self._answer_schema),
+                ]
+            )
         return app
 
     async def _refuse(self, request: web.Request) -> web.Response:
@@ -345,6 +353,20 @@ class Gateway:
     async def _pass_on(self, request: web.Request) -> web.Response:
         status, content, headers = await self.cog.ask("GET", request.path)
         return web.Response(status=status, body=content, headers=headers)
+
+    async def _answer_root(self, request: web.Request) -> web.Response:
+        """Answer where all is that this server has: Cog's answer, less what the gate refuses."""
+        status, content, headers = await self.cog.ask("GET", "/")
+        if status == 200:
+            refused = (*_NOT_HERE, *({PREDICTIONS.plural, TRAININGS.plural} - {self.kind.plural}))
+            told = {k: v for k, v in json.loads(content).items() if not k.startswith(refused)}
+            if self.kind.queues:
+                told["params_json_schema_url"] = _SCHEMA_PATH
+            content = json.dumps(told).encode()
+        return web.Response(status=status, body=content, headers=headers)
+
+    async def _answer_schema(self, request: web.Request) -> web.Response:
+        return web.json_response(make_schema(), content_type="application/schema+json")
 
     async def _answer_metrics(self, request: web.Request) -> web.Response:
         vitals = await self.checkup.measure_vitals(self.turns.line)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from plitka.errors import WeightsError
+from plitka.errors import NoModelError, WeightsError
 from plitka.runtime.memory import format_gib
 from plitka.weights import models, snapshot
 from plitka.weights.adapter_files import (
@@ -41,12 +41,6 @@ from plitka.weights.settings import (
 from plitka.weights.snapshot import Snapshot
 
 T = TypeVar("T")
-
-ANOTHER_ENGINE = (
-    "To draw tiles without a diffusion model: PLITKA_ENGINE=render, or --engine render on the"
-    " command line"
-)
-"""The remedy beside a fault of the base model."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +141,7 @@ def refuse_faults(preflight: Preflight) -> None:
     """Raise all faults in one error, a line for each."""
     faults = [finding.verdict for finding in preflight.findings if finding.fault]
     if faults:
-        remedy = [ANOTHER_ENGINE] if preflight.base is None else []
-        raise WeightsError("\n".join(faults + remedy))
+        raise (NoModelError if preflight.base is None else WeightsError)("\n".join(faults))
 
 
 def uses_own_vae(settings: WeightsSettings) -> bool:

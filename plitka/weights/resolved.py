@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from plitka.errors import WeightsError
+from plitka.errors import NoModelError, WeightsError
 from plitka.weights import models
 from plitka.weights.adapter_files import fetch_adapter
 from plitka.weights.embeddings import Embeddings, check_embeddings
@@ -14,7 +14,6 @@ from plitka.weights.lora_scale import LoraScale, choose_lora_scale
 from plitka.weights.lora_targets import list_modules
 from plitka.weights.models import Base, Model, RemoteBase
 from plitka.weights.preflight import (
-    ANOTHER_ENGINE,
     Preflight,
     find_two_embeddings,
     uses_own_vae,
@@ -112,4 +111,4 @@ def _fetch_base(remote: Remote, architecture: Architecture, own_vae: bool) -> Ba
     try:
         return models.check_base(folder, architecture, own_vae)
     except WeightsError as fault:
-        raise WeightsError(f"{fault}\n{ANOTHER_ENGINE}") from None
+        raise NoModelError(str(fault)) from None

@@ -306,6 +306,16 @@ def test_a_bake_that_fails_leaves_nothing_behind(
     assert not list(tmp_path.iterdir())
 
 
+def test_who_bakes_is_not_advised_to_take_another_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLITKA_BASE", "/absent")
+    assert main.main(["bake", str(tmp_path / "snapshot")]) == 1
+    said = capsys.readouterr().err
+    assert "/absent: no such" in said
+    assert "PLITKA_ENGINE" not in said
+
+
 def test_a_snapshot_is_a_model_for_diffusers_as_well(baked: Path) -> None:
     pipe = diffusers.StableDiffusionXLPipeline.from_pretrained(baked)
     assert pipe.tokenizer.convert_tokens_to_ids("<s0>") != pipe.tokenizer.unk_token_id

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import yaml
 
+from plitka.request.schema import make_schema
 from plitka.serving.gateway import ONE_HEAP
 from script import openapi_schema
 from tests.support.recipes import TILE, request
@@ -48,6 +49,21 @@ def test_the_worker_has_one_heap_with_the_gate_and_in_the_image(gate: CogServer)
     config = yaml.safe_load((openapi_schema.PREDICTOR.parent / "cog.yaml").read_text())
     environment = dict(line.split("=") for line in config["environment"])
     assert environment == {**ONE_HEAP, "PYTORCH_ALLOC_CONF": "expandable_segments:True"}
+
+
+def test_the_root_tells_where_all_is_and_every_place_is_there(gate: CogServer) -> None:
+    told = gate.client.get("/").json()
+    assert told["predictions_url"] == "/predictions"
+    for key, place in told.items():
+        if key.endswith("_url"):
+            assert "Not Found" not in gate.client.get(place.replace("{prediction_id}", "a")).text
+
+
+def test_the_form_of_a_request_is_told_as_a_json_schema(gate: CogServer) -> None:
+    place = gate.client.get("/").json()["params_json_schema_url"]
+    answer = gate.client.get(place)
+    assert answer.headers["Content-Type"].startswith("application/schema+json")
+    assert answer.json() == make_schema()
 
 
 def test_a_recipes_faults_come_through_as_they_are(gate: CogServer) -> None:

@@ -51,9 +51,8 @@ def refuse(load_sdxl: LoadSdxl, capsys: pytest.CaptureFixture[str]) -> Callable[
             load_sdxl(**changed)
         assert main(["check"]) == 1
         (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("FAULT"))
-        (said, *more) = str(fault.value).splitlines()
+        (said,) = str(fault.value).splitlines()
         assert line.endswith(said)
-        assert all("PLITKA_ENGINE=render" in other for other in more)
         return said
 
     return refuse

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.options import MEMORY_FRACTION
-from plitka.errors import EngineError
+from plitka.errors import NoModelError
 from plitka.runtime.memory import format_gib
 from plitka.weights.header import count_parameters
 from plitka.weights.hub import Remote
@@ -92,16 +92,15 @@ def compute_needs(
 
 
 def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
-    """Choose the fastest plan that needs no more than `free` bytes. Raises EngineError for none."""
+    """Choose the fastest plan that needs `free` bytes at the most. Raises NoModelError for none."""
     plans = tuple(PLANS) if device.kind == "cuda" else _WITHOUT_GPU
     for plan in plans:
         if needed.of(plan) <= free:
             return plan
     least = format_gib(needed.of(plans[-1]))
-    raise EngineError(
+    raise NoModelError(
         f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least;"
-        f" end what else uses it, raise {MEMORY_FRACTION} where it is set, take a larger device, or"
-        " set PLITKA_ENGINE=render to draw without a diffusion model"
+        f" end what else uses it, raise {MEMORY_FRACTION} where it is set, or take a larger device"
     )
 
 
