@@ -149,6 +149,8 @@ def _draw(
 @contextmanager
 def _before(engine: Any, stage: str, act: Callable[[], None]) -> Iterator[None]:
     """Have something happen before a network works."""
+    if stage in ("unet", "controlnet"):  # whose blocks are called, and not they themselves
+        stage += ".conv_in"
     name, _, rest = stage.partition(".")
     owner = engine.controlnets.loaded["softedge"] if name == "controlnet" else None
     network = (owner or getattr(engine.pipe, name)).get_submodule(rest)

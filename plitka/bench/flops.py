@@ -5,19 +5,22 @@ Networks and tensors are on torch's meta device, which has shapes and no content
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import torch
 from diffusers import DPMSolverMultistepScheduler, EulerDiscreteScheduler
 from torch.utils.flop_counter import FlopCounterMode
 
 from plitka.bench import random_models
-from plitka.engines.sdxl import sampling
+from plitka.engines.sdxl import passes, sampling
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import PLAIN, Options
+from plitka.engines.sdxl.text_keys import keep_text_keys, make_text_keys
 from plitka.request.plan import DRAWN_SIZES, Plan, count_steps
+
+Network: TypeAlias = Literal["unet", "controlnet"]
 
 _TOKENS = 77  # of a prompt, in one chunk
 
@@ -46,14 +49,20 @@ def count_prediction(size: str, plan: Plan, options: Options) -> Flops:
     for pixels, length in zip(DRAWN_SIZES, (plan.steps_preview, plan.steps_final), strict=True):
         steps = plan_picture_steps(plan, length, options)
         total += Flops(
-            unet=sum(count_unet(size, pixels, step.samples) for step in steps),
-            controlnet=sum(
-                count_controlnet(size, pixels, step.samples) for step in steps if step.controlled
+            unet=_count_denoising(size, "unet", pixels, steps),
+            controlnet=_count_denoising(
+                size, "controlnet", pixels, [step for step in steps if step.controlled]
             ),
             vae=count_decode(size, pixels)
             + (count_encode(size, pixels) if plan.strength is not None else 0.0),
         )
     return total
+
+
+def _count_denoising(size: str, part: Network, pixels: int, steps: Sequence[Step]) -> float:
+    """Count one network's steps of a picture, and what is made for them once."""
+    once = sum(count_inputs(size, part, pixels, count) for count in {s.samples for s in steps})
+    return once + sum(count_pass(size, part, pixels, step.samples) for step in steps)
 
 
 def count_old_prediction(size: str, plan: Plan) -> Flops:
@@ -83,17 +92,40 @@ def plan_picture_steps(plan: Plan, length: int, options: Options = PLAIN) -> tup
 
 @functools.cache
 def count_unet(size: str, pixels: int, samples: int) -> float:
-    """Count one step. The UNet adds a ControlNet's residuals, but additions are not counted."""
+    """Count one call as diffusers' pipelines make it, with the text's keys computed anew."""
     network = _make_on_empty(size, "unet")
-    return _count(lambda: network(**_make_inputs(pixels, samples)))
+    text = _make_empty(samples, _TOKENS, 2048)
+    added = {"text_embeds": _make_empty(samples, 1280), "time_ids": _make_empty(samples, 6)}
+    latents = _make_empty(samples, 4, pixels // 8, pixels // 8)
+    return _count(lambda: network(latents, _make_empty(1), text, added_cond_kwargs=added))
 
 
 @functools.cache
-def count_controlnet(size: str, pixels: int, samples: int) -> float:
-    network = _make_on_empty(size, "controlnet")
+def count_pass(size: str, part: Network, pixels: int, samples: int) -> float:
+    """Count one pass. The UNet adds a ControlNet's residuals, but additions are not counted."""
+    network = _make_on_empty(size, part)
+    inputs = (
+        _make_empty(samples, 4, pixels // 8, pixels // 8),
+        _make_empty(1),
+        make_text_keys(network, _make_empty(samples, _TOKENS, 2048)),
+        _make_empty(samples, 1280),
+        _make_empty(samples, 6),
+    )
+    if part == "unet":
+        return _count(lambda: passes.run_unet(network, *inputs))
+    edges = passes.embed_edges(network, _make_empty(samples, 3, pixels, pixels))
+    return _count(lambda: passes.run_controlnet(network, *inputs, edges, 1.0))
+
+
+@functools.cache
+def count_inputs(size: str, part: Network, pixels: int, samples: int) -> float:
+    """Count what a picture's steps are given: the text's keys, and for a ControlNet the edges."""
+    network = _make_on_empty(size, part)
+    text = _count(lambda: make_text_keys(network, _make_empty(samples, _TOKENS, 2048)))
+    if part == "unet":
+        return text
     edges = _make_empty(samples, 3, pixels, pixels)
-    inputs = {**_make_inputs(pixels, samples), "controlnet_cond": edges}
-    return _count(lambda: network(**inputs))
+    return text + _count(lambda: passes.embed_edges(network, edges))
 
 
 @functools.cache
@@ -122,20 +154,10 @@ def _make_on_empty(size: str, part: str) -> Any:
         **random_models.list_text_encoders(architecture),
     }
     with torch.device("meta"):
-        return make[part]().eval().requires_grad_(False)
-
-
-def _make_inputs(pixels: int, samples: int) -> dict[str, Any]:
-    return {
-        "sample": _make_empty(samples, 4, pixels // 8, pixels // 8),
-        "timestep": _make_empty(1),
-        "encoder_hidden_states": _make_empty(samples, _TOKENS, 2048),
-        "added_cond_kwargs": {
-            "text_embeds": _make_empty(samples, 1280),
-            "time_ids": _make_empty(samples, 6),
-        },
-        "return_dict": False,
-    }
+        network = make[part]().eval().requires_grad_(False)
+    if part in get_args(Network):
+        keep_text_keys(network)
+    return network
 
 
 def _make_empty(*shape: int) -> torch.Tensor:

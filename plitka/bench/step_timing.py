@@ -75,8 +75,10 @@ def summarize_steps(
 
 def count_step(size: str, pixels: int, step: Step) -> float:
     """Count the TFLOP of one step, its ControlNet included."""
-    unet = flops.count_unet(size, pixels, step.samples)
-    return unet + (flops.count_controlnet(size, pixels, step.samples) if step.controlled else 0.0)
+    unet = flops.count_pass(size, "unet", pixels, step.samples)
+    if not step.controlled:
+        return unet
+    return unet + flops.count_pass(size, "controlnet", pixels, step.samples)
 
 
 def measure_ceiling(on: Device) -> float:

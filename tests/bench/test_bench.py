@@ -71,7 +71,7 @@ def test_standard_takes_half_of_the_old_unet_work_and_three_quarters_with_a_cont
 def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> None:
     new = flops.count_prediction("full", planned(color_control="prompt"), PLAIN)
     old = flops.count_old_prediction("full", planned())
-    assert new.denoising == pytest.approx(old.denoising)
+    assert 0.99 * old.denoising < new.denoising < old.denoising  # the text's keys only once
     assert new.vae == pytest.approx(old.vae)
 
 

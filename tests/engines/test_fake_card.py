@@ -84,6 +84,8 @@ def settle(engine: SdxlEngine, plan: MemoryPlan, angle: float = 45) -> None:
 
 def before(engine: Any, stage: str, act: Callable[[], None]) -> Any:
     """Have something happen before a network works. Gives the hook."""
+    if stage in ("unet", "controlnet"):  # whose blocks are called, and not they themselves
+        stage += ".conv_in"
     name, _, rest = stage.partition(".")
     owner = engine.controlnets.loaded["softedge"] if name == "controlnet" else None
     network = (owner or getattr(engine.pipe, name)).get_submodule(rest)

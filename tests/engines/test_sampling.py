@@ -19,6 +19,7 @@ from plitka.engines.sdxl import sampling
 from plitka.engines.sdxl.guidance import Step, plan_steps
 from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Options, read_options
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
+from plitka.engines.sdxl.text_keys import keep_text_keys
 from plitka.errors import EngineError
 from plitka.request.plan import Plan, make_plan
 from plitka.tile.layout import lay
@@ -90,7 +91,7 @@ def by_diffusers(engine: Any, settled: Plan, **more: object) -> NDArray[np.uint8
 
 
 class Calls:
-    """Counts the samples that a network is called with, call by call."""
+    """Counts the samples that a module is called with, call by call."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         self.samples: list[int] = []
@@ -135,7 +136,8 @@ def test_a_stock_vae_in_half_precision_works_in_float32_as_in_diffusers(engine: 
 def test_guidance_outside_its_interval_halves_the_batch_with_a_controlnet_too(engine: Any) -> None:
     settled = planned(45, strength=1)
     engine.controlnets.get("softedge", "cpu")
-    unet, control = Calls(engine.pipe.unet), Calls(engine.controlnets.loaded["softedge"])
+    unet = Calls(engine.pipe.unet.conv_in)
+    control = Calls(engine.controlnets.loaded["softedge"].conv_in)
     picture = drawn(engine, settled, Options(guidance=Interval(0.28, 5.42)))
     samples = unet.end()
     assert samples == control.end()
@@ -144,7 +146,7 @@ def test_guidance_outside_its_interval_halves_the_batch_with_a_controlnet_too(en
 
 
 def test_by_default_the_start_of_the_schedule_stays_as_it_was(engine: Any) -> None:
-    unet = Calls(engine.pipe.unet)
+    unet = Calls(engine.pipe.unet.conv_in)
     drawn(engine, planned(strength=1), Options())
     assert unet.end() == [2, 2, 2, 2, 1, 1]
 
@@ -175,6 +177,25 @@ def test_a_step_guided_or_not_sees_the_right_half(engine: Any) -> None:
     assert np.array_equal(drawn(engine, settled, Options()).image, theirs)
 
 
+# What does not change from step to step
+
+
+@pytest.mark.parametrize("options", [PLAIN, Options()])
+def test_the_texts_keys_and_the_edges_embedding_are_computed_once_for_each_size_of_batch(
+    engine: Any, options: Options
+) -> None:
+    """Guided steps have two samples, the others one; each of them has its own, to the bit."""
+    drawn(engine, planned(45))
+    controlnet = engine.controlnets.loaded["softedge"]
+    names = [name for name, _ in engine.pipe.unet.named_modules() if name.endswith("attn2.to_v")]
+    calls = [Calls(engine.pipe.unet.get_submodule(names[0]))]
+    calls += [Calls(controlnet.get_submodule(names[0]))]
+    calls += [Calls(controlnet.controlnet_cond_embedding.conv_in)]
+    picture = drawn(engine, planned(45, strength=1), options)
+    expected = [2] if picture.metrics["guided_steps"] == STEPS else [1, 2]
+    assert [call.end() for call in calls] == [expected] * 3
+
+
 # The ControlNet in an interval
 
 
@@ -183,7 +204,7 @@ def test_outside_its_interval_the_controlnet_is_not_called_and_the_picture_is_di
 ) -> None:
     settled = planned(45, strength=1)
     theirs = by_diffusers(engine, settled, control_guidance_end=0.5)
-    control = Calls(engine.controlnets.loaded["softedge"])
+    control = Calls(engine.controlnets.loaded["softedge"].conv_in)
     ours = drawn(engine, settled, Options(guidance=EVERYWHERE, controlnet=Interval(0, 0.5)))
     assert control.end() == [2, 2, 2]
     assert ours.metrics["controlnet_steps"] == 3
@@ -199,6 +220,8 @@ def test_the_loop_never_waits_for_its_device(turbo: bool, engine: Any) -> None:
     small = random_models.ARCHITECTURES["small"]
     with torch.device("meta"):
         unet, controlnet = random_models.make_unet(small), random_models.make_controlnet(small)
+        keep_text_keys(unet)
+        keep_text_keys(controlnet)
         text, pooled = torch.empty(1, 77, 2048), torch.empty(1, 1280)
         latents = torch.empty(1, 4, 16, 16)
     scheduler = engine._turbo_scheduler if turbo else engine.pipe.scheduler

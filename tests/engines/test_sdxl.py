@@ -382,12 +382,12 @@ def test_out_of_memory_first_evicts_then_steps_down_and_draws_the_same_picture(
     engine = load_sdxl()
     good = drawn(engine, 45).image
     drawn(engine, 90)
-    OutOfMemory(engine.pipe.unet, times=1)
+    OutOfMemory(engine.pipe.unet.conv_in, times=1)
     again = drawn(engine, 45)
     assert again.image.tobytes() == good.tobytes()
     assert again.metrics["memory_plan"] == "resident"
     assert list(engine.controlnets.loaded) == ["softedge"]
-    OutOfMemory(engine.pipe.unet, times=2)
+    OutOfMemory(engine.pipe.unet.conv_in, times=2)
     again = drawn(engine, 45)
     assert again.image.tobytes() == good.tobytes()
     assert engine.memory_plan == again.metrics["memory_plan"] == "tiled_vae"
@@ -426,9 +426,11 @@ def test_every_way_to_say_that_memory_ran_out_is_known(error: RuntimeError) -> N
 
 def test_what_cublas_says_of_memory_counts_and_other_errors_pass(load_sdxl: LoadSdxl) -> None:
     engine = load_sdxl()
-    OutOfMemory(engine.pipe.unet, 1, RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when"))
+    OutOfMemory(
+        engine.pipe.unet.conv_in, 1, RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when")
+    )
     assert drawn(engine).metrics["memory_plan"] == "encoders_on_cpu"
-    OutOfMemory(engine.pipe.unet, 1, RuntimeError("shapes do not match"))
+    OutOfMemory(engine.pipe.unet.conv_in, 1, RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes do not match"):
         drawn(engine)
 
@@ -475,7 +477,7 @@ class Cancelled(BaseException):
 
 
 @pytest.mark.parametrize(
-    "where", ["unet", "vae.decoder", "vae.encoder", "text_encoder_2", "step 2"]
+    "where", ["unet.conv_in", "vae.decoder", "vae.encoder", "text_encoder_2", "step 2"]
 )
 @pytest.mark.parametrize("memory_plan", ["resident", "offload"])
 def test_cancelled_anywhere_the_engine_draws_the_next_picture_as_ever(
@@ -500,7 +502,7 @@ def test_cancelled_anywhere_the_engine_draws_the_next_picture_as_ever(
 
 def _submodule(pipe: Any, where: str) -> torch.nn.Module:
     if where.startswith("step"):
-        where = "unet"
+        where = "unet.conv_in"
     name, _, rest = where.partition(".")
     module: torch.nn.Module = getattr(pipe, name).get_submodule(rest)
     return module

@@ -95,8 +95,8 @@ def test_turbo_is_few_unguided_steps_of_the_schedule_that_it_was_trained_on(
 ) -> None:
     engine = load_sdxl(TURBO_LORA=distilled)
     seen: list[tuple[int, int]] = []
-    engine.pipe.unet.register_forward_pre_hook(
-        lambda _, inputs: seen.append((len(inputs[0]), int(inputs[1])))
+    engine.pipe.unet.time_proj.register_forward_pre_hook(
+        lambda _, times: seen.append((len(times[0]), int(times[0])))
     )
     settled = make_plan(asked("turbo", color_control="prompt"))
     draw(engine, settled, 128, settled.steps_final)

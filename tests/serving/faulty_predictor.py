@@ -22,7 +22,7 @@ class Predictor(predict.Predictor):
         super().setup(weights)
         engine: Any = self.engine
         pipe = engine.pipe
-        for name, module in (("unet", pipe.unet), ("vae", pipe.vae.decoder)):
+        for name, module in (("unet", pipe.unet.conv_out), ("vae", pipe.vae.decoder)):
             module.register_forward_hook(Fault(FOLDER / name))
 
 
@@ -39,6 +39,4 @@ class Fault:
             self._order.unlink()
         if what == "out of memory":
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        if isinstance(result, tuple):
-            return (result[0] * torch.nan, *result[1:])
         return result * torch.nan

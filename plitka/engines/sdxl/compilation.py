@@ -9,21 +9,22 @@ The networks run uncompiled for prompts longer than one chunk, for the quality `
 is hooked into the UNet, and under the small memory plans.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from diffusers import ControlNetModel
 from torch import Tensor
 
-from plitka.engines.sdxl import loading, sampling
+from plitka.engines.sdxl import loading, passes, sampling
 from plitka.engines.sdxl.device import Device, is_out_of_memory
 from plitka.engines.sdxl.guidance import Step
 from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.engines.sdxl.options import Options
-from plitka.engines.sdxl.sampling import Condition
 from plitka.engines.sdxl.text_encoding import CHUNK, PromptEmbeddings
+from plitka.engines.sdxl.text_keys import keep_text_keys
 from plitka.errors import EngineError, extract_first_line
 from plitka.request.plan import DRAWN_SIZES
 from plitka.runtime.timing import log
@@ -33,11 +34,11 @@ PLANS: tuple[MemoryPlan, ...] = ("resident", "encoders_on_cpu")
 
 _compile: Any = torch.compile  # partly typed
 
-_DOWN, _MIDDLE = "down_block_additional_residuals", "mid_block_additional_residual"
-
 
 class CompiledUNet:
-    """The compiled UNet, to be called as the UNet is. Compiles the VAE's decoder in place as well.
+    """Makes the passes of `sampling.denoise`, the UNet's by compiled code.
+
+    Compiles the VAE's decoder in place as well.
 
     Raises EngineError if it cannot be compiled.
     """
@@ -45,24 +46,27 @@ class CompiledUNet:
     def __init__(self, pipe: Any, device: Device, options: Options) -> None:
         assert options.compile is not None
         self._pipe = pipe
-        self._zero_residuals: dict[torch.Size, list[Tensor]] = {}  # by shape of the samples
+        self._zero_residuals: dict[torch.Size, Sequence[Tensor]] = {}  # by shape of the samples
         settings: dict[str, Any] = {"backend": options.compile, "dynamic": False}
         with torch.inference_mode(), _explain_failure(options.compile):
             _check_backend(device, settings)
-            self._unet = _compile(pipe.unet, **settings)
+            self._run = _compile(passes.run_unet, **settings)
             decode = _compile(pipe.vae.decoder.forward, **settings)
             pipe.vae.decoder.forward = lambda sample: decode(sample.contiguous())
             controlnet = _make_untrained_controlnet(pipe.unet, device, options)
             for size in DRAWN_SIZES:
                 self._warm_up(controlnet, size, device)
 
-    def __call__(self, samples: Tensor, timestep: Tensor, **arguments: Any) -> Any:
+    def __call__(self, function: Callable[..., Any], network: Any, *arguments: Any) -> Any:
+        """Make a pass: the UNet's by compiled code, others as they are."""
+        if function is not passes.run_unet:
+            return function(network, *arguments)
+        samples, *inputs, residuals = arguments
         zeros = self._zero_residuals[samples.shape]
-        controlled = _DOWN in arguments
-        parts = [*arguments.pop(_DOWN), arguments.pop(_MIDDLE)] if controlled else zeros
-        parts = [_match_strides(part, zero) for part, zero in zip(parts, zeros, strict=True)]
-        residuals = {_DOWN: parts[:-1], _MIDDLE: parts[-1]}
-        return self._unet(samples.contiguous(), timestep, **arguments, **residuals)
+        parts = [
+            _match_strides(part, zero) for part, zero in zip(residuals or zeros, zeros, strict=True)
+        ]
+        return self._run(network, samples.contiguous(), *inputs, parts)
 
     def fits(self, embeddings: PromptEmbeddings) -> bool:
         """Whether code was compiled for a prompt of this length."""
@@ -77,17 +81,19 @@ class CompiledUNet:
         """Compile for pictures of one size, in pixels a side."""
         unet = self._pipe.unet
         embeddings = _make_empty_embeddings(unet)
-        condition = sampling.make_condition(embeddings, size, 2.0)
+        edges = np.zeros((size, size), np.uint8)
+        condition = sampling.make_condition(embeddings, size, 2.0, controlnet, edges, 1.0)
         steps = [Step(guided=True, controlled=False), Step(guided=False, controlled=False)]
         schedule = sampling.make_schedule(self._pipe.scheduler, len(steps), len(steps), device.name)
         generator = torch.Generator("cpu").manual_seed(0)
         latents = sampling.draw_noise(schedule, size, generator, embeddings.prompt)
         for step in steps:
             samples = torch.cat([latents] * step.samples)
-            self._zero_residuals[samples.shape] = _make_zero_residuals(
-                controlnet, samples, schedule.timesteps[0], condition
-            )
-        latents = sampling.denoise(self, schedule, steps, latents, condition, lambda: None)
+            given = sampling.make_inputs(unet, condition, step.guided)
+            residuals = sampling.run_controlnet(condition, samples, schedule.timesteps[0], given)
+            # In the ControlNet's shapes and memory formats.
+            self._zero_residuals[samples.shape] = [torch.zeros_like(part) for part in residuals]
+        latents = sampling.denoise(unet, schedule, steps, latents, condition, lambda: None, self)
         sampling.decode_latents(self._pipe.vae, latents)
 
 
@@ -130,23 +136,9 @@ def _make_untrained_controlnet(unet: Any, device: Device, options: Options) -> A
     with torch.device(unet.device):
         network = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
     network = network.to(unet.device, unet.dtype).eval().requires_grad_(False)
+    keep_text_keys(network)
     loading.set_memory_format(network, device, options)
     return network
-
-
-def _make_zero_residuals(
-    controlnet: Any, samples: Tensor, timestep: Tensor, condition: Condition
-) -> list[Tensor]:
-    """Make residuals that change nothing, in the ControlNet's shapes and memory formats.
-
-    Those of the down blocks in order, that of the middle block last.
-    """
-    rows, _, height, width = samples.shape
-    edges = samples.new_zeros(rows, 3, 8 * height, 8 * width)
-    residuals = sampling.run_controlnet(
-        controlnet, samples, timestep, condition, slice(2 - rows, 2), edges
-    )
-    return [torch.zeros_like(part) for part in (*residuals[_DOWN], residuals[_MIDDLE])]
 
 
 def _match_strides(tensor: Tensor, example: Tensor) -> Tensor:

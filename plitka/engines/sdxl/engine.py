@@ -199,13 +199,20 @@ class SdxlEngine:
 
         # 6. Denoise
         compiled = self._choose_compiled(embeddings, turbo)
-        unet = self.pipe.unet if compiled is None else compiled
         with (
             self._on_device(self.pipe.unet, controlnet, turbo),
             nullcontext() if turbo is None else turbo.on(),
             _show_progress(size, len(steps), at_step) as advance,
         ):
-            latents = sampling.denoise(unet, schedule, steps, latents, condition, advance)
+            latents = sampling.denoise(
+                self.pipe.unet,
+                schedule,
+                steps,
+                latents,
+                condition,
+                advance,
+                compiled or sampling.call,
+            )
             device.synchronize(self.device)
         _refuse_nonfinite(latents)
         stopwatch.end("denoise")

@@ -26,6 +26,7 @@ from plitka.engines.sdxl.memory_plan import (
     describe_plan,
 )
 from plitka.engines.sdxl.options import Options, SdxlSettings
+from plitka.engines.sdxl.text_keys import keep_text_keys
 from plitka.request.controlnet import ControlNetKind
 from plitka.request.prompt import DEFAULT_TRIGGER, Subject
 from plitka.runtime.timing import Stages, log
@@ -200,6 +201,8 @@ def load_network(model: Model, place: str, dtype: torch.dtype) -> Any:
             tensors[name] = tensor.to(dtype, copy=True)
     network.load_state_dict(tensors, strict=False, assign=True)  # buffers are not in files
     network.to(place).eval().requires_grad_(False)
+    if model.part in ("unet", "controlnet"):
+        keep_text_keys(network)
     return network
 
 

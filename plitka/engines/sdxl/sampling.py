@@ -7,7 +7,7 @@ without a ControlNet), equal to the bit where no step leaves anything out.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,11 +15,21 @@ from diffusers.utils.torch_utils import randn_tensor
 from numpy.typing import NDArray
 from torch import Tensor
 
+from plitka.engines.sdxl import passes
 from plitka.engines.sdxl.guidance import Step
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
+from plitka.engines.sdxl.text_keys import make_text_keys
 from plitka.errors import EngineError
 
 _DOWNSCALING = 8  # pixels a side of a latent
+
+Run: TypeAlias = Callable[..., Any]
+"""Makes a pass: `run(function, network, *arguments)` gives what `call` gives."""
+
+
+def call(function: Callable[..., Any], network: Any, *arguments: Any) -> Any:
+    """Make a pass of a network by its function in `passes`."""
+    return function(network, *arguments)
 
 
 @dataclass(frozen=True)
@@ -129,30 +139,58 @@ def add_noise(schedule: Schedule, latents: Tensor, generator: torch.Generator) -
     return noisy
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """What the networks get beside the latents, for two samples or for one: made once a picture.
+
+    text: the UNet's keys and values of it, (samples, features). pooled: (samples, 1280). time_ids:
+    (samples, 6). control_text: the ControlNet's keys and values; edges: its control image,
+    embedded, (samples, 320, size / 8, size / 8); both None where it has none.
+    """
+
+    text: Tensor
+    pooled: Tensor
+    time_ids: Tensor
+    control_text: Tensor | None = None
+    edges: Tensor | None = None
+
+
 def denoise(
-    unet: Callable[..., Any],
+    unet: Any,
     schedule: Schedule,
     steps: Sequence[Step],
     latents: Tensor,
     condition: Condition,
     at_step: Callable[[], None],
+    run: Run = call,
 ) -> Tensor:
     """Run the schedule on latents, (1, 4, height, width). Return the denoised ones.
 
     steps: what each step computes. at_step: called after each step; may raise to abort.
+    run: makes the networks' passes, which may have been compiled.
     Nothing here waits for the device: the work is only put into its queue.
     """
+    inputs = {
+        guided: make_inputs(unet, condition, guided)
+        for guided in sorted({step.guided for step in steps})
+    }
     for step, timestep in zip(steps, schedule.timesteps, strict=True):
-        rows = slice(0, 2) if step.guided else slice(1, 2)  # without guidance, conditional alone
+        given = inputs[step.guided]
         samples = torch.cat([latents] * step.samples)
         samples = schedule.scheduler.scale_model_input(samples, timestep)
-        residuals: dict[str, Any] = {}
-        if step.controlled and condition.edges is not None:
-            edges = condition.edges[rows]
-            residuals = run_controlnet(
-                condition.controlnet, samples, timestep, condition, rows, edges
-            )
-        noise = unet(samples, timestep, **_select_conditions(condition, rows), **residuals)[0]
+        residuals: Sequence[Tensor] = ()
+        if step.controlled:
+            residuals = run_controlnet(condition, samples, timestep, given, run)
+        noise, _ = run(
+            passes.run_unet,
+            unet,
+            samples,
+            timestep,
+            given.text,
+            given.pooled,
+            given.time_ids,
+            residuals,
+        )
         if step.guided:
             unconditional, conditional = noise.chunk(2)
             noise = unconditional + condition.guidance_scale * (conditional - unconditional)
@@ -162,37 +200,37 @@ def denoise(
 
 
 def run_controlnet(
-    controlnet: Any,
-    samples: Tensor,
-    timestep: Tensor,
-    condition: Condition,
-    rows: slice,
-    edges: Tensor,
-) -> dict[str, Any]:
-    """Run a ControlNet; return its residuals as keyword arguments of the UNet.
-
-    rows: of the condition, one for each sample. edges: control images, (samples, 3, size, size).
-    """
-    down, middle = controlnet(
+    condition: Condition, samples: Tensor, timestep: Tensor, given: Inputs, run: Run = call
+) -> Sequence[Tensor]:
+    """Run the condition's ControlNet; return its residuals, none where there is no ControlNet."""
+    if condition.controlnet is None:
+        return ()
+    residuals: Sequence[Tensor] = run(
+        passes.run_controlnet,
+        condition.controlnet,
         samples,
         timestep,
-        controlnet_cond=edges,
-        conditioning_scale=condition.scale,
-        **_select_conditions(condition, rows),
+        given.control_text,
+        given.pooled,
+        given.time_ids,
+        given.edges,
+        condition.scale,
     )
-    return {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+    return residuals
 
 
-def _select_conditions(condition: Condition, rows: slice) -> dict[str, Any]:
-    """Select the conditions of some samples, as keyword arguments of UNet and ControlNet."""
-    return {
-        "encoder_hidden_states": condition.text[rows],
-        "added_cond_kwargs": {
-            "text_embeds": condition.pooled[rows],
-            "time_ids": condition.time_ids[rows],
-        },
-        "return_dict": False,
-    }
+def make_inputs(unet: Any, condition: Condition, guided: bool) -> Inputs:
+    """Make what guided steps get, or the others, which have the conditional sample alone."""
+    rows = slice(0, 2) if guided else slice(1, 2)
+    text = condition.text[rows]
+    network, edges = condition.controlnet, condition.edges
+    return Inputs(
+        text=make_text_keys(unet, text),
+        pooled=condition.pooled[rows],
+        time_ids=condition.time_ids[rows],
+        control_text=None if edges is None else make_text_keys(network, text),
+        edges=None if edges is None else passes.embed_edges(network, edges[rows]),
+    )
 
 
 def decode_latents(vae: Any, latents: Tensor) -> Tensor:
