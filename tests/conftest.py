@@ -99,11 +99,12 @@ def threads() -> Iterator[None]:
 
 
 def pytest_configure() -> None:
-    """Let programs that tests start be interrupted: who is run in the background ignores that."""
+    """Let programs that tests start be interrupted: who runs in the background, or by nohup, is not."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 # Files that take longest, in turn of those that compute and those that wait for servers: begun
