@@ -132,6 +132,7 @@ def told(files: random_models.Files) -> Json:
     return compare.compare("small", settings, short, 2, source=files.lora)
 
 
+@pytest.mark.long
 def test_ratios_are_medians_of_pairs(told: Json) -> None:
     pairs = [(pair["old"]["seconds"], pair["new"]["seconds"]) for pair in told["runs"]]
     assert len(pairs) == 2
@@ -139,6 +140,7 @@ def test_ratios_are_medians_of_pairs(told: Json) -> None:
     assert told["seconds"]["ratio"] == pytest.approx(ratio, rel=0.02)  # of rounded seconds
 
 
+@pytest.mark.long
 def test_each_run_tells_its_stages_and_what_goes_on_around_the_networks(told: Json) -> None:
     for pair in told["runs"]:
         assert {"preview", "final"} <= set(pair["old"]["stages"])
@@ -152,6 +154,7 @@ def test_each_run_tells_its_stages_and_what_goes_on_around_the_networks(told: Js
     assert not any("denoise" in part for part in around["seconds"])
 
 
+@pytest.mark.long
 def test_single_steps_are_told_by_size_and_guidance_with_their_share_of_the_ceiling(
     told: Json,
 ) -> None:
@@ -165,6 +168,7 @@ def test_single_steps_are_told_by_size_and_guidance_with_their_share_of_the_ceil
         assert row["share_of_ceiling"] == pytest.approx(speed / ceiling)
 
 
+@pytest.mark.long
 def test_tables_and_chart_are_made_of_what_was_measured(
     told: Json, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

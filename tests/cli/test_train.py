@@ -178,6 +178,7 @@ def test_check_corrects_captions_tells_of_them_and_trains_nothing(
     assert "Nothing stands in the way of training" in said
 
 
+@pytest.mark.long
 def test_check_tells_of_the_photographs_also_where_the_base_is_missing(
     photographs: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -263,6 +263,7 @@ def test_a_downloaded_picture_dropped_on_the_page_brings_its_recipe_back(hand: H
     assert hand.save("Final, 1024 px").read_bytes() == saved
 
 
+@pytest.mark.long
 def test_a_picture_whose_shares_are_fractions_comes_back_to_the_byte(hand: Hand) -> None:
     request = {
         "colors": [{"name": "red", "proportion": 1 / 3}, {"hex": "#0aF", "proportion": 2 / 3}]
@@ -328,6 +329,7 @@ def test_wrong_files_are_answered_in_words(hand: Hand) -> None:
     assert hand.shares() == {"red": 50, "blue": 30, "white": 20}
 
 
+@pytest.mark.long
 def test_two_people_at_one_server_see_their_own_tiles(hand: Hand, new_hand: OpenHand) -> None:
     other = new_hand()
     hand.open("#c=red:100&seed=5")

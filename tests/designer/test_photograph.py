@@ -80,6 +80,7 @@ def test_where_nobody_takes_photographs_a_line_says_how_to_get_them(new_hand: Op
     expect(line).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_server_that_is_down_is_told_in_words_and_found_when_it_is_up(
     new_hand: OpenHand, tmp_path: Path
 ) -> None:

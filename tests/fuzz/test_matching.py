@@ -1,5 +1,6 @@
 """Any picture is matched to any recipe, or is too small; and the same way each time."""
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from plitka.arrays import Image
@@ -7,6 +8,7 @@ from plitka.tile.layout import Layout
 from tests.fuzz import matching
 
 
+@pytest.mark.long
 def test_any_picture_is_matched_to_any_recipe() -> None:
     @settings(
         max_examples=12,

@@ -169,6 +169,7 @@ def test_colors_mix_over_no_more_than_granules(
     assert measure_mixing_length(shown) * 1024 / size < 10
 
 
+@pytest.mark.long
 @pytest.mark.skipif(find_outputs() is None, reason="PLITKA_SHARED names no folder with outputs")
 def test_colors_mix_over_no_more_than_granules_on_real_pictures() -> None:
     lengths = {}

@@ -99,6 +99,7 @@ def unhealthy(server: CogServer) -> str:
     return str(server.health()["user_healthcheck_error"])
 
 
+@pytest.mark.long
 def test_temporary_files_that_are_deleted_are_made_again(
     start_server: StartServer, tmp_path: Path
 ) -> None:
@@ -215,7 +216,10 @@ def test_out_of_memory_makes_room_until_nothing_is_left_to_give_up_after_which_a
 @pytest.mark.parametrize(
     ("module", "sentence"),
     [
-        ("unet", "EngineError: the UNet returned NaN or inf.*PLITKA_LORA_SCALE"),
+        pytest.param(
+            *("unet", "EngineError: the UNet returned NaN or inf.*PLITKA_LORA_SCALE"),
+            marks=pytest.mark.long,
+        ),
         ("vae", "EngineError: the VAE returned NaN or inf.*PLITKA_VAE"),
     ],
 )
@@ -252,6 +256,7 @@ def cancelled(server: CogServer, params_json: str, mark: str) -> dict[str, Any]:
 RENDER_STAGES = ["seed ", "layout: ", "preview: ", "measure_preview: ", "colormap: "] * 2
 
 
+@pytest.mark.long
 def test_cancelled_in_every_stage_ten_times_in_a_row_the_render_engine_goes_on(
     server: CogServer,
 ) -> None:
@@ -327,6 +332,7 @@ def test_a_worker_killed_at_work_fails_its_prediction_and_shows_in_health(
     assert server.request(TILE).status_code == 409
 
 
+@pytest.mark.long
 def test_a_worker_killed_while_it_writes_leaves_no_picture_and_nothing_for_the_next_server(
     start_server: StartServer, tmp_path: Path
 ) -> None:

@@ -180,7 +180,9 @@ def test_a_worker_that_hangs_is_not_live_and_one_that_computes_is(gate: CogServe
         assert computing.result().json()["status"] == "failed"
 
 
-@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+@pytest.mark.parametrize(
+    "accept", ["application/json", pytest.param("text/event-stream", marks=pytest.mark.long)]
+)
 def test_a_worker_that_hangs_is_not_live_although_the_connection_is_kept(
     gate: CogServer, accept: str
 ) -> None:
@@ -225,6 +227,7 @@ ASKING: dict[str, Callable[[CogServer], object]] = {
 }
 
 
+@pytest.mark.long
 def test_a_worker_that_hangs_is_not_live_although_clients_go_on_asking(tmp_path: Path) -> None:
     """What passed for progress would make it live again, before the first look or the second."""
     env = {"PLITKA_ENGINE": "render"}
@@ -249,6 +252,7 @@ def test_a_worker_that_hangs_is_not_live_although_clients_go_on_asking(tmp_path:
         running.worker().kill()
 
 
+@pytest.mark.long
 def test_a_slot_that_cog_keeps_taken_after_its_answer_is_not_live(
     gate: CogServer, blocked: str
 ) -> None:
@@ -298,6 +302,7 @@ def test_what_nobody_looked_at_is_no_stall() -> None:
 # A server that does not answer
 
 
+@pytest.mark.long
 def test_while_cog_is_stopped_all_is_answered_in_time_and_afterwards_it_goes_on(
     gate: CogServer,
 ) -> None:
@@ -348,6 +353,7 @@ sys.addaudithook(hang)
 """
 
 
+@pytest.mark.long
 def test_sigterm_ends_all_although_the_disk_does_not_answer(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(HANGING_DISK)
     (tmp_path / "server").mkdir()
@@ -361,7 +367,7 @@ def test_sigterm_ends_all_although_the_disk_does_not_answer(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP, signal.SIGQUIT])
-@pytest.mark.parametrize("params_json", [TILE, HANG])
+@pytest.mark.parametrize("params_json", [pytest.param(TILE, marks=pytest.mark.long), HANG])
 def test_nothing_outlives_the_gate(gate: CogServer, number: int, params_json: str) -> None:
     family = gate.family()
     body = {"input": {"params_json": params_json}}
@@ -416,7 +422,15 @@ def test_a_low_limit_of_files_is_raised_where_that_is_allowed(tmp_path: Path) ->
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.parametrize("streams", [">/dev/full", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "streams",
+    [
+        pytest.param(">/dev/full", marks=pytest.mark.long),
+        pytest.param(">&-", marks=pytest.mark.long),
+        pytest.param(">&- 2>&-", marks=pytest.mark.long),
+        "<&- >&- 2>&-",
+    ],
+)
 def test_a_server_whose_output_goes_nowhere_serves_all_the_same(
     tmp_path: Path, streams: str
 ) -> None:
@@ -457,6 +471,7 @@ WAITING = {
     "between requests": b"GET /health-check HTTP/1.1\r\nHost: a\r\n\r\n",
     "not reading": b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n" * 20,
 }
+TEDIOUS = ("in the middle of a head", "in the middle of a body", "not reading")
 
 
 @pytest.fixture(scope="module")
@@ -467,7 +482,13 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CogServer]:
         yield running
 
 
-@pytest.mark.parametrize("sent", WAITING.values(), ids=WAITING)
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(sent, marks=[pytest.mark.long] if name in TEDIOUS else [], id=name)
+        for name, sent in WAITING.items()
+    ],
+)
 def test_clients_that_keep_their_connections_shut_nobody_out(
     narrow: CogServer, sent: bytes
 ) -> None:

@@ -115,6 +115,7 @@ def test_smaller_plans_take_the_same_step(small_sdxl: SmallSdxl, plan: str) -> N
             assert torch.allclose(values[name], value, atol=1e-5), name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("plan", ["fast", "lean"])
 def test_half_precision_trains_values_of_single_precision(
@@ -135,6 +136,7 @@ def test_half_precision_trains_values_of_single_precision(
         assert torch.equal(value, before[name]) == (is_row and plan == "lean"), name
 
 
+@pytest.mark.long
 def test_overflowing_gradients_of_half_precision_make_the_scale_smaller(
     small_sdxl: SmallSdxl,
 ) -> None:
@@ -162,6 +164,7 @@ def fail_when(networks: Networks, condition: Any) -> None:
     networks.pipe.unet.register_forward_pre_hook(hook, with_kwargs=True)
 
 
+@pytest.mark.long
 def test_out_of_memory_takes_the_next_plan_and_the_same_step(small_sdxl: SmallSdxl) -> None:
     networks, warnings = load_small(small_sdxl), list[str]()
     fail_when(networks, lambda unet, samples: len(samples) > 1)

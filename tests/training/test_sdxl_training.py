@@ -222,6 +222,7 @@ def test_a_base_with_embeddings_in_it_is_none_to_train_on(
     assert any("in it already" in fault for fault in faults)
 
 
+@pytest.mark.long
 def test_when_the_minutes_are_over_it_ends_with_what_it_has(
     small_sdxl: SmallSdxl, inspection: Inspection, tmp_path: Path
 ) -> None:
@@ -238,6 +239,7 @@ def test_when_the_minutes_are_over_it_ends_with_what_it_has(
     assert "step 1 of 50" in facts.ended
 
 
+@pytest.mark.long
 def test_render_aware_samples_have_the_noise_of_pictures_that_begin_with_the_render(
     small_sdxl: SmallSdxl,
     inspection: Inspection,
