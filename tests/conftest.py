@@ -99,7 +99,7 @@ def threads() -> Iterator[None]:
 
 
 def pytest_configure() -> None:
-    """Let programs that tests start be interrupted: who runs in the background, or by nohup, is not."""
+    """Let programs that tests start be interrupted, which a shell keeps from its background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
