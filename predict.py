@@ -30,7 +30,7 @@ class Predictor(BasePredictor):
         logs.configure(self.settings.log)
         self.palette = self.settings.load_palette(weights)
         self.outbox = Outbox()
-        self.engine = self.settings.choose_engine(weights).load()
+        self.engine = self.settings.choose_engine(weights).load(prepared=True)
         self.overlap = self.settings.options.overlap
         background.start_thread()
 

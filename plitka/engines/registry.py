@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from plitka.errors import EngineError, NoModelError
-from plitka.runtime.timing import Stages
+from plitka.runtime.memory import measure_free_main_memory
+from plitka.runtime.reading_ahead import ReadAhead
+from plitka.runtime.timing import Stages, describe_reading, log
+from plitka.weights import files_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,15 +58,18 @@ class EngineChoice:
 
             refusals.check_recipe(recipe, self.sdxl.weights.turbo_lora is not None)
 
-    def load(self) -> Engine:
-        """Load the engine. Raises EngineError, with the remedy."""
+    def load(self, prepared: bool = False) -> Engine:
+        """Load the engine. Raises EngineError, with the remedy.
+
+        prepared: as `load_engine` takes it.
+        """
 
         def read_sdxl() -> SdxlSettings:
             assert self.sdxl is not None, "chosen for an engine without weights"
             return self.sdxl
 
         try:
-            return load_engine(self.name, read_sdxl, self.package, self.init, self.bank)
+            return load_engine(self.name, read_sdxl, self.package, self.init, self.bank, prepared)
         except NoModelError as fault:  # whoever has chosen an engine can choose another
             raise EngineError(f"{fault}\n{_ANOTHER_ENGINE}") from None
 
@@ -105,21 +111,33 @@ def load_engine(
     package: Path | str | None = None,
     init: str = DEFAULT_INIT,
     bank: Path | None = None,
+    prepared: bool = False,
 ) -> Engine:
     """Load the engine of this name, and never another one.
 
     read_sdxl: gives what the sdxl engine is loaded by; called for that engine alone. package:
     what setup() was given as weights. init: which engine paints what sdxl starts from. bank: the
-    photo engine's, None where there is none. Raises EngineError, with the remedy.
+    photo engine's, None where there is none. prepared: whether what the first pictures would wait
+    for is done now, which is for those who draw many. Raises EngineError, with the remedy.
     """
     if check_name(name) in WITHOUT_WEIGHTS:
         return _load_painter(name, bank)
     painter = _load_painter(check_init(init), bank)
     settings = read_sdxl()
-    with Stages()("import libraries"):
-        from plitka.engines.sdxl import engine
-
-    return engine.load_sdxl(settings, package, painter)
+    stages = Stages()
+    files = files_ahead.list_files(settings.weights, package)
+    half = measure_free_main_memory() // 2  # the other half is for what is loaded of them
+    with ReadAhead(files, half) as reading:
+        with stages("import libraries"):
+            from plitka.engines.sdxl import engine
+        loaded = engine.load_sdxl(settings, package, painter, stages)
+        if prepared:
+            loaded.prepare(stages)
+    if reading.size:
+        log.info("read ahead, beside all that: %s", describe_reading(reading.size, reading.seconds))
+    parts = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in stages.seconds.items())
+    log.info("setup took %.1f s: %s", sum(stages.seconds.values()), parts)
+    return loaded
 
 
 def _load_painter(name: str, bank: Path | None) -> RenderEngine | PhotoEngine:

@@ -126,14 +126,45 @@ def _refuse_what_else_it_is(title: str, start: bytes) -> None:
         raise WeightsError(f"{title}: an empty file; copy or download it again")
 
 
+@dataclass(frozen=True)
+class Span:
+    """Where a tensor's bytes begin and end in its file, and what they are."""
+
+    begin: int
+    end: int
+    shape: Shape
+    dtype: str
+
+
+def read_spans(path: Path, remedy: str) -> Mapping[str, Span]:
+    """Name of each tensor of a file on this machine -> its span.
+
+    remedy: ends the sentence of a WeightsError, raised where the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            tensors = json.loads(file.read(length))
+        tensors.pop("__metadata__", None)
+        first = 8 + length
+        return {
+            name: Span(
+                first + about["data_offsets"][0],
+                first + about["data_offsets"][1],
+                tuple(about["shape"]),
+                about["dtype"],
+            )
+            for name, about in tensors.items()
+        }
+    except (OSError, struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = extract_first_line(error)
+        raise WeightsError(f"{path}: its header cannot be read ({reason}); {remedy}") from error
+
+
 def find_bytes(header: Header) -> Mapping[str, tuple[int, int]]:
     """Name of each tensor of a file on this machine -> where its bytes begin and end in it."""
-    with header.path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        tensors = json.loads(file.read(length))
-    first = 8 + length
-    found = {name: tensors[name]["data_offsets"] for name in header.shapes}
-    return {name: (first + start, first + end) for name, (start, end) in found.items()}
+    spans = read_spans(header.path, "copy or download it again")
+    return {name: (spans[name].begin, spans[name].end) for name in header.shapes}
 
 
 def count_parameters(shapes: Shapes) -> int:

@@ -3,7 +3,7 @@
 import errno
 import glob
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -226,6 +226,30 @@ def find_cached_folder(repository: str) -> Path | None:
         return Path(snapshot_download(repository, local_files_only=True, allow_patterns=[]))
     except LocalEntryNotFoundError:
         return None
+
+
+def find_here(text: str, wanted: Wanted) -> Path | None:
+    """Find what a setting names on this machine, without a word to the hub.
+
+    None for a repository of whose weights nothing is in the cache. What is found may still lack
+    something; a path that is not there is returned as it is, for who loads it to tell.
+    """
+    if not is_repository(text):
+        return expand_home(text)
+    folder = find_cached_folder(text)
+    return folder if folder is not None and any(list_weights(folder, wanted)) else None
+
+
+def list_weights(folder: Path, wanted: Wanted) -> Iterator[Path]:
+    """List the files of weights in a folder of this machine that are loaded."""
+    names = [
+        path.relative_to(folder).as_posix()
+        for inner in wanted
+        for path in (folder / inner).glob("*")
+    ]
+    for name in choose_files(names, wanted):
+        if name.endswith(WEIGHTS_SUFFIXES):
+            yield folder / name
 
 
 def find_cached_file(repository: str, file: str) -> Path | None:

@@ -15,10 +15,12 @@ import pytest
 import torch
 
 from plitka.engines.base import Drawn
+from plitka.engines.sdxl import options
 from plitka.engines.sdxl.engine import SdxlEngine
 from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.errors import EngineError
 from plitka.request.plan import Plan, make_plan
+from plitka.runtime.timing import Stages
 from plitka.tile.layout import Layout, lay
 from tests.conftest import LoadSdxl
 from tests.support.drawing import draw
@@ -41,6 +43,7 @@ def loaded(small_sdxl: SmallSdxl) -> Iterator[tuple[SdxlEngine, FakeCard]]:
     with pytest.MonkeyPatch.context() as patch, FakeCard(gib=1) as card:
         for name, value in small_sdxl.settings().items():
             patch.setenv(name, value)
+        patch.setenv(options.OVERLAP, "0")  # another thread would be without the card
         yield load_engine("sdxl", dtype=None), card
 
 
@@ -165,6 +168,40 @@ def test_what_stays_on_the_card_is_not_touched_between_pictures(
     monkeypatch.setattr(torch.nn.Module, "_apply", watch)
     drawn(engine, 45)
     assert moved == []
+
+
+# Setup
+
+
+def test_networks_come_to_the_card_in_a_copy_each_as_long_as_they_are_small(
+    card: FakeCard, load_sdxl: LoadSdxl
+) -> None:
+    card.forget()
+    engine = load_sdxl(dtype=None, LORA="none", EMBEDDINGS="none")
+    networks = (engine.pipe.unet, engine.pipe.vae, *engine._encoders)
+    weights = [size for _, size, line in card.copies if "network_reading" in line]
+    assert len(weights) == len(networks)
+    assert sum(weights) >= sum(p.nbytes for n in networks for p in n.parameters())
+
+
+def test_prepared_it_has_the_controlnets_that_leave_room_and_has_drawn_both_sizes(
+    engine: Any, card: FakeCard, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        engine.controlnets.evict()
+    card.total = card.allocated + engine._needs.controlnet + engine._needs.of_work("resident")
+    with caplog.at_level("INFO", "plitka"):
+        engine.prepare(stages := Stages())
+    assert list(engine.controlnets.loaded) == ["canny"]
+    assert "ControlNet softedge: no room for it until a picture needs it" in caplog.messages
+    drawn_sizes = [
+        line for line in caplog.messages if "2 steps, 1 guided, 2 with ControlNet" in line
+    ]
+    assert [line.split(":")[0] for line in drawn_sizes] == ["512x512", "1024x1024"]
+    assert list(stages.seconds) == ["load ControlNet canny", "warm up"]
+    card.total = GIB
+    engine.prepare(stages)
+    assert set(engine.controlnets.loaded) == {"canny", "softedge"}
 
 
 # Fusing

@@ -36,7 +36,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from plitka.engines.sdxl import loading, lora
+from plitka.engines.sdxl import loading, lora, network_reading
 
 TORCH = "2.13.0"
 """The version whose private symbols are used here."""
@@ -415,7 +415,14 @@ def _patch_files(card: FakeCard) -> Iterator[None]:
     def open_file(path: Path, framework: str, device: str = "cpu") -> "_File":
         return _File(card, path, device)
 
-    with _replace(loading, safe_open=open_file), _replace(lora, safe_open=open_file):
+    def make_buffer(size: int, pinned: bool) -> Tensor:
+        return card.make_empty((size,), torch.uint8)
+
+    with (
+        _replace(loading, safe_open=open_file),
+        _replace(lora, safe_open=open_file),
+        _replace(network_reading, make_buffer=make_buffer, read_piece=lambda *_: None),
+    ):
         yield
 
 

@@ -78,7 +78,12 @@ class LocalBackend:
     def _load_engine(self) -> Engine:
         settings = self._settings
         return registry.load_engine(
-            "sdxl", lambda: settings.sdxl, self._weights, settings.init, settings.bank_folder
+            "sdxl",
+            lambda: settings.sdxl,
+            self._weights,
+            settings.init,
+            settings.bank_folder,
+            prepared=True,
         )
 
 

@@ -1,15 +1,17 @@
-"""ControlNets: loaded when a picture first needs them, evicted when memory is short."""
+"""ControlNets: loaded ahead or when a picture first needs them, evicted when memory is short."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from diffusers import ControlNetModel
 
 from plitka.engines.sdxl import device, loading
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.options import Options
-from plitka.request.controlnet import ControlNetKind
-from plitka.runtime.timing import log
+from plitka.errors import WeightsError
+from plitka.request.controlnet import CONTROLNET_KINDS, ControlNetKind
+from plitka.runtime.timing import Stages, log
+from plitka.weights.hub import MODEL, find_here
 from plitka.weights.sdxl_architecture import Config
 
 
@@ -48,13 +50,41 @@ class ControlNets:
         if kind not in self._loaded:
             while self._loaded and device.measure_free_memory(self._device) < needed:
                 self.evict(keep=kind)
-            network = loading.load_controlnet(
-                kind, self._sources[kind], self._unet, self._device, place
-            )
-            loading.set_memory_format(network, self._device, self._options)
-            self._loaded[kind] = network
+            self._load(kind, self._sources[kind], place)
         self._loaded.move_to_end(kind)
         return self._loaded[kind]
+
+    def load_ahead(self, place: str, has_room: Callable[[], bool], stages: Stages) -> None:
+        """Load the networks whose files are on this machine, while there is room.
+
+        Nothing is fetched and nothing is evicted. What cannot be loaded now fails the pictures that
+        need it, and no others; so it is only told here.
+        """
+        for kind in CONTROLNET_KINDS:
+            if kind in self._loaded:
+                continue
+            source = self._sources[kind]
+            here = find_here(source, MODEL)
+            if here is None:
+                log.warning(
+                    "ControlNet %s: %s is not on this machine; the first picture that needs it"
+                    " waits until it is fetched", kind, source
+                )  # fmt: skip
+            elif not has_room():
+                log.info("ControlNet %s: no room for it until a picture needs it", kind)
+            else:
+                try:
+                    self._load(kind, str(here), place, stages)
+                except WeightsError as fault:
+                    log.warning("ControlNet %s: no picture can be drawn with it: %s", kind, fault)
+
+    def _load(
+        self, kind: ControlNetKind, source: str, place: str, stages: Stages | None = None
+    ) -> None:
+        in_order = loading.wants_channels_last(self._device, self._options)
+        self._loaded[kind] = loading.load_controlnet(
+            kind, source, self._unet, self._device, place, stages, in_order
+        )
 
     def evict(self, keep: ControlNetKind | None = None) -> ControlNetKind | None:
         """Drop the network used longest ago, but not `keep`. Return its kind, None for none."""

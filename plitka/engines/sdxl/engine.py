@@ -32,12 +32,13 @@ from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
 from plitka.engines.sdxl.placement import Placement
 from plitka.engines.sdxl.sampling import Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
+from plitka.engines.sdxl.warm_up import warm_up
 from plitka.errors import EngineError, extract_first_line
 from plitka.request.controlnet import ControlNetKind
 from plitka.request.plan import Plan, count_steps
 from plitka.request.recipe import Recipe
 from plitka.runtime import logs
-from plitka.runtime.memory import format_gib
+from plitka.runtime.memory import format_gib, measure_free_main_memory
 from plitka.runtime.progress import ProgressBar
 from plitka.runtime.timing import Stages, log
 from plitka.tile.edge_maps import draw_canny_edges, draw_soft_edges
@@ -47,21 +48,21 @@ _VAE_TILE = 512  # pixels a side of what the VAE decodes at once in the smaller 
 
 
 def load_sdxl(
-    settings: SdxlSettings, package: Path | str | None = None, painter: Painter | None = None
+    settings: SdxlSettings,
+    package: Path | str | None = None,
+    painter: Painter | None = None,
+    stages: Stages | None = None,
 ) -> "SdxlEngine":
     """Load everything but the ControlNets.
 
     package: what setup() was given as weights. painter: of init images, the render unless given.
+    stages: of setup(), so far.
     """
     # No library's bar may start tqdm's monitor thread: it would start within a prediction, and why
     # none may stands in runtime/background.py, at start_thread.
     tqdm.tqdm.monitor_interval = 0
-    loaded = loading.load(settings, package)
-    engine = SdxlEngine(loaded, painter)
-    seconds = loaded.stages.seconds
-    parts = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())
-    log.info("setup took %.1f s: %s", sum(seconds.values()), parts)
-    return engine
+    loaded = loading.load(settings, package, stages)
+    return SdxlEngine(loaded, painter)
 
 
 class SdxlEngine:
@@ -92,8 +93,31 @@ class SdxlEngine:
         self._placed: MemoryPlan | None = None  # by which networks are in place
         self._lock = threading.Lock()
         self._prompt_encoder = PromptEncoder(loaded.pipe, loaded.options.keep_prompts)
-        self._place_modules()
+        with loaded.stages("place networks"):
+            self._place_modules()
         self._compiled = self._compile_unet(loaded.stages)
+
+    def prepare(self, stages: Stages) -> None:
+        """Do what the first pictures would wait for: load the ControlNets, and warm the device up.
+
+        Those that are on this machine and leave room for a picture are loaded. A CPU has nothing
+        to warm up that would be worth a picture. Raises EngineError where a picture would fail.
+        stages: of setup(), so far.
+        """
+        with self._lock:
+            place = "cpu" if self.memory_plan == "offload" else self.device.name
+            self.controlnets.load_ahead(place, self._has_room_for_controlnet, stages)
+        if self.device.kind != "cpu":
+            kind = next(iter(self.controlnets.loaded), None)
+            with stages("warm up"):
+                warm_up(self.draw, self.subject, kind, self.options.overlap)
+
+    def _has_room_for_controlnet(self) -> bool:
+        """Whether a picture can be drawn beside one more ControlNet."""
+        if self.memory_plan == "offload":  # in pages that are pinned when it is first used
+            return measure_free_main_memory() >= 2 * self._needs.controlnet
+        needed = self._needs.controlnet + self._needs.of_work(self.memory_plan)
+        return device.measure_free_memory(self.device) >= needed
 
     def check(self, recipe: Recipe) -> None:
         """Raise RecipeError if the recipe asks for something that this engine cannot do."""

@@ -1,7 +1,6 @@
 """Loads what the sdxl engine draws with: networks on their device, LoRA fused, embeddings added."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from plitka.engines.sdxl.memory_plan import (
     compute_model_needs,
     describe_plan,
 )
+from plitka.engines.sdxl.network_reading import count_bytes, read_tensors
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.engines.sdxl.text_keys import keep_text_keys
 from plitka.request.controlnet import ControlNetKind
@@ -35,7 +35,6 @@ from plitka.weights.adapter_files import Package
 from plitka.weights.embeddings import Embeddings
 from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
 from plitka.weights.lora_scale import LoraScale
-from plitka.weights.model_tensors import Source
 from plitka.weights.models import Model
 from plitka.weights.noise import Noise
 from plitka.weights.resolved import Resolved, fetch_weights
@@ -60,15 +59,17 @@ class Loaded:
     stages: Stages  # of setup(), so far
 
 
-def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
-    """Do all that setup() does. Raises EngineError; faults of the files come before any loading.
+def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | None = None) -> Loaded:
+    """Load all but the ControlNets. Raises EngineError; faults of files come before any loading.
 
-    source: the folder, archive, file or address that setup() was given as weights.
+    source: the folder, archive, file or address that setup() was given as weights. stages: of
+    setup(), so far.
     """
     quiet_libraries()
     chosen = choose_device(settings.memory_fraction, settings.device)
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
-    stages = Stages(lambda: device.describe_memory(chosen))
+    stages = stages or Stages()
+    stages.memory = lambda: device.describe_memory(chosen)
     with archive.open_package(source, settings.weights.cache) as package:
         weights = resolve_weights(settings.weights, package, stages)
         device.limit_memory(chosen)
@@ -77,9 +78,13 @@ def load(settings: SdxlSettings, source: Path | str | None) -> Loaded:
         memory_plan = choose_plan(chosen, device.measure_free_memory(chosen), needed)
         log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed))
         place = "cpu" if memory_plan == "offload" else chosen.name
-        pipe = assemble(weights, chosen, place, stages)
-        for network in (pipe.unet, pipe.vae):
-            set_memory_format(network, chosen, settings.options)
+        # What is fused in the files' order is the same as what is baked on a CPU.
+        fused_first = weights.lora is not None
+        in_order = wants_channels_last(chosen, settings.options) and not fused_first
+        pipe = assemble(weights, chosen, place, stages, channels_last=in_order)
+        if fused_first:
+            for network in (pipe.unet, pipe.vae):
+                set_memory_format(network, chosen, settings.options)
         turbo = None
         if weights.turbo is not None:
             with stages("load turbo LoRA"):
@@ -109,12 +114,16 @@ def resolve_weights(settings: WeightsSettings, package: Package, stages: Stages)
         return fetch_weights(found, architecture)
 
 
-def assemble(weights: Resolved, chosen: Device, place: str, stages: Stages) -> Any:
-    """Load the text-to-image pipeline, fuse the LoRA into it and add the embeddings' tokens."""
-    with stages("load base model"):
-        pipe = _load_base(weights, place, to_torch_dtype(chosen.dtype))
+def assemble(
+    weights: Resolved, chosen: Device, place: str, stages: Stages, channels_last: bool = False
+) -> Any:
+    """Load the text-to-image pipeline, fuse the LoRA into it and add the embeddings' tokens.
+
+    place: a torch device. channels_last: the memory format of UNet and VAE.
+    """
+    pipe = _load_base(weights, place, to_torch_dtype(chosen.dtype), stages, channels_last)
     if weights.lora is not None:
-        with stages("fuse LoRA"):
+        with stages("fuse LoRA", weights.lora.path.stat().st_size):
             scale = weights.lora_scale
             assert scale is not None
             fuse_lora(pipe, weights.lora, scale.value)
@@ -144,15 +153,21 @@ def to_torch_dtype(name: str) -> torch.dtype:
     return dtype
 
 
-def _load_base(weights: Resolved, place: str, dtype: torch.dtype) -> Any:
+def _load_base(
+    weights: Resolved, place: str, dtype: torch.dtype, stages: Stages, channels_last: bool
+) -> Any:
     base = weights.base
     assert base.tokenizers is not None
     networks = {**base.models} if weights.vae is None else {**base.models, "vae": weights.vae}
-    components: dict[str, Any] = {
-        part: load_network(model, place, dtype) for part, model in networks.items()
-    }
-    components["tokenizer"] = load_tokenizer("text_encoder", base.tokenizers / "tokenizer")
-    components["tokenizer_2"] = load_tokenizer("text_encoder_2", base.tokenizers / "tokenizer_2")
+    components: dict[str, Any] = {}
+    for part, model in networks.items():
+        is_of_images = part in ("unet", "vae")
+        with stages(f"load {part}", count_bytes(model.tensors)):
+            components[part] = load_network(model, place, dtype, channels_last and is_of_images)
+    with stages("load tokenizers"):
+        first, second = base.tokenizers / "tokenizer", base.tokenizers / "tokenizer_2"
+        components["tokenizer"] = load_tokenizer("text_encoder", first)
+        components["tokenizer_2"] = load_tokenizer("text_encoder_2", second)
     components["scheduler"] = make_scheduler(base.noise)
     return diffusers.StableDiffusionXLPipeline(**components, add_watermarker=False)
 
@@ -182,23 +197,14 @@ def make_turbo_scheduler(scheduler: Any) -> Any:
     )
 
 
-def load_network(model: Model, place: str, dtype: torch.dtype) -> Any:
+def load_network(model: Model, place: str, dtype: torch.dtype, channels_last: bool = False) -> Any:
     """Load one network straight onto its device.
 
-    Nothing of it stays mapped from its files: a change of a file would change the weights, and a
-    truncated one would end the process.
+    channels_last: the memory format of its convolutions. Nothing of it stays mapped from its files:
+    a change of a file would change the weights, and a truncated one would end the process.
     """
     network = build_network(model.part, model.config)
-    tensors: dict[str, Tensor] = {}
-    with ExitStack() as stack:
-        opened: dict[Path, Any] = {}
-        for name, source in model.tensors.items():
-            if source.file not in opened:
-                opened[source.file] = stack.enter_context(
-                    safe_open(source.file, "pt", device=place)
-                )
-            tensor = _read_tensor(opened[source.file], source).reshape(model.shapes[name])
-            tensors[name] = tensor.to(dtype, copy=True)
+    tensors = read_tensors(model.tensors, model.shapes, place, dtype, channels_last)
     network.load_state_dict(tensors, strict=False, assign=True)  # buffers are not in files
     network.to(place).eval().requires_grad_(False)
     if model.part in ("unet", "controlnet"):
@@ -206,31 +212,39 @@ def load_network(model: Model, place: str, dtype: torch.dtype) -> Any:
     return network
 
 
-def _read_tensor(file: Any, source: Source) -> Tensor:
-    tensor: Tensor = file.get_tensor(source.name)
-    if source.rows is not None:
-        tensor = tensor[slice(*source.rows)]
-    return tensor.T.contiguous() if source.is_transposed else tensor
-
-
 def load_controlnet(
-    kind: ControlNetKind, text: str, unet: Config, chosen: Device, place: str
+    kind: ControlNetKind,
+    text: str,
+    unet: Config,
+    chosen: Device,
+    place: str,
+    stages: Stages | None = None,
+    channels_last: bool = False,
 ) -> Any:
     """Load one ControlNet, and fetch it from the hub where it is not here yet.
 
-    text: what its setting says. unet: the configuration of the UNet that it is for.
+    text: what its setting says. unet: the configuration of the UNet that it is for. stages: of
+    which it is one, None for none. channels_last: the memory format of its convolutions.
     """
     setting = CONTROLNET_SETTINGS[kind]
-    with Stages(lambda: device.describe_memory(chosen))(f"load ControlNet {kind}"):
-        source = find_source(text, setting, MODEL)
-        path = fetch_remote(source, setting) if isinstance(source, Remote) else source
-        model = models.check_controlnet(path, setting, architecture, unet)
-        return load_network(model, place, to_torch_dtype(chosen.dtype))
+    stages = stages or Stages(lambda: device.describe_memory(chosen))
+    source = find_source(text, setting, MODEL)
+    if isinstance(source, Remote):
+        with stages(f"fetch ControlNet {kind}", source.missing_bytes):
+            source = fetch_remote(source, setting)
+    model = models.check_controlnet(source, setting, architecture, unet)
+    with stages(f"load ControlNet {kind}", count_bytes(model.tensors)):
+        return load_network(model, place, to_torch_dtype(chosen.dtype), channels_last)
+
+
+def wants_channels_last(chosen: Device, options: Options) -> bool:
+    """Whether the device convolves fastest with images' channels last in memory."""
+    return chosen.kind == "cuda" and options.channels_last
 
 
 def set_memory_format(network: Any, chosen: Device, options: Options) -> None:
     """Set the memory format (channels last) in which the device convolves fastest."""
-    if chosen.kind == "cuda" and options.channels_last:
+    if wants_channels_last(chosen, options):
         network.to(memory_format=torch.channels_last)
 
 
