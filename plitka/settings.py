@@ -364,6 +364,14 @@ VARIABLES = (
         "guides every step.",
     ),
     Variable(
+        options.DEEP_CACHE,
+        "`2`, `3` or `off`",
+        "by quality",
+        "Of so many steps one runs all of the UNet and ControlNet, and the others their highest "
+        "resolution alone; `off` runs all in every step. Without it `fast` does that with 2, and "
+        "no other quality does. `turbo` never does.",
+    ),
+    Variable(
         options.OVERLAP,
         "`1` or `0`",
         "1",

@@ -21,7 +21,7 @@ from plitka.engines.sdxl import device
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.engine import SdxlEngine, load_sdxl
-from plitka.engines.sdxl.options import PLAIN, Options, SdxlSettings
+from plitka.engines.sdxl.options import EVERYWHERE, Options, SdxlSettings
 from plitka.images import png
 from plitka.request.plan import DRAWN_SIZES, Plan, make_plan
 from plitka.request.prompt import DEFAULT_SUBJECT, Subject
@@ -127,8 +127,8 @@ def count_work(recipe: Recipe, options: Options) -> Json:
 
 
 def _make_plans(recipe: Recipe, subject: Subject) -> tuple[Plan, Plan]:
-    """Make Plitka's plan and the old procedure's, which had no turbo and runs it as standard."""
-    old = replace(recipe, quality="standard") if recipe.quality == "turbo" else recipe
+    """Make Plitka's plan and the old procedure's, which runs what it did not have as standard."""
+    old = replace(recipe, quality="standard") if recipe.quality in ("fast", "turbo") else recipe
     return make_plan(recipe, subject), make_plan(old, subject)
 
 
@@ -163,12 +163,12 @@ def _compare_work(size: str, plan: Plan, old_plan: Plan, options: Options) -> Js
     """Count the TFLOP of both procedures, and their ratios, also with every step guided."""
     old = flops.count_old_prediction(size, old_plan)
     new = flops.count_prediction(size, plan, options)
-    plain = flops.count_prediction(size, plan, PLAIN)
+    guided = flops.count_prediction(size, plan, replace(options, guidance=EVERYWHERE))
     return {
         "old": {"unet": old.unet, "controlnet": old.controlnet, "vae": old.vae},
         "new": {"unet": new.unet, "controlnet": new.controlnet, "vae": new.vae},
         "denoising_ratio": new.denoising / old.denoising,
-        "denoising_ratio_all_guided": plain.denoising / old.denoising,
+        "denoising_ratio_all_guided": guided.denoising / old.denoising,
         "whole_ratio": (new.denoising + new.vae) / (old.denoising + old.vae),
     }
 

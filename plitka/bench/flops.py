@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from plitka.bench import random_models
 from plitka.engines.sdxl import passes, sampling
-from plitka.engines.sdxl.guidance import Step, plan_steps
+from plitka.engines.sdxl.guidance import Step, choose_deep_interval, plan_steps
 from plitka.engines.sdxl.options import PLAIN, Options
 from plitka.engines.sdxl.text_keys import keep_text_keys, make_text_keys
 from plitka.request.plan import DRAWN_SIZES, Plan, count_steps
@@ -62,7 +62,7 @@ def count_prediction(size: str, plan: Plan, options: Options) -> Flops:
 def _count_denoising(size: str, part: Network, pixels: int, steps: Sequence[Step]) -> float:
     """Count one network's steps of a picture, and what is made for them once."""
     once = sum(count_inputs(size, part, pixels, count) for count in {s.samples for s in steps})
-    return once + sum(count_pass(size, part, pixels, step.samples) for step in steps)
+    return once + sum(count_pass(size, part, pixels, step.samples, step.deep) for step in steps)
 
 
 def count_old_prediction(size: str, plan: Plan) -> Flops:
@@ -84,7 +84,8 @@ def plan_picture_steps(plan: Plan, length: int, options: Options = PLAIN) -> tup
     count = count_steps(length, plan.strength)
     schedule = sampling.make_schedule(scheduler, length, count, "cpu")
     scale = 0.0 if plan.control.kind is None else plan.controlnet_scale
-    return plan_steps(schedule.sigmas, plan.guidance_scale, scale, options)
+    interval = choose_deep_interval(plan, options)
+    return plan_steps(schedule.sigmas, plan.guidance_scale, scale, options, interval)
 
 
 # TFLOP of one call of one network. size: of the model, pixels: a side, samples: 2 with guidance
@@ -101,8 +102,11 @@ def count_unet(size: str, pixels: int, samples: int) -> float:
 
 
 @functools.cache
-def count_pass(size: str, part: Network, pixels: int, samples: int) -> float:
-    """Count one pass. The UNet adds a ControlNet's residuals, but additions are not counted."""
+def count_pass(size: str, part: Network, pixels: int, samples: int, deep: bool = True) -> float:
+    """Count one pass. The UNet adds a ControlNet's residuals, but additions are not counted.
+
+    deep: whether it is a full one, and not a shallow one.
+    """
     network = _make_on_empty(size, part)
     inputs = (
         _make_empty(samples, 4, pixels // 8, pixels // 8),
@@ -111,10 +115,14 @@ def count_pass(size: str, part: Network, pixels: int, samples: int) -> float:
         _make_empty(samples, 1280),
         _make_empty(samples, 6),
     )
-    if part == "unet":
+    if part == "controlnet":
+        edges = passes.embed_edges(network, _make_empty(samples, 3, pixels, pixels))
+        run = passes.run_controlnet if deep else passes.run_shallow_controlnet
+        return _count(lambda: run(network, *inputs, edges, 1.0))
+    if deep:
         return _count(lambda: passes.run_unet(network, *inputs))
-    edges = passes.embed_edges(network, _make_empty(samples, 3, pixels, pixels))
-    return _count(lambda: passes.run_controlnet(network, *inputs, edges, 1.0))
+    features = passes.run_unet(network, *inputs)[1]
+    return _count(lambda: passes.run_shallow_unet(network, *inputs, features))
 
 
 @functools.cache

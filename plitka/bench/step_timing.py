@@ -54,7 +54,9 @@ def summarize_steps(
     """
     seconds = marks.seconds()
     rows = []
-    for kind in sorted(set(steps[1:]), key=lambda step: (-step.samples, step.controlled)):
+    for kind in sorted(
+        set(steps[1:]), key=lambda step: (-step.samples, step.controlled, step.deep)
+    ):
         own = [s for step, s in zip(steps[1:], seconds, strict=True) if step == kind]
         median = statistics.median(own)
         tflop = count_step(size, pixels, kind)
@@ -63,6 +65,7 @@ def summarize_steps(
                 "pixels": pixels,
                 "samples": kind.samples,
                 "controlnet": kind.controlled,
+                "deep": kind.deep,
                 "steps": len(own),
                 "milliseconds": 1000 * median,
                 "tflop": tflop,
@@ -75,10 +78,10 @@ def summarize_steps(
 
 def count_step(size: str, pixels: int, step: Step) -> float:
     """Count the TFLOP of one step, its ControlNet included."""
-    unet = flops.count_pass(size, "unet", pixels, step.samples)
+    unet = flops.count_pass(size, "unet", pixels, step.samples, step.deep)
     if not step.controlled:
         return unet
-    return unet + flops.count_pass(size, "controlnet", pixels, step.samples)
+    return unet + flops.count_pass(size, "controlnet", pixels, step.samples, step.deep)
 
 
 def measure_ceiling(on: Device) -> float:

@@ -91,5 +91,5 @@ def add_request(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("the same without JSON")
     group.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
     group.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
-    group.add_argument("--quality", help="preview, standard, high or turbo")
+    group.add_argument("--quality", help="preview, standard, high, fast or turbo")
     group.add_argument("--seed", help="0 to 4294967295; -1 draws one")

@@ -25,6 +25,7 @@ class Plan:
     controlnet_scale: float  # 0 to 2
     color_control: ColorControl
     strength: float | None  # of image-to-image, 0.05 to 1; text-to-image has none
+    deep_interval: int = 1  # of how many steps one runs all of the UNet
 
     def as_json(self) -> dict[str, object]:
         """The plan as the `plan` command prints it, all of it JSON values.
@@ -83,6 +84,7 @@ def make_plan(recipe: Recipe, subject: Subject = DEFAULT_SUBJECT) -> Plan:
         controlnet_scale=controlnet_scale,
         color_control=color_control,
         strength=(overrides.strength or preset.strength) if color_control == "layout" else None,
+        deep_interval=preset.deep_interval,
     )
 
 

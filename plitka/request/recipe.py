@@ -8,7 +8,7 @@ from plitka.color.words import Understood
 from plitka.request.shares import ColorShare
 from plitka.request.surface import Surface
 
-Quality: TypeAlias = Literal["preview", "standard", "high", "turbo"]
+Quality: TypeAlias = Literal["preview", "standard", "high", "fast", "turbo"]
 ColorControl: TypeAlias = Literal["layout", "prompt"]
 
 QUALITIES: tuple[Quality, ...] = get_args(Quality)

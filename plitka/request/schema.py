@@ -32,7 +32,7 @@ from plitka.request.surface_parsing import (
     ZONE_READERS,
 )
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Of the form. The second number grows when more is accepted, the first when less is."""
 
 IDENTIFIER = f"urn:plitka:params_json:{VERSION}"

@@ -84,6 +84,8 @@ QUALITIES: Mapping[str, Quality] = {
     ),
     "high": "high",
     **dict.fromkeys(("высокое", "высокого", "высоким", "высоком", "высокий"), "high"),
+    "fast": "fast",
+    **dict.fromkeys(("быстро", "быстрое", "быстрого", "быстрым", "быстром", "быстрый"), "fast"),
     "turbo": "turbo",
     "турбо": "turbo",
 }

@@ -68,6 +68,17 @@ def test_standard_takes_half_of_the_old_unet_work_and_three_quarters_with_a_cont
     assert turned["new"]["controlnet"] > 0
 
 
+def test_fast_takes_less_than_a_fifth_of_the_old_unet_work() -> None:
+    fast, turned = (
+        compare.count_work(replace(asked(angle), quality="fast"), Options())["work_of_sdxl"]
+        for angle in (0, 45)
+    )
+    assert fast["new"]["unet"] <= 0.19 * fast["old"]["unet"]
+    assert fast["new"]["unet"] == turned["new"]["unet"]
+    assert turned["denoising_ratio"] <= 0.28
+    assert fast["old"] == compare.count_work(asked(), Options())["work_of_sdxl"]["old"]
+
+
 def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> None:
     new = flops.count_prediction("full", planned(color_control="prompt"), PLAIN)
     old = flops.count_old_prediction("full", planned())

@@ -62,8 +62,8 @@ def test_a_step_down_is_to_the_fastest_plan_that_fits_and_ends_at_the_smallest(
 
 def test_beside_a_second_controlnet_there_is_room_to_decode() -> None:
     needed = compute_needs(SDXL, "float16")
-    assert needed.of_work("resident") == 3.5 * GIB  # to decode; to denoise takes 1.5
-    assert needed.of_work("tiled_vae") == needed.text_encoders
+    assert needed.of_work("resident") == 3.5 * GIB  # to decode; to denoise takes 1.7
+    assert needed.of_work("tiled_vae") == needed.denoise > needed.text_encoders
     assert needed.of("resident") - needed.of("encoders_on_cpu") == needed.text_encoders
 
 

@@ -263,6 +263,8 @@ def test_the_switches_are_read_from_the_environment() -> None:
     assert read_options({"PLITKA_GUIDANCE_INTERVAL": "0.3, 5"}).guidance == Interval(0.3, 5)
     off = {"PLITKA_GUIDANCE_INTERVAL": "off", "PLITKA_COMPILE": "", "PLITKA_OVERLAP": "0"}
     assert read_options(off) == Options(guidance=EVERYWHERE, overlap=False)
+    for text, interval in (("off", 1), ("1", 1), ("2", 2), ("3", 3)):
+        assert read_options({"PLITKA_DEEP_CACHE": text}) == Options(deep_interval=interval)
     assert read_options({"PLITKA_COMPILE": "1"}).compile == "inductor"
     assert read_options({"PLITKA_COMPILE": "aot_eager"}).compile == "aot_eager"
 
@@ -273,6 +275,7 @@ def test_the_switches_are_read_from_the_environment() -> None:
         ("PLITKA_GUIDANCE_INTERVAL", "5"),
         ("PLITKA_GUIDANCE_INTERVAL", "5,0.3"),
         ("PLITKA_GUIDANCE_INTERVAL", "nan,1"),
+        ("PLITKA_DEEP_CACHE", "4"),
         ("PLITKA_OVERLAP", "perhaps"),
         ("PLITKA_COMPILE", "maybe"),
     ],

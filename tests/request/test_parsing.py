@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plitka.request.recipe import DRAW_SEED, Overrides, RecipeError
+from plitka.request.recipe import DRAW_SEED, QUALITIES, Overrides, RecipeError
 from tests.support.recipes import parse
 from tests.support.request_strategies import anything, requests
 
+QUALITY_NAMES = "preview, standard, high, fast, turbo"
 RED = {"name": "red", "proportion": 100}
 
 
@@ -236,13 +237,13 @@ def test_bad_colors_are_refused_by_path(colors: object, fragment: str) -> None:
         ),
         (
             {"quality": "hgh"},
-            'quality: got "hgh"; did you mean "high"? Allowed: preview, standard, high, turbo',
+            f'quality: got "hgh"; did you mean "high"? Allowed: {QUALITY_NAMES}',
         ),
         (
             {"quality": "HIGH"},
-            'quality: got "HIGH"; did you mean "high"? Allowed: preview, standard, high, turbo',
+            f'quality: got "HIGH"; did you mean "high"? Allowed: {QUALITY_NAMES}',
         ),
-        ({"quality": 1}, "quality: got 1; allowed: preview, standard, high, turbo"),
+        ({"quality": 1}, f"quality: got 1; allowed: {QUALITY_NAMES}"),
         (
             {"seed": 42.5},
             "seed: got 42.5; allowed: a whole number from -1 to 4294967295 (-1 draws one)",
@@ -380,7 +381,7 @@ def test_any_json_is_a_recipe_or_a_clean_error(value: object) -> None:
     st.sampled_from([1, 100]),
     st.floats(0.991, 1.009),
     st.floats(0, 180),
-    st.sampled_from(["preview", "standard", "high", "turbo"]),
+    st.sampled_from(QUALITIES),
 )
 def test_a_recipe_writes_the_request_that_it_is_read_from(
     parts: list[tuple[dict[str, str], float]],

@@ -6,7 +6,7 @@ a prediction can ask for is run once at that time: both picture sizes, with guid
 residuals, and they are zeros where no ControlNet runs.
 
 The networks run uncompiled for prompts longer than one chunk, for the quality `turbo`, whose LoRA
-is hooked into the UNet, and under the small memory plans.
+is hooked into the UNet, and under the small memory plans; shallow passes, which are short, always.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -25,7 +25,7 @@ from plitka.engines.sdxl import compilation, device, loading, refusals, sampling
 from plitka.engines.sdxl.compilation import CompiledUNet
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
-from plitka.engines.sdxl.guidance import Step, plan_steps
+from plitka.engines.sdxl.guidance import Step, choose_deep_interval, plan_steps
 from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
 from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
@@ -215,7 +215,10 @@ class SdxlEngine:
         count = count_steps(request.steps, plan.strength)
         schedule = sampling.make_schedule(scheduler, request.steps, count, self.device.name)
         controlnet_scale = 0.0 if controlnet is None else plan.controlnet_scale
-        steps = plan_steps(schedule.sigmas, plan.guidance_scale, controlnet_scale, self.options)
+        interval = choose_deep_interval(plan, self.options)
+        steps = plan_steps(
+            schedule.sigmas, plan.guidance_scale, controlnet_scale, self.options, interval
+        )
 
         # 5. Prepare the latents
         latents = self._prepare_latents(request, schedule, condition.text)
@@ -396,12 +399,13 @@ class SdxlEngine:
 
     def _log_picture(self, size: int, steps: Sequence[Step], seconds: dict[str, float]) -> None:
         log.info(
-            "%dx%d: %d steps, %d guided, %d with ControlNet, %s, %s",
+            "%dx%d: %d steps, %d guided, %d with ControlNet, %d in full, %s, %s",
             size,
             size,
             len(steps),
             sum(step.guided for step in steps),
             sum(step.controlled for step in steps),
+            sum(step.deep for step in steps),
             ", ".join(f"{stage} {value:.2f} s" for stage, value in seconds.items()),
             device.describe_memory(self.device),
         )
@@ -417,6 +421,7 @@ class SdxlEngine:
             "controlnets_loaded": sorted(self.controlnets.loaded),
             "guided_steps": sum(step.guided for step in steps),
             "controlnet_steps": sum(step.controlled for step in steps),
+            "deep_steps": sum(step.deep for step in steps),
             "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
             "memory": device.measure_memory(self.device),
             "compiled": compiled,

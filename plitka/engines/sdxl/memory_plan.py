@@ -27,6 +27,7 @@ _WITHOUT_GPU: tuple[MemoryPlan, ...] = ("resident", "tiled_vae")  # memory is on
 # What one picture of 1024x1024 needs besides the weights, in GiB of half precision: estimated
 # from the largest activations of the published SDXL configuration, not measured on a GPU.
 _DENOISE = 1.5  # two samples for guidance, with a ControlNet
+_KEPT = 0.2  # from step to step: the text's keys, for two samples and for one; deep features
 _DECODE = 3.5  # the VAE's 256 channels at full size, several times
 _DECODE_TILED = 1.0
 
@@ -85,7 +86,7 @@ def compute_needs(
         text_encoders=(parameters["text_encoder"] + parameters["text_encoder_2"]) * size,
         vae=parameters["vae"] * size,
         controlnet=parameters["controlnet"] * size,
-        denoise=int(_DENOISE * gib * unet_width / 320),
+        denoise=int((_DENOISE + _KEPT) * gib * unet_width / 320),
         decode=int(_DECODE * gib * vae_width / 128),
         decode_tiled=int(_DECODE_TILED * gib * vae_width / 128),
     )

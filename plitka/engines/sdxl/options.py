@@ -10,6 +10,7 @@ from plitka.weights.settings import WeightsSettings
 
 GUIDANCE_INTERVAL = "PLITKA_GUIDANCE_INTERVAL"
 COMPILE = "PLITKA_COMPILE"
+DEEP_CACHE = "PLITKA_DEEP_CACHE"
 OVERLAP = "PLITKA_OVERLAP"
 MEMORY_FRACTION = "PLITKA_GPU_MEMORY_FRACTION"
 DEVICE = "PLITKA_DEVICE"
@@ -45,6 +46,8 @@ class Options:
 
     guidance: noise levels (sigma; SDXL's go from 14.6 down to 0.03) with guidance: low < sigma
     <= high; outside, the unconditional half of the batch is not computed.
+    deep_interval: of how many steps one computes the UNet's deep features, 1 to 3; None leaves it
+    to the quality.
     compile: the backend of torch.compile for UNet and VAE decoder, None for none.
     overlap: whether the next picture is drawn while the last one is matched and handed out.
 
@@ -55,6 +58,7 @@ class Options:
     """
 
     guidance: Interval = GUIDED
+    deep_interval: int | None = None
     compile: str | None = None
     overlap: bool = True
     controlnet: Interval = EVERYWHERE
@@ -64,7 +68,12 @@ class Options:
 
 
 PLAIN = Options(
-    guidance=EVERYWHERE, overlap=False, channels_last=False, tf32=False, keep_prompts=False
+    guidance=EVERYWHERE,
+    deep_interval=1,
+    overlap=False,
+    channels_last=False,
+    tf32=False,
+    keep_prompts=False,
 )
 """Nothing left out and nothing at once: what diffusers' own pipelines do."""
 
@@ -88,7 +97,10 @@ class SdxlSettings:
 def read_options(env: Mapping[str, str]) -> Options:
     """Read the options. Raises EngineError for a value that is not allowed."""
     return Options(
-        guidance=_read_interval(env), compile=_read_backend(env), overlap=_read_switch(env, OVERLAP)
+        guidance=_read_interval(env),
+        deep_interval=_read_deep_interval(env),
+        compile=_read_backend(env),
+        overlap=_read_switch(env, OVERLAP),
     )
 
 
@@ -135,6 +147,20 @@ def _read_interval(env: Mapping[str, str]) -> Interval:
             " 0.28,5.42, or off to leave nothing out"
         )
     return Interval(low, high)
+
+
+def _read_deep_interval(env: Mapping[str, str]) -> int | None:
+    text = (env.get(DEEP_CACHE) or "").strip().lower()
+    if not text:
+        return None
+    if text in (*_OFF, "1"):
+        return 1
+    if text in ("2", "3"):
+        return int(text)
+    raise EngineError(
+        f"{DEEP_CACHE}: got {text!r}; allowed: 2 or 3, of so many steps one is computed in full, or"
+        " off for all of them"
+    )
 
 
 def _read_backend(env: Mapping[str, str]) -> str | None:

@@ -62,8 +62,7 @@ def run_shallow_unet(
     as `run_shallow_controlnet` returns them.
     """
     embedded = _embed_time(unet, samples, timestep, pooled, time_ids)
-    skips = _run_down(unet.conv_in(samples), unet.down_blocks[:1], embedded, text)
-    skips = skips[: len(unet.up_blocks[-1].resnets)]
+    skips = _run_top(unet.conv_in(samples), unet.down_blocks[0], embedded, text)
     if residuals:
         skips = _add(skips, residuals)
     return _finish(unet, deep, skips, embedded, text)
@@ -97,7 +96,6 @@ def run_controlnet(
 
 def run_shallow_controlnet(
     network: Any,
-    count: int,
     samples: Tensor,
     timestep: Tensor,
     text: Tensor,
@@ -106,14 +104,11 @@ def run_shallow_controlnet(
     edges: Tensor,
     scale: float,
 ) -> list[Tensor]:
-    """Run the part of a ControlNet that adds to what a shallow pass of the UNet computes.
-
-    count: of the residuals that the UNet's last block takes in, 3 in SDXL.
-    """
+    """Run the part of a ControlNet that adds to what a shallow pass of the UNet computes."""
     embedded = _embed_time(network, samples, timestep, pooled, time_ids)
-    skips = _run_down(network.conv_in(samples) + edges, network.down_blocks[:1], embedded, text)
-    blocks = network.controlnet_down_blocks[:count]
-    return [block(skip) * scale for block, skip in zip(blocks, skips[:count], strict=True)]
+    skips = _run_top(network.conv_in(samples) + edges, network.down_blocks[0], embedded, text)
+    blocks = network.controlnet_down_blocks[: len(skips)]
+    return [block(skip) * scale for block, skip in zip(blocks, skips, strict=True)]
 
 
 def embed_edges(network: Any, edges: Tensor) -> Tensor:
@@ -144,6 +139,11 @@ def _run_down(
         sample, outputs = block(sample, embedded, **_list_text(block, text))
         skips += outputs
     return skips
+
+
+def _run_top(sample: Tensor, block: Any, embedded: Tensor, text: Tensor) -> tuple[Tensor, ...]:
+    """Run the first down block. Returns what goes in, and its outputs at that resolution."""
+    return _run_down(sample, [block], embedded, text)[: 1 + len(block.resnets)]
 
 
 def _run_up(

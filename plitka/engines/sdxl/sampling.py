@@ -174,23 +174,21 @@ def denoise(
         guided: make_inputs(unet, condition, guided)
         for guided in sorted({step.guided for step in steps})
     }
+    deep: Tensor | None = None
     for step, timestep in zip(steps, schedule.timesteps, strict=True):
         given = inputs[step.guided]
         samples = torch.cat([latents] * step.samples)
         samples = schedule.scheduler.scale_model_input(samples, timestep)
+        inputs_of_step = (samples, timestep, given.text, given.pooled, given.time_ids)
         residuals: Sequence[Tensor] = ()
         if step.controlled:
-            residuals = run_controlnet(condition, samples, timestep, given, run)
-        noise, _ = run(
-            passes.run_unet,
-            unet,
-            samples,
-            timestep,
-            given.text,
-            given.pooled,
-            given.time_ids,
-            residuals,
-        )
+            residuals = run_controlnet(condition, samples, timestep, given, step.deep, run)
+        if step.deep:
+            noise, deep = run(passes.run_unet, unet, *inputs_of_step, residuals)
+        else:
+            assert deep is not None  # the first step computes them
+            kept = deep[-step.samples :]  # without guidance, the conditional sample's alone
+            noise = run(passes.run_shallow_unet, unet, *inputs_of_step, kept, residuals)
         if step.guided:
             unconditional, conditional = noise.chunk(2)
             noise = unconditional + condition.guidance_scale * (conditional - unconditional)
@@ -200,13 +198,21 @@ def denoise(
 
 
 def run_controlnet(
-    condition: Condition, samples: Tensor, timestep: Tensor, given: Inputs, run: Run = call
+    condition: Condition,
+    samples: Tensor,
+    timestep: Tensor,
+    given: Inputs,
+    deep: bool = True,
+    run: Run = call,
 ) -> Sequence[Tensor]:
-    """Run the condition's ControlNet; return its residuals, none where there is no ControlNet."""
+    """Run the condition's ControlNet; return its residuals, none where there is no ControlNet.
+
+    deep: whether for a full pass of the UNet, and not for a shallow one.
+    """
     if condition.controlnet is None:
         return ()
     residuals: Sequence[Tensor] = run(
-        passes.run_controlnet,
+        passes.run_controlnet if deep else passes.run_shallow_controlnet,
         condition.controlnet,
         samples,
         timestep,

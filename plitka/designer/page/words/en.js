@@ -163,6 +163,7 @@ export default {
   quality_preview: "Draft",
   quality_standard: "Standard",
   quality_high: "High",
+  quality_fast: "Fast",
   quality_turbo: "Turbo",
   finer: "Finer settings, for photographs",
   finer_note: "For photographs. What is left automatic goes by quality and angle.",

@@ -163,6 +163,7 @@ export default {
   quality_preview: "Черновое",
   quality_standard: "Обычное",
   quality_high: "Высокое",
+  quality_fast: "Быстрое",
   quality_turbo: "Турбо",
   finer: "Тонкие настройки, для фото",
   finer_note: "Для фото. Что оставлено на «авто», зависит от качества и угла.",
