@@ -82,7 +82,7 @@ def test_fast_takes_less_than_a_fifth_of_the_old_unet_work() -> None:
 def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> None:
     new = flops.count_prediction("full", planned(color_control="prompt"), PLAIN)
     old = flops.count_old_prediction("full", planned())
-    assert 0.99 * old.denoising < new.denoising < old.denoising  # the text's keys only once
+    assert new.denoising == pytest.approx(old.denoising, rel=0.012)  # text keys once a picture
     assert new.vae == pytest.approx(old.vae)
 
 

@@ -42,6 +42,11 @@ def test_sentences_that_say_the_same_are_the_same_recipe(text: str) -> None:
     )
 
 
+@pytest.mark.parametrize("word", ["fast", "быстро", "quality: fast", "качество быстрое"])
+def test_fast_is_a_quality_in_words(word: str) -> None:
+    assert parse(f"60% black, 40% white, {word}").quality == "fast"
+
+
 @pytest.mark.parametrize(
     "text",
     [
