@@ -1,6 +1,6 @@
 """Seconds of setup() with a snapshot that `bake` wrote, beside reading its files, and without one.
 
-    python -m benchmarks.cold_start [--runs 3] [--folder DIR]
+    python -m benchmarks.cold_start [--runs 3] [--folder DIR] [--cold]
 
 Writes random weights of full size in the files' real form and bakes them (17 GB in all, in a
 temporary folder, or in DIR, where they stay for the next time). Then, in turn, each in a process
@@ -8,7 +8,10 @@ of its own and with its files in the system's cache: safetensors maps all weight
 it reads them into memory of the process's own, which is what setup() ends with as well, for a
 mapped file changes under a running program; setup() loads the snapshot; setup() loads the model
 itself, fuses the LoRA, puts the embeddings in. Half precision, as on a GPU. Seconds begin after the
-imports and end when every page of every tensor has been touched.
+imports and end when every page of every tensor has been touched. Last, a whole process: Python, the
+imports, beside which files are read ahead, and setup() from the snapshot.
+
+With --cold the system's cache holds none of the files when a process begins.
 """
 
 import argparse
@@ -41,26 +44,38 @@ WAYS = {
     "read": "safetensors reads the snapshot",
     "baked": "setup() from the snapshot",
     "unbaked": "setup() from the model",
+    "process": "a process that loads the snapshot",
 }
+_LOAD_SNAPSHOT = """
+import os
+from plitka.engines import registry
+from plitka.engines.sdxl.options import SdxlSettings
+from plitka.weights.settings import read_weights_settings
+settings = SdxlSettings(read_weights_settings(os.environ), dtype="float16")
+registry.load_engine("sdxl", lambda: settings)
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where to keep the weights")
-    parser.add_argument("--way", choices=WAYS, help="this one alone, here, printed as JSON")
+    parser.add_argument("--cold", action="store_true", help="no file is in the system's cache")
+    parser.add_argument(
+        "--way", choices=tuple(WAYS)[:-1], help="this one alone, here, printed as JSON"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     if options.way is not None:
         print(json.dumps(_time(options.way, options.folder)))
     elif options.folder is not None:
-        _compare(options.folder, options.runs)
+        _compare(options.folder, options.runs, options.cold)
     else:
         with tempfile.TemporaryDirectory(prefix="plitka-cold-start-") as folder:
-            _compare(Path(folder), options.runs)
+            _compare(Path(folder), options.runs, options.cold)
 
 
-def _compare(folder: Path, runs: int) -> None:
+def _compare(folder: Path, runs: int, cold: bool) -> None:
     stages = Stages()
     with stages("write random weights"):
         files = random_models.write_model(folder, "full")
@@ -72,7 +87,8 @@ def _compare(folder: Path, runs: int) -> None:
     for _ in range(runs):
         for way in WAYS:
             base = files.base if way == "unbaked" else _snapshot_folder(folder)
-            _warm_cache(base.rglob("*.safetensors"))
+            prepare = _drop_from_cache if cold else _read_into_cache
+            prepare(base.rglob("*.safetensors"))
             seconds[way].append(_time_in_process(way, folder))
     reading = median(seconds["read"])
     print_table(
@@ -91,7 +107,15 @@ def _snapshot_folder(folder: Path) -> Path:
     return folder / "snapshot"
 
 
-def _warm_cache(files: Iterable[Path]) -> None:
+def _drop_from_cache(files: Iterable[Path]) -> None:
+    """Have the system forget the content of files, as far as no process has them mapped."""
+    for path in files:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _read_into_cache(files: Iterable[Path]) -> None:
     """Read files once, so that they are in the system's cache."""
     for path in files:
         with path.open("rb", buffering=0) as file:
@@ -100,6 +124,11 @@ def _warm_cache(files: Iterable[Path]) -> None:
 
 
 def _time_in_process(way: str, folder: Path) -> float:
+    if way == "process":
+        variables = {**os.environ, BASE: str(_snapshot_folder(folder))}
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-c", _LOAD_SNAPSHOT], env=variables, check=True)
+        return time.perf_counter() - begun
     command = ["-m", "benchmarks.cold_start", "--way", way, "--folder", str(folder)]
     done = subprocess.run([sys.executable, *command], stdout=subprocess.PIPE, check=True)
     return float(json.loads(done.stdout))
