@@ -1,6 +1,8 @@
 """Requirements are pinned, the image holds what the tests ran on, documents hold together."""
 
+import ast
 import re
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,40 @@ def test_every_requirement_is_pinned_exactly() -> None:
     for name in sorted(path.name for path in ROOT.glob("requirements*.txt")):
         for line in requirements(name):
             assert re.fullmatch(r"[\w.-]+(\[[\w,]+\])?==[\w.]+", line), f"{name}: {line}"
+
+
+PROGRAMS = ("requirements.txt", "requirements-ui.txt", "requirements-catalogue.txt")
+
+
+def test_what_the_program_requires_it_imports() -> None:
+    sources = [*(ROOT / "plitka").rglob("*.py"), ROOT / "predict.py", ROOT / "train.py"]
+    imported = {
+        name.partition(".")[0]
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    packages = {
+        re.sub(r"[-_.]+", "-", package.lower())
+        for module, found in packages_distributions().items()
+        if module in imported
+        for package in found
+    }
+    for line in [line for name in PROGRAMS for line in requirements(name)]:
+        assert re.sub(r"[-_.]+", "-", line.partition("==")[0].lower()) in packages, line
+
+
+def test_no_file_requires_what_it_takes_in_from_another() -> None:
+    for name in sorted(path.name for path in ROOT.glob("requirements-*.txt")):
+        taken = re.findall(r"^-r (.+)$", (ROOT / name).read_text(), re.MULTILINE)
+        for other in taken:
+            assert not set(requirements(name)) & set(requirements(other)), f"{name}, {other}"
 
 
 def test_the_image_has_the_cog_that_the_tests_run_on() -> None:
