@@ -10,7 +10,7 @@ import torch
 
 from plitka.bench import random_models
 from plitka.engines.sdxl import passes
-from plitka.engines.sdxl.guidance import plan_steps
+from plitka.engines.sdxl.guidance import choose_deep_interval, plan_steps
 from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.engines.sdxl.options import Interval, Options
 from plitka.engines.sdxl.text_keys import keep_text_keys, make_text_keys
@@ -148,3 +148,16 @@ def test_every_memory_plan_draws_the_same_fast_picture(
     plain = drawn(engine, angle=90).image.astype(int)
     engine.memory_plan = memory_plan
     assert np.abs(drawn(engine, angle=90).image - plain).max() <= 1  # tiles differ by rounding
+
+
+def test_the_few_steps_of_turbo_are_all_run_in_full() -> None:
+    body = json.loads(request({"red": 60, "white": 40}))
+    turbo, fast = (
+        make_plan(parse(json.dumps({**body, "quality": quality}))) for quality in ("turbo", "fast")
+    )
+    assert [choose_deep_interval(turbo, Options(deep_interval=k)) for k in (None, 1, 2)] == [
+        1,
+        1,
+        1,
+    ]
+    assert [choose_deep_interval(fast, Options(deep_interval=k)) for k in (None, 1, 3)] == [2, 1, 3]
