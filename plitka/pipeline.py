@@ -22,7 +22,7 @@ from plitka.ground.plan_view import (
     measure_scale,
 )
 from plitka.ground.zones import ZoneArea, measure_zones, sum_up_shares
-from plitka.matching.match import match
+from plitka.matching.match import Begin, match
 from plitka.measure.description import name_groups, name_intervals, name_shares, round_interval
 from plitka.measure.shares import Measurement, measure, total_variation
 from plitka.request.controlnet import ControlNetChoice
@@ -122,7 +122,8 @@ def _make_pictures(
     """Make the three pictures.
 
     The worker's thread makes the final picture's guides and the colormap while the preview is
-    drawn, and draws the final picture while the preview is matched and handed out.
+    drawn, draws the final picture while the preview is matched and handed out, and then measures
+    it while its granules are found.
     """
 
     def make_final_guides() -> Guides:
@@ -144,7 +145,8 @@ def _make_pictures(
         preview = run.draw("preview", run.make_guides("preview"), lambda: at_step("preview"))
     final = worker.submit(draw_final)
     yield run.match_and_report("preview", preview)
-    yield run.match_and_report("final", final.result())
+    drawn = final.result()  # and the worker has nothing more to do
+    yield run.match_and_report("final", drawn, lambda work: worker.submit(work).result)
     yield run.report_colormap(*colormap.result())
 
 
@@ -176,11 +178,16 @@ class _Run:
             size = PICTURE_SIZES["colormap"]
             return render.render_colormap(self._layout, size), _count_shares(self._layout, size)
 
-    def match_and_report(self, kind: PictureKind, drawn: Drawn) -> Picture:
-        """Match the picture to the layout where it is to be, and find its shares."""
+    def match_and_report(
+        self, kind: PictureKind, drawn: Drawn, begin: Begin = lambda work: work
+    ) -> Picture:
+        """Match the picture to the layout where it is to be, and find its shares.
+
+        begin: see `match`.
+        """
         if self._matched:
             with self.stages(f"match_{kind}"):
-                matched = match(drawn.image, self._layout)
+                matched = match(drawn.image, self._layout, begin)
             self._report.add_drawn(kind, drawn, matched.before)
             return self._report.complete(kind, matched.image, measured=matched.after)
         with self.stages(f"measure_{kind}"):

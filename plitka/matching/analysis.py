@@ -58,9 +58,10 @@ class Analysis:
         """(N,) pixels of each granule that are not in shadow: those count for a colour's share."""
         medians = np.array([material.lab[0] for material in self.materials], np.float32)
         darkest = np.where(self._is_joint, np.inf, SHADOW * medians)[self.material]
-        lit = self.lab[..., 0] >= darkest.astype(np.float32).take(self.granules.map)
-        shown = self.granules.map[lit]
-        return np.bincount(shown, minlength=len(self.material)).astype(np.float64)
+        granules = self.granules.map.ravel().astype(np.intp)
+        lit = self.lab[..., 0].ravel() >= darkest.astype(np.float32).take(granules)
+        area = np.bincount(granules, weights=lit, minlength=len(self.material))
+        return np.asarray(area, np.float64)
 
     @cached_property
     def gap(self) -> NDArray[np.bool_]:
@@ -80,24 +81,41 @@ class Analysis:
         return np.asarray(np.array(dark) & (area < _JOINT_AREA * area.sum()))
 
 
-def analyze(
-    image: Image, layout: Layout, classified: ClassifiedImage, measured: Measurement
-) -> Analysis:
-    """Analyze a square picture.
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """The granules of a picture of size x size pixels, found before its colours are looked at.
 
-    A flat or smooth picture gets a surface of the layout's granules first, and has those granules.
-    image: (size, size, 3) sRGB, 0 to 255. classified: the same picture at the size of measuring,
-    classified by the layout's colours. measured: what is found on that.
+    lab: (size, size, 3) L*a*b*. is_added: whether the picture is flat or smooth, and got the
+    surface of the layout's granules, whose granules these then are.
     """
+
+    lab: Floats
+    granules: Granules
+    is_added: bool
+
+
+def find_surface(image: Image, layout: Layout) -> Surface:
+    """Find the granules of a square picture, (size, size, 3) sRGB, 0 to 255."""
     lab = cielab.rgb_to_lab(image)
     if _lacks_surface(image):
         lab = _add_surface(lab, layout)
+        return Surface(lab, measure_granules(layout.map_granules(len(image)), lab), True)
+    return Surface(lab, find_granules(image, lab, layout.map_granules(SURVEY)), False)
+
+
+def analyze(
+    surface: Surface, layout: Layout, classified: ClassifiedImage, measured: Measurement
+) -> Analysis:
+    """Analyze a square picture.
+
+    classified: the picture at the size of measuring, classified by the layout's colours. measured:
+    what is found on that. Neither counts where the surface was added.
+    """
+    lab, granules = surface.lab, surface.granules
+    if surface.is_added:
         small = scale_for_measuring(cielab.lab_to_rgb(lab))
         classified = segment_and_classify(small, layout.colors)
         measured = summarize(classified, layout.colors)
-        granules = measure_granules(layout.map_granules(len(image)), lab)
-    else:
-        granules = find_granules(image, lab, layout.map_granules(SURVEY))
     shown = classified.classification
     centres = _complete_centres(shown.centres, layout.colors, measured)
     classification = classify_by_centres(
@@ -166,17 +184,18 @@ def _measure_materials(
     lab: see Analysis. Returns (N,) the index of each granule's material, and the materials.
     """
     present, material = np.unique(classification.material, return_inverse=True)
-    sample = lab[::_SAMPLE, ::_SAMPLE].reshape(-1, 3)
-    kinds = material[granules.map[::_SAMPLE, ::_SAMPLE].ravel()]
+    sample = np.array(cv2.split(lab[::_SAMPLE, ::_SAMPLE])).reshape(3, -1)
+    kinds = material.take(granules.map[::_SAMPLE, ::_SAMPLE].ravel())
     materials = []
     for number, kind in enumerate(present.tolist()):
-        pixels = sample[kinds == number]
-        if not len(pixels):
-            pixels = granules.lab[material == number].astype(np.float32)
-        centre = cielab.to_lab(np.median(pixels, axis=0))
-        p5, p50, p95 = np.percentile(pixels[:, 0], (5, 50, 95)).tolist()
-        stray = pixels[:, 1:] - cielab.shade(centre, pixels[:, 0])
-        chroma = float(np.sqrt((stray**2).sum(axis=1).mean()))
+        pixels = sample.take(np.flatnonzero(kinds == number), axis=1)
+        if not pixels.size:
+            pixels = granules.lab[material == number].T.astype(np.float32)
+        centre = cielab.to_lab(np.median(pixels, axis=1))
+        p5, p50, p95 = np.percentile(pixels[0], (5, 50, 95)).tolist()
+        stray = pixels[1:] - cielab.shade(centre, pixels[0]).T
+        stray *= stray
+        chroma = float(np.sqrt((stray[0] + stray[1]).mean()))
         color = kind if kind < len(classification.centres) else NO_COLOR
         materials.append(Material(centre, (p5, p50, p95), chroma, color))
     return material, tuple(materials)

@@ -62,13 +62,13 @@ def measure_granules(index: SegmentMap, lab: Floats) -> Granules:
     index: (size, size) the granule of each pixel, -1 for none: what has none becomes one granule.
     lab: (size, size, 3) L*a*b* of the picture.
     """
-    present = np.bincount(index.ravel() + 1) > 0
-    number = np.cumsum(present, dtype=np.int32) - np.int32(1)
-    numbered = np.asarray(number.take(index + 1), np.int32)
-    flat, count = numbered.ravel().astype(np.intp), int(number[-1]) + 1
-    area = np.bincount(flat, minlength=count).astype(np.float64)
-    planes = (lab[..., plane].ravel() for plane in range(3))
-    sums = [np.bincount(flat, weights=plane, minlength=count) for plane in planes]
+    flat = index.ravel() + np.intp(1)
+    count = np.bincount(flat)
+    present = count > 0
+    flat = (np.cumsum(present) - 1).take(flat)
+    area = count[present].astype(np.float64)
+    sums = [np.bincount(flat, weights=plane.ravel()) for plane in cv2.split(lab)]
+    numbered = flat.astype(np.int32).reshape(index.shape)
     return Granules(numbered, area, np.stack(sums, axis=1) / area[:, None])
 
 

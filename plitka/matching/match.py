@@ -6,8 +6,9 @@ They are then recoloured within their own outlines: light and shade stay the pic
 the new colour makes them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from plitka.arrays import Doubles, Image
 from plitka.color import cielab
 from plitka.color.palette import Color
 from plitka.matching import recolor
-from plitka.matching.analysis import Analysis, analyze
+from plitka.matching.analysis import Analysis, analyze, find_surface
 from plitka.matching.dealing import prepare_dealing, prepare_keeping
 from plitka.matching.recolor import Recolorer
 from plitka.matching.tone_curves import Material, ToneCurve, ToneCurves
 from plitka.measure.classification import NO_COLOR
 from plitka.measure.shares import (
+    ClassifiedImage,
     Measurement,
     check_size,
     measure,
@@ -57,20 +59,34 @@ class Matched:
     after: Measurement
 
 
-def match(image: Image, layout: Layout) -> Matched:
+Classified: TypeAlias = tuple[ClassifiedImage, Measurement]
+"""A picture at the size of measuring, and what is measured on it."""
+
+Begin: TypeAlias = Callable[[Callable[[], Classified]], Callable[[], Classified]]
+"""Begins work; returns what waits for its result."""
+
+
+def match(image: Image, layout: Layout, begin: Begin = lambda work: work) -> Matched:
     """Give a picture the shares and colours of a layout.
 
     image: (size, size, 3) sRGB, 0 to 255: any picture, of a tile or not; it is left as it is.
-    Raises ValueError for a picture that is not square or not RGB, and TooSmall for one that cannot
-    be measured.
+    begin: begins to measure the picture in another thread, while its granules are found in this
+    one; as a rule all is done here, one after the other. The result is the same. Raises ValueError
+    for a picture that is not square or not RGB, and TooSmall for one that cannot be measured.
     """
     size = image.shape[0]
     if image.shape != (size, size, 3):
         raise ValueError(f"the picture must be square and RGB; its shape is {image.shape}")
     check_size(image)
-    classified = segment_and_classify(scale_for_measuring(image), layout.colors)
-    before = summarize(classified, layout.colors)
-    analysis = analyze(image, layout, classified, before)
+
+    def classify() -> Classified:
+        classified = segment_and_classify(scale_for_measuring(image), layout.colors)
+        return classified, summarize(classified, layout.colors)
+
+    wait = begin(classify)
+    surface = find_surface(image, layout)
+    classified, before = wait()
+    analysis = analyze(surface, layout, classified, before)
     attempts = list(_make_attempts(analysis, layout))
     best, after = min(attempts, key=lambda one: one[1].compare(layout.shares))
     return Matched(best, before, after)

@@ -43,9 +43,12 @@ def balance(analysis: Analysis, colors: Sequence[Color]) -> Floats:
         for index, color in enumerate(colors):
             goal, _ = tone_curves.compute_goal(material, index, color, tone_curves.TOLERANCE)
             shifts[number, index] = np.subtract(goal, material.lab)
-    moved = shifts[analysis.material, analysis.classification.nearest][analysis.granules.map]
+    of_granule = shifts[analysis.material, analysis.classification.nearest]
+    moved = of_granule.take(analysis.granules.map, axis=0)
     soft = np.asarray(cv2.GaussianBlur(moved, (0, 0), _SOFT_EDGE), np.float32)
-    return np.asarray(np.clip(analysis.lab + soft, (0, -127, -127), (100, 127, 127)), np.float32)
+    soft += analysis.lab
+    limits = np.array([[0, -127, -127], [100, 127, 127]], np.float32)
+    return np.clip(soft, *limits, out=soft)
 
 
 def patch(analysis: Analysis, kept: Floats, changed: NDArray[np.bool_], other: Floats) -> Floats:
@@ -78,7 +81,7 @@ class Recolorer:
         kinds = analysis.material.astype(np.uint8).take(analysis.granules.map)
         lab = np.array(cv2.split(analysis.lab), np.float32).reshape(3, -1)
         mixed = unmixing.unmix(lab, kinds, analysis.materials)
-        lab[:, mixed.where] = mixed.first
+        _replace(lab, mixed.where, mixed.first)
         painter = _Painter(lab, kinds.ravel(), mixed, curves)
         return Recolorer(analysis, colors, painter, _find_faint(analysis.lab[..., 0]))
 
@@ -132,19 +135,17 @@ class _Painter:
             band = slice(start, start + _BAND)
             painted[:, band] = self.curves.apply(self.lab[:, band], self.kinds[band], colors[band])
         where = self.mixed.where
-        painted[:, where] = self._blend_mixtures(
-            painted.take(where, axis=1), slice(None), colors[where]
-        )
+        first, colors = painted.take(where, axis=1), colors.take(where)
+        _replace(painted, where, self._blend_mixtures(first, slice(None), colors))
         return painted
 
     def paint_at(self, where: NDArray[np.intp], color: int) -> Floats:
         """Paint the pixels `where` (m,) in one colour. Returns (3, m) L*, a*, b*."""
-        painted = self.curves.apply(self.lab.take(where, axis=1), self.kinds[where], color)
+        painted = self.curves.apply(self.lab.take(where, axis=1), self.kinds.take(where), color)
         mixture = self._mixture_index.take(where)
         places = np.flatnonzero(mixture >= 0)
-        painted[:, places] = self._blend_mixtures(
-            painted.take(places, axis=1), mixture[places], color
-        )
+        first = painted.take(places, axis=1)
+        _replace(painted, places, self._blend_mixtures(first, mixture.take(places), color))
         return painted
 
     def _blend_mixtures(
@@ -159,10 +160,12 @@ class _Painter:
         colors: index of the colour, (m,) or one for all. Returns (3, m) L*, a*, b*.
         """
         mixed = self.mixed
-        second = self.curves.apply(mixed.second[:, mixtures], mixed.kind[mixtures], colors)
-        blend = first + mixed.part[mixtures] * (second - first)
+        blend = self.curves.apply(mixed.second[:, mixtures], mixed.kind[mixtures], colors)
+        blend -= first
+        blend *= mixed.part[mixtures]
+        blend += first
         blend[0] *= 1 - mixed.contact[mixtures]
-        return np.asarray(blend, np.float32)
+        return blend
 
     @cached_property
     def _mixture_index(self) -> NDArray[np.int32]:
@@ -170,6 +173,12 @@ class _Painter:
         index = np.full(len(self.kinds), -1, np.int32)
         index[self.mixed.where] = np.arange(len(self.mixed.where), dtype=np.int32)
         return index
+
+
+def _replace(planes: Floats, where: NDArray[np.intp], values: Floats) -> None:
+    """Replace the pixels `where` (m,) of planes (3, n) by values (3, m), a plane at a time."""
+    for plane, value in zip(planes, values, strict=True):
+        plane[where] = value
 
 
 def _find_faint(light: Floats) -> Floats:
@@ -193,9 +202,10 @@ def _soften_edges(
         part = _compute_cover(owners, color).take(edge)
         mine = np.flatnonzero(part)
         weight = part[mine] * np.float32(1 / 255)
-        blend[:, mine] += painter.paint_at(edge[mine], color) * weight
+        more = painter.paint_at(edge.take(mine), color) * weight
+        _replace(blend, mine, blend.take(mine, axis=1) + more)
     blend[0] *= 1 - np.float32(_CREASE) * faint.ravel().take(edge)
-    painted[:, edge] = blend
+    _replace(painted, edge, blend)
 
 
 def _correct_medians(
@@ -237,7 +247,8 @@ def _leave_gaps(painted: Floats, analysis: Analysis) -> None:
     soft = np.asarray(cv2.GaussianBlur(part, (0, 0), _SOFT_EDGE), np.float32).ravel()
     where = np.flatnonzero(soft > _FAINTEST)
     own = analysis.lab.reshape(-1, 3).take(where, axis=0).T * np.array([[1], _TINT, _TINT])
-    painted[:, where] += soft[where] * (own.astype(np.float32) - painted[:, where])
+    now = painted.take(where, axis=1)
+    _replace(painted, where, now + soft.take(where) * (own.astype(np.float32) - now))
 
 
 def _compute_cover(owners: NDArray[np.uint8], color: int) -> NDArray[np.uint8]:

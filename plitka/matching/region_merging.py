@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,8 +66,8 @@ def merge_basins(basins: SegmentMap, lab: Floats, strength: Floats) -> SegmentMa
 class _Graph:
     """Region adjacency graph of N regions, with E pairs that touch, each pair once.
 
-    area: (N,) pixels. moments: (N, 5) sums of x, y, xx, yy and xy over `weight` (N,) sampled
-    pixels; lab: (N, 3) sums of L*a*b* over the same. one, other: (E,) the regions of each pair.
+    area: (N,) pixels. moments: (5, N) sums of x, y, xx, yy and xy over `weight` (N,) sampled
+    pixels; lab: (3, N) sums of L*a*b* over the same. one, other: (E,) the regions of each pair.
     border: (E,) the mean root of the strength along their border. length: (E,) sampled pixels of
     the border.
     """
@@ -83,18 +84,36 @@ class _Graph:
 
 def _build_graph(basins: SegmentMap, lab: Floats, strength: Floats) -> _Graph:
     """Build the graph of basins; see `merge_basins`."""
-    count = int(basins.max()) + 1
-    area = np.bincount(basins.ravel(), minlength=count).astype(np.float64)
+    area = np.bincount(basins.ravel()).astype(np.float64)
     part = basins[::_ROWS].ravel().astype(np.intp)
-    rows, columns = basins[::_ROWS].shape
-    x = np.tile(np.arange(columns, dtype=np.float64), rows)
-    y = np.repeat(np.arange(0, _ROWS * rows, _ROWS, dtype=np.float64), columns)
-    planes = [x, y, x * x, y * y, x * y, *(lab[::_ROWS, :, plane].ravel() for plane in range(3))]
-    totals = [np.bincount(part, weights=plane, minlength=count) for plane in planes]
-    sums = np.stack(totals, axis=1).astype(np.float64)
-    weight = np.bincount(part, minlength=count).astype(np.float64)
+    planes = cv2.split(lab[::_ROWS])
+    totals = [np.bincount(part, weights=plane.ravel(), minlength=len(area)) for plane in planes]
+    weight, moments = _sum_moments(basins, len(area))
     one, other, border, length = _find_borders(basins, strength)
-    return _Graph(area, weight, sums[:, :5], sums[:, 5:], one, other, border, length)
+    return _Graph(area, weight, moments, np.stack(totals), one, other, border, length)
+
+
+def _sum_moments(basins: SegmentMap, count: int) -> tuple[Doubles, Doubles]:
+    """Sum up the moments of `count` basins, on every second row: (count,) `weight`, (5, count).
+
+    They are sums of whole numbers, and so the same in any order: here of runs of pixels of one
+    basin in a row, from the sums of all columns before.
+    """
+    rows, columns = basins[::_ROWS].shape
+    begins = np.ones((rows, columns), np.bool_)
+    np.not_equal(basins[::_ROWS, 1:], basins[::_ROWS, :-1], out=begins[:, 1:])
+    first = np.flatnonzero(begins)
+    run = basins[::_ROWS].ravel().take(first)
+    row, start = np.divmod(first, columns)
+    end = start + np.diff(first, append=rows * columns)
+    x = np.arange(columns, dtype=np.float64)
+    sums = (np.concatenate([[0.0], np.cumsum(power)]) for power in (x, x * x))
+    of_x, of_xx = (up_to.take(end) - up_to.take(start) for up_to in sums)
+    of_one, y = (end - start).astype(np.float64), row * float(_ROWS)
+    planes = (of_one, of_x, y * of_one, of_xx, y * y * of_one, y * of_x)
+    totals = [np.bincount(run, weights=plane, minlength=count) for plane in planes]
+    weight, *moments = (np.asarray(total, np.float64) for total in totals)
+    return weight, np.stack(moments)
 
 
 def _find_borders(
@@ -161,8 +180,11 @@ def _find_crumbs(graph: _Graph) -> NDArray[np.bool_]:
 
 def _compare_colors(graph: _Graph) -> Doubles:
     """Compute the L*a*b* distance of the means of each pair: (E,)."""
-    mean = graph.lab / np.maximum(graph.weight, 1e-9)[:, None]
-    return np.asarray(np.linalg.norm(mean[graph.one] - mean[graph.other], axis=1))
+    mean = graph.lab / np.maximum(graph.weight, 1e-9)
+    step = mean.take(graph.one, axis=1)
+    step -= mean.take(graph.other, axis=1)
+    step *= step
+    return np.asarray(np.sqrt(step[0] + step[1] + step[2]))
 
 
 def _compute_fill(graph: _Graph) -> Doubles:
@@ -170,7 +192,8 @@ def _compute_fill(graph: _Graph) -> Doubles:
 
     1 for an ellipse, less for what is ragged or bent.
     """
-    moments = graph.moments[graph.one] + graph.moments[graph.other]
+    moments = graph.moments.take(graph.one, axis=1)
+    moments += graph.moments.take(graph.other, axis=1)
     weight = graph.weight[graph.one] + graph.weight[graph.other]
     across, along, mixed = _compute_spread(moments, weight)
     spread = np.sqrt(np.maximum(across * along - mixed * mixed, 1e-6))
@@ -180,9 +203,9 @@ def _compute_fill(graph: _Graph) -> Doubles:
 def _compute_spread(moments: Doubles, weight: Doubles) -> tuple[Doubles, Doubles, Doubles]:
     """Compute the variances of x and of y, and their covariance, in pixels squared: (n,) each.
 
-    moments: (n, 5), weight: (n,); see _Graph. A pixel has a variance of its own.
+    moments: (5, n), weight: (n,); see _Graph. A pixel has a variance of its own.
     """
-    x, y, xx, yy, xy = (moments / np.maximum(weight, 1e-9)[:, None]).T
+    x, y, xx, yy, xy = moments / np.maximum(weight, 1e-9)
     return xx - x * x + 1 / 12, yy - y * y + 1 / 12, xy - x * y
 
 
@@ -217,8 +240,8 @@ def _contract(graph: _Graph, number: NDArray[np.int64]) -> _Graph:
     return _Graph(
         total(graph.area),
         total(graph.weight),
-        np.stack([total(plane) for plane in graph.moments.T], axis=1),
-        np.stack([total(plane) for plane in graph.lab.T], axis=1),
+        np.stack([total(plane) for plane in graph.moments]),
+        np.stack([total(plane) for plane in graph.lab]),
         one,
         other,
         border,

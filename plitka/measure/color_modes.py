@@ -69,16 +69,21 @@ def find_modes(segments: Segments, search: ModeSearch) -> Modes:
     order = np.argsort(-density[tuple(bins.T)], kind="stable")[: 3 * _MOST]
     bins, valley = _select_prominent(bins[order], density)
     lab, valley = bins[:_MOST] * _BIN + lowest, valley[:_MOST]
-    weight = np.array([_measure_area_around(segments, centre) for centre in lab])
+    planes = np.ascontiguousarray(segments.lab.T)
+    weight = np.array([_measure_area_around(planes, segments.area, centre) for centre in lab])
     order = np.argsort(-weight, kind="stable")
     order = order[weight[order] > _LEAST]
     return Modes(lab[order], weight[order], valley[order])
 
 
-def _measure_area_around(segments: Segments, centre: Doubles) -> float:
-    """Measure the share of the picture, 0 to 1, in segments within _REACH of a colour (3,)."""
-    off = (segments.lab - centre) / _REACH
-    return float(segments.area[(off**2).sum(axis=1) < 1].sum() / segments.area.sum())
+def _measure_area_around(lab: Doubles, area: Doubles, centre: Doubles) -> float:
+    """Measure the share of the picture, 0 to 1, in segments within _REACH of a colour (3,).
+
+    lab: (3, N) of the segments. area: (N,) pixels.
+    """
+    off = (lab - centre[:, None]) / _REACH[:, None]
+    off *= off
+    return float(area[off[0] + off[1] + off[2] < 1].sum() / area.sum())
 
 
 def _select_prominent(bins: NDArray[np.intp], density: Floats) -> tuple[NDArray[np.intp], Doubles]:

@@ -169,7 +169,6 @@ def _maximize_likelihood(compared: _Comparison, area: Doubles) -> _Fit:
     scatter, spread = _FIRST_SPREAD, _FIRST_SPREAD * usual
     weights = np.full(len(usual), 1 / len(usual))
     shift = np.zeros((len(usual), 2))
-    rise = (compared.score - _MEAN_SCORE) * compared.slope / _SCORE_SPREAD**2
     for _ in range(_MOVES):
         off = astray - shift
         square = off[..., 0] ** 2 + off[..., 1] ** 2
@@ -179,10 +178,9 @@ def _maximize_likelihood(compared: _Comparison, area: Doubles) -> _Fit:
         for _ in range(_ROUNDS):
             weights = weights * (density.T @ (area / (density @ weights)))
         likeness = density / (density @ weights)[:, None]
-        sure = likeness * weights * (near / whole)
-        by_light = likeness * weights * rise
-        pull = np.concatenate([by_light[..., None], (sure / spread**2)[..., None] * off], axis=2)
-        sure *= area[:, None]
+        belongs = likeness * weights
+        certain, steep = belongs * (near / whole), spread**2
+        sure = certain * area[:, None]
         amount = sure.sum(axis=0) + 1e-12
         scatter = np.sqrt((sure * square / usual**2).sum() / (2 * amount.sum()))
         scatter = float(np.clip(scatter, _LEAST_SPREAD, _MOST_SPREAD))
@@ -190,6 +188,9 @@ def _maximize_likelihood(compared: _Comparison, area: Doubles) -> _Fit:
         mean = np.einsum("nk,nkc->kc", sure, astray) / amount[:, None]
         heard = INDEPENDENT * len(area) * amount / spread**2
         shift = mean * (heard / (heard + 1 / _DRIFT**2))[:, None]
+    pull = np.empty((*likeness.shape, 3))
+    pull[..., 0] = belongs * ((compared.score - _MEAN_SCORE) * compared.slope / _SCORE_SPREAD**2)
+    pull[..., 1:] = (certain / steep)[..., None] * off
     return _Fit(weights, likeness, pull, scatter)
 
 

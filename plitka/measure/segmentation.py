@@ -60,7 +60,7 @@ def measure_insides(segments: Segments, lab: Floats) -> Doubles:
     """
     flat = segments.map.ravel().astype(np.intp)
     weight = (segments.contrast.ravel() + np.float32(_FLAT)) ** -4
-    sums = [np.bincount(flat, weights=weight * lab[..., axis].ravel()) for axis in range(3)]
+    sums = [np.bincount(flat, weights=weight * plane.ravel()) for plane in cv2.split(lab)]
     return np.stack(sums, axis=1) / np.bincount(flat, weights=weight)[:, None]
 
 
@@ -69,12 +69,13 @@ def _number_segments(index: SegmentMap, lab: Floats, contrast: Floats) -> Segmen
 
     index: (h, w) numbers of 0 and up. lab: (h, w, 3). contrast: see Segments.
     """
-    present = np.bincount(index.ravel()) > 0
-    index = np.asarray((np.cumsum(present) - 1).astype(np.int32).take(index))
-    flat = index.ravel().astype(np.intp)
-    area = np.bincount(flat).astype(np.float64)
-    sums = [np.bincount(flat, weights=lab[..., axis].ravel()) for axis in range(3)]
-    return Segments(index, area, np.stack(sums, axis=1) / area[:, None], contrast)
+    count = np.bincount(index.ravel())
+    present = count > 0
+    flat = (np.cumsum(present) - 1).take(index.ravel())
+    area = count[present].astype(np.float64)
+    sums = [np.bincount(flat, weights=plane.ravel()) for plane in cv2.split(lab)]
+    numbered = flat.astype(np.int32).reshape(index.shape)
+    return Segments(numbered, area, np.stack(sums, axis=1) / area[:, None], contrast)
 
 
 def _fill_watershed_lines(marks: SegmentMap) -> SegmentMap:

@@ -181,14 +181,14 @@ def _compare_medians(
     granules' own shadows.
     """
     shown = classified.classification
-    lab = classified.lab[::_SAMPLE, ::_SAMPLE]
-    material = shown.material[classified.segments.map[::_SAMPLE, ::_SAMPLE]]
+    lab = np.array(cv2.split(classified.lab[::_SAMPLE, ::_SAMPLE])).reshape(3, -1)
+    material = shown.material.take(classified.segments.map[::_SAMPLE, ::_SAMPLE].ravel())
     present = set(shown.owner.tolist())
     differences: list[float | None] = []
     for index, color in enumerate(colors):
         if index not in present:
             differences.append(None)
             continue
-        median = np.median(lab[material == index], axis=0)
+        median = np.median(lab.take(np.flatnonzero(material == index), axis=1), axis=1)
         differences.append(float(cielab.ciede2000(median, color.lab)))
     return tuple(differences)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 
@@ -80,6 +81,15 @@ CASES = [  # each picture with two recipes of the four
     for number, source in enumerate(SOURCES)
     for recipe in tuple(RECIPES)[number % 2 :: 2]
 ]
+
+
+def test_a_picture_that_is_measured_in_another_thread_is_matched_the_same() -> None:
+    picture, laid = another_seed("greens"), layout("greens")
+    here = match(picture, laid)
+    with ThreadPoolExecutor(1) as pool:
+        there = match(picture, laid, lambda work: pool.submit(work).result)
+    assert np.array_equal(here.image, there.image)
+    assert (here.before, here.after) == (there.before, there.after)
 
 
 @pytest.mark.parametrize(("source", "recipe"), CASES)
