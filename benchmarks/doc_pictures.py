@@ -10,7 +10,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+from font_roboto import RobotoMedium
+from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.report import print_table
 from plitka import pipeline
@@ -23,6 +24,7 @@ from plitka.request.recipe import Recipe
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 QUALITY = 82  # of JPEG, 0 to 100
 MAX_KB = 300
+MIX_SIZE = (256, 768)  # beside the picture of 768 pixels
 EIGHT = (
     "pearl",
     "light gray",
@@ -102,9 +104,25 @@ def save(image: Image.Image, path: Path) -> None:
         raise ValueError(f"{path}: {path.stat().st_size} bytes; at most {MAX_KB} KB")
 
 
+def draw_mix(colors: dict[str, float]) -> Image.Image:
+    """Draw a mix as a bar of its flat colours, from the top, each with its percentage."""
+    width, height = MIX_SIZE
+    bar = Image.new("RGB", MIX_SIZE)
+    pen = ImageDraw.Draw(bar)
+    font = ImageFont.truetype(RobotoMedium, 64)
+    top = 0.0
+    for name, share in colors.items():
+        bottom = top + height * share / 100
+        pen.rectangle((0, round(top), width, round(bottom)), palette.load().find(name).srgb)
+        pen.text((width / 2, (top + bottom) / 2), f"{share:g}%", "white", font, "mm")
+        top = bottom
+    return bar
+
+
 def main() -> None:
     DOCS.mkdir(exist_ok=True)
     rows = []
+    save(draw_mix(TILES[0].colors), DOCS / "tile-demo-mix.png")
     for tile in TILES:
         pictures = {
             p.kind: Image.fromarray(p.image)

@@ -110,7 +110,8 @@ def pytest_configure() -> None:
 # Files that take longest, in turn of those that compute and those that wait for servers: begun
 # first, none of them is left at the end for one process alone.
 LONGEST = (
-    *("training/test_whole_way.py", "serving/test_gateway_faults.py", "serving/test_faults.py"),
+    *("documents/test_documents.py", "training/test_whole_way.py"),
+    *("serving/test_gateway_faults.py", "serving/test_faults.py"),
     *("designer/test_page.py", "serving/test_gateway.py", "training/test_sdxl_training.py"),
     *("matching/test_match.py", "serving/test_gateway_webhooks.py", "bench/test_bench.py"),
     *("training/test_sdxl_loop.py", "serving/test_training_gate.py", "engines/test_sdxl.py"),

@@ -1,32 +1,14 @@
 """Plitka from Python, as docs/api.md shows it."""
 
-import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plitka import api
-from plitka.images import photograph, png
-from tests.support.server import cog_server
+from plitka.images import photograph
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def test_the_first_example_of_the_page_writes_a_picture(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    example = re.search(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text(), re.DOTALL)
-    assert example is not None
-    lines = [line for line in example[1].splitlines() if line.strip()]
-    assert len(lines) <= 6
-    monkeypatch.chdir(tmp_path)
-    exec(compile(example[1], "docs/api.md", "exec"), {})
-    record = png.read_record((tmp_path / "tile.png").read_bytes())
-    assert record is not None
-    assert json.loads(record)["request"]["seed"] == 7
-    assert "black" in capsys.readouterr().out
 
 
 def test_equal_recipes_give_equal_bytes_however_they_are_spelt() -> None:
@@ -76,15 +58,3 @@ def test_matching_brings_a_picture_to_a_recipe(red_and_blue: Path) -> None:
     assert abs(matched.after.shares["green"] - 0.7) < 0.03
     assert matched.picture.shares == matched.after.shares
     assert matched.picture.image.shape == (768, 768, 3)
-
-
-def test_replicates_client_asks_the_gate_as_the_page_says(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(import json.*?)```", text, re.DOTALL)
-    render, arguments = {"PLITKA_ENGINE": "render"}, ("--port", "0")
-    with cog_server(tmp_path, render, gate=True, arguments=arguments) as gate:
-        address = str(gate.client.base_url).rstrip("/")
-        exec(compile(example.replace("http://127.0.0.1:5000", address), "docs/api.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("succeeded {")

@@ -1,0 +1,115 @@
+"""What the documents tell a reader to type is typed, and prints what they show."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from plitka.cli.arguments import build_parser
+from plitka.settings import read_settings
+from tests.support.documents import (
+    COMMANDS,
+    KINDS,
+    PAGES,
+    ROOT,
+    Block,
+    find_difference,
+    find_original,
+    read_page,
+    split_console,
+)
+from tests.support.page_run import follow, lay_out
+
+LANGUAGES = (*COMMANDS, "text", "json", "yaml", "js", "dockerfile", "csv", "html")
+PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+FOLLOWED = [
+    page
+    for page in PAGES
+    if find_original(page) == page and any(block.runs for block in read_page(page))
+]
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_reader_who_types_what_a_page_says_gets_what_it_shows(page: Path, tmp_path: Path) -> None:
+    lay_out(tmp_path)
+    failures = follow(read_page(page), tmp_path)
+    assert not failures, "\n\n".join(map(str, failures))
+
+
+@PAGE
+def test_every_command_is_run_or_says_why_not(page: Path) -> None:
+    for block in read_page(page):
+        assert block.language in LANGUAGES, f"{block.place}: a fence that says its language"
+        if "not run" in block.marks:
+            assert block.language in COMMANDS, f"{block.place}: no commands"
+            reason = block.marks["not run"].partition(":")[2].strip()
+            assert block.kind in KINDS, f"{block.place}: not run: KIND: why; KIND is in {KINDS}"
+            assert reason, f"{block.place}: says why it is not run"
+        if block.language not in COMMANDS:
+            stray = re.search(r"^(\$ |\./script/|python -m|curl |export ).*", block.text, re.M)
+            assert not stray, f"{block.place}: a command, in a block that is not run: {stray[0]}"
+
+
+@PAGE
+def test_a_translated_page_has_the_commands_of_the_english_one(page: Path) -> None:
+    def shown(of: Path) -> list[tuple[str, str]]:
+        comments = re.compile(r"  +# .*")
+        return [(block.language, comments.sub("", block.text)) for block in read_page(of)]
+
+    assert shown(page) == shown(find_original(page))
+
+
+@PAGE
+def test_files_that_a_page_shows_are_those_of_the_repository(page: Path) -> None:
+    for block in read_page(page):
+        if "is" in block.marks:
+            file = ROOT / block.marks["is"]
+            assert block.text == file.read_text(encoding="utf-8"), block.place
+
+
+NOT_RUN = [block for page in PAGES for block in read_page(page) if "not run" in block.marks]
+
+
+@pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
+def test_commands_that_are_not_run_name_what_there_is(block: Block) -> None:
+    text = block.text
+    if block.language == "console":
+        text = "".join(script for script, _ in split_console(block))
+    text = text.replace("\\\n", " ")
+    for script in re.findall(r"(?:\./)?\bscript/(\w+)", text):
+        assert (ROOT / "script" / script).is_file(), script
+    for module in re.findall(r"python -m ((?:plitka|benchmarks)\.[\w.]+)", text):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or path.is_dir(), module
+    known = build_parser(read_settings()).format_help()
+    for command in re.findall(r"(?:python -m|script/)\s?plitka (\w+)", text):
+        assert command in known, command
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("a  b\n", "a b"),
+        ('{"a": 1, …}', '{"a":1,"b":{"c":2}}'),
+        ("51.3% (47-56)  0.7", "51.4% (46-56) 0.8"),
+        ("final: 0.24 s", "final: 11.05 s"),
+    ],
+)
+def test_what_is_shown_may_leave_out_and_round(shown: str, printed: str) -> None:
+    assert find_difference(shown, printed) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed"),
+    [
+        ("a b", "ab"),
+        ("seed 7", "seed 8"),
+        ("51.3% (47-56)", "54.0% (47-56)"),
+        ("51.3% (47-56)", "51.3% (40-56)"),
+        ("the end", "the end, and more"),
+    ],
+)
+def test_what_is_shown_and_is_not_so_is_found(shown: str, printed: str) -> None:
+    assert find_difference(shown, printed) is not None
