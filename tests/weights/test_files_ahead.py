@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from plitka.weights.files_ahead import list_files
+from plitka.weights.hub import MODEL, find_here
 from plitka.weights.settings import WeightsSettings, read_weights_settings
 
 SETTINGS = read_weights_settings({"PLITKA_LORA": "none", "PLITKA_EMBEDDINGS": "none"})
@@ -64,3 +65,25 @@ def test_what_is_not_there_or_is_damaged_is_left_to_setup(
     assert listed(absent, tmp_path) == ["absent", "vae/diffusion_pytorch_model.safetensors"]
     (tmp_path / "base" / "plitka.json").write_text("{")
     assert list_files(settings, None) == []
+
+
+def test_a_repository_is_read_from_the_hubs_cache_and_the_hub_is_not_asked(
+    settings: WeightsSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("the hub was asked"))
+    names = ("owner/whole", "owner/configuration-alone")
+    for name, file in zip(names, ("diffusion_pytorch_model.safetensors", "x"), strict=True):
+        folder = tmp_path / "cache" / f"models--{name.replace('/', '--')}"
+        (folder / "refs").mkdir(parents=True)
+        (folder / "refs" / "main").write_text("0" * 40)
+        (folder / "snapshots" / ("0" * 40)).mkdir(parents=True)
+        for here in (file, "config.json"):
+            (folder / "snapshots" / ("0" * 40) / here).touch()
+    assert find_here(names[0], MODEL) is not None
+    assert find_here(names[1], MODEL) is find_here("owner/absent", MODEL) is None
+    remote = replace(settings, vae=names[0], controlnets={"canny": names[1]})
+    assert listed(remote, tmp_path)[3:] == [
+        f"cache/models--owner--whole/snapshots/{'0' * 40}/diffusion_pytorch_model.safetensors",
+        "lora.safetensors",
+    ]
