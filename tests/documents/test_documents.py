@@ -1,6 +1,9 @@
 """What the documents tell a reader to type is typed, and prints what they show."""
 
+import io
 import re
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,9 +15,9 @@ from tests.support.documents import (
     KINDS,
     PAGES,
     ROOT,
-    Block,
     find_difference,
     find_original,
+    read_inline,
     read_page,
     split_console,
 )
@@ -69,23 +72,35 @@ def test_files_that_a_page_shows_are_those_of_the_repository(page: Path) -> None
             assert block.text == file.read_text(encoding="utf-8"), block.place
 
 
-NOT_RUN = [block for page in PAGES for block in read_page(page) if "not run" in block.marks]
+@PAGE
+def test_commands_that_are_not_run_name_what_there_is(page: Path) -> None:
+    texts = read_inline(page) if page.name != "CHANGELOG.md" else []  # which tells of the past
+    for block in read_page(page):
+        if "not run" in block.marks:
+            if block.language == "console":
+                texts += (script for script, _ in split_console(block))
+            else:
+                texts += block.text.replace("\\\n", " ").splitlines()
+    for text in texts:
+        for script in re.findall(r"^(?:\./)?script/(\w+)", text):
+            assert (ROOT / "script" / script).is_file(), text
+        for module in re.findall(r"python -m ((?:plitka|benchmarks)\.[\w.]+)", text):
+            path = ROOT / module.replace(".", "/")
+            assert path.with_suffix(".py").is_file() or path.is_dir(), text
+        for command, rest in re.findall(r"(?:python -m|script/) ?plitka ([a-z]+)([^|]*)", text):
+            known = describe(command)
+            for option in re.findall(r"(?<=\s)--[a-z-]+", rest):
+                assert option in known, text
 
 
-@pytest.mark.parametrize("block", NOT_RUN, ids=lambda block: block.place)
-def test_commands_that_are_not_run_name_what_there_is(block: Block) -> None:
-    text = block.text
-    if block.language == "console":
-        text = "".join(script for script, _ in split_console(block))
-    text = text.replace("\\\n", " ")
-    for script in re.findall(r"(?:\./)?\bscript/(\w+)", text):
-        assert (ROOT / "script" / script).is_file(), script
-    for module in re.findall(r"python -m ((?:plitka|benchmarks)\.[\w.]+)", text):
-        path = ROOT / module.replace(".", "/")
-        assert path.with_suffix(".py").is_file() or path.is_dir(), module
-    known = build_parser(read_settings()).format_help()
-    for command in re.findall(r"(?:python -m|script/)\s?plitka (\w+)", text):
-        assert command in known, command
+@cache
+def describe(command: str) -> str:
+    """What `python -m plitka COMMAND --help` prints; fails where there is no such command."""
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said), pytest.raises(SystemExit) as ended:
+        build_parser(read_settings()).parse_args([command, "--help"])
+    assert ended.value.code == 0, command
+    return said.getvalue()
 
 
 @pytest.mark.parametrize(

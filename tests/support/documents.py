@@ -107,6 +107,17 @@ def _read_marks(token: Token) -> dict[str, str]:
     return {mark[1]: mark[2] for mark in _MARK.finditer(token.content)}
 
 
+def read_inline(page: Path) -> list[str]:
+    """List the pieces of code in the lines of a page's text."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    return [
+        child.content
+        for token in tokens
+        for child in token.children or ()
+        if child.type == "code_inline"
+    ]
+
+
 def list_steps(blocks: list[Block]) -> list[Step]:
     """List what is run of a page, in order, each with what is shown of its output."""
     steps: list[Step] = []
