@@ -73,7 +73,7 @@ def test_look_alikes_show_their_shares_and_are_not_told_apart_by_a_stranger(hand
     )
     groups = hand.page.locator("#groups")
     expect(groups).to_have_text("white + pearl: not told apart, 100% together.")
-    expect(hand.page.locator("#caption")).to_contain_text("shares off by 0 points in all")
+    expect(hand.page.locator("#caption")).to_contain_text("shares as asked for")
     hand.page.get_by_role("button", name="По-русски").click()
     expect(groups).to_have_text("белый + жемчужный: не различить, вместе 100 %.")
 
@@ -100,7 +100,7 @@ def test_colors_that_are_not_told_apart_are_said_to_be_and_count_as_one(hand: Ha
     hand.open(THREE)
     told = [f"19{DASH}55%, not told apart", f"0{DASH}30%, not told apart", f"50% (46{DASH}53%)"]
     together = "white + pearl: not told apart, 50% together."
-    assert hand.page.evaluate(SAID, FOUND) == [*told, together, "shares off by 0 points in all"]
+    assert hand.page.evaluate(SAID, FOUND) == [*told, together, "shares as asked for"]
     assert hand.page.evaluate(SAID, COUNTED)[-1] == "shares off by 2 points in all"
     apart = hand.page.evaluate(SAID, {**FOUND, "groups": []})
     assert apart[:2] == [f"50% (19{DASH}55%)", f"0% (0{DASH}30%)"]

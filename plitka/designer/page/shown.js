@@ -38,7 +38,8 @@ export function groupsOf(shown) {
 
 /**
  * Write the total variation from the shares that were asked for, half the sum of differences, in
- * percentage points. Colours that were measured and not told apart count as one.
+ * percentage points, or that they are as asked for, where it rounds to none. Colours that were
+ * measured and not told apart count as one.
  */
 export function offBy(tile, shown) {
   const groups = shown.counted ? [] : shown.groups;
@@ -49,5 +50,6 @@ export function offBy(tile, shown) {
     off.set(part, (off.get(part) ?? 0) + color.share / tile.whole - (shown.shares[name] ?? 0));
   }
   const total = [...off.values()].reduce((sum, one) => sum + Math.abs(one), 0) / 2;
-  return say("off", { points: figure(100 * total) });
+  const points = figure(100 * total);
+  return points === figure(0) ? say("as_asked") : say("off", { points });
 }

@@ -88,6 +88,7 @@ export default {
   caption_final: "Drawn, {size} × {size}",
   caption_photograph: "Photograph, {size} × {size}, seed {seed}",
   caption_colormap: "The exact layout in flat colours",
+  as_asked: "shares as asked for",
   off: "shares off by {points} points in all",
 
   part: "{share} {color}",

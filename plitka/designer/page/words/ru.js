@@ -88,6 +88,7 @@ export default {
   caption_final: "Рисунок, {size} × {size}",
   caption_photograph: "Фото, {size} × {size}, сид {seed}",
   caption_colormap: "Точная раскладка плоскими цветами",
+  as_asked: "доли как заданы",
   off: "доли разошлись на {points} п. п.",
 
   part: "{color} {share}",
