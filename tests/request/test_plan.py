@@ -44,7 +44,7 @@ def test_a_plain_request_is_planned_with_all_defaults() -> None:
         ("preview", 35, 40, 6.5, 0.45),
         ("standard", 35, 50, 6.5, 0.5),
         ("high", 40, 60, 6.0, 0.55),
-        ("fast", 32, 48, 6.5, 0.5),
+        ("fast", 32, 44, 6.5, 0.5),
         ("turbo", 8, 8, 1.0, 0.5),
     ],
 )
