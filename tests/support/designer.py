@@ -63,7 +63,7 @@ def chromium() -> str:
     """The browser's program."""
     found = next(filter(None, map(shutil.which, _CHROMIUMS)), None)
     if found is None:
-        raise RuntimeError("These tests drive Chromium: script/chromium installs it")
+        raise RuntimeError("These tests drive Chromium: script/system installs it")
     return found
 
 

@@ -31,7 +31,7 @@ set -eo pipefail
 server=
 stop_server() {
   if [[ -n $server ]]; then
-    kill $(ps -o pid= --ppid "$server") "$server" 2>/dev/null || true
+    kill -- "-$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
   fi
 }
@@ -121,7 +121,7 @@ def _write(number: int, step: Step, logs: Path) -> str:
     braced = f"{{\n{step.script}}} > {log} 2>&1"
     if "serves" in step.block.marks:
         address = shlex.quote(step.block.marks["serves"])
-        return f"stop_server\n{braced} &\nserver=$!\nwait_for {address}\n{done}"
+        return f"stop_server\nset -m\n{braced} &\nset +m\nserver=$!\nwait_for {address}\n{done}"
     if step.status:
         return f"set +e\n{braced}\n[[ $? == {step.status} ]] || exit 1\nset -e\n{done}"
     return f"{braced}\n{done}"
