@@ -353,8 +353,16 @@ VARIABLES = (
         options.COMPILE,
         f"`1`, `0`, or {', '.join(f'`{backend}`' for backend in options.BACKENDS)}",
         "0",
-        "Compile UNet and VAE decoder with torch.compile when the engine is loaded: minutes then, "
-        "less time for each picture.",
+        "Compile the blocks of UNet and ControlNets, and the VAE's decoder, with torch.compile "
+        "when the engine is loaded: minutes then, less time for each picture. A snapshot keeps "
+        "what was compiled.",
+    ),
+    Variable(
+        options.CUDA_GRAPHS,
+        "`1` or `0`",
+        "1",
+        "On a CUDA card with room for it, record the steps when the engine is loaded, and replay "
+        "them. The pictures are the same.",
     ),
     Variable(
         options.GUIDANCE_INTERVAL,

@@ -106,6 +106,7 @@ def compare(
         "quality": recipe.quality,
         "angle": recipe.angle,
         "compiled": new.options.compile,
+        "graph_replays": {str(size): one.metrics["graph_replays"] for size, one in drawn.items()},
         "old_lora_fused": fused,
         "work": _compare_work(size, plan, old_plan, new.options),
         "work_of_sdxl": _compare_work("full", plan, old_plan, new.options),

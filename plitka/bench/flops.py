@@ -118,7 +118,7 @@ def count_pass(size: str, part: Network, pixels: int, samples: int, deep: bool =
     if part == "controlnet":
         edges = passes.embed_edges(network, _make_empty(samples, 3, pixels, pixels))
         run = passes.run_controlnet if deep else passes.run_shallow_controlnet
-        return _count(lambda: run(network, *inputs, edges, 1.0))
+        return _count(lambda: run(network, *inputs, edges))
     if deep:
         return _count(lambda: passes.run_unet(network, *inputs))
     features = passes.run_unet(network, *inputs)[1]

@@ -14,19 +14,22 @@ import torch
 from safetensors.torch import save_file
 from torch._dynamo.utils import counters
 
-from plitka.engines.sdxl import loading
+from plitka.engines.sdxl import capture, compilation, loading
 from plitka.engines.sdxl.engine import SdxlEngine
 from plitka.engines.sdxl.loading import Loaded
 from plitka.engines.sdxl.options import BACKENDS
 from plitka.errors import EngineError
 from plitka.request.plan import make_plan
+from plitka.runtime.timing import Stages
 from plitka.settings import read_settings
 from tests.conftest import LoadSdxl
 from tests.engines.test_sdxl import OutOfMemory
 from tests.support.drawing import draw
 from tests.support.recipes import parse, request
+from tests.support.rerun_graph import RerunGraph
 from tests.support.small_sdxl import SMALL, SmallSdxl, save_controlnet
 
+SIZES = (64, 128)
 SHORT = {"negative_prompt": "flat"}  # the small tokenizers know letters, and few words
 TURBO_MODULE = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn1_to_q"
 
@@ -76,7 +79,9 @@ def loaded(settings: dict[str, str], **more: str) -> Loaded:
 @pytest.fixture(scope="module")
 def compiled(smaller: dict[str, str]) -> Iterator[SdxlEngine]:
     """By the backend that makes no code: what is compiled for which shapes is the same."""
-    yield SdxlEngine(loaded(smaller, PLITKA_COMPILE="eager"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compilation, "DRAWN_SIZES", SIZES)
+        yield SdxlEngine(loaded(smaller, PLITKA_COMPILE="eager"))
     torch._dynamo.reset()
 
 
@@ -99,21 +104,33 @@ def graphs() -> int:
     return int(counters["stats"]["unique_graphs"])
 
 
-def test_predictions_compile_nothing_and_draw_the_same(
+@pytest.fixture
+def strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would have to be compiled is an error, where pictures run it as it is."""
+
+    def use_compiled_code(fits: bool = True) -> Any:
+        stance: Any = torch.compiler.set_stance
+        return stance("fail_on_recompile" if fits else "force_eager")
+
+    monkeypatch.setattr(compilation, "use_compiled_code", use_compiled_code)
+
+
+@pytest.mark.usefixtures("strict")
+def test_all_is_compiled_before_the_first_picture_and_draws_the_same(
     compiled: SdxlEngine, plain: SdxlEngine
 ) -> None:
-    """In a thread beside the one that compiled, as the final picture is drawn."""
+    """Of ControlNets as well, which come later, in a thread beside the one that compiled."""
     before = graphs()
-    assert before == 1 + 4 + 2  # one to try; two sizes, guided or not; the decoder's two sizes
+    # One to try; a block with three numbers of tokens, guided or not; the decoder's two sizes.
+    assert before == 1 + 3 * 2 + 2
     with ThreadPoolExecutor(1) as beside:
-        for size, angle in ((512, 0), (512, 45), (512, 90), (1024, 0), (1024, 45)):
+        for size, angle in ((64, 0), (64, 45), (64, 90), (128, 0), (128, 45)):
             one = beside.submit(drawn, compiled, size, angle).result()
             assert one.metrics["compiled"]
             assert one.metrics["guided_steps"] == 1  # of 2
-            if size == 512:
-                assert np.array_equal(one.image, drawn(plain, size, angle).image)
+            assert np.array_equal(one.image, drawn(plain, size, angle).image)
     for over in ({"color_control": "prompt"}, {"guidance_scale": 1}, {"controlnet_scale": 2}):
-        assert drawn(compiled, 512, 45, "high", **over).metrics["compiled"]
+        assert drawn(compiled, 64, 45, "high", **over).metrics["compiled"]
     assert graphs() == before
 
 
@@ -123,13 +140,26 @@ def test_what_compiled_code_was_not_made_for_goes_without_and_compiles_nothing(
     before = graphs()
     for quality, negative in (("turbo", "flat"), ("standard", "flat, " * 60)):
         one, other = (
-            drawn(engine, 512, quality=quality, negative_prompt=negative)
+            drawn(engine, 64, quality=quality, negative_prompt=negative)
             for engine in (compiled, plain)
         )
         assert not one.metrics["compiled"]
         assert np.array_equal(one.image, other.image)
-    assert drawn(compiled, 512).metrics["compiled"]
+    assert drawn(compiled, 64).metrics["compiled"]
     assert graphs() == before
+
+
+@pytest.mark.usefixtures("strict")
+def test_graphs_replay_compiled_blocks(
+    compiled: SdxlEngine, plain: SdxlEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "DRAWN_SIZES", (64,))
+    compiled.capture_graphs(Stages(), RerunGraph)
+    one = drawn(compiled, 64)
+    compiled._graphs = None
+    assert one.metrics["compiled"]
+    assert one.metrics["graph_replays"] == one.steps
+    assert np.array_equal(one.image, drawn(plain, 64).image)
 
 
 def test_without_a_compiler_setup_fails_at_once_and_says_what_to_do(
@@ -150,7 +180,7 @@ def test_every_backend_that_is_offered_is_known_to_torch() -> None:
 
 def test_nothing_is_compiled_unless_that_is_asked_for(plain: SdxlEngine) -> None:
     before = graphs()
-    assert not drawn(plain, 512).metrics["compiled"]
+    assert not drawn(plain, 64).metrics["compiled"]
     assert graphs() == before
 
 
@@ -158,13 +188,13 @@ def test_without_memory_to_keep_pictures_whole_compiled_code_is_given_up(
     compiled: SdxlEngine, plain: SdxlEngine
 ) -> None:
     """The last test of `compiled`, which is not compiled any more afterwards."""
-    whole = drawn(plain, 512).image.astype(int)
+    whole = drawn(plain, 64).image.astype(int)
     before = graphs()
     while compiled.controlnets.evict(None):  # else they leave first
         pass
     for memory_plan, still in (("encoders_on_cpu", True), ("tiled_vae", False)):
         OutOfMemory(compiled.pipe.vae.decoder, times=1)
-        again = drawn(compiled, 512)
+        again = drawn(compiled, 64)
         assert again.metrics["memory_plan"] == memory_plan
         assert again.metrics["compiled"] is still
         assert np.abs(again.image - whole).max() <= 1
@@ -176,6 +206,6 @@ def test_a_memory_plan_that_moves_networks_is_not_compiled_and_says_so(
 ) -> None:
     before = graphs()
     parts = replace(loaded(smaller, PLITKA_COMPILE="eager"), memory_plan="tiled_vae")
-    assert not drawn(SdxlEngine(parts), 512).metrics["compiled"]
+    assert not drawn(SdxlEngine(parts), 64).metrics["compiled"]
     assert "PLITKA_COMPILE: nothing is compiled with the memory plan tiled_vae" in caplog.text
     assert graphs() == before

@@ -76,8 +76,8 @@ def test_a_shallow_pass_is_the_full_one_to_the_bit_where_the_deep_features_are_i
     control = (latents, time, make_text_keys(controlnet, text), pooled, ids)
     embedded = passes.embed_edges(controlnet, edges)
     with torch.inference_mode():
-        residuals = passes.run_controlnet(controlnet, *control, embedded, 0.5)
-        top = passes.run_shallow_controlnet(controlnet, *control, embedded, 0.5)
+        residuals = passes.run_controlnet(controlnet, *control, embedded)
+        top = passes.run_shallow_controlnet(controlnet, *control, embedded)
         assert len(top) == 3
         assert all(map(torch.equal, top, residuals[:3]))
         assert all(part.abs().max() > 0 for part in residuals)

@@ -8,7 +8,7 @@
 As on a card: operands on different devices or of dtypes that do not go together raise; what waits
 for the card (`.item()`, `bool()`) and what is copied between it and main memory is written down,
 with the line that asked for it; storages on the card are counted as they come and go, and one that
-does not fit raises torch.OutOfMemoryError.
+does not fit raises torch.OutOfMemoryError. CUDA graphs are captured and replayed (fake_graphs.py).
 
 Not as on a card: there are no numbers, so nothing overflows, and what comes back is zeros;
 libraries take no workspaces, memory does not fragment, copies never race, nothing takes time.
@@ -37,6 +37,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from plitka.engines.sdxl import loading, lora, network_reading
+from tests.support.fake_graphs import Captures
 
 TORCH = "2.13.0"
 """The version whose private symbols are used here."""
@@ -76,7 +77,8 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
 
     total: its bytes. allocated, peak: of them, now and at the most since the last reset. waits:
     lines that waited for the card. copies: direction, bytes and line of each copy. tf32: lines that
-    multiplied in single precision while TF32 was allowed. computed: how often each operator ran.
+    multiplied in single precision while TF32 was allowed. computed: how often each operator ran,
+    but not those in replays. graphs: captures and replays.
     """
 
     def __init__(self, gib: float) -> None:
@@ -87,6 +89,7 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
         self.copies: list[tuple[str, int, str]] = []
         self.tf32: list[str] = []
         self.computed: collections.Counter[str] = collections.Counter()
+        self.graphs = Captures(self._allocate)
         self._fake: Any = FakeTensorMode(allow_non_fake_inputs=True)
         self._storages: dict[int, weakref.ref[Any]] = {}
         self._patches = ExitStack()
@@ -128,17 +131,25 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
         if known is not None and known() is storage:
             return
         size = -(-storage.nbytes() // _ROUND) * _ROUND
-        self._take(size)
+        take = self._choose_allocator()
+        take(size)
+        self.graphs.note_made(storage)
 
         def free(gone: "weakref.ref[Any]") -> None:
-            self.allocated -= size
+            take(-size)
             if self._storages.get(key) is gone:
                 del self._storages[key]
 
         self._storages[key] = weakref.ref(storage, free)
 
-    def _take(self, size: int) -> None:
-        if self.allocated + size > self.total:
+    def _choose_allocator(self) -> Callable[[int], None]:
+        """Choose what gives memory: the card, or the pool of the graph that is captured."""
+        pool = self.graphs.pool
+        return self._allocate if pool is None else pool.take
+
+    def _allocate(self, size: int) -> None:
+        """Take bytes of the card; negative ones are given back."""
+        if size > 0 and self.allocated + size > self.total:
             raise torch.OutOfMemoryError(
                 f"CUDA out of memory. Tried to allocate {size / 2**20:.0f} MiB;"
                 f" {self.allocated / 2**30:.2f} of {self.total / 2**30:.2f} GiB in use;"
@@ -160,11 +171,12 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
                 )
             if _is_channels_last(weight) and not _is_channels_last(image):
                 size = image.nbytes
-        self._take(size)
+        take = self._choose_allocator()
+        take(size)
         try:
             yield
         finally:
-            self.allocated -= size
+            take(-size)
 
     # Dispatch
 
@@ -184,16 +196,20 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
         on_card = any(fake.device.type == "cuda" for fake in fakes)
         if func is _aten._local_scalar_dense.default:
             if on_card:
-                self.waits.append(_find_line())
+                self._wait()
             return _ANSWER
         if on_card:
+            for fake in fakes:
+                self.graphs.note_read(fake.untyped_storage())
             self._note(func, args, kwargs, tensors, leaves=device is not None and not to_card)
         elif to_card and func is _aten._to_copy.default:
-            self.copies.append(("to card", args[0].nbytes, _find_line()))
+            self._copy("to card", args[0].nbytes)
         if func is _aten._to_copy.default and on_card and device is not None and not to_card:
             source = args[0]
             if not isinstance(source, torch.nn.Parameter) and source.numel() < 2**24:
                 return torch.zeros(source.shape, dtype=kwargs.get("dtype") or source.dtype)
+        if func is _aten.equal.default:
+            return True  # of what a graph gives, and the same work without it
         if func is _aten.copy_.default and not isinstance(args[0], FakeTensor):
             return args[0]
         if pinned:  # not even the pages are there
@@ -219,20 +235,20 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
         """Write down what an operator on the card does."""
         self.computed[str(func)] += 1
         if func in (_aten.nonzero.default, _aten.equal.default):
-            self.waits.append(_find_line())
+            self._wait()
         if func is _aten._to_copy.default:
             if leaves:
-                self.copies.append(("from card", args[0].nbytes, _find_line()))
+                self._copy("from card", args[0].nbytes)
             return
         if func is _aten.copy_.default:
             into, source = args[0], args[1]
             if into.device.type != source.device.type:
                 kind = "from card" if source.device.type == "cuda" else "to card"
-                self.copies.append((kind, into.nbytes, _find_line()))
+                self._copy(kind, into.nbytes)
             return
         for tensor in tensors:
             if tensor.device.type == "cpu" and tensor.dim() > 0:
-                self.copies.append((f"within {func}", tensor.nbytes, _find_line()))
+                self._copy(f"within {func}", tensor.nbytes)
         products = (_aten.mm.default, _aten.addmm.default, _aten.bmm.default)
         if (
             func in products
@@ -240,6 +256,14 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
             and torch.backends.cuda.matmul.allow_tf32
         ):
             self.tf32.append(_find_line())
+
+    def _wait(self) -> None:
+        self.graphs.refuse(f"waiting in {_find_line()}")
+        self.waits.append(_find_line())
+
+    def _copy(self, kind: str, size: int) -> None:
+        self.graphs.refuse(f"copying {kind} in {_find_line()}")
+        self.copies.append((kind, size, _find_line()))
 
     def _as_fake(self, value: Any) -> Any:
         if isinstance(value, Tensor) and not isinstance(value, FakeTensor):
@@ -339,9 +363,8 @@ def _patch_cuda(card: FakeCard) -> AbstractContextManager[None]:
         reset_peak_memory_stats=lambda device=None: None,
         set_per_process_memory_fraction=lambda share, device=None: None,
         empty_cache=lambda: None,
-        synchronize=lambda device=None: None,
-        Stream=lambda device=None: None,
-        stream=lambda stream: nullcontext(),
+        synchronize=lambda device=None: card.graphs.refuse("synchronize"),
+        **card.graphs.patches(),
         get_rng_state=lambda device="cuda": torch.zeros(16, dtype=torch.uint8),
         set_rng_state=lambda state, device="cuda": None,
     )

@@ -1,30 +1,33 @@
-"""torch.compile for the UNet and the VAE's decoder, done when the engine is loaded.
+"""torch.compile for the blocks that the networks repeat, and for the VAE's decoder.
 
-Compiled code is specific to the shapes and memory formats that it was run with. So everything that
-a prediction can ask for is run once at that time: both picture sizes, with guidance and without
-(two samples and one). A ControlNet's residuals would double that; so compiled code always takes
-residuals, and they are zeros where no ControlNet runs.
+A UNet's transformer blocks are most of its kernels and of two kinds alone, so they are compiled by
+themselves (regional compilation): a few small pieces of code in place of one of the whole UNet for
+each kind of step. The ControlNets are made of the same blocks and get the same code, also one that
+is loaded later; weights are arguments of the code, so that it serves turbo's own as well.
 
-The networks run uncompiled for prompts longer than one chunk, for the quality `turbo`, whose LoRA
-is hooked into the UNet, and under the small memory plans; shallow passes, which are short, always.
+Compiled code is specific to shapes. So a step of each kind is run when the engine is loaded, and
+pictures compile nothing: a block that gets other shapes, as with a prompt longer than one chunk,
+runs as it is.
+
+Compiled blocks are part of the steps that CUDA graphs replay.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from weakref import WeakSet
 
-import numpy as np
 import torch
-from diffusers import ControlNetModel
-from torch import Tensor
+from diffusers.models.attention import BasicTransformerBlock
+from torch.nn import Module
 
-from plitka.engines.sdxl import loading, passes, sampling
+from plitka.engines.sdxl import sampling
+from plitka.engines.sdxl.compiled_code import CompiledCode
 from plitka.engines.sdxl.device import Device, is_out_of_memory
-from plitka.engines.sdxl.guidance import Step
 from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.engines.sdxl.options import Options
+from plitka.engines.sdxl.rehearsal import rehearse_steps
 from plitka.engines.sdxl.text_encoding import CHUNK, PromptEmbeddings
-from plitka.engines.sdxl.text_keys import keep_text_keys
 from plitka.errors import EngineError, extract_first_line
 from plitka.request.plan import DRAWN_SIZES
 from plitka.runtime.timing import log
@@ -32,69 +35,71 @@ from plitka.runtime.timing import log
 PLANS: tuple[MemoryPlan, ...] = ("resident", "encoders_on_cpu")
 """The memory plans in which networks stay where they are, and pictures whole."""
 
+_VARIANTS = 64  # of one block's code: widths, sizes, guided or not; torch gives up at 8
+
 _compile: Any = torch.compile  # partly typed
 
 
-class CompiledUNet:
-    """Makes the passes of `sampling.denoise`, the UNet's by compiled code.
+class CompiledBlocks:
+    """Compiles the blocks of networks in place, and the VAE's decoder.
 
-    Compiles the VAE's decoder in place as well.
-
-    Raises EngineError if it cannot be compiled.
+    kept: what was compiled at earlier starts, None for nothing. Raises EngineError if they cannot
+    be compiled.
     """
 
-    def __init__(self, pipe: Any, device: Device, options: Options) -> None:
+    def __init__(
+        self, pipe: Any, device: Device, options: Options, kept: CompiledCode | None = None
+    ) -> None:
         assert options.compile is not None
         self._pipe = pipe
-        self._zero_residuals: dict[torch.Size, Sequence[Tensor]] = {}  # by shape of the samples
-        settings: dict[str, Any] = {"backend": options.compile, "dynamic": False}
+        self._settings: dict[str, Any] = {"backend": options.compile, "dynamic": False}
+        self._networks: WeakSet[Module] = WeakSet()
         with torch.inference_mode(), _explain_failure(options.compile):
-            _check_backend(device, settings)
-            self._run = _compile(passes.run_unet, **settings)
-            decode = _compile(pipe.vae.decoder.forward, **settings)
+            _check_backend(device, self._settings)
+            if kept is not None:
+                kept.load()
+            self.add(pipe.unet)
+            decode = _compile(pipe.vae.decoder.forward, **self._settings)
             pipe.vae.decoder.forward = lambda sample: decode(sample.contiguous())
-            controlnet = _make_untrained_controlnet(pipe.unet, device, options)
-            for size in DRAWN_SIZES:
-                self._warm_up(controlnet, size, device)
+            limits: Any = torch._dynamo.config
+            with limits.patch(recompile_limit=_VARIANTS):
+                for size in DRAWN_SIZES:
+                    latents = rehearse_steps(pipe, size)
+                    sampling.decode_latents(pipe.vae, latents)
+        if kept is not None:
+            kept.save()
 
-    def __call__(self, function: Callable[..., Any], network: Any, *arguments: Any) -> Any:
-        """Make a pass: the UNet's by compiled code, others as they are."""
-        if function is not passes.run_unet:
-            return function(network, *arguments)
-        samples, *inputs, residuals = arguments
-        zeros = self._zero_residuals[samples.shape]
-        parts = [
-            _match_strides(part, zero) for part, zero in zip(residuals or zeros, zeros, strict=True)
-        ]
-        return self._run(network, samples.contiguous(), *inputs, parts)
+    def add(self, network: Module) -> None:
+        """Have the blocks of a network run by compiled code."""
+        if network not in self._networks:
+            self._networks.add(network)
+            for block in _list_blocks(network):
+                block.forward = _compile(block.forward, **self._settings)
 
     def fits(self, embeddings: PromptEmbeddings) -> bool:
         """Whether code was compiled for a prompt of this length."""
         return embeddings.prompt.shape[1] == CHUNK
 
     def drop(self) -> None:
-        """Restore the VAE's decoder. The UNet itself was never changed."""
-        del self._pipe.vae.decoder.forward  # the instance's; the class has its own
-        self._zero_residuals.clear()
+        """Let everything run as it is again."""
+        for network in self._networks:
+            for block in _list_blocks(network):
+                del block.forward  # the instance's; the class has its own
+        self._networks.clear()
+        del self._pipe.vae.decoder.forward
 
-    def _warm_up(self, controlnet: Any, size: int, device: Device) -> None:
-        """Compile for pictures of one size, in pixels a side."""
-        unet = self._pipe.unet
-        embeddings = _make_empty_embeddings(unet)
-        edges = np.zeros((size, size), np.uint8)
-        condition = sampling.make_condition(embeddings, size, 2.0, controlnet, edges, 1.0)
-        steps = [Step(guided=True, controlled=False), Step(guided=False, controlled=False)]
-        schedule = sampling.make_schedule(self._pipe.scheduler, len(steps), len(steps), device.name)
-        generator = torch.Generator("cpu").manual_seed(0)
-        latents = sampling.draw_noise(schedule, size, generator, embeddings.prompt)
-        for step in steps:
-            samples = torch.cat([latents] * step.samples)
-            given = sampling.make_inputs(unet, condition, step.guided)
-            residuals = sampling.run_controlnet(condition, samples, schedule.timesteps[0], given)
-            # In the ControlNet's shapes and memory formats.
-            self._zero_residuals[samples.shape] = [torch.zeros_like(part) for part in residuals]
-        latents = sampling.denoise(unet, schedule, steps, latents, condition, lambda: None, self)
-        sampling.decode_latents(self._pipe.vae, latents)
+
+def use_compiled_code(fits: bool = True) -> AbstractContextManager[Any]:
+    """Compile nothing in the block; run the code that there is only if it fits."""
+    stance: Any = torch.compiler.set_stance
+    chosen: AbstractContextManager[Any] = stance("eager_on_recompile" if fits else "force_eager")
+    return chosen
+
+
+def _list_blocks(network: Module) -> Iterator[Any]:
+    for module in network.modules():
+        if isinstance(module, BasicTransformerBlock):
+            yield module
 
 
 def _check_backend(device: Device, settings: Mapping[str, Any]) -> None:
@@ -121,28 +126,3 @@ def _explain_failure(backend: str) -> Iterator[None]:
             f"PLITKA_COMPILE: {backend} cannot compile here ({reason}); install what it needs (a"
             " C++ compiler such as g++, and Triton on a GPU), or set PLITKA_COMPILE=0"
         ) from error
-
-
-def _make_empty_embeddings(unet: Any) -> PromptEmbeddings:
-    """Make embeddings of the shapes of a short prompt, all zeros."""
-    text = torch.zeros(1, CHUNK, unet.config.cross_attention_dim)
-    pooled = torch.zeros(1, 1280)
-    parts = (part.to(unet.device, unet.dtype) for part in (text, text, pooled, pooled))
-    return PromptEmbeddings(*parts)
-
-
-def _make_untrained_controlnet(unet: Any, device: Device, options: Options) -> Any:
-    """Make a ControlNet for the UNet with random weights, to learn its residuals' shapes."""
-    with torch.device(unet.device):
-        network = ControlNetModel.from_unet(unet, load_weights_from_unet=False)
-    network = network.to(unet.device, unet.dtype).eval().requires_grad_(False)
-    keep_text_keys(network)
-    loading.set_memory_format(network, device, options)
-    return network
-
-
-def _match_strides(tensor: Tensor, example: Tensor) -> Tensor:
-    """Return the tensor with the strides of the example, copied where they differ."""
-    if tensor.stride() == example.stride():
-        return tensor
-    return torch.empty_like(example).copy_(tensor)

@@ -21,16 +21,18 @@ from torch import Tensor
 
 from plitka.engines.base import Drawn, DrawRequest, Guides, Painter
 from plitka.engines.procedural import RenderEngine
-from plitka.engines.sdxl import compilation, device, loading, refusals, sampling
-from plitka.engines.sdxl.compilation import CompiledUNet
+from plitka.engines.sdxl import capture, compilation, device, loading, refusals, sampling
+from plitka.engines.sdxl.compilation import CompiledBlocks
+from plitka.engines.sdxl.compiled_code import CompiledCode
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
+from plitka.engines.sdxl.graphs import Graph, NetworkGraphs
 from plitka.engines.sdxl.guidance import Step, choose_deep_interval, plan_steps
 from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
 from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
 from plitka.engines.sdxl.placement import Placement
-from plitka.engines.sdxl.sampling import Schedule
+from plitka.engines.sdxl.sampling import Run, Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.engines.sdxl.warm_up import warm_up
 from plitka.errors import EngineError, extract_first_line
@@ -93,9 +95,25 @@ class SdxlEngine:
         self._placed: MemoryPlan | None = None  # by which networks are in place
         self._lock = threading.Lock()
         self._prompt_encoder = PromptEncoder(loaded.pipe, loaded.options.keep_prompts)
+        self._graphs: NetworkGraphs | None = None
         with loaded.stages("place networks"):
             self._place_modules()
-        self._compiled = self._compile_unet(loaded.stages)
+        self._compiled = self._compile_blocks(loaded.stages, loaded.snapshot)
+
+    def capture_graphs(self, stages: Stages, make_graph: Callable[[], Graph] | None = None) -> None:
+        """Capture the steps of presets as CUDA graphs, on a card with room for them.
+
+        stages: of setup(), so far. make_graph: in place of the device's own graphs.
+        """
+        loaded = self.controlnets.loaded.values()
+        make_graph = make_graph or capture.choose_graphs(
+            self.device, self.options, self.memory_plan, self._needs, bool(loaded)
+        )
+        if make_graph is None:
+            return
+        turbo = self.turbo if self._compiled is None else None
+        with stages("capture CUDA graphs"), self._use_code():
+            self._graphs = capture.capture_steps(make_graph, self.pipe, loaded, turbo, self.device)
 
     def prepare(self, stages: Stages) -> None:
         """Do what the first pictures would wait for: load the ControlNets, and warm the device up.
@@ -107,6 +125,7 @@ class SdxlEngine:
         with self._lock:
             place = "cpu" if self.memory_plan == "offload" else self.device.name
             self.controlnets.load_ahead(place, self._has_room_for_controlnet, stages)
+            self.capture_graphs(stages)
         if self.device.kind != "cpu":
             kind = next(iter(self.controlnets.loaded), None)
             with stages("warm up"):
@@ -225,20 +244,16 @@ class SdxlEngine:
         stopwatch.end("encode")
 
         # 6. Denoise
-        compiled = self._choose_compiled(embeddings, turbo)
+        compiled = self._fits_code(embeddings, turbo)
         with (
+            self._use_code(compiled),
             self._on_device(self.pipe.unet, controlnet, turbo),
             nullcontext() if turbo is None else turbo.on(),
             _show_progress(size, len(steps), at_step) as advance,
         ):
+            run, replays = self._choose_run(turbo), self._count_replays()
             latents = sampling.denoise(
-                self.pipe.unet,
-                schedule,
-                steps,
-                latents,
-                condition,
-                advance,
-                compiled or sampling.call,
+                self.pipe.unet, schedule, steps, latents, condition, advance, run
             )
             device.synchronize(self.device)
         _refuse_nonfinite(latents)
@@ -249,7 +264,11 @@ class SdxlEngine:
         stopwatch.end("decode")
 
         self._log_picture(size, steps, stopwatch.seconds)
-        metrics = self._collect_metrics(steps, stopwatch.seconds, compiled is not None)
+        metrics = {
+            **self._collect_metrics(steps, stopwatch.seconds),
+            "compiled": compiled,
+            "graph_replays": self._count_replays() - replays,
+        }
         return Drawn(image, len(steps), metrics)
 
     # Parts of the stages
@@ -269,7 +288,11 @@ class SdxlEngine:
             self._placement.send_away(network)
             return network
         needed = self._needs.controlnet + self._needs.of_work(self.memory_plan)
-        return self.controlnets.get(kind, self.device.name, needed)
+        with torch.inference_mode(False):  # compiled code takes weights made in it for others
+            network = self.controlnets.get(kind, self.device.name, needed)
+        if self._compiled is not None:
+            self._compiled.add(network)
+        return network
 
     def _prepare_latents(self, request: DrawRequest, schedule: Schedule, like: Tensor) -> Tensor:
         """Make the latents of the first step, (1, 4, size / 8, size / 8), in `like`'s dtype.
@@ -283,17 +306,28 @@ class SdxlEngine:
             latents = sampling.encode_image(self.pipe.vae, request.guides.init, generator, like)
         return sampling.add_noise(schedule, latents, generator)
 
-    def _choose_compiled(
-        self, embeddings: PromptEmbeddings, turbo: LoraAdapter | None
-    ) -> CompiledUNet | None:
-        """Return the compiled UNet if its code can draw this picture."""
+    def _fits_code(self, embeddings: PromptEmbeddings, turbo: LoraAdapter | None) -> bool:
+        """Whether compiled code can draw this picture."""
         if self._compiled is None or turbo is not None:  # its code was compiled without the hooks
-            return None
-        return self._compiled if self._compiled.fits(embeddings) else None
+            return False
+        return self._compiled.fits(embeddings)
+
+    def _use_code(self, fits: bool = True) -> AbstractContextManager[Any]:
+        """Run compiled code in the block, if there is some and it fits; compile no more."""
+        return nullcontext() if self._compiled is None else compilation.use_compiled_code(fits)
+
+    def _choose_run(self, turbo: LoraAdapter | None) -> Run:
+        """Choose how the networks' passes are made: by replaying graphs where there are some."""
+        if self._graphs is None:
+            return sampling.call
+        return capture.bind_run(self._graphs.run, self.pipe.unet, turbo)
+
+    def _count_replays(self) -> int:
+        return 0 if self._graphs is None else self._graphs.replays
 
     def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Decode latents to a picture, (size, size, 3) RGB, 0 to 255."""
-        with self._on_device(self.pipe.vae):
+        with self._use_code(), self._on_device(self.pipe.vae):
             return sampling.make_picture(sampling.decode_latents(self.pipe.vae, latents))
 
     # Memory: where modules are, and what to do when it runs out
@@ -306,6 +340,8 @@ class SdxlEngine:
         """Put every module where the memory plan wants it, wherever a cancelled run left it."""
         if self._placed == self.memory_plan:
             return
+        if self.memory_plan not in capture.PLANS:
+            self._graphs = None  # which would read weights where they were before
         vae, unet = self.pipe.vae, self.pipe.unet
         adapters = [] if self.turbo is None else [self.turbo]
         for module in (vae, unet, *adapters, *self.controlnets.loaded.values()):
@@ -343,8 +379,9 @@ class SdxlEngine:
     def _make_room(self, keep: ControlNetKind | None) -> bool:
         """Make room for another attempt. Return False where nothing is left to give up.
 
-        Evicts the ControlNets that the picture does not need, which takes no speed from it; or
-        goes on with a smaller memory plan, the fastest that fits into what is left by now.
+        Evicts the ControlNets that the picture does not need, which takes no speed from it; then
+        gives the graphs up; then goes on with a smaller memory plan, the fastest that fits into
+        what is left by now.
         """
         evicted = False
         if self.memory_plan != "offload":
@@ -353,6 +390,11 @@ class SdxlEngine:
         device.release_memory(self.device)
         if evicted:
             log.warning("out of memory; once more without the other ControlNet")
+            return True
+        if self._graphs is not None:
+            self._graphs = None
+            device.release_memory(self.device)
+            log.warning("out of memory; once more without CUDA graphs, and so from now on")
             return True
         before, room = self.memory_plan, device.measure_room(self.device)
         smaller = step_down(before, room, self._needs, controlled=keep is not None)
@@ -379,8 +421,11 @@ class SdxlEngine:
             f" else uses it, raise {MEMORY_FRACTION} where it is set, or take a larger device"
         )
 
-    def _compile_unet(self, stages: Stages) -> CompiledUNet | None:
-        """Compile the UNet if the options say so and the memory plan does not move networks."""
+    def _compile_blocks(self, stages: Stages, snapshot: Path | None) -> CompiledBlocks | None:
+        """Compile blocks if the options say so and the memory plan does not move networks.
+
+        snapshot: its folder, where compiled code is kept.
+        """
         backend = self.options.compile
         if backend is None:
             return None
@@ -393,7 +438,8 @@ class SdxlEngine:
             )
             return None
         with stages(f"compile with {backend}"):
-            return CompiledUNet(self.pipe, self.device, self.options)
+            kept = None if snapshot is None else CompiledCode(snapshot, self.device)
+            return CompiledBlocks(self.pipe, self.device, self.options, kept)
 
     # What is reported
 
@@ -410,9 +456,7 @@ class SdxlEngine:
             device.describe_memory(self.device),
         )
 
-    def _collect_metrics(
-        self, steps: Sequence[Step], seconds: dict[str, float], compiled: bool
-    ) -> dict[str, Any]:
+    def _collect_metrics(self, steps: Sequence[Step], seconds: dict[str, float]) -> dict[str, Any]:
         return {
             "device": self.device.title,
             "dtype": self.device.dtype,
@@ -424,7 +468,6 @@ class SdxlEngine:
             "deep_steps": sum(step.deep for step in steps),
             "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
             "memory": device.measure_memory(self.device),
-            "compiled": compiled,
         }
 
 

@@ -40,6 +40,7 @@ from plitka.weights.noise import Noise
 from plitka.weights.resolved import Resolved, fetch_weights
 from plitka.weights.sdxl_architecture import NOISE_SCHEDULE, Config
 from plitka.weights.settings import CONTROLNET_SETTINGS, WeightsSettings
+from plitka.weights.snapshot import find_snapshot
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Loaded:
     turbo: LoraAdapter | None  # switched on for the quality `turbo`
     turbo_scheduler: Any
     stages: Stages  # of setup(), so far
+    snapshot: Path | None = None  # the folder of the one that the base is, if it is one
 
 
 def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | None = None) -> Loaded:
@@ -70,6 +72,7 @@ def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | Non
     chosen = replace(chosen, dtype=settings.dtype or chosen.dtype)
     stages = stages or Stages()
     stages.memory = lambda: device.describe_memory(chosen)
+    baked = find_snapshot(settings.weights)
     with archive.open_package(source, settings.weights.cache) as package:
         weights = resolve_weights(settings.weights, package, stages)
         device.limit_memory(chosen)
@@ -102,6 +105,7 @@ def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | Non
         turbo=turbo,
         turbo_scheduler=make_turbo_scheduler(pipe.scheduler),
         stages=stages,
+        snapshot=None if baked is None else baked.folder,
     )
 
 

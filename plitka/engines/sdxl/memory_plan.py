@@ -30,11 +30,15 @@ _DENOISE = 1.5  # two samples for guidance, with a ControlNet
 _KEPT = 0.2  # from step to step: the text's keys, for two samples and for one; deep features
 _DECODE = 3.5  # the VAE's 256 channels at full size, several times
 _DECODE_TILED = 1.0
+_GRAPHS = 1.2  # all CUDA graphs: what they work on, read and write, and what they launch
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Bytes that weights take, and that the work on them takes beside, in one dtype."""
+    """Bytes that weights take, and that the work on them takes beside, in one dtype.
+
+    graphs: what CUDA graphs take for good, where there is room for them under a plan.
+    """
 
     unet: int
     text_encoders: int
@@ -43,6 +47,7 @@ class Needs:
     denoise: int
     decode: int
     decode_tiled: int
+    graphs: int
 
     def of_work(self, plan: MemoryPlan) -> int:
         """Return the bytes that a picture takes beside the weights that stay on the device."""
@@ -89,6 +94,7 @@ def compute_needs(
         denoise=int((_DENOISE + _KEPT) * gib * unet_width / 320),
         decode=int(_DECODE * gib * vae_width / 128),
         decode_tiled=int(_DECODE_TILED * gib * vae_width / 128),
+        graphs=int(_GRAPHS * gib * unet_width / 320),
     )
 
 

@@ -10,13 +10,14 @@ from plitka.weights.settings import WeightsSettings
 
 GUIDANCE_INTERVAL = "PLITKA_GUIDANCE_INTERVAL"
 COMPILE = "PLITKA_COMPILE"
+CUDA_GRAPHS = "PLITKA_CUDA_GRAPHS"
 DEEP_CACHE = "PLITKA_DEEP_CACHE"
 OVERLAP = "PLITKA_OVERLAP"
 MEMORY_FRACTION = "PLITKA_GPU_MEMORY_FRACTION"
 DEVICE = "PLITKA_DEVICE"
 VISIBLE_CARDS = "CUDA_VISIBLE_DEVICES"  # CUDA's own
 
-BACKENDS = ("inductor", "cudagraphs", "aot_eager", "eager")
+BACKENDS = ("inductor", "aot_eager", "eager")
 """Of torch.compile: the first is the one that makes code, the last ones are for tests."""
 
 _OFF = ("off", "none", "0", "no", "false")
@@ -48,7 +49,8 @@ class Options:
     <= high; outside, the unconditional half of the batch is not computed.
     deep_interval: of how many steps one computes the UNet's deep features, 1 to 3; None leaves it
     to the quality.
-    compile: the backend of torch.compile for UNet and VAE decoder, None for none.
+    compile: the backend of torch.compile for the networks' blocks, None for none.
+    cuda_graphs: whether a CUDA card replays steps that were recorded when the engine was loaded.
     overlap: whether the next picture is drawn while the last one is matched and handed out.
 
     Only benchmarks and tests change the following. controlnet: the share of the steps, 0 to 1, in
@@ -60,6 +62,7 @@ class Options:
     guidance: Interval = GUIDED
     deep_interval: int | None = None
     compile: str | None = None
+    cuda_graphs: bool = True
     overlap: bool = True
     controlnet: Interval = EVERYWHERE
     channels_last: bool = True
@@ -70,6 +73,7 @@ class Options:
 PLAIN = Options(
     guidance=EVERYWHERE,
     deep_interval=1,
+    cuda_graphs=False,
     overlap=False,
     channels_last=False,
     tf32=False,
@@ -100,6 +104,7 @@ def read_options(env: Mapping[str, str]) -> Options:
         guidance=_read_interval(env),
         deep_interval=_read_deep_interval(env),
         compile=_read_backend(env),
+        cuda_graphs=_read_switch(env, CUDA_GRAPHS),
         overlap=_read_switch(env, OVERLAP),
     )
 

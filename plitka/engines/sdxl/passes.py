@@ -76,12 +76,11 @@ def run_controlnet(
     pooled: Tensor,
     time_ids: Tensor,
     edges: Tensor,
-    scale: float,
 ) -> list[Tensor]:
-    """Run a whole ControlNet. Returns what is added to the UNet's features.
+    """Run a whole ControlNet. Returns what is added to the UNet's features, before it is scaled.
 
     That is a tensor for each output of its down blocks in order, and one for its middle. text: by
-    `make_text_keys` of this network. edges: by `embed_edges`. scale: of the residuals.
+    `make_text_keys` of this network. edges: by `embed_edges`.
     """
     embedded = _embed_time(network, samples, timestep, pooled, time_ids)
     skips = _run_down(network.conv_in(samples) + edges, network.down_blocks, embedded, text)
@@ -91,7 +90,7 @@ def run_controlnet(
     residuals = [
         block(skip) for block, skip in zip(network.controlnet_down_blocks, skips, strict=True)
     ]
-    return [part * scale for part in (*residuals, network.controlnet_mid_block(middle))]
+    return [*residuals, network.controlnet_mid_block(middle)]
 
 
 def run_shallow_controlnet(
@@ -102,13 +101,12 @@ def run_shallow_controlnet(
     pooled: Tensor,
     time_ids: Tensor,
     edges: Tensor,
-    scale: float,
 ) -> list[Tensor]:
     """Run the part of a ControlNet that adds to what a shallow pass of the UNet computes."""
     embedded = _embed_time(network, samples, timestep, pooled, time_ids)
     skips = _run_top(network.conv_in(samples) + edges, network.down_blocks[0], embedded, text)
     blocks = network.controlnet_down_blocks[: len(skips)]
-    return [block(skip) * scale for block, skip in zip(blocks, skips, strict=True)]
+    return [block(skip) for block, skip in zip(blocks, skips, strict=True)]
 
 
 def embed_edges(network: Any, edges: Tensor) -> Tensor:

@@ -175,14 +175,16 @@ def denoise(
         for guided in sorted({step.guided for step in steps})
     }
     deep: Tensor | None = None
-    for step, timestep in zip(steps, schedule.timesteps, strict=True):
+    # Whole numbers of a type that depends on the scheduler; the networks make them float32.
+    times = schedule.timesteps.float()
+    for step, timestep, time in zip(steps, schedule.timesteps, times, strict=True):
         given = inputs[step.guided]
         samples = torch.cat([latents] * step.samples)
         samples = schedule.scheduler.scale_model_input(samples, timestep)
-        inputs_of_step = (samples, timestep, given.text, given.pooled, given.time_ids)
+        inputs_of_step = (samples, time, given.text, given.pooled, given.time_ids)
         residuals: Sequence[Tensor] = ()
         if step.controlled:
-            residuals = run_controlnet(condition, samples, timestep, given, step.deep, run)
+            residuals = run_controlnet(condition, samples, time, given, step.deep, run)
         if step.deep:
             noise, deep = run(passes.run_unet, unet, *inputs_of_step, residuals)
         else:
@@ -208,6 +210,7 @@ def run_controlnet(
     """Run the condition's ControlNet; return its residuals, none where there is no ControlNet.
 
     deep: whether for a full pass of the UNet, and not for a shallow one.
+    The residuals are scaled here, so that a pass is the same at all scales.
     """
     if condition.controlnet is None:
         return ()
@@ -220,9 +223,8 @@ def run_controlnet(
         given.pooled,
         given.time_ids,
         given.edges,
-        condition.scale,
     )
-    return residuals
+    return [part * condition.scale for part in residuals]
 
 
 def make_inputs(unet: Any, condition: Condition, guided: bool) -> Inputs:

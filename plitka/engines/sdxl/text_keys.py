@@ -5,7 +5,8 @@ text; with the text itself it works as before. Equal to the bit, where they are 
 samples as a step has: kernels for two samples and for one may round differently.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,46 +17,65 @@ from torch.nn import functional
 
 
 def keep_text_keys(network: Any) -> None:
-    """Prepare a UNet or ControlNet, once, to be given keys and values in place of the text."""
-    attentions = list(_list_text_attentions(network))
-    whole = sum(2 * attention.inner_kv_dim for attention in attentions)
+    """Prepare a UNet or ControlNet, once, to be given keys and values in place of the text.
+
+    A block is given its own part of them, by a hook before it: blocks of one width then do the same
+    and are of the same code where that is compiled.
+    """
+    blocks = tuple(_list_blocks(network))
+    whole = sum(2 * block.attn2.inner_kv_dim for block in blocks)
     first = 0
-    for attention in attentions:
-        attention.set_processor(_TextAttention(first, whole))
-        first += 2 * attention.inner_kv_dim
+    for block in blocks:
+        block.attn2.set_processor(_TextAttention())
+        take = partial(_take_own, first=first, whole=whole)
+        block.register_forward_pre_hook(take, with_kwargs=True)
+        first += 2 * block.attn2.inner_kv_dim
 
 
 def make_text_keys(network: Any, text: Tensor) -> Tensor:
     """Compute all keys and values of a network for one text.
 
-    text: (samples, tokens, 2048). Returns (samples, features): for each cross-attention in order
-    its keys, (tokens, width), and its values. In SDXL's UNet that is 26 MB a sample for a prompt of
-    one chunk, in its ControlNet half of that.
+    text: (samples, tokens, 2048). Returns (features,): for each cross-attention in order and each
+    sample its keys, (tokens, width), and its values. In SDXL's UNet that is 26 MB a sample for a
+    prompt of one chunk, in its ControlNet half of that.
     """
     parts = [
-        projected.flatten(1)
-        for attention in _list_text_attentions(network)
-        for projected in (attention.to_k(text), attention.to_v(text))
+        torch.cat([block.attn2.to_k(text), block.attn2.to_v(text)], dim=1).flatten()
+        for block in _list_blocks(network)
     ]
-    return torch.cat(parts, dim=1)
+    return torch.cat(parts)
 
 
-def _list_text_attentions(network: Any) -> Iterator[Any]:
+def _list_blocks(network: Any) -> Iterator[Any]:
+    """List the blocks with a cross-attention."""
     for module in network.modules():
         if isinstance(module, BasicTransformerBlock):
-            yield module.attn2
+            yield module
+
+
+def _take_own(
+    block: Any, arguments: tuple[Any, ...], named: Mapping[str, Any], first: int, whole: int
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Replace all keys and values by a block's own, (samples, 2 * tokens * width).
+
+    first: features a token before them. whole: of all blocks.
+    """
+    text = named["encoder_hidden_states"]
+    if text is None or text.dim() != 1:  # the text itself
+        return arguments, dict(named)
+    samples = len(arguments[0])
+    tokens = len(text) // (samples * whole)
+    size = 2 * block.attn2.inner_kv_dim * tokens * samples
+    start = first * tokens * samples
+    own = text[start : start + size].view(samples, -1)
+    return arguments, {**named, "encoder_hidden_states": own}
 
 
 class _TextAttention:
-    """Cross-attention that takes keys and values in place of the text.
+    """Cross-attention that takes keys and values in place of the text."""
 
-    first: features a token before this attention's. whole: of all attentions.
-    """
-
-    def __init__(self, first: int, whole: int) -> None:
+    def __init__(self) -> None:
         self._plain: Any = AttnProcessor2_0()
-        self._first = first
-        self._whole = whole
 
     def __call__(
         self,
@@ -69,10 +89,8 @@ class _TextAttention:
                 attn, hidden_states, encoder_hidden_states, attention_mask=attention_mask
             )
             return plain
-        tokens = encoder_hidden_states.shape[1] // self._whole
-        start, size = self._first * tokens, attn.inner_kv_dim * tokens
-        key = encoder_hidden_states[:, start : start + size]
-        value = encoder_hidden_states[:, start + size : start + 2 * size]
+        tokens = encoder_hidden_states.shape[1] // (2 * attn.inner_kv_dim)
+        key, value = encoder_hidden_states.chunk(2, dim=1)
         attended = functional.scaled_dot_product_attention(
             _split_heads(attn.to_q(hidden_states), hidden_states.shape[1], attn.heads),
             _split_heads(key, tokens, attn.heads),
