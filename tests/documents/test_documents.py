@@ -15,6 +15,7 @@ from tests.support.documents import (
     KINDS,
     PAGES,
     ROOT,
+    Block,
     find_difference,
     find_original,
     read_inline,
@@ -39,6 +40,22 @@ def test_a_reader_who_types_what_a_page_says_gets_what_it_shows(page: Path, tmp_
     lay_out(tmp_path)
     failures = follow(read_page(page), tmp_path)
     assert not failures, "\n\n".join(map(str, failures))
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "marks"),
+    [
+        ("bash", "true\nfalse\ntrue\n", {}),
+        ("bash", "false | true\n", {}),
+        ("bash", "true\n", {"exits": "2"}),
+        ("console", "$ echo 1\n2\n", {}),
+        ("bash", "true\n", {"serves": "http://127.0.0.1:5000/"}),
+    ],
+)
+def test_a_page_that_is_wrong_is_told(
+    language: str, text: str, marks: dict[str, str], tmp_path: Path
+) -> None:
+    assert len(follow([Block(ROOT / "README.md", 1, language, text, marks)], tmp_path)) == 1
 
 
 @PAGE
