@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from pi_heif import open_heif
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
-from pillow_heif import open_heif
 
 from plitka.images import color_statements, damage, native_stderr, png_chunks, tiff_tags
 from plitka.images.errors import Unreadable
