@@ -3,41 +3,42 @@
     python -m benchmarks.fake_card [--plan PLAN] [--failures]
 
 Draws with each memory plan on the smallest card that it is chosen for, both sizes, at 0, 45 and 90
-degrees, with every preset; with --failures also cancels pictures, and lets memory run out, in each
-stage. Nothing is calculated (tests/support/fake_card.py says what is simulated and what is not),
-but each plan takes minutes of one core. Ends with status 1 where something is not as it should be.
+degrees, with every preset and a prompt of several chunks; with --failures also cancels pictures,
+and lets memory run out, in each stage. Nothing is calculated (tests/support/fake_card.py says what
+is simulated and what is not). All of it takes some four minutes of one core. Ends with status 1
+where something is not as it should be.
 """
 
 import argparse
-import json
+import gc
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from plitka.engines.base import Drawn
+from plitka.engines.sdxl import options
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan
 from plitka.errors import EngineError
-from plitka.request.plan import DRAWN_SIZES, make_plan
+from plitka.request.plan import DRAWN_SIZES
 from plitka.request.recipe import QUALITIES
-from tests.support.drawing import draw
-from tests.support.fake_card import FakeCard, find_obstacle
-from tests.support.recipes import parse
+from tests.support.card_pictures import (
+    GIB,
+    LARGE,
+    LONG_PROMPT,
+    STAGES,
+    Artist,
+    Cancelled,
+    before,
+    cancel,
+    run_out,
+)
+from tests.support.fake_card import FakeCard
 from tests.support.settings import load_engine
 from tests.support.sparse_sdxl import write_sparse_sdxl
+from tests.support.torch_internals import find_obstacle
 
-_GIB = 2**30
-_LARGE = 80.0  # GiB of the card on which the plans' needs are found out
-_STAGES = ("text_encoder_2", "vae.encoder", "controlnet", "unet", "vae.decoder")
-
-
-class _Cancelled(BaseException):
-    """As Cog's CancellationException."""
+_ANGLES = (0, 45, 90)  # no ControlNet, soft edges, canny
 
 
 def main() -> None:
@@ -49,136 +50,124 @@ def main() -> None:
     if obstacle is not None:
         sys.exit(f"no card can be simulated: {obstacle}")
     plans: tuple[MemoryPlan, ...] = tuple(PLANS) if options.plan is None else (options.plan,)
-    faults: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="plitka-fake-card-") as folder:
-        os.environ.update(write_sparse_sdxl(Path(folder)).environment())
-        with FakeCard(_LARGE) as card:
-            engine: Any = load_engine("sdxl", dtype=None)
-            print(
-                f"loaded: {card.peak / _GIB:.2f} GiB at the most, {card.allocated / _GIB:.2f} left"
-            )
-            for plan in plans:
-                faults += _try_plan(engine, card, plan)
-                if options.failures:
-                    faults += _fail_everywhere(engine, card, plan)
-    for fault in faults:
-        print(fault)
+    faults = [
+        *_try(plans, _draw_everything, *([_fail_everywhere] if options.failures else [])),
+        *_try(plans, _draw_upcast, upcasts=True),
+    ]
+    print(f"{len(faults)} faults")
     sys.exit(1 if faults else 0)
 
 
-def _try_plan(engine: Any, card: FakeCard, plan: MemoryPlan) -> Iterator[str]:
-    """Draw with everything that differs on the card. Yields faults."""
-    _settle(engine, card, plan)
-    asked = engine._needs.of_picture(plan, controlled=True)
-    card.total = asked
-    most = 0
-    for quality in QUALITIES:
-        for angle in (0, 45, 90):
+def _try(
+    plans: Sequence[MemoryPlan],
+    *trials: Callable[[Artist, MemoryPlan], Iterator[str]],
+    upcasts: bool = False,
+) -> list[str]:
+    """Load an engine, and try each plan. Prints the table and the faults, and returns these."""
+    faults = []
+    with tempfile.TemporaryDirectory(prefix="plitka-fake-card-") as folder:
+        files = write_sparse_sdxl(Path(folder), upcasts)
+        # Another thread would be without the card.
+        os.environ.update({**files.environment(), options.OVERLAP: "0"})
+        with FakeCard(LARGE / GIB) as card:
+            artist = Artist(load_engine("sdxl", dtype=None), card)
+            gc.freeze()  # so that searches for cycles take no time
+            print(f"loaded: {card.peak / GIB:.2f} GiB at the most, {card.allocated / GIB:.2f} left")
+            print("| plan | asked, GiB | simulated peak | slack |\n|---|---:|---:|---:|")
+            for plan in plans:
+                for trial in trials:
+                    for fault in trial(artist, plan):
+                        faults.append(fault)
+                        print(f"FAULT: {fault}", flush=True)
+    return faults
+
+
+def _draw_everything(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
+    """Draw with all that differs on a card, at the plan's edge. Yields faults; prints its lines."""
+    _settle(artist, plan)
+    peaks: dict[bool, int] = {True: 0, False: 0}  # by whether the ControlNet counts
+    for angle in _ANGLES:
+        # A network that only visits takes no room from pictures that do without it.
+        controlled = angle != 0 or plan != "offload"
+        for quality in QUALITIES:
             for size in DRAWN_SIZES:
-                card.forget()
-                steps: list[tuple[int, int]] = []
-
-                def note(steps: list[tuple[int, int]] = steps) -> None:
-                    steps.append((len(card.waits), len(card.copies)))
-
+                over = {"negative_prompt": f"{plan}, {LONG_PROMPT}"} if quality == "high" else {}
                 what = f"{plan}, {quality}, {angle} degrees, {size} pixels"
-                over = {"negative_prompt": "dull, " * 60} if quality == "high" else {}
-                picture = _draw(engine, angle, size, quality, note, **over)
-                most = max(most, card.peak)
-                print(f"{what}: {card.peak / _GIB:.2f} GiB", flush=True)
-                if picture.metrics["memory_plan"] != plan:
-                    yield f"{what}: {asked / _GIB:.2f} GiB were not enough"
-                    _settle(engine, card, plan)
-                    card.total = asked
-                if len(set(steps)) > 1:
-                    yield f"{what}: steps wait or copy: {card.waits} {card.copies}"
-    print(f"{plan}: {asked / _GIB:.2f} GiB asked, {most / _GIB:.2f} taken at the most", flush=True)
+                asked = artist.fill(plan, controlled)
+                picture = artist.draw(angle, size, quality, **over)
+                peaks[controlled] = max(peaks[controlled], picture.peak)
+                if picture.drawn.metrics["memory_plan"] != plan:
+                    yield f"{what}: {asked / GIB:.2f} GiB were not enough"
+                    _settle(artist, plan)
+                elif picture.in_loop:
+                    yield f"{what}: steps wait or copy: {sorted(set(picture.in_loop))}"
+    for controlled, peak in peaks.items():
+        if peak:
+            _print_line(artist, plan, peak, controlled)
 
 
-def _fail_everywhere(engine: Any, card: FakeCard, plan: MemoryPlan) -> Iterator[str]:
+def _draw_upcast(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
+    """Draw with SDXL's own VAE, which works in float32. Yields faults; prints its line."""
+    artist.settle(plan)
+    artist.fill(plan)
+    picture = artist.draw(45, DRAWN_SIZES[-1])
+    _print_line(artist, plan, picture.peak, controlled=True, note=", VAE in float32")
+    if picture.drawn.metrics["memory_plan"] != plan:
+        yield f"{plan}: not enough for a VAE in float32"
+
+
+def _print_line(
+    artist: Artist, plan: MemoryPlan, peak: int, controlled: bool, note: str = ""
+) -> None:
+    asked = artist.engine._needs.of_picture(plan, controlled)
+    network = "" if controlled else ", no ControlNet"
+    figures = " | ".join(f"{value / GIB:.2f}" for value in (asked, peak, asked - peak))
+    print(f"| {plan}{network}{note} | {figures} |", flush=True)
+
+
+def _fail_everywhere(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
     """Cancel, and run out of memory, in each stage. Yields faults."""
-    for stage in _STAGES:
-        _settle(engine, card, plan)
-        held = card.allocated
-        with _before(engine, stage, _cancel):
+    engine, card = artist.engine, artist.card
+    for stage in STAGES:
+        held = _settle(artist, plan)
+        artist.fill(plan)
+        with before(engine, stage, cancel):
             try:
-                _draw(engine, 45, negative_prompt=f"{plan} {stage} cancelled")
+                artist.draw(45, negative_prompt=f"{plan} {stage} cancelled")
                 yield f"{plan}, {stage}: never got there"
-            except _Cancelled:
+            except Cancelled:
                 pass
-        if card.allocated != held:
-            yield f"{plan}, cancelled before {stage}: {(card.allocated - held) / _GIB:.2f} GiB stay"
-        with _before(engine, stage, _run_out(card)):
+        yield from _find_rest(artist, held, f"{plan}, cancelled before {stage}")
+        if artist.draw(45).drawn.metrics["memory_plan"] != plan:
+            yield f"{plan}, cancelled before {stage}: the next picture took another plan"
+            _settle(artist, plan)
+        yield from _find_rest(artist, held, f"{plan}, cancelled before {stage}, and drawn again")
+        with before(engine, stage, run_out(card)):
             try:
-                _draw(engine, 45, negative_prompt=f"{plan} {stage} out of memory")
+                artist.draw(45, negative_prompt=f"{plan} {stage} out of memory")
+                if plan == "offload":
+                    yield f"{plan}, {stage}: never got there"
             except EngineError as error:
                 if plan != "offload":
                     yield f"{plan}, out of memory before {stage}: {error}"
-        if card.allocated > held:
-            yield f"{plan}, out of memory before {stage}: {card.allocated - held} bytes stay"
-        engine.health_check()
-        print(f"{plan}: failed before {stage}, and well again", flush=True)
+        yield from _find_rest(artist, held, f"{plan}, out of memory before {stage}")
 
 
-def _settle(engine: Any, card: FakeCard, plan: MemoryPlan) -> None:
-    card.total = int(_LARGE * _GIB)
-    engine.memory_plan = plan
-    _draw(engine, 45)
-    engine.controlnets.evict(keep="softedge")
-
-
-def _draw(
-    engine: Any,
-    angle: float,
-    size: int = 512,
-    quality: str = "preview",
-    at_step: Callable[[], None] = lambda: None,
-    **over: object,
-) -> Drawn:
-    """Draw one picture in few steps."""
-    body = {
-        "colors": [{"name": "red", "proportion": 100}],
-        "angle": angle,
-        "seed": 7,
-        "quality": quality,
-        "overrides": over,
-    }
-    return draw(engine, make_plan(parse(json.dumps(body))), size, 4, at_step=at_step)
-
-
-@contextmanager
-def _before(engine: Any, stage: str, act: Callable[[], None]) -> Iterator[None]:
-    """Have something happen before a network works."""
-    if stage in ("unet", "controlnet"):  # whose blocks are called, and not they themselves
-        stage += ".conv_in"
-    name, _, rest = stage.partition(".")
-    owner = engine.controlnets.loaded["softedge"] if name == "controlnet" else None
-    network = (owner or getattr(engine.pipe, name)).get_submodule(rest)
-
-    def hook(*_: object) -> None:
-        act()
-
-    handle = network.register_forward_pre_hook(hook)
+def _find_rest(artist: Artist, held: int, what: str) -> Iterator[str]:
+    """Yield what is wrong with the engine and its memory after a picture."""
     try:
-        yield
-    finally:
-        handle.remove()
+        artist.engine.health_check()
+    except EngineError as error:
+        yield f"{what}: {error}"
+    gc.collect()
+    if artist.card.allocated > held:
+        yield f"{what}: {(artist.card.allocated - held) / 2**20:.1f} MiB stay"
 
 
-def _cancel() -> None:
-    raise _Cancelled
-
-
-def _run_out(card: FakeCard) -> Callable[[], None]:
-    """Have the card run out of memory once."""
-    left = [None]
-
-    def take() -> None:
-        if left:
-            left.pop()
-            torch.empty(card.total, dtype=torch.uint8, device="cuda:0")
-
-    return take
+def _settle(artist: Artist, plan: MemoryPlan) -> int:
+    held = artist.settle(plan)
+    gc.collect()
+    return min(held, artist.card.allocated)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,19 @@ from dataclasses import replace
 
 import pytest
 
-from plitka.engines.sdxl import options
+from plitka.engines.sdxl import architecture, options
 from plitka.engines.sdxl.device import Device
-from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, choose_plan, compute_needs, step_down
+from plitka.engines.sdxl.memory_plan import (
+    PLANS,
+    MemoryPlan,
+    choose_plan,
+    compute_model_needs,
+    compute_needs,
+    step_down,
+)
 from plitka.errors import EngineError
+from plitka.weights import models
+from tests.support.small_sdxl import SmallSdxl
 
 GIB = 2**30
 CARD = Device("cuda:0", "Some GPU", "float16", 24 * GIB)
@@ -40,11 +49,27 @@ def test_each_plan_needs_less_than_the_one_before() -> None:
     assert len(set(sizes)) == 4
 
 
+def test_a_vae_that_asks_for_single_precision_needs_as_much_as_in_it(
+    small_sdxl: SmallSdxl,
+) -> None:
+    base = models.check_base(small_sdxl.base, architecture, True)
+    vae = base.models["vae"]
+    half, upcast = (
+        compute_model_needs(
+            base, replace(vae, config={**vae.config, "force_upcast": upcasts}), None, "float16"
+        )
+        for upcasts in (False, True)
+    )
+    assert upcast.decode - half.decode == half.decode + half.vae
+    assert upcast.decode_tiled - half.decode_tiled == half.decode_tiled + half.vae
+    assert (upcast.vae, upcast.denoise) == (half.vae, half.denoise)
+
+
 @pytest.mark.parametrize(
     ("room", "controlled", "seen"),
     [
         (24, True, ["resident", "encoders_on_cpu", "tiled_vae", "offload"]),
-        (9, True, ["resident", "tiled_vae", "offload"]),
+        (10, True, ["resident", "tiled_vae", "offload"]),
         (7, False, ["resident", "tiled_vae", "offload"]),
         (7, True, ["resident", "offload"]),
         (2, False, ["resident", "offload"]),
@@ -63,7 +88,7 @@ def test_a_step_down_is_to_the_fastest_plan_that_fits_and_ends_at_the_smallest(
 def test_beside_a_second_controlnet_there_is_room_to_decode() -> None:
     needed = compute_needs(SDXL, "float16")
     assert needed.of_work("resident") == 3.5 * GIB  # to decode; to denoise takes 1.7
-    assert needed.of_work("tiled_vae") == needed.denoise > needed.text_encoders
+    assert needed.of_work("tiled_vae") == needed.text_encoders + needed.encode_text
     assert needed.of("resident") - needed.of("encoders_on_cpu") == needed.text_encoders
 
 

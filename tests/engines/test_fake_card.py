@@ -18,20 +18,24 @@ from plitka.engines.base import Drawn
 from plitka.engines.sdxl import options
 from plitka.engines.sdxl.engine import SdxlEngine
 from plitka.engines.sdxl.memory_plan import MemoryPlan
+from plitka.engines.sdxl.recovery import Recovery
 from plitka.errors import EngineError
 from plitka.request.plan import Plan, make_plan
 from plitka.runtime.timing import Stages
 from plitka.tile.layout import Layout, lay
 from tests.conftest import LoadSdxl
 from tests.support.drawing import draw
-from tests.support.fake_card import FakeCard, find_obstacle
 from tests.support.recipes import parse
 from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl, read_modules
 from tests.support.sparse_sdxl import write_sparse_lora
+from tests.support.torch_internals import find_obstacle
 
-OBSTACLE = find_obstacle()
-pytestmark = pytest.mark.skipif(OBSTACLE is not None, reason=str(OBSTACLE))
+if OBSTACLE := find_obstacle():
+    pytest.skip(OBSTACLE, allow_module_level=True)
+
+from tests.support.card_pictures import Cancelled, before, cancel, run_out
+from tests.support.fake_card import FakeCard
 
 COLORS = [{"name": "red", "proportion": 60}, {"name": "white", "proportion": 40}]
 GIB = 2**30
@@ -45,7 +49,10 @@ def loaded(small_sdxl: SmallSdxl) -> Iterator[tuple[SdxlEngine, FakeCard]]:
             patch.setenv(name, value)
         patch.setenv(options.OVERLAP, "0")  # another thread would be without the card
         patch.setenv("PLITKA_CUDA_GRAPHS", "0")  # test_graphs.py has them
-        yield load_engine("sdxl", dtype=None), card
+        engine = load_engine("sdxl", dtype=None)
+        gc.freeze()  # so that searches for cycles take no time
+        yield engine, card
+        gc.unfreeze()
 
 
 @pytest.fixture
@@ -54,7 +61,7 @@ def engine(loaded: tuple[SdxlEngine, FakeCard]) -> Iterator[Any]:
     card.forget()
     yield engine
     card.total = GIB
-    engine.memory_plan = "resident"
+    engine.memory_plan, engine._recovery = "resident", Recovery()
 
 
 @pytest.fixture
@@ -86,38 +93,10 @@ def settle(engine: SdxlEngine, plan: MemoryPlan, angle: float = 45) -> None:
     drawn(engine, angle)
 
 
-def before(engine: Any, stage: str, act: Callable[[], None]) -> Any:
-    """Have something happen before a network works. Gives the hook."""
-    if stage in ("unet", "controlnet"):  # whose blocks are called, and not they themselves
-        stage += ".conv_in"
-    name, _, rest = stage.partition(".")
-    owner = engine.controlnets.loaded["softedge"] if name == "controlnet" else None
-    network = (owner or getattr(engine.pipe, name)).get_submodule(rest)
-
-    def hook(*_: object) -> None:  # what it returned would be taken as the network's input
-        act()
-
-    return network.register_forward_pre_hook(hook)
-
-
-class Cancelled(BaseException):
-    """As Cog's CancellationException."""
-
-
-def cancel() -> None:
-    raise Cancelled
-
-
-def run_out(card: FakeCard, times: int = 1) -> Callable[[], None]:
-    """Have the card run out of memory at the first calls of what is returned."""
-    left = [None] * times
-
-    def take() -> None:
-        if left:
-            left.pop()
-            torch.empty(card.total, dtype=torch.uint8, device="cuda:0")
-
-    return take
+def test_with_another_torch_the_tests_of_this_file_are_skipped_and_say_why() -> None:
+    assert find_obstacle() is None
+    told = find_obstacle("2.14.0+cu130")
+    assert told == "the fake card was made for torch 2.13.0, and 2.14.0 is installed"
 
 
 # The loop
@@ -145,9 +124,8 @@ def test_a_prompt_of_many_chunks_is_no_obstacle(engine: Any) -> None:
 
 def test_mistakes_are_found_that_a_processor_forgives(engine: Any, card: FakeCard) -> None:
     """That the tests of this file can fail."""
-    hook = before(engine, "unet", lambda: engine.pipe.unet.conv_in.weight.sum().item())
-    drawn(engine)
-    hook.remove()
+    with before(engine, "unet", lambda: engine.pipe.unet.conv_in.weight.sum().item()):
+        drawn(engine)
     assert len(card.waits) == 2  # one more
     engine.pipe.unet.conv_out.to("cpu")
     with pytest.raises(RuntimeError, match="device"):
@@ -239,6 +217,23 @@ def test_offloaded_weights_are_copied_to_the_card_and_dropped_there(
     assert card.allocated == held < 1_000_000
 
 
+def test_networks_that_visit_leave_without_a_search_for_cycles_of_objects(engine: Any) -> None:
+    settle(engine, "offload")
+    searches: list[object] = []
+
+    def note(phase: str, about: object) -> None:
+        searches.append(phase)
+
+    gc.disable()  # what Python does by itself
+    gc.callbacks.append(note)
+    try:
+        drawn(engine, 45, negative_prompt="not encoded before, and without a search")
+    finally:
+        gc.callbacks.remove(note)
+        gc.enable()
+    assert searches == []
+
+
 @pytest.mark.parametrize(
     ("plan", "stage"),
     [
@@ -255,10 +250,8 @@ def test_cancelled_anywhere_the_card_is_as_before_and_the_engine_well(
 ) -> None:
     settle(engine, plan)
     held = card.allocated
-    hook = before(engine, stage, cancel)
-    with pytest.raises(Cancelled):
+    with before(engine, stage, cancel), pytest.raises(Cancelled):
         drawn(engine, 45, negative_prompt=f"not encoded before {plan} {stage}")
-    hook.remove()
     card.total = held + engine._needs.decode_tiled  # no more than a healthy engine asks for
     engine.health_check()
     gc.collect()
@@ -280,14 +273,14 @@ def test_out_of_memory_anywhere_leaves_an_engine_that_draws(
     settle(engine, plan)
     engine.controlnets.evict(keep="softedge")
     held = card.allocated
-    hook = before(engine, stage, run_out(card))
-    if then is None:
-        with pytest.raises(EngineError, match=r"out of memory.*Tried to allocate.*larger device"):
-            drawn(engine, 45)
-    else:
-        picture = drawn(engine, 45, negative_prompt=f"not encoded before {plan} {stage}")
-        assert picture.metrics["memory_plan"] == engine.memory_plan == then
-    hook.remove()
+    with before(engine, stage, run_out(card)):
+        if then is None:
+            told = r"out of memory.*Tried to allocate.*larger device"
+            with pytest.raises(EngineError, match=told):
+                drawn(engine, 45)
+        else:
+            picture = drawn(engine, 45, negative_prompt=f"not encoded before {plan} {stage}")
+            assert picture.metrics["memory_plan"] == engine.memory_plan == then
     gc.collect()
     assert card.allocated <= held
     engine.health_check()
@@ -313,6 +306,35 @@ def test_when_a_neighbour_takes_memory_the_picture_is_drawn_by_the_plan_that_fit
 ) -> None:
     settle(engine, "resident", angle=0)
     card.total = engine._needs.of_picture("tiled_vae", controlled=False)
-    hook = before(engine, "vae.decoder", run_out(card, times=2))
-    assert drawn(engine).metrics["memory_plan"] == "tiled_vae"
-    hook.remove()
+    with before(engine, "vae.decoder", run_out(card, times=2)):
+        assert drawn(engine).metrics["memory_plan"] == "tiled_vae"
+
+
+def test_when_the_neighbour_is_gone_the_faster_plan_is_taken_up_after_some_pictures(
+    engine: Any, card: FakeCard
+) -> None:
+    settle(engine, "resident", angle=0)
+    while engine.controlnets.evict():  # which would be given up first
+        pass
+    card.total = engine._needs.of_picture("tiled_vae", controlled=False)
+    for pictures in (4, 8):  # memory runs out once more, and the wait is doubled
+        with before(engine, "vae.decoder", run_out(card)):
+            assert drawn(engine, steps=1).metrics["memory_plan"] == "tiled_vae"
+        card.total = GIB
+        plans = [drawn(engine, steps=1).metrics["memory_plan"] for _ in range(pictures + 1)]
+        assert plans == [*["tiled_vae"] * pictures, "resident"]
+        assert not engine.pipe.vae.use_tiling
+        card.total = engine._needs.of_picture("tiled_vae", controlled=False)
+
+
+def test_an_error_taken_for_want_of_memory_is_named_though_others_follow(
+    engine: Any, card: FakeCard
+) -> None:
+    settle(engine, "tiled_vae", angle=0)
+    words = iter(["CUDNN: unable to find an engine to execute this computation", "out of memory"])
+
+    def fail() -> None:
+        raise RuntimeError(next(words))
+
+    with before(engine, "unet", fail), pytest.raises(EngineError, match="unable to find an engine"):
+        drawn(engine)

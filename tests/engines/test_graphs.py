@@ -22,11 +22,12 @@ from plitka.engines.sdxl.graphs import NetworkGraphs
 from plitka.request.plan import make_plan
 from plitka.runtime.timing import Stages
 from tests.support.drawing import draw
-from tests.support.fake_card import FakeCard, find_obstacle
+from tests.support.fake_card import FakeCard
 from tests.support.recipes import parse
 from tests.support.rerun_graph import RerunGraph
 from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
+from tests.support.torch_internals import find_obstacle
 
 OBSTACLE = find_obstacle()
 SIZE, GIB = 64, 2**30

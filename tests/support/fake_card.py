@@ -13,7 +13,9 @@ does not fit raises torch.OutOfMemoryError. CUDA graphs are captured and replaye
 Not as on a card: there are no numbers, so nothing overflows, and what comes back is zeros;
 libraries take no workspaces, memory does not fragment, copies never race, nothing takes time.
 
-It stands on private symbols of the torch that is pinned: `find_obstacle` says what has moved.
+What an operator made of operands once is made again without running it (dispatch_cache.py). All
+stands on private symbols of the torch that is pinned: `torch_internals.find_obstacle` says what
+has moved.
 """
 
 import collections
@@ -37,39 +39,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from plitka.engines.sdxl import loading, lora, network_reading
+from tests.support.dispatch_cache import DispatchCache, make_key
 from tests.support.fake_graphs import Captures
-
-TORCH = "2.13.0"
-"""The version whose private symbols are used here."""
+from tests.support.torch_internals import REGISTRY, load_c10
 
 _aten: Any = torch.ops.aten
+_DEVICE: Any = torch.ops.prim.device.default
 _torch: Any = torch._C
 _MODE: Any = TorchDispatchMode
-_REGISTRY = "_ZN3c104impl26device_guard_impl_registryE"  # by c10::DeviceType
 _CUDA, _META = 1, 14
 _ROUND = 512  # bytes to which the caching allocator rounds
 _ANSWER = 4.0  # to all who wait: true, finite, and the sum of four ones
-_SMALL = 2**16  # elements below which a file's tensors are read
+_SMALL = 2**5  # elements below which a file's tensors are read
 _DTYPES = {"F16": torch.float16, "F32": torch.float32, "BF16": torch.bfloat16, "I64": torch.int64}
-
-
-def find_obstacle() -> str | None:
-    """Say why there can be no fake card with the torch that is installed, None where there can."""
-    version = torch.__version__.split("+")[0]
-    if version != TORCH:
-        return f"made for torch {TORCH}, and {version} is installed"
-    missing = [
-        name
-        for name in ("_only_lift_cpu_tensors", "_dispatch_has_kernel_for_dispatch_key")
-        if not hasattr(_torch, name)
-    ]
-    if torch.version.cuda is not None:
-        return f"torch has lost {missing}" if missing else None
-    try:
-        (ctypes.c_void_p * 32).in_dll(_load_c10(), _REGISTRY)
-    except (OSError, ValueError):
-        missing.append(_REGISTRY)
-    return f"torch has lost {missing}" if missing else None
 
 
 class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly typed
@@ -91,6 +73,7 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
         self.computed: collections.Counter[str] = collections.Counter()
         self.graphs = Captures(self._allocate)
         self._fake: Any = FakeTensorMode(allow_non_fake_inputs=True)
+        self._cache = DispatchCache(self._fake)
         self._storages: dict[int, weakref.ref[Any]] = {}
         self._patches = ExitStack()
 
@@ -181,7 +164,44 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
     # Dispatch
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is _DEVICE:
+            return args[0].device
         kwargs = kwargs or {}
+        if self.graphs.pool is not None:  # each operand of a capture is written down
+            return self._run(func, args, kwargs)
+        given: list[Tensor] = []
+        key = make_key(func, args, kwargs, given)
+        known = None if key is None else self._cache.get(key)
+        if known is not None:
+            self._allocate(known.rise)
+            self._allocate(-known.rise)
+            self.computed.update(known.computed)
+            if known.copies:
+                line = _find_line()
+                self.copies += [(kind, size, line) for kind, size in known.copies]
+            return self._count_all(self._cache.make_again(known, given))
+        if key is None:
+            return self._run(func, args, kwargs)
+        peak, before, computed = self.peak, self.allocated, self.computed.copy()
+        noted, copied = (len(self.waits), len(self.tf32)), len(self.copies)
+        self.peak = before
+        try:
+            out = self._run(func, args, kwargs)
+        finally:
+            rise, self.peak = self.peak - before, max(peak, self.peak)
+        if noted == (len(self.waits), len(self.tf32)):
+            copies = tuple((kind, size) for kind, size, _ in self.copies[copied:])
+            self._cache.keep(key, given, out, rise, copies, self.computed - computed)
+        return out
+
+    def _count_all(self, out: Any) -> Any:
+        """Count the storages of what an operator has made. Returns it."""
+        for made in out if isinstance(out, (tuple, list)) else (out,):
+            if isinstance(made, FakeTensor) and made.device.type == "cuda":
+                self._count(made)
+        return out
+
+    def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
         if _is_composite(func):  # in inference mode these arrive whole
             with self._again():
                 return func.decompose(*args, **kwargs)
@@ -210,8 +230,12 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
                 return torch.zeros(source.shape, dtype=kwargs.get("dtype") or source.dtype)
         if func is _aten.equal.default:
             return True  # of what a graph gives, and the same work without it
-        if func is _aten.copy_.default and not isinstance(args[0], FakeTensor):
+        if func is _aten.copy_.default and (
+            not isinstance(args[0], FakeTensor) or args[0].shape == args[1].shape
+        ):
             return args[0]
+        if len(tensors) == 1 and func.is_view and not pinned:
+            return self._cache.view(func, args, kwargs)
         if pinned:  # not even the pages are there
             kwargs = {**kwargs, "pin_memory": False}
         args, kwargs = tree_map(self._as_fake, (args, kwargs))
@@ -226,10 +250,7 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
                 and any(map(_is_channels_last, args[:2]))
             ):  # as cuDNN prefers it, which a CPU build does not know
                 out = torch.empty_like(out, memory_format=torch.channels_last)
-        for made in tree_flatten(out)[0]:
-            if isinstance(made, FakeTensor) and made.device.type == "cuda":
-                self._count(made)
-        return out
+        return self._count_all(out)
 
     def _note(self, func: Any, args: Any, kwargs: Any, tensors: list[Tensor], leaves: bool) -> None:
         """Write down what an operator on the card does."""
@@ -308,10 +329,6 @@ def _find_line() -> str:
 # What a CPU build of torch lacks
 
 
-def _load_c10() -> ctypes.CDLL:
-    return ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libc10.so"))
-
-
 @contextmanager
 def _set_guard() -> Iterator[None]:
     """Let the guard of `meta` serve for `cuda`, for which a CPU build has none."""
@@ -321,7 +338,7 @@ def _set_guard() -> Iterator[None]:
         _torch._ensureCUDADeviceGuardSet()  # such a build without a card has its own way
         registry = None
     else:
-        registry = (ctypes.c_void_p * 32).in_dll(_load_c10(), _REGISTRY)
+        registry = (ctypes.c_void_p * 32).in_dll(load_c10(), REGISTRY)
         before, registry[_CUDA] = registry[_CUDA], registry[_META]
     try:
         yield

@@ -98,7 +98,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that a GPU's memory ran out, in the words of those who allocate.
 
     Some of these words can mean something else as well. Then the attempts with less memory fail,
-    too, and the error that ends them repeats the words.
+    too, and the error that ends them repeats the words of the first.
     """
     return isinstance(error, RuntimeError) and any(mark in str(error) for mark in _OUT_OF_MEMORY)
 
@@ -111,12 +111,20 @@ def allocate_main_memory(size: int, pinned: bool) -> Tensor:
 
 
 def release_memory(device: Device) -> None:
-    """Give back the memory of tensors that nothing refers to any more."""
+    """Give back the memory of tensors that nothing refers to any more, or only cycles do.
+
+    It takes tenths of a second, since Python looks at every object for cycles.
+    """
     import gc
 
+    gc.collect()
+    release_cached_memory(device)
+
+
+def release_cached_memory(device: Device) -> None:
+    """Give back the memory that torch has cached on the device."""
     import torch
 
-    gc.collect()
     if device.kind == "cuda":
         torch.cuda.empty_cache()
     elif device.kind == "mps":

@@ -32,6 +32,7 @@ from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
 from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
 from plitka.engines.sdxl.placement import Placement
+from plitka.engines.sdxl.recovery import Recovery
 from plitka.engines.sdxl.sampling import Run, Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
 from plitka.engines.sdxl.warm_up import warm_up
@@ -92,6 +93,7 @@ class SdxlEngine:
         self._turbo_scheduler = loaded.turbo_scheduler
         self._needs = loaded.needs
         self._placement = Placement(loaded.device)
+        self._recovery = Recovery()
         self._placed: MemoryPlan | None = None  # by which networks are in place
         self._lock = threading.Lock()
         self._prompt_encoder = PromptEncoder(loaded.pipe, loaded.options.keep_prompts)
@@ -174,11 +176,13 @@ class SdxlEngine:
     def draw(self, request: DrawRequest, at_step: Callable[[], None] = lambda: None) -> Drawn:
         """Draw one picture; while memory runs out, make room and try again."""
         with self._lock:  # two runs at the same time would move each other's modules away
-            drawn = self._draw_unless_out_of_memory(request, at_step)
+            self._take_up_again()
+            first = drawn = self._draw_unless_out_of_memory(request, at_step)
             while not isinstance(drawn, Drawn):
                 if not self._make_room(request.plan.control.kind):
                     device.release_memory(self.device)
-                    raise self._explain_out_of_memory(drawn)
+                    # The first may have meant something else, and the others only followed.
+                    raise self._explain_out_of_memory(str(first))
                 drawn = self._draw_unless_out_of_memory(request, at_step)
             return drawn
 
@@ -355,6 +359,8 @@ class SdxlEngine:
             vae.enable_tiling()
             vae.tile_sample_min_size = _VAE_TILE
             vae.tile_latent_min_size = _VAE_TILE // 2 ** (len(vae.config.block_out_channels) - 1)
+        else:
+            vae.disable_tiling()
         device.release_memory(self.device)
         self._placed = self.memory_plan
 
@@ -400,6 +406,7 @@ class SdxlEngine:
         smaller = step_down(before, room, self._needs, controlled=keep is not None)
         if smaller is None:
             return False
+        self._recovery.give_up(before)
         self.memory_plan = smaller
         if self._compiled is not None and smaller not in compilation.PLANS:
             self._compiled.drop()
@@ -411,6 +418,21 @@ class SdxlEngine:
             PLANS[smaller],
         )
         return True
+
+    def _take_up_again(self) -> None:
+        """Go back to a faster memory plan, where memory ran out and there is room by now."""
+        if not self._recovery.is_due:
+            return
+        before, room = self.memory_plan, device.measure_room(self.device)
+        loaded = len(self.controlnets.loaded)
+        self.memory_plan = self._recovery.choose(before, room, self._needs, loaded)
+        if self.memory_plan != before:
+            log.info(
+                "%s could be had on the device for some pictures: memory plan %s again: %s",
+                format_gib(room),
+                self.memory_plan,
+                PLANS[self.memory_plan],
+            )
 
     def _explain_out_of_memory(self, reason: str) -> EngineError:
         """Make the error for a picture for which no memory plan is small enough."""

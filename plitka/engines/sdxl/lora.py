@@ -33,6 +33,7 @@ class LoraAdapter(torch.nn.Module):
     def __init__(self, unet: Any, lora: Lora, device: str) -> None:
         super().__init__()
         named = {name.replace(".", "_"): module for name, module in unet.named_modules()}
+        dtype = unet.dtype  # which walks through the whole UNet
         self._targets: list[tuple[str, torch.nn.Module]] = []
         with safe_open(lora.path, "pt") as file:
             for change in lora.changes:
@@ -42,8 +43,8 @@ class LoraAdapter(torch.nn.Module):
                 up = adapter_algebra.compute_factor(change, parts) * up
                 if down.dim() == 4:
                     up = up[:, :, None, None]
-                self.register_buffer(f"{change.module}_down", down.to(unet.dtype))
-                self.register_buffer(f"{change.module}_up", up.to(unet.dtype))
+                self.register_buffer(f"{change.module}_down", down.to(dtype))
+                self.register_buffer(f"{change.module}_up", up.to(dtype))
                 # In a list, since as an attribute the UNet's module would move with this one.
                 self._targets.append((change.module, module))
 

@@ -31,6 +31,7 @@ _KEPT = 0.2  # from step to step: the text's keys, for two samples and for one; 
 _DECODE = 3.5  # the VAE's 256 channels at full size, several times
 _DECODE_TILED = 1.0
 _GRAPHS = 1.2  # all CUDA graphs: what they work on, read and write, and what they launch
+_ENCODE_TEXT = 0.4  # little of it the work's: what libraries take while the encoders visit
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,11 @@ class Needs:
     decode: int
     decode_tiled: int
     graphs: int
+    encode_text: int
 
     def of_work(self, plan: MemoryPlan) -> int:
         """Return the bytes that a picture takes beside the weights that stay on the device."""
-        visitors = 0 if plan == "resident" else self.text_encoders
+        visitors = 0 if plan == "resident" else self.text_encoders + self.encode_text
         decode = self.decode_tiled if plan in ("tiled_vae", "offload") else self.decode
         return max(visitors, self.denoise, decode)
 
@@ -63,7 +65,7 @@ class Needs:
         controlnet = self.controlnet if controlled else 0
         if plan == "offload":
             denoise = self.unet + controlnet + self.denoise
-            return max(self.text_encoders, denoise, self.vae + self.decode_tiled)
+            return max(self.text_encoders + self.encode_text, denoise, self.vae + self.decode_tiled)
         encoders = self.text_encoders if plan == "resident" else 0
         return self.unet + self.vae + controlnet + encoders + self.of_work(plan)
 
@@ -77,23 +79,31 @@ class Needs:
 
 
 def compute_needs(
-    parameters: Mapping[str, int], dtype: str, unet_width: int = 320, vae_width: int = 128
+    parameters: Mapping[str, int],
+    dtype: str,
+    unet_width: int = 320,
+    vae_width: int = 128,
+    upcasts: bool = False,
 ) -> Needs:
     """Compute what a model needs.
 
     parameters: their number by component. unet_width, vae_width: channels of the first block, by
-    which the work scales; the defaults are SDXL's.
+    which the work scales; the defaults are SDXL's. upcasts: whether the VAE asks to work in
+    float32, which it does where all else is in float16.
     """
     size = {"float16": 2, "bfloat16": 2, "float32": 4}[dtype]
     gib = 2**30 * size / 2
+    upcast = upcasts and dtype == "float16"
+    copy, vae_gib = (parameters["vae"] * size, 2 * gib) if upcast else (0, gib)
     return Needs(
         unet=parameters["unet"] * size,
         text_encoders=(parameters["text_encoder"] + parameters["text_encoder_2"]) * size,
         vae=parameters["vae"] * size,
         controlnet=parameters["controlnet"] * size,
         denoise=int((_DENOISE + _KEPT) * gib * unet_width / 320),
-        decode=int(_DECODE * gib * vae_width / 128),
-        decode_tiled=int(_DECODE_TILED * gib * vae_width / 128),
+        decode=copy + int(_DECODE * vae_gib * vae_width / 128),
+        decode_tiled=copy + int(_DECODE_TILED * vae_gib * vae_width / 128),
+        encode_text=int(_ENCODE_TEXT * gib * unet_width / 320),
         graphs=int(_GRAPHS * gib * unet_width / 320),
     )
 
@@ -148,4 +158,10 @@ def compute_model_needs(
         parameters["unet"] += turbo.parameters
     unet = shapes["unet"]["conv_in.weight"]
     decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
-    return compute_needs(parameters, dtype, unet[0], decoder[1])
+    return compute_needs(parameters, dtype, unet[0], decoder[1], _upcasts(base, vae))
+
+
+def _upcasts(base: Base | RemoteBase, vae: Model | Remote | None) -> bool:
+    """Whether the VAE asks to work in float32; one whose configuration is not here does not."""
+    model = base.models.get("vae") if vae is None and isinstance(base, Base) else vae
+    return isinstance(model, Model) and bool(model.config.get("force_upcast"))

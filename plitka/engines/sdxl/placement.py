@@ -49,7 +49,7 @@ class Placement:
         finally:
             for network in networks:
                 self._end_visit(network)
-            device.release_memory(self._device)
+            device.release_cached_memory(self._device)
 
     @torch.inference_mode(False)  # weights made in it could not be changed outside of it
     def _begin_visit(self, network: Module) -> None:
