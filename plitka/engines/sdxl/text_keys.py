@@ -60,8 +60,8 @@ def _take_own(
 
     first: features a token before them. whole: of all blocks.
     """
-    text = named["encoder_hidden_states"]
-    if text is None or text.dim() != 1:  # the text itself
+    text = named.get("encoder_hidden_states")
+    if text is None or text.dim() != 1:  # the text itself, which checkpoints give by position
         return arguments, dict(named)
     samples = len(arguments[0])
     tokens = len(text) // (samples * whole)
