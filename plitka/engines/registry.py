@@ -9,7 +9,6 @@ from plitka.errors import EngineError, NoModelError
 from plitka.runtime.memory import measure_free_main_memory
 from plitka.runtime.reading_ahead import ReadAhead
 from plitka.runtime.timing import Stages, describe_reading, log
-from plitka.weights import files_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +122,8 @@ def load_engine(
     if check_name(name) in WITHOUT_WEIGHTS:
         return _load_painter(name, bank)
     painter = _load_painter(check_init(init), bank)
+    from plitka.weights import files_ahead  # reads files with NumPy, which `plan` does without
+
     settings = read_sdxl()
     stages = Stages()
     files = files_ahead.list_files(settings.weights, package)
