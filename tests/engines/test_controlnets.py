@@ -29,7 +29,7 @@ class Shelf:
         patch.setattr(loading, "load_controlnet", self.load)
 
     def load(
-        self, kind: ControlNetKind, source: str, unet: Config, chosen: Device, place: str
+        self, kind: ControlNetKind, source: str, unet: Config, _: Device, place: str, *__: object
     ) -> Any:
         assert (source, unet, place) == (SOURCES[kind], UNET, "cpu")
         self.loads.append(kind)
