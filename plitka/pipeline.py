@@ -104,7 +104,7 @@ def make_one(kind: PictureKind, recipe: Recipe, engine: Engine, layout: Layout) 
 
 def plan_for_engine(recipe: Recipe, engine: Engine) -> Plan:
     """Plan a recipe for an engine, which has a subject of its own and may use no ControlNet."""
-    plan = make_plan(recipe, engine.subject)
+    plan = make_plan(recipe, engine.subject, engine.presets)
     if engine.uses_controlnet:
         return plan
     unused = ControlNetChoice(None, f"the {engine.name} engine draws without one")

@@ -328,6 +328,13 @@ VARIABLES = (
         "A distilled LoRA (SDXL-Lightning, Hyper-SD) for the quality `turbo`.",
     ),
     Variable(
+        weights.TURBO_GUIDANCE,
+        "number, 1 to 20",
+        "6.5 for a LoRA that preserves guidance, else 1, which is none",
+        "The guidance of the quality `turbo`. Published LoRAs are known by their content, others "
+        "by `CFG` in their name; this is for a file of which neither tells.",
+    ),
+    Variable(
         PACKAGE,
         "folder, `.tar`, `.zip` or `.safetensors` file, or the https address of one",
         "none",

@@ -22,10 +22,12 @@ from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.engine import SdxlEngine, load_sdxl
 from plitka.engines.sdxl.options import EVERYWHERE, Options, SdxlSettings
+from plitka.engines.sdxl.turbo import TurboLora
 from plitka.images import png
 from plitka.request.plan import DRAWN_SIZES, Plan, make_plan
+from plitka.request.presets import PRESETS, Preset
 from plitka.request.prompt import DEFAULT_SUBJECT, Subject
-from plitka.request.recipe import Recipe
+from plitka.request.recipe import Quality, Recipe
 from plitka.runtime.memory import measure_peak_memory_mb
 from plitka.runtime.timing import log
 from plitka.tile.layout import Layout, lay
@@ -78,7 +80,7 @@ def compare(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         old, new = _load_both(settings, fused, source)
-        plan, old_plan = _make_plans(recipe, new.subject)
+        plan, old_plan = _make_plans(recipe, new.subject, new.presets)
         _warm_up(old, new, plan, old_plan, folder)
         weights_mb = {
             "old": _measure_weights_mb(old.pipe),
@@ -97,7 +99,7 @@ def compare(
             log.info("pair %d of %d", number + 1, runs)
             pairs.append(_run_pair(run_old, run_new, old_first=number % 2 == 0))
         drawn, speed = _time_steps(size, plan, new)
-        replay = _Replay(drawn, new, new.subject)
+        replay = _Replay(drawn, new, new.subject, new.presets)
         around = _measure_around_networks(recipe, replay, folder)
     return {
         "model": model,
@@ -117,9 +119,14 @@ def compare(
     }
 
 
-def count_work(recipe: Recipe, options: Options) -> Json:
-    """Count the work of both procedures alone, on the published configuration; draw nothing."""
-    plan, old_plan = _make_plans(recipe, DEFAULT_SUBJECT)
+def count_work(
+    recipe: Recipe, options: Options, presets: Mapping[Quality, Preset] = PRESETS
+) -> Json:
+    """Count the work of both procedures alone, on the published configuration; draw nothing.
+
+    presets: what each quality sets for Plitka.
+    """
+    plan, old_plan = _make_plans(recipe, DEFAULT_SUBJECT, presets)
     return {
         "quality": recipe.quality,
         "angle": recipe.angle,
@@ -127,10 +134,12 @@ def count_work(recipe: Recipe, options: Options) -> Json:
     }
 
 
-def _make_plans(recipe: Recipe, subject: Subject) -> tuple[Plan, Plan]:
+def _make_plans(
+    recipe: Recipe, subject: Subject, presets: Mapping[Quality, Preset]
+) -> tuple[Plan, Plan]:
     """Make Plitka's plan and the old procedure's, which runs what it did not have as standard."""
     old = replace(recipe, quality="standard") if recipe.quality in ("fast", "turbo") else recipe
-    return make_plan(recipe, subject), make_plan(old, subject)
+    return make_plan(recipe, subject, presets), make_plan(old, subject)
 
 
 def _run_pair(
@@ -264,11 +273,14 @@ def _measure_peak_mb(on: Device) -> float:
     return measure_peak_memory_mb()
 
 
-def _measure_weights_mb(pipe: Any, controlnets: ControlNets | None = None, *more: Any) -> float:
+def _measure_weights_mb(
+    pipe: Any, controlnets: ControlNets | None = None, turbo: TurboLora | None = None
+) -> float:
     """Add up the MiB of all weights of one side."""
     loaded = () if controlnets is None else controlnets.loaded.values()
-    networks = [n for n in (*pipe.components.values(), *loaded, *more) if isinstance(n, Module)]
+    networks = [n for n in (*pipe.components.values(), *loaded) if isinstance(n, Module)]
     tensors = [t for n in networks for t in (*n.parameters(), *n.buffers())]
+    tensors += [] if turbo is None else turbo.list_weights()
     return sum({t.data_ptr(): t.nbytes for t in tensors}.values()) / 2**20
 
 
@@ -305,6 +317,7 @@ class _Replay:
     drawn: Mapping[int, Drawn]
     engine: SdxlEngine
     subject: Subject
+    presets: Mapping[Quality, Preset]
     name: str = "sdxl"
     uses_controlnet: bool = True
     draws_exactly: bool = False

@@ -150,8 +150,9 @@ def _inspect_device(
         return
     needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
     try:
-        plan = choose_plan(chosen, device.measure_free_memory(chosen), needed)
+        free = device.measure_free_memory(chosen)
+        plan = choose_plan(chosen, free, needed)
     except EngineError as fault:
         yield Finding("memory", str(fault), fault=True)
         return
-    yield Finding("memory", describe_plan(plan, needed))
+    yield Finding("memory", describe_plan(plan, needed, free))

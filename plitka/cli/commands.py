@@ -75,6 +75,7 @@ def run_make(options: argparse.Namespace, settings: Settings) -> None:
 
 def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     """Print the plan of a request as JSON."""
+    from plitka.engines.sdxl.turbo_preset import list_presets
     from plitka.weights import archive, prompt_parts
 
     draws_without = settings.engine in registry.WITHOUT_WEIGHTS
@@ -87,9 +88,10 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
     weights = settings.weights
     with archive.open_package(options.weights, weights.cache) as package:
         parts = prompt_parts.read_weights_parts(weights, package)
+    kind = prompt_parts.read_turbo_kind(weights) if recipe.quality == "turbo" else None
     subject = Subject(parts.trigger or DEFAULT_TRIGGER, parts.vectors)
     told = {} if parts.lora_scale is None else parts.lora_scale.as_json()
-    print_json({**make_plan(recipe, subject).as_json(), **told})
+    print_json({**make_plan(recipe, subject, list_presets(kind)).as_json(), **told})
 
 
 def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -> None:
@@ -250,9 +252,12 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
         _refuse_weights(options, settings, "only --model own measures weights of one's own")
     recipe = parsing.parse(json.dumps(request), settings.load_palette(source))
     from plitka.bench import compare, random_models, tables  # torch: seconds
+    from plitka.engines.sdxl.turbo_preset import list_presets
+    from plitka.weights.prompt_parts import read_turbo_kind
 
     if options.count_only:
-        report = compare.count_work(recipe, settings.options)
+        presets = list_presets(read_turbo_kind(settings.weights))
+        report = compare.count_work(recipe, settings.options, presets)
     else:
         with _open_weights_folder(options.folder) as folder:
             sdxl = replace(settings.sdxl, dtype=options.dtype)

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from plitka.request.plan import Plan
+    from plitka.request.presets import Preset
     from plitka.request.prompt import Subject
-    from plitka.request.recipe import Recipe
+    from plitka.request.recipe import Quality, Recipe
     from plitka.tile.layout import Layout
 
 
@@ -81,6 +82,7 @@ class Engine(Protocol):
     name: str
     uses_controlnet: bool  # or ignores the plan's
     subject: Subject  # what the prompt begins with: the trigger word and the trained tokens
+    presets: Mapping[Quality, Preset]  # what a quality sets
     draws_exactly: bool
 
     def check(self, recipe: Recipe) -> None:

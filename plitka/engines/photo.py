@@ -10,6 +10,7 @@ from plitka.bank.layout import QuiltedLayout, lay
 from plitka.bank.painting import paint
 from plitka.engines.base import Drawn, DrawRequest, Guides
 from plitka.request.plan import Plan
+from plitka.request.presets import PRESETS
 from plitka.request.prompt import DEFAULT_SUBJECT
 from plitka.request.recipe import Recipe
 from plitka.tile.layout import Layout
@@ -22,6 +23,7 @@ class PhotoEngine:
     uses_controlnet = False
     subject = DEFAULT_SUBJECT  # it stands in the prompt that is recorded, and nothing reads it
     draws_exactly = True
+    presets = PRESETS
 
     def __init__(self, bank: Bank) -> None:
         self._bank = bank

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from plitka.engines.base import Drawn, DrawRequest, Guides
 from plitka.request.plan import Plan
+from plitka.request.presets import PRESETS
 from plitka.request.prompt import DEFAULT_SUBJECT
 from plitka.request.recipe import Recipe
 from plitka.tile import render
@@ -20,6 +21,7 @@ class RenderEngine:
     uses_controlnet = False
     subject = DEFAULT_SUBJECT  # it stands in the prompt that is recorded, and nothing reads it
     draws_exactly = True
+    presets = PRESETS
 
     def check(self, recipe: Recipe) -> None:
         """Accept every recipe: what only a diffusion model can do is ignored."""

@@ -1,13 +1,14 @@
 """Recipe -> plan: prompts, steps, guidance and ControlNet, with every choice made."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from plitka.request import controlnet, prompt
 from plitka.request.controlnet import ControlNetChoice
-from plitka.request.presets import PRESETS
+from plitka.request.presets import PRESETS, Preset
 from plitka.request.prompt import DEFAULT_SUBJECT, Subject
-from plitka.request.recipe import ColorControl, Recipe
+from plitka.request.recipe import ColorControl, Quality, Recipe
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,17 @@ class Plan:
         }
 
 
-def make_plan(recipe: Recipe, subject: Subject = DEFAULT_SUBJECT) -> Plan:
+def make_plan(
+    recipe: Recipe,
+    subject: Subject = DEFAULT_SUBJECT,
+    presets: Mapping[Quality, Preset] = PRESETS,
+) -> Plan:
     """Make every choice that the recipe leaves open: by its overrides, else by its quality.
 
-    subject: the trigger word and the tokens that the model knows.
+    subject: the trigger word and the tokens that the model knows. presets: what a quality sets.
     """
     overrides = recipe.overrides
-    preset = PRESETS[recipe.quality]
+    preset = presets[recipe.quality]
     color_control = overrides.color_control or "layout"
     scale = overrides.controlnet_scale
     controlnet_scale = controlnet.DEFAULT_SCALE if scale is None else scale

@@ -1,5 +1,6 @@
 """Quality -> how many steps, how much guidance, how much of the layout is repainted."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plitka.request.recipe import Quality
@@ -20,7 +21,7 @@ class Preset:
     deep_interval: int = 1
 
 
-PRESETS: dict[Quality, Preset] = {
+PRESETS: Mapping[Quality, Preset] = {
     "preview": Preset(steps_preview=35, steps_final=40, guidance_scale=6.5, strength=0.45),
     "standard": Preset(steps_preview=35, steps_final=50, guidance_scale=6.5, strength=0.5),
     "high": Preset(steps_preview=40, steps_final=60, guidance_scale=6.0, strength=0.55),
@@ -29,7 +30,8 @@ PRESETS: dict[Quality, Preset] = {
     "fast": Preset(
         steps_preview=32, steps_final=44, guidance_scale=6.5, strength=0.5, deep_interval=2
     ),
-    # A distilled LoRA is trained for its own number of steps and for no guidance. The last half of
-    # its schedule are still steps that it was trained on.
+    # A distilled LoRA is trained for its own number of steps, and most for no guidance; what the
+    # engine's LoRA was trained for takes the place of these. The last half of its schedule are
+    # still steps that it was trained on.
     "turbo": Preset(steps_preview=8, steps_final=8, guidance_scale=1.0, strength=0.5),
 }

@@ -5,7 +5,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -39,6 +38,7 @@ from plitka.weights.settings import (
     WeightsSettings,
 )
 from plitka.weights.snapshot import Snapshot
+from plitka.weights.turbo_kind import choose_turbo_kind
 
 T = TypeVar("T")
 
@@ -368,11 +368,18 @@ def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _Inspe
     path = settings.turbo_lora
     if path is None:
         return None, None, Finding("turbo LoRA", f"none, so no turbo; {TURBO_LORA} names one")
+    guidance = settings.turbo_guidance
+
+    def resolve(files: AdapterFiles) -> Lora:
+        choose_turbo_kind(files.headers[0], guidance)
+        return resolve_turbo(files.headers[0], files.config, modules)
+
+    def describe(files: AdapterFiles, lora: Lora) -> str:
+        kind = choose_turbo_kind(lora.header, guidance)
+        return f"{_describe_lora(files, lora, modules is not None)}; {kind.describe()}"
+
     return _check_adapter(
-        "turbo LoRA",
-        lambda: find_adapter(path, "LoRA", TURBO_LORA),
-        lambda files: resolve_turbo(files.headers[0], files.config, modules),
-        partial(_describe_lora, compared=modules is not None),
+        "turbo LoRA", lambda: find_adapter(path, "LoRA", TURBO_LORA), resolve, describe
     )
 
 

@@ -10,14 +10,17 @@ from plitka.weights.adapter_files import (
     AdapterFiles,
     Package,
     UnreachableError,
+    find_adapter,
     find_embeddings,
     find_lora,
 )
 from plitka.weights.embeddings import check_embeddings
+from plitka.weights.header import Header
 from plitka.weights.hub import split_address
 from plitka.weights.lora_scale import LoraScale, choose_lora_scale
-from plitka.weights.settings import WeightsSettings
+from plitka.weights.settings import TURBO_LORA, WeightsSettings
 from plitka.weights.trigger import Trigger, find_trigger
+from plitka.weights.turbo_kind import TurboKind, choose_turbo_kind
 
 _ASSUMED_VECTORS = 2  # of embeddings that are not there yet
 
@@ -63,6 +66,23 @@ def read_weights_parts(settings: WeightsSettings, package: Package) -> WeightsPa
     trigger = find_adapters_trigger(settings, (lora, embeddings))
     scale = None if lora is None else choose_lora_scale(settings.lora_scale, lora.headers[0])
     return WeightsParts(None if trigger is None else trigger.word, vectors, scale)
+
+
+def read_turbo_kind(settings: WeightsSettings) -> TurboKind | None:
+    """Read what the LoRA of the quality `turbo` was trained for.
+
+    By its name, where it is not there; None where neither a LoRA nor a guidance is set. Raises
+    WeightsError for a file that is there and is not what it should be.
+    """
+    baked = snapshot.find_snapshot(settings)
+    path = (settings if baked is None else snapshot.apply_snapshot(settings, baked)).turbo_lora
+    if path is None and settings.turbo_guidance is None:
+        return None
+    header = Header(path or Path(), str(path), {}, {}, {})
+    if path is not None and not _is_missing(path):
+        with suppress(UnreachableError):
+            header = find_adapter(path, "LoRA", TURBO_LORA).headers[0]
+    return choose_turbo_kind(header, settings.turbo_guidance)
 
 
 def find_adapters_trigger(

@@ -21,6 +21,7 @@ from plitka.weights.preflight import (
 from plitka.weights.sdxl_architecture import Architecture
 from plitka.weights.settings import EMBEDDINGS, LORA, TURBO_LORA, WeightsSettings
 from plitka.weights.snapshot import Snapshot
+from plitka.weights.turbo_kind import TurboKind, choose_turbo_kind
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Resolved:
         if self.snapshot is not None:
             return self.snapshot.scale
         return choose_lora_scale(self.settings.lora_scale, self.lora.header) if self.lora else None
+
+    @property
+    def turbo_kind(self) -> TurboKind | None:
+        """What turbo's LoRA was trained for, None without one. Raises WeightsError."""
+        if self.turbo is None:
+            return None
+        return choose_turbo_kind(self.turbo.header, self.settings.turbo_guidance)
 
     @property
     def vectors(self) -> int:

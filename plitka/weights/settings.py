@@ -13,7 +13,7 @@ from plitka.weights.home import expand_home
 
 BASE, VAE = "PLITKA_BASE", "PLITKA_VAE"
 LORA, LORA_SCALE, EMBEDDINGS = "PLITKA_LORA", "PLITKA_LORA_SCALE", "PLITKA_EMBEDDINGS"
-TURBO_LORA = "PLITKA_TURBO_LORA"
+TURBO_LORA, TURBO_GUIDANCE = "PLITKA_TURBO_LORA", "PLITKA_TURBO_GUIDANCE"
 TRIGGER = "PLITKA_TRIGGER"
 CONTROLNET_SETTINGS = {
     "canny": "PLITKA_CONTROLNET_CANNY",
@@ -40,7 +40,8 @@ class WeightsSettings:
     base: repository, folder or checkpoint. vae: likewise, or "base" for the base model's own.
     lora, embeddings: file, folder, repository or a file in one; None runs without. lora_scale: None
     for what the LoRA's file notes, or the default. controlnets: kind -> repository, folder or file.
-    turbo_lora: a distilled LoRA for the quality `turbo`.
+    turbo_lora: a distilled LoRA for the quality `turbo`. turbo_guidance: 1 to 20, at which it is
+    guided; None for what the file tells.
     trigger: the prompt's first word; None for what the files say. named: the variables that the
     environment holds. cache: the folder for weights that an address names.
     """
@@ -52,6 +53,7 @@ class WeightsSettings:
     embeddings: Path | None
     controlnets: Mapping[str, str]
     turbo_lora: Path | None
+    turbo_guidance: float | None = None
     trigger: str | None = None
     named: frozenset[str] = frozenset()
     cache: Path | None = None
@@ -73,6 +75,7 @@ def read_weights_settings(env: Mapping[str, str]) -> WeightsSettings:
             for kind, name in CONTROLNET_SETTINGS.items()
         },
         turbo_lora=_read_path(env, TURBO_LORA, None),
+        turbo_guidance=_read_turbo_guidance(env),
         trigger=_read_trigger(env),
         named=frozenset(
             name for name, value in env.items() if name.startswith("PLITKA_") and value
@@ -124,6 +127,22 @@ def _read_scale(env: Mapping[str, str]) -> float | None:
     if math.isnan(scale):
         raise WeightsError(f"{LORA_SCALE}: got {text!r}; allowed: {LORA_SCALE_ALLOWED}")
     return scale
+
+
+def _read_turbo_guidance(env: Mapping[str, str]) -> float | None:
+    text = env.get(TURBO_GUIDANCE)
+    if not text:
+        return None
+    try:
+        guidance = float(text)
+    except ValueError:
+        guidance = math.nan
+    if not 1 <= guidance <= 20:
+        raise WeightsError(
+            f"{TURBO_GUIDANCE}: got {text!r}; allowed: a number from 1, which is no guidance, to"
+            " 20; 5 to 8 for a LoRA that preserves guidance"
+        )
+    return guidance
 
 
 def read_scale(text: str) -> float:

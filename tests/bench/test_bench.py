@@ -15,8 +15,10 @@ from safetensors.torch import load_file
 from plitka.bench import baseline, chart, compare, flops, random_models, tables
 from plitka.cli import main
 from plitka.engines.sdxl.options import EVERYWHERE, PLAIN, Interval, Options, SdxlSettings
+from plitka.engines.sdxl.turbo_preset import list_presets
 from plitka.request.plan import Plan, make_plan
 from plitka.request.recipe import Recipe
+from plitka.weights.prompt_parts import read_turbo_kind
 from plitka.weights.settings import read_weights_settings
 from tests.support.recipes import parse, request
 
@@ -77,6 +79,23 @@ def test_fast_takes_less_than_a_fifth_of_the_old_unet_work() -> None:
     assert fast["new"]["unet"] == turned["new"]["unet"]
     assert turned["denoising_ratio"] <= 0.28
     assert fast["old"] == compare.count_work(asked(), Options())["work_of_sdxl"]["old"]
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio"),
+    [
+        ("sdxl_lightning_8step_lora.safetensors", 0.042),
+        ("Hyper-SDXL-8steps-CFG-lora.safetensors", 0.084),
+        ("Hyper-SDXL-12steps-CFG-lora.safetensors", 0.126),
+    ],
+)
+def test_turbo_takes_the_work_of_what_its_lora_was_trained_for(name: str, ratio: float) -> None:
+    absent = {"PLITKA_BASE": "absent", "PLITKA_TURBO_LORA": f"absent/{name}"}
+    settings = read_weights_settings(absent)
+    presets = list_presets(read_turbo_kind(settings))
+    recipe = replace(asked(0), quality="turbo")
+    work = compare.count_work(recipe, Options(), presets)["work_of_sdxl"]
+    assert work["denoising_ratio"] == pytest.approx(ratio, abs=0.0005)
 
 
 def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> None:

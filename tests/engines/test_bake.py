@@ -90,10 +90,14 @@ def test_a_snapshot_draws_the_same_tiles_as_what_it_was_baked_of(
         held = getattr(after.pipe, part).state_dict()
         for name, tensor in getattr(before.pipe, part).state_dict().items():
             assert torch.equal(held[name], tensor), (part, name)
+    assert before.turbo is not None
+    assert after.turbo is not None
+    own = zip(before.turbo.list_weights(), after.turbo.list_weights(), strict=True)
+    assert all(torch.equal(one, other) for one, other in own)
     for side in (before, after):
+        side.turbo.give_up_weights()
         side.pipe.to(torch.float32)
         side.controlnets._device = replace(side.device, dtype="float32")
-        assert side.turbo is not None
         side.turbo.float()
     for quality in ("standard", "turbo"):
         one, other = (drawn(side, quality=quality) for side in (before, after))

@@ -134,17 +134,26 @@ def test_all_is_compiled_before_the_first_picture_and_draws_the_same(
     assert graphs() == before
 
 
+@pytest.mark.usefixtures("strict")
+@pytest.mark.parametrize("over", [{}, {"guidance_scale": 6}, {"angle": 45}])
+def test_the_same_code_draws_turbo_with_weights_of_its_own(
+    over: dict[str, Any], compiled: SdxlEngine, plain: SdxlEngine
+) -> None:
+    before = graphs()
+    one, other = (drawn(engine, 64, quality="turbo", **over) for engine in (compiled, plain))
+    assert one.metrics["compiled"]
+    assert np.array_equal(one.image, other.image)
+    assert np.array_equal(drawn(compiled, 64).image, drawn(plain, 64).image)
+    assert graphs() == before
+
+
 def test_what_compiled_code_was_not_made_for_goes_without_and_compiles_nothing(
     compiled: SdxlEngine, plain: SdxlEngine
 ) -> None:
     before = graphs()
-    for quality, negative in (("turbo", "flat"), ("standard", "flat, " * 60)):
-        one, other = (
-            drawn(engine, 64, quality=quality, negative_prompt=negative)
-            for engine in (compiled, plain)
-        )
-        assert not one.metrics["compiled"]
-        assert np.array_equal(one.image, other.image)
+    one, other = (drawn(engine, 64, negative_prompt="flat, " * 60) for engine in (compiled, plain))
+    assert not one.metrics["compiled"]
+    assert np.array_equal(one.image, other.image)
     assert drawn(compiled, 64).metrics["compiled"]
     assert graphs() == before
 
@@ -192,6 +201,9 @@ def test_without_memory_to_keep_pictures_whole_compiled_code_is_given_up(
     before = graphs()
     while compiled.controlnets.evict(None):  # else they leave first
         pass
+    OutOfMemory(compiled.pipe.vae.decoder, times=1)
+    assert np.array_equal(drawn(compiled, 64).image, whole)  # turbo's own weights are given up
+    assert not drawn(compiled, 64, quality="turbo").metrics["compiled"]
     for memory_plan, still in (("encoders_on_cpu", True), ("tiled_vae", False)):
         OutOfMemory(compiled.pipe.vae.decoder, times=1)
         again = drawn(compiled, 64)

@@ -42,6 +42,25 @@ def test_the_fastest_plan_that_fits_is_chosen(free: int, memory_plan: MemoryPlan
     assert choose_plan(CARD, free * GIB, needed) == memory_plan
 
 
+@pytest.mark.parametrize(
+    ("free", "memory_plan", "fits"),
+    [
+        (24, "resident", True),
+        (16, "resident", False),
+        (18, "encoders_on_cpu", True),
+        (12, "tiled_vae", False),
+        (24, "offload", False),
+    ],
+)
+def test_turbo_has_weights_of_its_own_where_a_plan_leaves_room(
+    free: int, memory_plan: MemoryPlan, fits: bool
+) -> None:
+    needed = compute_needs({**SDXL, "turbo": SDXL["unet"]}, "float16")
+    assert needed.turbo == needed.unet
+    assert needed.leaves_turbo_room(memory_plan, free * GIB) is fits
+    assert not compute_needs(SDXL, "float16").leaves_turbo_room(memory_plan, free * GIB)
+
+
 def test_each_plan_needs_less_than_the_one_before() -> None:
     needed = compute_needs(SDXL, "float16")
     sizes = [needed.of(plan) for plan in PLANS]

@@ -8,6 +8,7 @@ import functools
 import gc
 import json
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,38 @@ def test_a_lora_is_fused_in_full_single_precision(
     assert card.computed["aten.mm.default"] > 0
     assert card.tf32 == []
     assert torch.backends.cuda.matmul.allow_tf32
+
+
+# Turbo
+
+
+def test_turbos_own_weights_lie_on_the_card_until_memory_runs_out(
+    card: FakeCard, small_sdxl: SmallSdxl, load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    modules = read_modules(small_sdxl.base)["unet"]
+    shapes = {name: shape for name, (shape, _) in modules.items() if name.endswith("to_q")}
+    card.tf32.clear()
+    lora = write_sparse_lora(tmp_path / "distilled.safetensors", shapes)
+    engine: Any = load_sdxl(dtype=None, CUDA_GRAPHS="0", TURBO_LORA=lora)
+    assert card.tf32 == []
+    own = engine.turbo.list_weights()
+    assert len(own) == len(shapes)
+    assert sum(weight.nbytes for weight in own) == engine._needs.turbo
+    plan = make_plan(parse(json.dumps({"colors": COLORS, "quality": "turbo", "seed": 7})))
+    seen: list[tuple[int, int]] = []
+
+    def note() -> None:
+        seen.append((len(card.waits), len(card.copies)))
+
+    for fused in (True, False):
+        card.forget()
+        with nullcontext() if fused else before(engine, "unet", run_out(card)):
+            picture = draw(engine, plan, 64, plan.steps_final, lay(plan.recipe), note)
+        assert engine.turbo.is_fused is fused
+        assert picture.metrics["memory_plan"] == "resident"
+        assert all(weight.device.type == "cuda" for weight in engine.turbo.list_weights())
+        assert len(seen[-4:]) == picture.steps == 4
+        assert len(set(seen[-4:])) == 1  # no step waits or copies
 
 
 # Memory

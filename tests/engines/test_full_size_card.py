@@ -58,7 +58,9 @@ def engine(artist: Artist) -> Any:
 
 
 def test_setup_takes_no_more_than_the_plan_asks_for(artist: Artist, engine: Any) -> None:
-    assert artist.card.peak + SLACK < engine._needs.of("resident")
+    assert engine.turbo.is_fused
+    needed = engine._needs
+    assert artist.card.peak + SLACK < needed.of("resident") + needed.turbo
 
 
 @pytest.mark.parametrize("plan", PLANS)
@@ -104,10 +106,10 @@ def test_what_fails_on_the_smallest_card_leaves_it_as_it_was(
 
 
 def test_when_a_neighbour_takes_memory_the_next_plan_that_fits_is_taken_at_once(
-    artist: Artist,
+    artist: Artist, engine: Any
 ) -> None:
     artist.settle("resident")
-    asked = artist.fill("tiled_vae")
+    asked = artist.card.total = engine._needs.of_picture("tiled_vae", controlled=True)
     picture = artist.draw(45, 1024)
     assert picture.drawn.metrics["memory_plan"] == "tiled_vae"
     assert artist.card.allocated <= asked

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from plitka.engines.sdxl.lora import LoraAdapter, fuse_lora
+from plitka.engines.sdxl.lora import fuse_lora
+from plitka.engines.sdxl.turbo import TurboLora
 from plitka.errors import WeightsError
 from plitka.weights.header import read_header
 from plitka.weights.lora_file import resolve_lora, resolve_turbo
@@ -138,4 +139,4 @@ def test_what_is_accepted_is_fused_or_switched_on(
     except WeightsError:
         return
     with torch.no_grad():
-        LoraAdapter(bench.pipe.unet, turbo, "cpu")
+        TurboLora(bench.pipe.unet, turbo, fused=True)

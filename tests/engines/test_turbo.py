@@ -7,16 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from safetensors.torch import save_file
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from plitka import pipeline
 from plitka.engines.procedural import RenderEngine
+from plitka.engines.sdxl import loading, sampling
 from plitka.engines.sdxl.bake import bake
 from plitka.errors import EngineError
+from plitka.pipeline import plan_for_engine
 from plitka.request.plan import make_plan
 from plitka.request.recipe import Recipe, RecipeError
 from plitka.settings import read_settings
+from plitka.weights.noise import Noise
+from plitka.weights.turbo_kind import TurboKind
 from tests.conftest import LoadSdxl
+from tests.engines.test_sdxl import OutOfMemory
 from tests.support.drawing import draw
 from tests.support.recipes import parse, request
 from tests.support.small_sdxl import SmallSdxl, load_base
@@ -41,20 +49,88 @@ def distilled(small_sdxl: SmallSdxl, tmp_path_factory: pytest.TempPathFactory) -
     return path
 
 
-def test_turbo_draws_with_the_lora_as_if_it_were_fused(
+def drawn_beside(engine: Any, made: Recipe) -> Any:
+    """Without weights of its own for turbo, which `engine` then has no more."""
+    assert engine.turbo.is_fused
+    engine.turbo.give_up_weights()
+    return drawn(engine, made).image.astype(int)
+
+
+def list_weights(engine: Any) -> list[tuple[int, torch.Tensor]]:
+    """Where each weight of the UNet lies, and a copy of it."""
+    return [(p.data_ptr(), p.clone()) for p in engine.pipe.unet.parameters()]
+
+
+def are_untouched(engine: Any, before: list[tuple[int, torch.Tensor]]) -> bool:
+    now = engine.pipe.unet.parameters()
+    return all(
+        parameter.data_ptr() == place and torch.equal(parameter, weight)
+        for parameter, (place, weight) in zip(now, before, strict=True)
+    )
+
+
+def predict(engine: Any) -> torch.Tensor:
+    """What the UNet makes of noise."""
+    generator = torch.Generator().manual_seed(2)
+    latents = torch.randn(1, 4, 16, 16, generator=generator)
+    words = torch.randn(1, 77, 2048, generator=generator)
+    added = {"text_embeds": torch.zeros(1, 1280), "time_ids": torch.zeros(1, 6)}
+    with torch.no_grad():
+        predicted: torch.Tensor = engine.pipe.unet(
+            latents, 500, words, added_cond_kwargs=added
+        ).sample
+    return predicted
+
+
+class Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly typed
+    """Lists the operators that run, with the shapes of what they work on."""
+
+    def __init__(self) -> None:
+        mode: Any = TorchDispatchMode
+        mode.__init__(self)
+        self.listed: list[tuple[str, list[torch.Size]]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        tensors = [item for item in tree_leaves(args) if isinstance(item, torch.Tensor)]
+        self.listed.append((str(func), [tensor.shape for tensor in tensors]))
+        return func(*args, **(kwargs or {}))
+
+
+def list_calls(engine: Any) -> list[tuple[str, list[torch.Size]]]:
+    calls: Any = Calls()
+    with calls:
+        predict(engine)
+    listed: list[tuple[str, list[torch.Size]]] = calls.listed
+    return listed
+
+
+@pytest.mark.parametrize("angle", [0, 45])
+def test_turbo_draws_with_its_lora_fused(
+    angle: float, load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    engine = load_sdxl(TURBO_LORA=distilled)
+    own = drawn(engine, asked("turbo", angle)).image.astype(int)
+    without = drawn(engine, asked("standard", angle, guidance_scale=1)).image
+    assert np.abs(own - without).max() > 20
+    fused = load_sdxl(LORA=distilled, LORA_SCALE="1", TURBO_LORA=distilled)
+    assert fused.turbo is not None
+    fused.turbo.give_up_weights()
+    fused.turbo._targets.clear()  # as fused and scheduled, but not switched on twice
+    assert np.array_equal(drawn(fused, asked("turbo", angle)).image, own)
+    assert np.abs(drawn_beside(engine, asked("turbo", angle)) - own).max() <= 2
+
+
+def test_weights_of_turbos_own_leave_the_unet_the_calls_that_it_has_without(
     load_sdxl: LoadSdxl, distilled: Path
 ) -> None:
-    beside = load_sdxl(TURBO_LORA=distilled)
-    fused = load_sdxl(LORA=distilled, LORA_SCALE="1", TURBO_LORA=distilled)
-    for angle in (0, 45):
-        one = drawn(beside, asked("turbo", angle)).image
-        # As fused and scheduled, but not switched on twice.
-        assert fused.turbo is not None
-        fused.turbo._targets = []
-        other = drawn(fused, asked("turbo", angle)).image
-        assert np.abs(one.astype(int) - other).max() <= 2
-        without = drawn(beside, asked("standard", angle, guidance_scale=1)).image
-        assert np.abs(one.astype(int) - without).max() > 20
+    """So neither launches nor floating point operations are more than the plain UNet's."""
+    engine: Any = load_sdxl(TURBO_LORA=distilled)
+    plain = list_calls(engine)
+    with engine.turbo.on():
+        assert list_calls(engine) == plain
+    engine.turbo.give_up_weights()
+    with engine.turbo.on():
+        assert len(list_calls(engine)) > len(plain)
 
 
 def test_other_qualities_are_the_same_to_the_bit_before_beside_and_after(
@@ -62,21 +138,40 @@ def test_other_qualities_are_the_same_to_the_bit_before_beside_and_after(
 ) -> None:
     plain = drawn(load_sdxl(), asked("standard", 45)).image
     engine = load_sdxl(TURBO_LORA=distilled)
+    before = list_weights(engine)
     for _ in range(2):
         assert np.array_equal(drawn(engine, asked("standard", 45)).image, plain)
         drawn(engine, asked("turbo", 45))
+    assert are_untouched(engine, before)
 
 
-def test_turbo_cancelled_leaves_nothing_switched_on(load_sdxl: LoadSdxl, distilled: Path) -> None:
-    engine = load_sdxl(TURBO_LORA=distilled)
+def test_turbo_ended_by_whatever_leaves_the_weights_as_they_were(
+    load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    engine: Any = load_sdxl(TURBO_LORA=distilled)
+    before = list_weights(engine)
+    errors = (KeyboardInterrupt(), EngineError("broken"), torch.OutOfMemoryError("out of memory"))
+    for error in errors:
+
+        def end(*_: object, error: BaseException = error) -> None:
+            raise error
+
+        hook = engine.pipe.unet.conv_out.register_forward_hook(end)
+        with pytest.raises((type(error), EngineError)):
+            drawn(engine, asked("turbo"))
+        hook.remove()
+        assert are_untouched(engine, before)
+
+
+def test_turbo_cancelled_while_its_weights_are_swapped_leaves_a_sound_engine(
+    load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    """Cog cancels by a signal, which may come in any line: also where pointers are put back."""
+    engine: Any = load_sdxl(TURBO_LORA=distilled)
     plain = drawn(engine, asked("standard")).image
-
-    def cancel() -> None:
-        raise KeyboardInterrupt
-
-    settled = make_plan(asked("turbo"))
-    with pytest.raises(KeyboardInterrupt):
-        draw(engine, settled, 128, 4, at_step=cancel)
+    swapped = engine.turbo.on()
+    swapped.__enter__()  # and never left, as if the signal had come there
+    engine._placed = None
     assert np.array_equal(drawn(engine, asked("standard")).image, plain)
 
 
@@ -84,10 +179,24 @@ def test_turbo_cancelled_leaves_nothing_switched_on(load_sdxl: LoadSdxl, distill
 def test_every_memory_plan_draws_the_same_turbo(
     memory_plan: Any, load_sdxl: LoadSdxl, distilled: Path
 ) -> None:
-    engine = load_sdxl(TURBO_LORA=distilled)
-    plain = drawn(engine, asked("turbo")).image
+    engine: Any = load_sdxl(TURBO_LORA=distilled)
+    plain = drawn(engine, asked("turbo")).image.astype(int)
     engine.memory_plan = memory_plan
-    assert np.array_equal(drawn(engine, asked("turbo")).image, plain)
+    assert np.abs(drawn(engine, asked("turbo")).image - plain).max() <= 2
+    assert engine.turbo.is_fused is (memory_plan != "offload")
+
+
+def test_out_of_memory_turbo_gives_up_its_own_weights_before_a_slower_plan(
+    load_sdxl: LoadSdxl, distilled: Path
+) -> None:
+    engine: Any = load_sdxl(TURBO_LORA=distilled)
+    plain = drawn(engine, asked("turbo")).image.astype(int)
+    for expected in ("resident", "encoders_on_cpu"):
+        OutOfMemory(engine.pipe.vae.decoder, times=1)
+        again = drawn(engine, asked("turbo"))
+        assert again.metrics["memory_plan"] == expected
+        assert not engine.turbo.is_fused
+        assert np.abs(again.image - plain).max() <= 2
 
 
 def test_turbo_is_few_unguided_steps_of_the_schedule_that_it_was_trained_on(
@@ -104,6 +213,50 @@ def test_turbo_is_few_unguided_steps_of_the_schedule_that_it_was_trained_on(
     seen.clear()
     drawn(engine, asked("turbo"), settled.steps_final)
     assert seen == [(1, t) for t in (499, 374, 249, 124)]
+
+
+def test_a_lora_that_preserves_guidance_is_guided_in_all_of_its_steps(
+    load_sdxl: LoadSdxl, distilled: Path, tmp_path: Path
+) -> None:
+    renamed = tmp_path / "Hyper-SDXL-8steps-CFG-lora.safetensors"
+    renamed.symlink_to(distilled)
+    engine = load_sdxl(TURBO_LORA=renamed)
+    plan = plan_for_engine(asked("turbo"), engine)
+    assert (plan.guidance_scale, plan.steps_final) == (6.5, 8)
+    seen: list[int] = []
+    engine.pipe.unet.conv_in.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    picture = draw(engine, plan, 128, plan.steps_final)
+    assert seen == [2, 2, 2, 2]
+    assert picture.metrics["guided_steps"] == 4
+
+
+@pytest.mark.parametrize("count", [8, 4])
+def test_the_steps_of_hyper_sd_are_those_of_ddim_as_its_card_has_it(count: int) -> None:
+    """Every step guided; DDIM shrinks what it ends with by the root of its last alpha."""
+    base = loading.make_scheduler(Noise())
+    kind = TurboKind("Hyper-SD", 8, 6.5, "")
+    schedule = sampling.make_schedule(loading.make_turbo_scheduler(base, kind), 8, count, "cpu")
+    ddim: Any = DDIMScheduler.from_config(
+        base.config, timestep_spacing="trailing", set_alpha_to_one=False, clip_sample=False
+    )
+    ddim.set_timesteps(8)
+    assert schedule.timesteps.tolist() == ddim.timesteps[-count:].tolist()
+    generator = torch.Generator().manual_seed(3)
+    clean, noise = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
+    ours = schedule.scheduler.add_noise(clean, noise, schedule.timesteps[:1])
+    theirs = ddim.add_noise(clean, noise, ddim.timesteps[-count:][:1])
+
+    def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(sample.flip(-1) + timestep / 1000)
+
+    for ours_at, theirs_at in zip(schedule.timesteps, ddim.timesteps[-count:], strict=True):
+        scaled = schedule.scheduler.scale_model_input(ours, ours_at)
+        assert torch.allclose(scaled, theirs, atol=1e-5)
+        ours = schedule.scheduler.step(predict(scaled, ours_at), ours_at, ours)[0]
+        theirs = ddim.step(predict(theirs, theirs_at), theirs_at, theirs)[0]
+    last = ddim.alphas_cumprod[0].sqrt()
+    assert last > 0.9995
+    assert torch.allclose(ours * last, theirs, atol=1e-5)
 
 
 def test_a_turbo_tile_is_matched_and_measured_as_any_other(
@@ -154,23 +307,15 @@ def test_factors_of_any_dimensions_and_a_middle_one_are_switched_on_as_they_are_
     }
     path = tmp_path / "distilled.safetensors"
     save_file(file, path)
-    beside, fused = load_sdxl(TURBO_LORA=path), load_sdxl(LORA=path, LORA_SCALE="1")
-    latents = torch.randn(1, 4, 16, 16, generator=generator)
-    words = torch.randn(1, 77, 2048, generator=generator)
-    added = {"text_embeds": torch.zeros(1, 1280), "time_ids": torch.zeros(1, 6)}
-
-    def predict(engine: Any) -> torch.Tensor:
-        with torch.no_grad():
-            prediction: torch.Tensor = engine.pipe.unet(
-                latents, 500, words, added_cond_kwargs=added
-            ).sample
-        return prediction
-
-    plain, expected = predict(beside), predict(fused)
-    assert beside.turbo is not None
-    with beside.turbo.on():
-        assert (predict(beside) - expected).norm() < 1e-4 * (expected - plain).norm()
-    assert torch.equal(predict(beside), plain)
+    engine: Any = load_sdxl(TURBO_LORA=path)
+    fused = load_sdxl(LORA=path, LORA_SCALE="1")
+    plain, expected = predict(engine), predict(fused)
+    with engine.turbo.on():
+        assert torch.equal(predict(engine), expected)
+    engine.turbo.give_up_weights()
+    with engine.turbo.on():
+        assert (predict(engine) - expected).norm() < 1e-4 * (expected - plain).norm()
+    assert torch.equal(predict(engine), plain)
 
 
 _FACTORS = {"lora_down.weight": (4, 32), "lora_up.weight": (32, 4)}

@@ -120,8 +120,12 @@ class Artist:
         return self.card.allocated
 
     def fill(self, plan: MemoryPlan, controlled: bool = True) -> int:
-        """Leave the card no more than a picture asks for under a plan. Return those bytes."""
+        """Leave the card no more than a picture asks for under a plan. Return those bytes.
+
+        Turbo's own weights are among them, while it has them.
+        """
         asked: int = self.engine._needs.of_picture(plan, controlled)
+        asked += self.engine._needs.turbo if self.engine.turbo.is_fused else 0
         self.card.total = asked
         return asked
 

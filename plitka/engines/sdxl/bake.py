@@ -26,6 +26,7 @@ from plitka.weights.packed_palette import read_packed_palette
 from plitka.weights.resolved import Resolved
 from plitka.weights.settings import WeightsSettings
 from plitka.weights.snapshot import Snapshot
+from plitka.weights.turbo_kind import name_turbo
 
 _SHARD = "20GB"  # one file for each network: a reader maps it whole
 _SPARE = 2**28  # bytes of disk to leave free
@@ -158,8 +159,9 @@ def _write_models(folder: Path, pipe: Any) -> None:
 
 
 def _copy_turbo(turbo: Lora, folder: Path) -> None:
+    """Copy the file under its name, which tells what the LoRA was trained for."""
     folder.mkdir()
-    shutil.copyfile(turbo.path, folder / "pytorch_lora_weights.safetensors")
+    shutil.copyfile(turbo.path, folder / f"{name_turbo(turbo.path)}.safetensors")
     if turbo.config is not None:  # where PEFT keeps alphas
         text = json.dumps(turbo.config, indent=2)
         (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")

@@ -9,11 +9,11 @@ import torch
 from plitka.engines.sdxl import device
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.graphs import CaptureError, CudaGraphs, Graph, NetworkGraphs
-from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import MemoryPlan, Needs
 from plitka.engines.sdxl.options import CUDA_GRAPHS, Options
-from plitka.engines.sdxl.rehearsal import TURBO_KINDS, rehearse_steps
+from plitka.engines.sdxl.rehearsal import GUIDED_TURBO_KINDS, TURBO_KINDS, rehearse_steps
 from plitka.engines.sdxl.sampling import Run
+from plitka.engines.sdxl.turbo import TurboLora
 from plitka.errors import extract_first_line
 from plitka.request.plan import DRAWN_SIZES
 from plitka.runtime.timing import log
@@ -45,10 +45,12 @@ def capture_steps(
     make_graph: Callable[[], Graph],
     pipe: Any,
     controlnets: Iterable[Any],
-    turbo: LoraAdapter | None,
+    turbo: TurboLora | None,
+    is_turbo_guided: bool,
     on: Device,
 ) -> NetworkGraphs | None:
     """Capture all steps of presets. None, and a warning, where that fails."""
+    turbo_kinds = GUIDED_TURBO_KINDS if is_turbo_guided else TURBO_KINDS
     graphs = NetworkGraphs(make_graph)
     controlnets = (None, *controlnets)
     try:
@@ -59,7 +61,7 @@ def capture_steps(
                 if turbo is not None:
                     run = bind_run(graphs.run_and_capture, pipe.unet, turbo)
                     with turbo.on():
-                        rehearse_steps(pipe, size, controlnet, TURBO_KINDS, run)
+                        rehearse_steps(pipe, size, controlnet, turbo_kinds, run)
             device.synchronize(on)
     except (CaptureError, RuntimeError) as error:
         log.warning(
@@ -74,7 +76,7 @@ def capture_steps(
     return graphs
 
 
-def bind_run(run: Callable[..., Any], unet: Any, turbo: LoraAdapter | None) -> Run:
+def bind_run(run: Callable[..., Any], unet: Any, turbo: TurboLora | None) -> Run:
     """Make calls by `run`, and tell it whether the UNet has turbo's weights."""
 
     def run_with_weights(function: Any, network: Any, *arguments: Any) -> Any:

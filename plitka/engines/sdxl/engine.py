@@ -28,13 +28,13 @@ from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.graphs import Graph, NetworkGraphs
 from plitka.engines.sdxl.guidance import Step, choose_deep_interval, plan_steps
-from plitka.engines.sdxl.lora import LoraAdapter
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
 from plitka.engines.sdxl.options import COMPILE, MEMORY_FRACTION, SdxlSettings
 from plitka.engines.sdxl.placement import Placement
 from plitka.engines.sdxl.recovery import Recovery
 from plitka.engines.sdxl.sampling import Run, Schedule
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings, PromptEncoder
+from plitka.engines.sdxl.turbo import TurboLora
 from plitka.engines.sdxl.warm_up import warm_up
 from plitka.errors import EngineError, extract_first_line
 from plitka.request.controlnet import ControlNetKind
@@ -79,6 +79,7 @@ class SdxlEngine:
         self._painter = painter or RenderEngine()
         self.pipe = loaded.pipe
         self.subject = loaded.subject
+        self.presets = loaded.presets
         self.lora_scale = loaded.lora_scale
         self.device: Device = loaded.device
         self.memory_plan: MemoryPlan = loaded.memory_plan
@@ -113,9 +114,14 @@ class SdxlEngine:
         )
         if make_graph is None:
             return
-        turbo = self.turbo if self._compiled is None else None
+        turbo = self.turbo
+        if self._compiled is not None and turbo is not None and not turbo.is_fused:
+            turbo = None
+        is_guided = self.presets["turbo"].guidance_scale > 1
         with stages("capture CUDA graphs"), self._use_code():
-            self._graphs = capture.capture_steps(make_graph, self.pipe, loaded, turbo, self.device)
+            self._graphs = capture.capture_steps(
+                make_graph, self.pipe, loaded, turbo, is_guided, self.device
+            )
 
     def prepare(self, stages: Stages) -> None:
         """Do what the first pictures would wait for: load the ControlNets, and warm the device up.
@@ -310,17 +316,17 @@ class SdxlEngine:
             latents = sampling.encode_image(self.pipe.vae, request.guides.init, generator, like)
         return sampling.add_noise(schedule, latents, generator)
 
-    def _fits_code(self, embeddings: PromptEmbeddings, turbo: LoraAdapter | None) -> bool:
+    def _fits_code(self, embeddings: PromptEmbeddings, turbo: TurboLora | None) -> bool:
         """Whether compiled code can draw this picture."""
-        if self._compiled is None or turbo is not None:  # its code was compiled without the hooks
-            return False
+        if self._compiled is None or (turbo is not None and not turbo.is_fused):
+            return False  # it was compiled without the LoRA's products
         return self._compiled.fits(embeddings)
 
     def _use_code(self, fits: bool = True) -> AbstractContextManager[Any]:
         """Run compiled code in the block, if there is some and it fits; compile no more."""
         return nullcontext() if self._compiled is None else compilation.use_compiled_code(fits)
 
-    def _choose_run(self, turbo: LoraAdapter | None) -> Run:
+    def _choose_run(self, turbo: TurboLora | None) -> Run:
         """Choose how the networks' passes are made: by replaying graphs where there are some."""
         if self._graphs is None:
             return sampling.call
@@ -347,7 +353,13 @@ class SdxlEngine:
         if self.memory_plan not in capture.PLANS:
             self._graphs = None  # which would read weights where they were before
         vae, unet = self.pipe.vae, self.pipe.unet
-        adapters = [] if self.turbo is None else [self.turbo]
+        adapters = []
+        if self.turbo is not None:
+            self.turbo.switch_off()
+            if self.memory_plan == "offload":
+                self.turbo.give_up_weights()
+            if not self.turbo.is_fused:
+                adapters.append(self.turbo)
         for module in (vae, unet, *adapters, *self.controlnets.loaded.values()):
             self._place(module, visits=self.memory_plan == "offload")
         for encoder in self._encoders:
@@ -386,8 +398,8 @@ class SdxlEngine:
         """Make room for another attempt. Return False where nothing is left to give up.
 
         Evicts the ControlNets that the picture does not need, which takes no speed from it; then
-        gives the graphs up; then goes on with a smaller memory plan, the fastest that fits into
-        what is left by now.
+        gives up the graphs, then turbo's own weights, which graphs may read; then goes on with a
+        smaller memory plan, the fastest that fits into what is left by now.
         """
         evicted = False
         if self.memory_plan != "offload":
@@ -401,6 +413,11 @@ class SdxlEngine:
             self._graphs = None
             device.release_memory(self.device)
             log.warning("out of memory; once more without CUDA graphs, and so from now on")
+            return True
+        if self.turbo is not None and self.turbo.is_fused:
+            self.turbo.give_up_weights()
+            device.release_memory(self.device)
+            log.warning("out of memory; once more without weights of its own for turbo")
             return True
         before, room = self.memory_plan, device.measure_room(self.device)
         smaller = step_down(before, room, self._needs, controlled=keep is not None)

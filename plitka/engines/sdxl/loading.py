@@ -16,7 +16,7 @@ from plitka.engines.sdxl import architecture, device
 from plitka.engines.sdxl.architecture import build_network, load_tokenizer
 from plitka.engines.sdxl.device import Device
 from plitka.engines.sdxl.device_choice import choose_device
-from plitka.engines.sdxl.lora import LoraAdapter, fuse_lora
+from plitka.engines.sdxl.lora import fuse_lora
 from plitka.engines.sdxl.memory_plan import (
     MemoryPlan,
     Needs,
@@ -27,8 +27,12 @@ from plitka.engines.sdxl.memory_plan import (
 from plitka.engines.sdxl.network_reading import count_bytes, read_tensors
 from plitka.engines.sdxl.options import Options, SdxlSettings
 from plitka.engines.sdxl.text_keys import keep_text_keys
+from plitka.engines.sdxl.turbo import TurboLora
+from plitka.engines.sdxl.turbo_preset import list_presets
 from plitka.request.controlnet import ControlNetKind
+from plitka.request.presets import Preset
 from plitka.request.prompt import DEFAULT_TRIGGER, Subject
+from plitka.request.recipe import Quality
 from plitka.runtime.timing import Stages, log
 from plitka.weights import archive, models, preflight
 from plitka.weights.adapter_files import Package
@@ -41,6 +45,7 @@ from plitka.weights.resolved import Resolved, fetch_weights
 from plitka.weights.sdxl_architecture import NOISE_SCHEDULE, Config
 from plitka.weights.settings import CONTROLNET_SETTINGS, WeightsSettings
 from plitka.weights.snapshot import find_snapshot
+from plitka.weights.turbo_kind import TurboKind
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,9 @@ class Loaded:
     needs: Needs
     controlnets: Mapping[str, str]  # kind -> folder, file or repository
     options: Options
-    turbo: LoraAdapter | None  # switched on for the quality `turbo`
+    turbo: TurboLora | None  # switched on for the quality `turbo`
     turbo_scheduler: Any
+    presets: Mapping[Quality, Preset]
     stages: Stages  # of setup(), so far
     snapshot: Path | None = None  # the folder of the one that the base is, if it is one
 
@@ -78,8 +84,9 @@ def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | Non
         device.limit_memory(chosen)
         device.set_tf32(chosen, False)  # what is fused is the same as what is baked on a CPU
         needed = compute_model_needs(weights.base, weights.vae, weights.turbo, chosen.dtype)
-        memory_plan = choose_plan(chosen, device.measure_free_memory(chosen), needed)
-        log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed))
+        free = device.measure_free_memory(chosen)
+        memory_plan = choose_plan(chosen, free, needed)
+        log.info("%s; %s", device.describe(chosen), describe_plan(memory_plan, needed, free))
         place = "cpu" if memory_plan == "offload" else chosen.name
         # What is fused in the files' order is the same as what is baked on a CPU.
         fused_first = weights.lora is not None
@@ -88,10 +95,12 @@ def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | Non
         if fused_first:
             for network in (pipe.unet, pipe.vae):
                 set_memory_format(network, chosen, settings.options)
-        turbo = None
-        if weights.turbo is not None:
+        turbo, kind = None, weights.turbo_kind
+        if weights.turbo is not None and kind is not None:
+            log.info("turbo LoRA %s: %s", weights.turbo.title, kind.describe())
             with stages("load turbo LoRA"):
-                turbo = LoraAdapter(pipe.unet, weights.turbo, place)
+                fused = needed.leaves_turbo_room(memory_plan, free)
+                turbo = TurboLora(pipe.unet, weights.turbo, fused)
         device.set_tf32(chosen, settings.options.tf32)
     return Loaded(
         pipe=pipe,
@@ -103,7 +112,8 @@ def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | Non
         controlnets=weights.settings.controlnets,
         options=settings.options,
         turbo=turbo,
-        turbo_scheduler=make_turbo_scheduler(pipe.scheduler),
+        turbo_scheduler=make_turbo_scheduler(pipe.scheduler, kind),
+        presets=list_presets(kind),
         stages=stages,
         snapshot=None if baked is None else baked.folder,
     )
@@ -194,10 +204,18 @@ def make_scheduler(noise: Noise) -> Any:
     )
 
 
-def make_turbo_scheduler(scheduler: Any) -> Any:
-    """The scheduler of SDXL-Lightning; Hyper-SD's DDIM without noise takes the same steps."""
+def make_turbo_scheduler(scheduler: Any, kind: TurboKind | None = None) -> Any:
+    """The scheduler that a distilled LoRA was made for; SDXL-Lightning's for none.
+
+    Hyper-SD's is DDIM, which without noise of its own takes Euler's steps, but the last one ends at
+    the least noise level in place of none. diffusers' own would wait for the device in each step.
+    """
+    last = "sigma_min" if kind is not None and kind.family == "Hyper-SD" else "zero"
     return diffusers.EulerDiscreteScheduler.from_config(
-        scheduler.config, timestep_spacing="trailing", use_karras_sigmas=False
+        scheduler.config,
+        timestep_spacing="trailing",
+        use_karras_sigmas=False,
+        final_sigmas_type=last,
     )
 
 

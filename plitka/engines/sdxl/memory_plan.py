@@ -38,7 +38,9 @@ _ENCODE_TEXT = 0.4  # little of it the work's: what libraries take while the enc
 class Needs:
     """Bytes that weights take, and that the work on them takes beside, in one dtype.
 
-    graphs: what CUDA graphs take for good, where there is room for them under a plan.
+    unet: with the factors of turbo's LoRA. graphs: what CUDA graphs take for good, where there is
+    room for them under a plan. turbo: of the weights that turbo has of its own where there is room
+    beside them; 0 without its LoRA.
     """
 
     unet: int
@@ -50,6 +52,7 @@ class Needs:
     decode_tiled: int
     graphs: int
     encode_text: int
+    turbo: int = 0
 
     def of_work(self, plan: MemoryPlan) -> int:
         """Return the bytes that a picture takes beside the weights that stay on the device."""
@@ -77,6 +80,15 @@ class Needs:
         """
         return self.of_picture(plan, controlled=plan != "offload")
 
+    def leaves_turbo_room(self, plan: MemoryPlan, free: int) -> bool:
+        """Whether, of `free` bytes, a plan leaves room for weights of turbo's own.
+
+        Under the last plan they would have to visit the device as well, which takes longer than the
+        products that they save.
+        """
+        graphs = self.graphs if plan in ("resident", "encoders_on_cpu") else 0
+        return 0 < self.turbo <= free - self.of(plan) - graphs and plan != "offload"
+
 
 def compute_needs(
     parameters: Mapping[str, int],
@@ -87,9 +99,9 @@ def compute_needs(
 ) -> Needs:
     """Compute what a model needs.
 
-    parameters: their number by component. unet_width, vae_width: channels of the first block, by
-    which the work scales; the defaults are SDXL's. upcasts: whether the VAE asks to work in
-    float32, which it does where all else is in float16.
+    parameters: their number by component, "turbo" for weights of its own. unet_width, vae_width:
+    channels of the first block, by which the work scales; the defaults are SDXL's. upcasts: whether
+    the VAE asks to work in float32, which it does where all else is in float16.
     """
     size = {"float16": 2, "bfloat16": 2, "float32": 4}[dtype]
     gib = 2**30 * size / 2
@@ -105,6 +117,7 @@ def compute_needs(
         decode_tiled=copy + int(_DECODE_TILED * vae_gib * vae_width / 128),
         encode_text=int(_ENCODE_TEXT * gib * unet_width / 320),
         graphs=int(_GRAPHS * gib * unet_width / 320),
+        turbo=parameters.get("turbo", 0) * size,
     )
 
 
@@ -121,9 +134,15 @@ def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
     )
 
 
-def describe_plan(plan: MemoryPlan, needed: Needs) -> str:
-    """Describe the plan in words."""
-    return f"memory plan {plan}: {PLANS[plan]} (needs about {format_gib(needed.of(plan))})"
+def describe_plan(plan: MemoryPlan, needed: Needs, free: int) -> str:
+    """Describe the plan in words, and what it leaves turbo of `free` bytes."""
+    words = f"memory plan {plan}: {PLANS[plan]} (needs about {format_gib(needed.of(plan))})"
+    if not needed.turbo:
+        return words
+    own = f"weights of its own for turbo ({format_gib(needed.turbo)})"
+    if needed.leaves_turbo_room(plan, free):
+        return f"{words}, and {own}"
+    return f"{words}; no room for {own}, so its LoRA works beside the others"
 
 
 def step_down(plan: MemoryPlan, room: int, needed: Needs, controlled: bool) -> MemoryPlan | None:
@@ -147,7 +166,7 @@ def compute_model_needs(
 ) -> Needs:
     """Estimate what a model needs by the shapes in its files; a remote VAE counts as SDXL's own.
 
-    vae: None where it is the base's own. turbo: the LoRA that lies beside the UNet.
+    vae: None where it is the base's own. turbo: the LoRA of that quality, None without it.
     """
     shapes = dict(base.shapes)
     if isinstance(vae, Model):
@@ -156,6 +175,9 @@ def compute_model_needs(
     parameters["controlnet"] = int(parameters["unet"] * _CONTROLNET_SHARE)
     if turbo is not None:
         parameters["unet"] += turbo.parameters
+        changed = {f"{change.module}_weight" for change in turbo.changes}
+        own = {name: s for name, s in shapes["unet"].items() if name.replace(".", "_") in changed}
+        parameters["turbo"] = count_parameters(own)
     unet = shapes["unet"]["conv_in.weight"]
     decoder = shapes.get("vae", {}).get("decoder.conv_out.weight", (3, 128))
     return compute_needs(parameters, dtype, unet[0], decoder[1], _upcasts(base, vae))

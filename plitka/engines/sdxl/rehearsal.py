@@ -21,6 +21,7 @@ KINDS: tuple[Kind, ...] = ((True, True), (True, False), (False, True), (False, F
 """Of steps: whether guided, and whether with deep features of their own, as Step has them."""
 
 TURBO_KINDS: tuple[Kind, ...] = ((False, True),)
+GUIDED_TURBO_KINDS: tuple[Kind, ...] = ((True, True), (False, True))
 
 
 def rehearse_steps(
