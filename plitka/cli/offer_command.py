@@ -2,7 +2,6 @@
 
 import argparse
 import base64
-import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from plitka import whole_file
 from plitka.cli.request_arguments import read_request
-from plitka.cli.terminal import print_json, print_line
+from plitka.cli.terminal import print_bytes, print_json, print_line
 from plitka.color.palette import Palette
 from plitka.color.words import look_up
 from plitka.errors import OfferError
@@ -80,9 +79,7 @@ def run_order(options: argparse.Namespace, settings: Settings) -> None:
     speech = Speech(options.language)
     swatches = [describe_color(part, speech) for part in list_shares(recipe)]
     if options.csv:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(write_order_csv(swatches, order, speech))
-        sys.stdout.buffer.flush()
+        print_bytes(write_order_csv(swatches, order, speech))
     elif options.json:
         print_json(order.as_json())
     else:

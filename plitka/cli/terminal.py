@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 from plitka.printable import make_printable
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
     from plitka.cli.console import Console
 
 
@@ -28,17 +26,32 @@ class OutputError(OSError):
     """Standard output cannot be written; the message says why."""
 
 
-class _Output(io.FileIO):
-    """A file whose faults say that it is standard output."""
+@contextmanager
+def _tell_faults() -> Iterator[None]:
+    """Have faults say that it is standard output that cannot be written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = error.strerror or error
+        raise OutputError(f"standard output: cannot be written ({why})") from None
 
-    def write(self, content: "ReadableBuffer") -> int:
-        try:
-            return super().write(content)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            why = error.strerror or error
-            raise OutputError(f"standard output: cannot be written ({why})") from None
+
+class _Output(io.TextIOWrapper):
+    """Standard output, whose faults say so.
+
+    They are told here, above the buffer, and not in a file below it: an interrupt in Python code
+    there can come when bytes are written and the buffer does not know yet, which writes them again.
+    """
+
+    def write(self, text: str) -> int:
+        with _tell_faults():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _tell_faults():
+            super().flush()
 
 
 def prepare_streams() -> None:
@@ -52,8 +65,8 @@ def prepare_streams() -> None:
             nowhere = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
             setattr(sys, name, io.TextIOWrapper(nowhere, encoding="utf-8"))
     if sys.__stdout__ is not None and sys.stdout is sys.__stdout__:
-        sys.stdout = io.TextIOWrapper(
-            io.BufferedWriter(_Output(1, "w", closefd=False)),
+        sys.stdout = _Output(
+            io.BufferedWriter(io.FileIO(1, "w", closefd=False)),
             encoding=sys.__stdout__.encoding,
             line_buffering=sys.__stdout__.line_buffering,
         )
@@ -91,6 +104,14 @@ def print_json_line(value: object) -> None:
     """Print JSON on one line of standard output, at once."""
     sys.stdout.write(_write_json(value, indent=None) + "\n")  # all of it, even if interrupted
     sys.stdout.flush()
+
+
+def print_bytes(content: bytes) -> None:
+    """Write bytes on standard output, at once."""
+    sys.stdout.flush()
+    with _tell_faults():
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
 
 
 def _write_json(value: object, indent: int | None) -> str:

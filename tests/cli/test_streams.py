@@ -74,3 +74,36 @@ def test_an_error_that_nobody_wants_to_hear_does_not_come_with_the_answer() -> N
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
     done = run("plan --nonsense", "2>&-")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+INTERRUPTED = """
+import signal
+from plitka.cli import terminal
+
+terminal.prepare_streams()
+writing = False
+
+def interrupt(*_):
+    if writing:
+        raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+for number in range(5000):
+    try:
+        writing = True
+        terminal.print_json_line(number)
+        writing = False
+    except KeyboardInterrupt:
+        writing = False
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_an_interrupt_while_a_line_is_written_writes_none_twice() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    numbers = list(map(int, done.stdout.splitlines()))
+    assert len(numbers) > 1000
+    assert numbers == sorted(set(numbers))
