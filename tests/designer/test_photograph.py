@@ -25,6 +25,7 @@ def steps(preview: int, final: int, **over: float) -> str:
     )
 
 
+@pytest.mark.long
 def test_a_photograph_by_a_cog_server_is_streamed_cancelled_and_taken_again(
     small_sdxl: SmallSdxl, start_server: StartServer, new_hand: OpenHand, tmp_path: Path
 ) -> None:

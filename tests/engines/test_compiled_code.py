@@ -38,6 +38,7 @@ def compile_something() -> None:
         compiled(torch.zeros(8))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("start")
 def test_what_one_start_has_compiled_the_next_one_reads_and_where_it_cannot_be_kept_it_says_so(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -188,6 +188,7 @@ def test_a_hub_that_lists_files_and_refuses_them_is_told_at_once_with_what_to_do
     assert "Traceback" not in run.stdout + run.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("repository", "file", "fields", "sentence"),
     [
@@ -230,6 +231,7 @@ def test_a_repository_of_another_kind_is_told_by_check_before_it_is_fetched(
     assert repository in fault
 
 
+@pytest.mark.long
 def test_a_cache_that_cannot_be_written_is_named_with_what_to_do(
     small_sdxl: SmallSdxl, repositories: dict[str, Path], tmp_path: Path
 ) -> None:

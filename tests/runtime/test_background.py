@@ -61,6 +61,7 @@ def test_the_render_engine_gives_the_same_pictures_and_records_with_and_without(
         assert ahead.record == after.record
 
 
+@pytest.mark.long
 def test_sdxl_gives_the_same_pictures_with_and_without(load_sdxl: LoadSdxl) -> None:
     engine = load_sdxl()
     for ahead, after in zip(pictures(engine, True), pictures(engine, False), strict=True):

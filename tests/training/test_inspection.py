@@ -210,6 +210,7 @@ def test_texts_without_a_photograph_are_told(found: Inspection, folder: Path) ->
 # The same again, and as given
 
 
+@pytest.mark.long
 def test_the_same_folder_is_found_the_same_and_progress_is_told(tmp_path: Path) -> None:
     write_photographs(tmp_path, MIXTURES[:8])
     told: list[tuple[int, int]] = []

@@ -63,6 +63,7 @@ def collect_base(networks: Networks) -> dict[str, torch.Tensor]:
     }
 
 
+@pytest.mark.long
 def test_thirty_steps_learn_and_change_only_the_lora_and_the_rows(small_sdxl: SmallSdxl) -> None:
     networks = load_small(small_sdxl)
     learnt, held_out = encode_renders(networks, 12), encode_renders(networks, 2, first=100)

@@ -99,6 +99,7 @@ def test_a_fault_of_what_was_fetched_names_the_repository(
     assert "models--" not in run.stderr
 
 
+@pytest.mark.long
 def test_the_example_of_a_remedy_can_be_followed(
     small_sdxl: SmallSdxl, local: dict[str, str | Path], tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_configuration_on_the_hub_that_is_too_long_is_told_so(
     assert f"LoRA: {OWNER}/special_params.json: larger than 1 MiB, " in run.stdout
 
 
+@pytest.mark.long
 def test_of_several_candidates_the_setting_names_one(
     small_sdxl: SmallSdxl, local: dict[str, str | Path], tmp_path: Path
 ) -> None:
