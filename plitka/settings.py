@@ -246,62 +246,63 @@ VARIABLES = (
         ENGINE,
         "`sdxl`, `render` or `photo`",
         _DEFAULT_ENGINE,
-        "The engine that draws. `sdxl` needs weights and a GPU; `render` needs neither; `photo` "
+        "The engine that draws. `sdxl` needs weights and a GPU. `render` needs neither. `photo` "
         "needs a [photo bank](photo-bank.md).",
     ),
     Variable(
         PALETTE,
         "file",
         "`refs/palette.local.csv`, if it is there",
-        "A CSV file of your own colours, as `python -m plitka calibrate` writes it. They are added "
-        "to the built-in ones and replace those of the same code.",
+        "A CSV file of your own colours, as `python -m plitka calibrate` writes it. Plitka adds "
+        "them to the built-in colours; a colour of yours replaces a built-in one with the same "
+        "code.",
     ),
     Variable(
         BANK,
         "folder",
         "`refs/bank.local`, if it is there",
-        "The photo bank: granules of your own photographs, as `python -m plitka calibrate` makes "
-        "it. The engine `photo` draws with them.",
+        "The photo bank, made by `python -m plitka calibrate`: granules from your own "
+        "photographs. The engine `photo` draws with them.",
     ),
     Variable(
         INIT,
         "`render` or `photo`",
         registry.DEFAULT_INIT,
-        "What `sdxl` starts from: the layout's render, or a tile of the photo bank.",
+        "The picture that `sdxl` starts from: the layout's render, or a tile of the photo bank.",
     ),
     Variable(
         weights.BASE,
         "repository, folder or `.safetensors` file",
         weights.SDXL,
-        "The SDXL base model: a repository of the Hugging Face hub, a folder as diffusers saves "
-        "one, a single checkpoint, or a snapshot from `python -m plitka bake`.",
+        "The SDXL base model: a repository of the Hugging Face hub, a folder in diffusers' form, "
+        "a single checkpoint, or a snapshot from `python -m plitka bake`.",
     ),
     Variable(
         weights.VAE,
         "file, folder or repository, or `base`",
         weights.SDXL_VAE,
-        "The VAE; `base` takes the base model's own.",
+        "The VAE. `base` takes the base model's own.",
     ),
     Variable(
         weights.LORA,
         "file, folder or repository, or `none`",
         f"`model_files/{weights.DEFAULT_LORA.name}`",
         "The LoRA that is fused into the base model: a file, a folder as a trainer saves one, "
-        "`owner/name` on the hub or `owner/name/file.safetensors`; `none` runs without one.",
+        "`owner/name` on the hub, or `owner/name/file.safetensors`. `none` draws without a LoRA.",
     ),
     Variable(
         weights.LORA_SCALE,
         "number, -10 to 10",
         f"what the LoRA's note `{lora_scale.NOTE}` says, else {lora_scale.DEFAULT_SCALE:g}",
-        "How strongly the LoRA is fused. A training of one's own notes the scale that it found "
-        "best.",
+        "How strongly the LoRA is fused. A LoRA trained with Plitka has a note with the best scale "
+        "that its training found.",
     ),
     Variable(
         weights.EMBEDDINGS,
         "file, folder or repository, or `none`",
         f"`model_files/{weights.DEFAULT_EMBEDDINGS.name}`",
-        "The textual inversion for the prompt's `<s0><s1>`, of 1 to 8 vectors, likewise; `none` "
-        "drops these tokens.",
+        "The textual inversion for the prompt's `<s0><s1>`: 1 to 8 vectors. It takes the same "
+        "forms as `PLITKA_LORA`. `none` leaves these tokens out of the prompt.",
     ),
     Variable(
         weights.TRIGGER,
@@ -319,7 +320,7 @@ VARIABLES = (
         weights.CONTROLNET_SETTINGS["softedge"],
         "file, folder or repository",
         weights.CONTROLNETS["softedge"],
-        "The SoftEdge ControlNet, likewise.",
+        "The SoftEdge ControlNet. It is loaded when a picture first needs it.",
     ),
     Variable(
         weights.TURBO_LORA,
@@ -330,61 +331,62 @@ VARIABLES = (
     Variable(
         weights.TURBO_GUIDANCE,
         "number, 1 to 20",
-        "6.5 for a LoRA that preserves guidance, else 1, which is none",
-        "The guidance of the quality `turbo`. Published LoRAs are known by their content, others "
-        "by `CFG` in their name; this is for a file of which neither tells.",
+        "6.5 for a LoRA made for guidance, else 1 (no guidance)",
+        "The guidance of the quality `turbo`. Plitka recognizes published LoRAs by their content, "
+        "and others by `CFG` in their name. Set this for a file that it does not recognize.",
     ),
     Variable(
         PACKAGE,
         "folder, `.tar`, `.zip` or `.safetensors` file, or the https address of one",
         "none",
-        "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog hands "
-        "it to `setup()`; `make`, `plan`, `bench`, `check`, `bake` and `design` take it as the "
-        "default of `--weights`. What lies at an address is fetched once.",
+        "A LoRA with its embeddings, in place of `PLITKA_LORA` and `PLITKA_EMBEDDINGS`. Cog "
+        "passes it to `setup()`. For `make`, `plan`, `bench`, `check`, `bake` and `design` it is "
+        "the default of `--weights`. A file at an address is fetched once.",
     ),
     Variable(
         TRAINING,
         "folder",
         "`plitka-training` in the folder for temporary files",
-        "Where trainings through Cog keep their states and what they write, each in a new folder, "
-        "which stays: a training that ended early goes on from there.",
+        "The folder for trainings through Cog. Each training keeps its states and output in a new "
+        "folder there. The folder stays, so a training that ended early can continue.",
     ),
     Variable(
         CACHE,
         "folder",
         "`~/.cache`",
-        "Weights that an address names are kept in `plitka/weights` in it. Without a home it is "
-        "the folder for temporary files; what other users may have put there is refused.",
+        "Plitka keeps weights from addresses in the folder `plitka/weights` below this one. "
+        "Without a home folder it uses the folder for temporary files, and refuses files there "
+        "that other users may have written.",
     ),
     Variable(
         options.COMPILE,
         f"`1`, `0`, or {', '.join(f'`{backend}`' for backend in options.BACKENDS)}",
         "0",
-        "Compile the blocks of UNet and ControlNets, and the VAE's decoder, with torch.compile "
-        "when the engine is loaded: minutes then, less time for each picture. A snapshot keeps "
-        "what was compiled.",
+        "Compile the blocks of UNet and ControlNets and the VAE's decoder with torch.compile. "
+        "Loading then takes minutes longer, and each picture less time. A snapshot keeps the "
+        "compiled code.",
     ),
     Variable(
         options.CUDA_GRAPHS,
         "`1` or `0`",
         "1",
-        "On a CUDA card with room for it, record the steps when the engine is loaded, and replay "
-        "them. The pictures are the same.",
+        "Record the steps as CUDA graphs when the engine is loaded, and replay them. This needs a "
+        "CUDA card with enough free memory. The pictures are the same.",
     ),
     Variable(
         options.GUIDANCE_INTERVAL,
         "two noise levels, or `off`",
         f"{options.GUIDED.low},{options.GUIDED.high}",
-        "Guidance is computed only where the noise level (sigma) lies in this interval; `off` "
-        "guides every step.",
+        "Compute guidance only in the steps whose noise level (sigma) lies in this interval. "
+        "`off` guides every step.",
     ),
     Variable(
         options.DEEP_CACHE,
         "`2`, `3` or `off`",
         "by quality",
-        "Of so many steps one runs all of the UNet and ControlNet, and the others their highest "
-        "resolution alone; `off` runs all in every step. Without it `fast` does that with 2, and "
-        "no other quality does. `turbo` never does.",
+        "Run all of UNet and ControlNet only in every second (`2`) or third (`3`) step, and only "
+        "their highest resolution in the other steps. `off` runs all in every step. By default "
+        "the quality `fast` uses `2` and the others `off`. `turbo` is always `off`.",
     ),
     Variable(
         options.OVERLAP,
@@ -397,15 +399,16 @@ VARIABLES = (
         options.DEVICE,
         "`cuda`, a card such as `cuda:1`, `mps` or `cpu`",
         "the card with the most free memory, else `mps`, else `cpu`",
-        "The device that draws and trains. An NVIDIA card that torch cannot use, for an old driver "
-        "perhaps, is an error unless this is `cpu`.",
+        "The device that draws and trains. If there is an NVIDIA card that torch cannot use "
+        "(because its driver is old, for instance), Plitka stops with an error unless this is "
+        "`cpu`.",
     ),
     Variable(
         options.VISIBLE_CARDS,
-        "CUDA's own list of cards",
+        "list of cards, as CUDA takes it",
         "all cards",
-        "The cards that `cuda:0`, `cuda:1` … count. -1, which hides them all, asks for the CPU, as "
-        "`PLITKA_DEVICE=cpu` does.",
+        "The cards that `cuda:0`, `cuda:1` … refer to. -1 hides all cards, and Plitka then uses "
+        "the CPU, as with `PLITKA_DEVICE=cpu`.",
     ),
     Variable(
         options.MEMORY_FRACTION,
@@ -417,45 +420,48 @@ VARIABLES = (
         logs.LEVEL,
         ", ".join(f"`{level}`" for level in logs.LEVELS),
         "`INFO` under Cog and with `--verbose`, else `WARNING`",
-        "What is logged. Libraries are heard from WARNING on.",
+        "The least severe messages that are logged. Libraries log from WARNING on.",
     ),
     Variable(
         logs.FORMAT,
         " or ".join(f"`{form}`" for form in logs.FORMATS),
         "text",
-        "Log lines as text, or as one JSON object each and no progress bars.",
+        "`text` writes lines of text. `json` writes each line as a JSON object, and shows no "
+        "progress bars.",
     ),
     Variable(
         PHOTOGRAPHER,
         "`sdxl`, address, or `replicate:OWNER/DEPLOYMENT`",
         "sdxl",
-        "Who makes the designer's photographs: this process, a Cog server, or a deployment on "
-        "Replicate. An address has scheme, host, port and path, and perhaps a user.",
+        "Where the designer's photographs are made: in this process, on a Cog server, or in a "
+        "deployment on Replicate. An address has scheme, host, port and path. It may have a user.",
     ),
     Variable(
         PHOTOGRAPHER_TOKEN,
         "token",
         "none",
-        "Bearer token for that Cog server; not beside a user in its address.",
+        "Bearer token for the Cog server of `PLITKA_PHOTOGRAPH`. Not allowed if that address has "
+        "a user.",
     ),
     Variable(
         REPLICATE_TOKEN,
         "token",
         "none",
-        "Replicate's API token, for such a deployment, and for `catalogue --replicate`.",
+        "Replicate's API token, for a deployment in `PLITKA_PHOTOGRAPH` and for `catalogue "
+        "--replicate`.",
     ),
     Variable(
         REPLICATE_ADDRESS,
         "address",
         "Replicate's",
-        "Another address of Replicate's API, as its own client takes it.",
+        "Another address of Replicate's API. Replicate's own client reads the same variable.",
     ),
     Variable(COMPANY, "text", "none", "Your company's name, on [offers](offer.md)."),
     Variable(
         CONTACT,
         "text",
         "none",
-        "Address, telephone and the like under it; `\\n` begins another line.",
+        "Address, telephone and so on, printed below the name; `\\n` begins another line.",
     ),
     Variable(
         LOGO,
@@ -467,15 +473,16 @@ VARIABLES = (
         ORDER,
         "figures by name",
         "none",
-        "What [orders](offer.md#kilograms) are reckoned from, in the place of the defaults: "
-        "`thickness=15; density=950; loss=3; bag=20`.",
+        "Figures from which [orders](offer.md#kilograms) are calculated, in place of the "
+        "defaults: `thickness=15; density=950; loss=3; bag=20`.",
     ),
     Variable(PORT, "number", _DEFAULT_PORT, "The port of the gate in front of Cog's server."),
     Variable(
         QUEUE,
         "number, 0 to 1024",
         _DEFAULT_QUEUE,
-        "Requests that may wait at the gate; more are told to come again. Trainings do not wait.",
+        "How many requests may wait at the gate. The gate refuses more with 429. Trainings do not "
+        "queue.",
     ),
 )
 """Every variable that the program reads."""
@@ -495,17 +502,19 @@ def _as_code(default: str) -> str:
 _HEAD = """\
 # Settings
 
-Plitka reads these environment variables once, when the program starts. An empty one counts as one
-that is not there. This page is written by `python -m plitka.settings`.
+Plitka reads these environment variables once, when the program starts. An empty variable counts as
+unset. `python -m plitka.settings` writes this page.
 
 | variable | type | default | effect |
 |---|---|---|---|"""
 
 _FOOT = """\
-Values of variables whose names end in TOKEN, SECRET, PASSWORD, PASSPHRASE, CREDENTIALS, or in KEY
-after API, ACCESS, SECRET or PRIVATE, never reach the log if they have 6 characters or more; nor do
-passwords in addresses. `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE` are read by the hub's own client,
-`TMPDIR` by Python: it says where the pictures of predictions are kept until they are read."""
+Secrets of 6 characters or more never reach the log. A secret is the value of a variable whose name
+ends in TOKEN, SECRET, PASSWORD, PASSPHRASE or CREDENTIALS, or in KEY after API, ACCESS, SECRET or
+PRIVATE. A password in an address counts as a secret too.
+
+The hub's own client reads `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE`. Python reads `TMPDIR`, the
+folder for temporary files: the pictures of predictions lie there until they have been read."""
 
 
 if __name__ == "__main__":
