@@ -27,7 +27,7 @@ def write_tables() -> str:
         kind = "Names of colours" if is_name else "Sentences"
         lines += [f"### {kind}, {_LANGUAGES[language]}", ""]
         lines += [f"{understood} of {len(rows)} are understood.", ""]
-        lines += ["| | typed | understood as, or told |", "|---|---|---|", *rows, ""]
+        lines += ["| | typed | result |", "|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
