@@ -73,7 +73,7 @@ def _try(
             artist = Artist(load_engine("sdxl", dtype=None), card)
             print(f"loaded: {card.peak / GIB:.2f} GiB at the most, {card.allocated / GIB:.2f} left")
             artist.engine.turbo.give_up_weights()  # the smallest cards have no room for them
-            artist.engine._placed = None  # so that the next picture puts the LoRA in its place
+            artist.engine.memory.doubt_places()  # the LoRA is put in its place by the next picture
             gc.collect()
             gc.freeze()  # so that searches for cycles take no time
             print("| plan | asked, GiB | simulated peak | slack |\n|---|---:|---:|---:|")
@@ -122,7 +122,7 @@ def _draw_upcast(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
 def _print_line(
     artist: Artist, plan: MemoryPlan, peak: int, controlled: bool, note: str = ""
 ) -> None:
-    asked = artist.engine._needs.of_picture(plan, controlled)
+    asked = artist.engine.memory.needs.of_picture(plan, controlled)
     network = "" if controlled else ", no ControlNet"
     figures = " | ".join(f"{value / GIB:.2f}" for value in (asked, peak, asked - peak))
     print(f"| {plan}{network}{note} | {figures} |", flush=True)

@@ -165,7 +165,7 @@ def test_graphs_replay_compiled_blocks(
     monkeypatch.setattr(capture, "DRAWN_SIZES", (64,))
     compiled.capture_graphs(Stages(), RerunGraph)
     one = drawn(compiled, 64)
-    compiled._graphs = None
+    compiled.faster.graphs = None
     assert one.metrics["compiled"]
     assert one.metrics["graph_replays"] == one.steps
     assert np.array_equal(one.image, drawn(plain, 64).image)

@@ -33,7 +33,7 @@ def engine(small_sdxl: SmallSdxl) -> Any:
 
 @pytest.fixture(autouse=True)
 def as_loaded(engine: Any) -> None:
-    engine.options, engine.memory_plan = Options(), "resident"
+    engine.options, engine.memory.plan = Options(), "resident"
 
 
 def drawn(engine: Any, quality: str = "fast", angle: float = 45, **over: object) -> Any:
@@ -146,7 +146,7 @@ def test_every_memory_plan_draws_the_same_fast_picture(
     memory_plan: MemoryPlan, engine: Any
 ) -> None:
     plain = drawn(engine, angle=90).image.astype(int)
-    engine.memory_plan = memory_plan
+    engine.memory.plan = memory_plan
     assert np.abs(drawn(engine, angle=90).image - plain).max() <= 1  # tiles differ by rounding
 
 

@@ -62,7 +62,7 @@ def engine(loaded: tuple[SdxlEngine, FakeCard]) -> Iterator[Any]:
     card.forget()
     yield engine
     card.total = GIB
-    engine.memory_plan, engine._recovery = "resident", Recovery()
+    engine.memory.plan, engine.memory.recovery = "resident", Recovery()
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def planned(angle: float, over: str) -> tuple[Plan, Layout]:
 
 def settle(engine: SdxlEngine, plan: MemoryPlan, angle: float = 45) -> None:
     """Draw once under a plan, so that all is where it belongs."""
-    engine.memory_plan = plan
+    engine.memory.plan = plan
     drawn(engine, angle)
 
 
@@ -158,7 +158,7 @@ def test_networks_come_to_the_card_in_a_copy_each_as_long_as_they_are_small(
 ) -> None:
     card.forget()
     engine = load_sdxl(dtype=None, LORA="none", EMBEDDINGS="none")
-    networks = (engine.pipe.unet, engine.pipe.vae, *engine._encoders)
+    networks = (engine.pipe.unet, engine.pipe.vae, *engine.memory.encoders)
     weights = [size for _, size, line in card.copies if "network_reading" in line]
     assert len(weights) == len(networks)
     assert sum(weights) >= sum(p.nbytes for n in networks for p in n.parameters())
@@ -169,7 +169,8 @@ def test_prepared_it_has_the_controlnets_that_leave_room_and_has_drawn_both_size
 ) -> None:
     for _ in range(2):
         engine.controlnets.evict()
-    card.total = card.allocated + engine._needs.controlnet + engine._needs.of_work("resident")
+    needed = engine.memory.needs
+    card.total = card.allocated + needed.controlnet + needed.of_work("resident")
     with caplog.at_level("INFO", "plitka"):
         engine.prepare(stages := Stages())
     assert list(engine.controlnets.loaded) == ["canny"]
@@ -215,7 +216,7 @@ def test_turbos_own_weights_lie_on_the_card_until_memory_runs_out(
     assert card.tf32 == []
     own = engine.turbo.list_weights()
     assert len(own) == len(shapes)
-    assert sum(weight.nbytes for weight in own) == engine._needs.turbo
+    assert sum(weight.nbytes for weight in own) == engine.memory.needs.turbo
     plan = make_plan(parse(json.dumps({"colors": COLORS, "quality": "turbo", "seed": 7})))
     seen: list[tuple[int, int]] = []
 
@@ -285,7 +286,7 @@ def test_cancelled_anywhere_the_card_is_as_before_and_the_engine_well(
     held = card.allocated
     with before(engine, stage, cancel), pytest.raises(Cancelled):
         drawn(engine, 45, negative_prompt=f"not encoded before {plan} {stage}")
-    card.total = held + engine._needs.decode_tiled  # no more than a healthy engine asks for
+    card.total = held + engine.memory.needs.decode_tiled  # no more than a healthy engine asks for
     engine.health_check()
     gc.collect()
     assert card.allocated <= held
@@ -313,7 +314,7 @@ def test_out_of_memory_anywhere_leaves_an_engine_that_draws(
                 drawn(engine, 45)
         else:
             picture = drawn(engine, 45, negative_prompt=f"not encoded before {plan} {stage}")
-            assert picture.metrics["memory_plan"] == engine.memory_plan == then
+            assert picture.metrics["memory_plan"] == engine.memory.plan == then
     gc.collect()
     assert card.allocated <= held
     engine.health_check()
@@ -324,21 +325,21 @@ def test_a_second_controlnet_evicts_the_first_where_nothing_could_be_decoded_bes
 ) -> None:
     settle(engine, "resident")
     engine.controlnets.evict(keep="softedge")
-    needed = engine._needs
+    needed = engine.memory.needs
     card.total = card.allocated + needed.controlnet + needed.denoise
     drawn(engine, 90)
     assert list(engine.controlnets.loaded) == ["canny"]
     card.total = card.allocated + needed.controlnet + needed.decode + 2**21  # and its embeddings
     drawn(engine, 45)
     assert list(engine.controlnets.loaded) == ["canny", "softedge"]
-    assert engine.memory_plan == "resident"
+    assert engine.memory.plan == "resident"
 
 
 def test_when_a_neighbour_takes_memory_the_picture_is_drawn_by_the_plan_that_fits(
     engine: Any, card: FakeCard
 ) -> None:
     settle(engine, "resident", angle=0)
-    card.total = engine._needs.of_picture("tiled_vae", controlled=False)
+    card.total = engine.memory.needs.of_picture("tiled_vae", controlled=False)
     with before(engine, "vae.decoder", run_out(card, times=2)):
         assert drawn(engine).metrics["memory_plan"] == "tiled_vae"
 
@@ -349,7 +350,7 @@ def test_when_the_neighbour_is_gone_the_faster_plan_is_taken_up_after_some_pictu
     settle(engine, "resident", angle=0)
     while engine.controlnets.evict():  # which would be given up first
         pass
-    card.total = engine._needs.of_picture("tiled_vae", controlled=False)
+    card.total = engine.memory.needs.of_picture("tiled_vae", controlled=False)
     for pictures in (4, 8):  # memory runs out once more, and the wait is doubled
         with before(engine, "vae.decoder", run_out(card)):
             assert drawn(engine, steps=1).metrics["memory_plan"] == "tiled_vae"
@@ -357,7 +358,7 @@ def test_when_the_neighbour_is_gone_the_faster_plan_is_taken_up_after_some_pictu
         plans = [drawn(engine, steps=1).metrics["memory_plan"] for _ in range(pictures + 1)]
         assert plans == [*["tiled_vae"] * pictures, "resident"]
         assert not engine.pipe.vae.use_tiling
-        card.total = engine._needs.of_picture("tiled_vae", controlled=False)
+        card.total = engine.memory.needs.of_picture("tiled_vae", controlled=False)
 
 
 def test_an_error_taken_for_want_of_memory_is_named_though_others_follow(

@@ -59,7 +59,7 @@ def engine(artist: Artist) -> Any:
 
 def test_setup_takes_no_more_than_the_plan_asks_for(artist: Artist, engine: Any) -> None:
     assert engine.turbo.is_fused
-    needed = engine._needs
+    needed = engine.memory.needs
     assert artist.card.peak + SLACK < needed.of("resident") + needed.turbo
 
 
@@ -109,7 +109,7 @@ def test_when_a_neighbour_takes_memory_the_next_plan_that_fits_is_taken_at_once(
     artist: Artist, engine: Any
 ) -> None:
     artist.settle("resident")
-    asked = artist.card.total = engine._needs.of_picture("tiled_vae", controlled=True)
+    asked = artist.card.total = engine.memory.needs.of_picture("tiled_vae", controlled=True)
     picture = artist.draw(45, 1024)
     assert picture.drawn.metrics["memory_plan"] == "tiled_vae"
     assert artist.card.allocated <= asked

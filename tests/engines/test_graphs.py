@@ -97,7 +97,7 @@ def captured(engine: Any, plain: dict[str, Drawn]) -> Iterator[Any]:
     """The engine with graphs."""
     engine.capture_graphs(Stages(), RerunGraph)
     yield engine
-    engine._graphs = None
+    engine.faster.graphs = None
 
 
 def test_what_graphs_draw_is_the_same_to_the_bit_in_any_thread(
@@ -110,15 +110,15 @@ def test_what_graphs_draw_is_the_same_to_the_bit_in_any_thread(
             calls = one.steps + one.metrics["controlnet_steps"]
             assert one.metrics["graph_replays"] == calls, name
             assert plain[name].metrics["graph_replays"] == 0
-    assert captured._graphs is not None
+    assert captured.faster.graphs is not None
     # Guided or not, full or shallow: the UNet with residuals and without, two ControlNets; turbo's.
-    assert len(captured._graphs) == 4 * (2 + 2) + 2
+    assert len(captured.faster.graphs) == 4 * (2 + 2) + 2
 
 
 def test_what_nothing_was_captured_for_is_drawn_without(captured: Any) -> None:
     long = drawn(captured, 45, negative_prompt="flat, " * 60)
     assert long.metrics["graph_replays"] == 0
-    captured._graphs = None
+    captured.faster.graphs = None
     again = drawn(captured, 45, negative_prompt="flat, " * 60)
     assert np.array_equal(long.image, again.image)
 
@@ -149,11 +149,11 @@ def test_a_graph_that_gives_something_else_is_not_used(
 
 
 def test_a_plan_that_moves_weights_takes_the_graphs_with_it(engine: Any) -> None:
-    engine._graphs = NetworkGraphs(RerunGraph)
-    engine.memory_plan = "offload"
+    engine.faster.graphs = NetworkGraphs(RerunGraph)
+    engine.memory.plan = "offload"
     drawn(engine)
-    assert engine._graphs is None
-    engine.memory_plan = "resident"
+    assert engine.faster.graphs is None
+    engine.memory.plan = "resident"
 
 
 # On a card that is not there
@@ -171,18 +171,18 @@ def on_card(small_sdxl: SmallSdxl) -> Iterator[tuple[Any, FakeCard]]:
         for name, value in small_sdxl.settings().items():
             patch.setenv(name, value)
         engine = load_engine("sdxl", dtype=None)
-        assert engine._graphs is None
+        assert engine.faster.graphs is None
         engine.controlnets.evict(keep="softedge")
-        engine.options = replace(engine.options, cuda_graphs=True)
+        engine.faster.options = replace(engine.options, cuda_graphs=True)
         yield engine, card
 
 
 def test_without_room_for_graphs_nothing_is_captured(on_card: tuple[Any, FakeCard]) -> None:
     engine, card = on_card
-    needed = engine._needs
+    needed = engine.memory.needs
     card.total = card.allocated + needed.of_work("resident") + needed.graphs - 1
     engine.capture_graphs(Stages())
-    assert engine._graphs is None
+    assert engine.faster.graphs is None
     card.total = GIB
 
 
@@ -195,7 +195,7 @@ def test_work_that_cannot_be_captured_is_done_without_and_said(
     )
     engine.capture_graphs(Stages())
     hook.remove()
-    assert engine._graphs is None
+    assert engine.faster.graphs is None
     assert "not permitted when stream is capturing" in caplog.text
 
 
@@ -210,7 +210,7 @@ def test_captured_work_neither_waits_nor_copies_and_is_all_that_steps_launch(
     engine.capture_graphs(Stages())
     # Guided or not, full or shallow: the UNet with residuals and without, and the ControlNet.
     assert card.graphs.captured - captured == 4 * 3
-    assert 0 < card.allocated - held < engine._needs.graphs
+    assert 0 < card.allocated - held < engine.memory.needs.graphs
     card.forget()
     card.computed.clear()
     card.graphs.replayed = 0

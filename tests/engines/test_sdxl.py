@@ -99,7 +99,7 @@ def test_a_processor_draws_in_bfloat16_where_it_has_it_and_else_in_float32(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     engine = load_sdxl(dtype=None)
-    for module in (engine.pipe.unet, engine.pipe.vae, *engine._encoders):
+    for module in (engine.pipe.unet, engine.pipe.vae, *engine.memory.encoders):
         assert (module.device.type, module.dtype) == ("cpu", dtype)
 
 
@@ -391,7 +391,7 @@ def test_out_of_memory_first_evicts_then_steps_down_and_draws_the_same_picture(
     OutOfMemory(engine.pipe.unet.conv_in, times=2)
     again = drawn(engine, 45)
     assert again.image.tobytes() == good.tobytes()
-    assert engine.memory_plan == again.metrics["memory_plan"] == "tiled_vae"
+    assert engine.memory.plan == again.metrics["memory_plan"] == "tiled_vae"
     assert "out of memory with the memory plan resident; once more with" in caplog.text
     assert list(engine.controlnets.loaded) == ["softedge"]
 
@@ -441,7 +441,7 @@ def test_every_memory_plan_draws_the_same_picture(
     memory_plan: Any, engine: Any, load_sdxl: LoadSdxl
 ) -> None:
     other = load_sdxl()
-    other.memory_plan = memory_plan
+    other.memory.plan = memory_plan
     for angle in (0, 45):
         one = drawn(other, angle).image
         assert difference(one, drawn(engine, angle).image) <= 1
@@ -453,7 +453,7 @@ def test_a_picture_of_1024_is_really_decoded_in_tiles(load_sdxl: LoadSdxl) -> No
     engine.pipe.vae.decoder.register_forward_pre_hook(
         lambda _, inputs: sizes.append(inputs[0].shape[-1])
     )
-    engine.memory_plan = "tiled_vae"
+    engine.memory.plan = "tiled_vae"
     whole = drawn(engine, size=1024, steps=1)
     assert max(sizes) == 64
     assert len(sizes) > 1
@@ -485,7 +485,7 @@ def test_cancelled_anywhere_the_engine_draws_the_next_picture_as_ever(
     where: str, memory_plan: Any, engine: Any, load_sdxl: LoadSdxl
 ) -> None:
     other = load_sdxl()
-    other.memory_plan = memory_plan
+    other.memory.plan = memory_plan
     steps_left = [2] if where == "step 2" else [1]
     module = _submodule(other.pipe, where)
 

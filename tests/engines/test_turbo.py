@@ -171,7 +171,7 @@ def test_turbo_cancelled_while_its_weights_are_swapped_leaves_a_sound_engine(
     plain = drawn(engine, asked("standard")).image
     swapped = engine.turbo.on()
     swapped.__enter__()  # and never left, as if the signal had come there
-    engine._placed = None
+    engine.memory.doubt_places()
     assert np.array_equal(drawn(engine, asked("standard")).image, plain)
 
 
@@ -181,7 +181,7 @@ def test_every_memory_plan_draws_the_same_turbo(
 ) -> None:
     engine: Any = load_sdxl(TURBO_LORA=distilled)
     plain = drawn(engine, asked("turbo")).image.astype(int)
-    engine.memory_plan = memory_plan
+    engine.memory.plan = memory_plan
     assert np.abs(drawn(engine, asked("turbo")).image - plain).max() <= 2
     assert engine.turbo.is_fused is (memory_plan != "offload")
 

@@ -114,7 +114,7 @@ class Artist:
     def settle(self, plan: MemoryPlan) -> int:
         """Draw once under a plan on a large card. Return the bytes that stay on the card."""
         self.card.total = LARGE
-        self.engine.memory_plan, self.engine._recovery = plan, Recovery()
+        self.engine.memory.plan, self.engine.memory.recovery = plan, Recovery()
         self.engine.controlnets.evict(keep="softedge")
         self.draw(45)
         return self.card.allocated
@@ -124,8 +124,8 @@ class Artist:
 
         Turbo's own weights are among them, while it has them.
         """
-        asked: int = self.engine._needs.of_picture(plan, controlled)
-        asked += self.engine._needs.turbo if self.engine.turbo.is_fused else 0
+        asked: int = self.engine.memory.needs.of_picture(plan, controlled)
+        asked += self.engine.memory.needs.turbo if self.engine.turbo.is_fused else 0
         self.card.total = asked
         return asked
 
