@@ -1,4 +1,4 @@
-"""A client of Plitka over HTTP, to copy into a program of yours. It needs httpx alone.
+"""A client of Plitka over HTTP, to copy into a program of yours. It needs only httpx.
 
     pip install httpx
     python examples/http_client.py "60% black, 40% white, seed 7" --way stream --out tile

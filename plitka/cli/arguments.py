@@ -30,7 +30,7 @@ def build_parser(settings: Settings) -> argparse.ArgumentParser:
     """Build the parser of all commands. What it parses has `run`, the command's function."""
     parser: argparse.ArgumentParser = Parser(
         prog="python -m plitka",
-        description="Photorealistic rubber-crumb tiles with exactly the colours asked for.",
+        description="Photorealistic rubber-crumb tiles with exactly the colours you ask for.",
     )
     parser.add_argument("--version", action="version", version=f"Plitka {__version__}")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -85,12 +85,12 @@ examples:
   python -m plitka plan --weights trained.tar --color red=100
   cat request.json | python -m plitka plan -
 
-A seed of -1, the default, is drawn when the picture is made.
+A seed of -1, the default, means that `make` picks one at random.
 """
 
 
 def _add_plan(subparsers: Subparsers, settings: Settings) -> None:
-    summary = "print what would be done, and generate nothing"
+    summary = "print what `make` would do, and draw nothing"
     plan = add_command(subparsers, commands.run_plan, summary, _PLAN_EXAMPLES)
     add_request(plan)
     add_weights(plan, settings)
@@ -102,12 +102,12 @@ examples:
   python -m plitka texture --out rubber.zip --size 4k --side-mm 1000 --color red=100 --seed 7
   python -m plitka texture --out rubber --granule-mm 1.5 --color black=90 --color green=10
 
-A texture that repeats without a seam, for Blender, SketchUp, three.js and the like: base colour,
-height, normals of OpenGL and DirectX, roughness, ambient occlusion, indices of granules and
-colours, a picture with light in it, a GLB file, and texture.json, which tells of them all.
+Writes a texture that repeats without a seam, for Blender, SketchUp, three.js and the like: base
+colour, height, OpenGL and DirectX normals, roughness, ambient occlusion, indices of granules and
+of colours, a lit picture and a GLB file. texture.json describes them all.
 
-A side has 50 granules for each 1024 pixels where --side-mm does not say otherwise: with granules
-of 2.5 mm 125 mm at 1k, 250 mm at 2k and 500 mm at 4k. Up to 1280 mm are possible at 4k.
+Without --side-mm, a side has 50 granules for each 1024 pixels. With granules of 2.5 mm that is
+125 mm at 1k, 250 mm at 2k and 500 mm at 4k. At 4k a side may be up to 1280 mm.
 """
 
 
@@ -137,7 +137,7 @@ examples:
   python -m plitka measure tile/final.png --colors "DKGREEN,beige,#1e90ff" --json
   python -m plitka measure tile/final.png --colors red=60,blue=40
 
-With shares, the total variation from them is told too.
+If you give shares, the total variation from them is printed as well.
 """
 
 
@@ -150,7 +150,7 @@ def _add_measure(subparsers: Subparsers) -> None:
     measure.add_argument(
         "--colors",
         required=True,
-        help="what to look for, separated by commas; with or without shares asked for, red=60",
+        help="the colours to look for, separated by commas, each with or without its share: red=60",
     )
     add_json(measure)
 
@@ -179,20 +179,23 @@ examples:
   python -m plitka audit photos --json
   python -m plitka audit photos --recursive
 
-A caption is the text file beside a photograph (tile.txt: "30% black, 70% white"), or else the
-photograph's name (BLACKp30_WHITEp70.jpg, RED.jpg). Each photograph is told of as it is ready; with
---json on a line of its own, and last an object "summary".
+A caption is the text file beside a photograph (tile.txt: "30% black, 70% white"). If there is no
+such file, it is the photograph's name (BLACKp30_WHITEp70.jpg, RED.jpg). Each photograph's result is
+printed as soon as it is ready. With --json each has its own line, and the last line is an object
+"summary".
 
-Exits with 0 when all photographs were looked at, whatever their captions say and though some could
-not be read; with 1 where the folder holds none or not one could be read; with 130 when interrupted.
+Exits with 0 when all photographs have been tried, even if captions are wrong or some photographs
+cannot be read; with 1 if the folder has no photograph that can be read; with 130 if interrupted.
 """
 
 
 def _add_audit(subparsers: Subparsers) -> None:
-    summary = "find the photographs whose captions lie"
+    summary = "find the photographs whose captions are wrong"
     audit = add_command(subparsers, commands.run_audit, summary, _AUDIT_EXAMPLES)
-    audit.add_argument("folder", type=read_path, metavar="FOLDER", help="photographs with captions")
-    audit.add_argument("--recursive", action="store_true", help="look into the folders in it, too")
+    audit.add_argument(
+        "folder", type=read_path, metavar="FOLDER", help="a folder of photographs with captions"
+    )
+    audit.add_argument("--recursive", action="store_true", help="search its subfolders as well")
     add_json_lines(audit)
 
 
@@ -201,16 +204,18 @@ examples:
   python -m plitka calibrate refs
   PLITKA_PALETTE=ours.csv python -m plitka calibrate photographs
 
-Photographs lie in folders named after codes, refs/DKGREEN/1.jpg. A new code's phrase is what
-phrase.txt beside them says, or the code in small letters. The palette is written to --out, else
-where PLITKA_PALETTE says, else to refs/palette.local.csv; the last two are where it is read from.
-The same photographs make the photo bank that the engine photo draws with: in --bank, else where
-PLITKA_BANK says, else in refs/bank.local where the palette goes to refs/palette.local.csv. What
-other colours are there stays. A palette that goes elsewhere has no bank made unless one is named.
+Put the photographs into folders named after codes: refs/DKGREEN/1.jpg. For a new code, the file
+phrase.txt in its folder gives the phrase; without it the phrase is the code in small letters.
 
-A photograph that cannot be read, or shows more than one colour, is left out, and so is a folder
-that can be no colour; each is told of. Exits with 0 when the palette is written; with 1 where no
-colour could be measured, and with 130 when interrupted: then no palette is written.
+The palette is written to --out, else to PLITKA_PALETTE, else to refs/palette.local.csv. Plitka
+draws with the palette in one of the last two places. The photographs also make the photo bank that
+the engine photo draws with. It is written to --bank, else to PLITKA_BANK, else to refs/bank.local
+if the palette goes to refs/palette.local.csv, else nowhere. Other colours in palette and bank
+stay.
+
+Left out, with a message: photographs that cannot be read or show more than one colour, and folders
+that cannot be a colour. Exits with 0 when the palette is written; with 1 if no colour could be
+measured; with 130 if interrupted. In the last two cases no palette is written.
 """
 
 
@@ -218,10 +223,10 @@ def _add_calibrate(subparsers: Subparsers) -> None:
     summary = "measure your own colours from photographs"
     calibrate = add_command(subparsers, run_calibrate, summary, _CALIBRATE_EXAMPLES)
     calibrate.add_argument(
-        "folder", type=read_path, metavar="FOLDER", help="one folder for each code"
+        "folder", type=read_path, metavar="FOLDER", help="a folder with one folder for each code"
     )
-    calibrate.add_argument("--out", type=read_path, metavar="FILE", help="palette to write")
-    calibrate.add_argument("--bank", type=read_path, metavar="DIR", help="photo bank to write")
+    calibrate.add_argument("--out", type=read_path, metavar="FILE", help="the palette to write")
+    calibrate.add_argument("--bank", type=read_path, metavar="DIR", help="the photo bank to write")
     add_json_lines(calibrate)
 
 
@@ -233,7 +238,7 @@ examples:
 
 
 def _add_palette(subparsers: Subparsers) -> None:
-    summary = "show the colours that have names"
+    summary = "show the palette: all colours that have names"
     palette = add_command(subparsers, commands.run_palette, summary, _PALETTE_EXAMPLES)
     add_json(palette)
 
@@ -242,8 +247,8 @@ _SCHEMA_EXAMPLES = """\
 examples:
   python -m plitka schema > params_json.schema.json
 
-It tells the form of a request. What a request means, such as whether a name is a colour's or
-proportions add up, the program alone judges: `plan` says it at once.
+The schema checks the form of a request. It cannot check the meaning, such as whether a name is a
+colour or whether the proportions add up. `plan` checks that without drawing.
 """
 
 
@@ -260,40 +265,42 @@ examples:
   PLITKA_COMPILE=1 python -m plitka bench --model full --angle 45 --json
   python -m plitka bench --model own --weights trained.tar
 
-`own` are the weights that the settings and --weights name; the others are written with random
-numbers: small, middle (0.4 GB) and full (10 GB). Both sides are in memory at once: full takes 16 GB
-of a GPU.
+`own` uses the weights that the settings and --weights name. The other models are written with
+random numbers: small, middle (0.4 GB) and full (10 GB). Both procedures are in memory at once, so
+full takes 16 GB of a GPU.
 """
 
 
 def _add_bench(subparsers: Subparsers, settings: Settings) -> None:
-    summary = "measure speed and work beside the old system's procedure"
+    summary = "measure speed and work against the old system's procedure"
     bench = add_command(subparsers, commands.run_bench, summary, _BENCH_EXAMPLES)
     bench.add_argument(
         "--model",
         choices=("small", "middle", "full", "own"),
         default="middle",
-        help="default: middle",
+        help="which weights; default: middle",
     )
     bench.add_argument("--quality", choices=QUALITIES, default=DEFAULT_QUALITY)
     bench.add_argument("--angle", type=float, default=0.0, metavar="DEGREES")
-    bench.add_argument("--runs", type=_read_pairs, default=3, metavar="N", help="pairs; default: 3")
+    bench.add_argument(
+        "--runs", type=_read_pairs, default=3, metavar="N", help="how many pairs to run; default: 3"
+    )
     bench.add_argument("--dtype", choices=("float16", "bfloat16", "float32"))
     bench.add_argument(
         "--folder",
         type=read_path,
         metavar="DIR",
-        help="where random weights are kept for the next time",
+        help="where to keep the random weights for the next run",
     )
     bench.add_argument(
-        "--fused", action="store_true", help="fuse the LoRA of the old procedure, too"
+        "--fused", action="store_true", help="fuse the LoRA in the old procedure as well"
     )
     bench.add_argument(
         "--count-only", action="store_true", help="count the work exactly, and draw nothing"
     )
     add_weights(bench, settings)
     bench.add_argument(
-        "--chart", type=read_path, metavar="FILE", help="draw one: .svg, .png or .pdf"
+        "--chart", type=read_path, metavar="FILE", help="draw a chart into FILE: .svg, .png or .pdf"
     )
     add_json(bench)
 
@@ -304,13 +311,13 @@ examples:
   PLITKA_LORA=my-lora.safetensors PLITKA_EMBEDDINGS=none python -m plitka check
   python -m plitka check --weights trained.tar
 
-Loads nothing large, and fetches nothing but what --weights names by an address. Exits with 1 if a
+Loads nothing large. Fetches nothing, except what --weights names by an address. Exits with 1 if a
 prediction would fail.
 """
 
 
 def _add_check(subparsers: Subparsers, settings: Settings) -> None:
-    summary = "check that all the engine needs is there and right"
+    summary = "check that everything the engine needs is there and valid"
     check = add_command(subparsers, commands.run_check, summary, _CHECK_EXAMPLES)
     add_engine(check)
     add_weights(check, settings)
@@ -322,16 +329,16 @@ examples:
   PLITKA_PHOTOGRAPH=http://127.0.0.1:5000 python -m plitka design
   PLITKA_PHOTOGRAPH=replicate:OWNER/DEPLOYMENT python -m plitka design
 
-The page is served to this machine alone. PLITKA_PHOTOGRAPH says who photographs: a Cog server
-(its token, if it wants one, in PLITKA_PHOTOGRAPH_TOKEN), a deployment on Replicate (token in
-REPLICATE_API_TOKEN), or, by default, the sdxl engine in this program.
+Only this machine can open the page. By default the sdxl engine in this program draws photographs.
+PLITKA_PHOTOGRAPH names something else that draws them: a Cog server (put its token, if it needs
+one, into PLITKA_PHOTOGRAPH_TOKEN) or a deployment on Replicate (token in REPLICATE_API_TOKEN).
 """
 
 
 def _add_design(subparsers: Subparsers, settings: Settings) -> None:
-    summary = "mix, see, share and photograph tiles in the browser"
+    summary = "mix, view, share and photograph tiles in the browser"
     design = add_command(subparsers, commands.run_design, summary, _DESIGN_EXAMPLES)
-    design.add_argument("--port", type=int, default=8017, help="default: 8017; 0 takes a free one")
+    design.add_argument("--port", type=int, default=8017, help="default: 8017; 0 takes a free port")
     add_weights(design, settings)
     design.add_argument("--open", action="store_true", help="open the page in the browser")
 
@@ -342,19 +349,22 @@ examples:
   PLITKA_LORA=my-lora.safetensors python -m plitka bake snapshot --controlnets all
   PLITKA_BASE=snapshot python -m plitka check
 
-The settings say what goes in. Half precision; 7 GB, and 2.5 GB more for each ControlNet.
+The settings say which weights go in. They are written in half precision: 7 GB, and 2.5 GB more for
+each ControlNet.
 """
 
 
 def _add_bake(subparsers: Subparsers, settings: Settings) -> None:
     summary = "write one snapshot of all weights, ready to load"
     bake = add_command(subparsers, commands.run_bake, summary, _BAKE_EXAMPLES)
-    bake.add_argument("folder", type=read_path, metavar="DIR", help="where to write; new, or empty")
+    bake.add_argument(
+        "folder", type=read_path, metavar="DIR", help="where to write; a new or an empty folder"
+    )
     bake.add_argument(
         "--controlnets",
         choices=("none", "canny", "softedge", "all"),
         default="none",
-        help="which to put in; default: none",
+        help="which ControlNets to put in; default: none",
     )
     add_weights(bake, settings)
 

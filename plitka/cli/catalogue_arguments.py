@@ -26,14 +26,14 @@ examples:
   python -m plitka catalogue recipes.jsonl --out shop --keep-going --zip
   python -m plitka catalogue recipes.parquet --out s3://bucket/shop --ray auto
 
-RECIPES is CSV as spreadsheets save it, JSON lines or Parquet: a row for each tile, with the columns
-name, angle, quality, seed, and for the colours one of: params_json; colors (black=60;white=40);
-color1, share1, color2, share2, …; or a column named by each colour.
+RECIPES is CSV as spreadsheets save it, JSON lines or Parquet. Each tile has a row. The columns are
+name, angle, quality and seed, and for the colours one of these: params_json; colors
+(black=60;white=40); color1, share1, color2, share2, …; or one column for each colour.
 
-Bad rows are told with their lines before anything is drawn. Stopped at any moment, the same command
-goes on where it was: a tile that is there is not drawn again unless its row has changed. Exits with
-2 where there are bad rows and no --keep-going, with 1 where a tile could not be drawn, and with 130
-when interrupted.
+Bad rows are reported with their lines before anything is drawn. You can stop the command at any
+moment. Run it again, and it continues: it draws a tile again only if its row has changed. Exits
+with 2 if there are bad rows and no --keep-going; with 1 if a tile could not be drawn; with 130 if
+interrupted.
 """
 
 
@@ -41,44 +41,48 @@ def add_catalogue(subparsers: Subparsers, settings: Settings) -> None:
     """Add the command `catalogue`."""
     summary = "make a tile for each row of a table, with a contact sheet and a PDF"
     catalogue = add_command(subparsers, run_catalogue, summary, _EXAMPLES)
-    catalogue.add_argument("recipes", type=read_path, metavar="RECIPES", help="the table")
+    catalogue.add_argument(
+        "recipes", type=read_path, metavar="RECIPES", help="the table of recipes"
+    )
     catalogue.add_argument(
         "--out",
         type=_read_place,
         required=True,
         metavar="DIR",
-        help="where to write; an address that fsspec knows, s3://…, needs requirements-cluster.txt",
+        help="where to write: a folder, or an address such as s3://… (requirements-cluster.txt)",
     )
     catalogue.add_argument(
-        "--keep-going", action="store_true", help="draw the others where rows are bad"
+        "--keep-going", action="store_true", help="if rows are bad, draw the others"
     )
-    catalogue.add_argument("--zip", action="store_true", help="a zip for each tile, not a folder")
+    catalogue.add_argument(
+        "--zip", action="store_true", help="write a zip for each tile instead of a folder"
+    )
     catalogue.add_argument(
         "--pictures",
         nargs="+",
         choices=tuple(PICTURE_SIZES),
         default=list(PICTURE_SIZES),
         metavar="KIND",
-        help="some of preview, final and colormap; default: all",
+        help="one or more of preview, final and colormap; default: all",
     )
     catalogue.add_argument(
         "--workers",
         type=_read_workers,
         metavar="N",
-        help="processes, each with an engine of its own; default: 1, with --ray as many as fit,"
-        " with --replicate 4 predictions at once",
+        help="processes, each with its own engine; default: 1. With --ray the default is as many as"
+        " fit. With --replicate N is predictions at once, by default 4",
     )
     elsewhere = catalogue.add_mutually_exclusive_group()
     elsewhere.add_argument(
         "--ray",
         metavar="ADDRESS",
-        help="draw on a Ray cluster: its address, or auto (requirements-cluster.txt)",
+        help="draw on the Ray cluster at this address, or auto (requirements-cluster.txt)",
     )
     elsewhere.add_argument(
         "--replicate",
         type=_read_deployment,
         metavar="OWNER/NAME",
-        help="draw by a deployment on Replicate (token in REPLICATE_API_TOKEN)",
+        help="draw on a deployment at Replicate (token in REPLICATE_API_TOKEN)",
     )
     add_engine(catalogue)
     add_weights(catalogue, settings)

@@ -21,9 +21,9 @@ examples:
   python -m plitka offer --color red=60 --color white=40 --out offers --area 120 --thickness 10
   python -m plitka offer - --out offer.html --company "Floors Ltd" --logo logo.png --language ru
 
-The file carries its recipe: drop the HTML on the designer's page, and the tile opens again. Where
---out is a folder, both files go there, named by the mix. Company, contact, logo and the figures of
-orders have their defaults in PLITKA_COMPANY, PLITKA_CONTACT, PLITKA_LOGO and PLITKA_ORDER.
+The HTML file carries its recipe: drop it on the designer's page, and the tile opens again. If --out
+is a folder, an HTML and a PDF file named after the mix go there. PLITKA_COMPANY, PLITKA_CONTACT,
+PLITKA_LOGO and PLITKA_ORDER hold the defaults for company, contact, logo and the floor's figures.
 """
 
 _ORDER_EXAMPLES = """\
@@ -33,8 +33,8 @@ examples:
   python -m plitka order "60% red, 40% blue" --area 120 --density 950 --density blue=1100 --json
   python -m plitka order - --area 120 --bag 20 --loss 3 --csv > order.csv
 
-A recipe with a surface has its own area, and is told zone by zone. docs/offer.md says what is
-reckoned, and where the defaults come from.
+A recipe with a surface has its own area, and is listed zone by zone. docs/offer.md explains the
+calculation and where the defaults come from.
 """
 
 
@@ -48,38 +48,40 @@ def add_offer(subparsers: Subparsers, settings: Settings) -> None:
         type=read_path,
         required=True,
         metavar="FILE",
-        help="what to write: .html or .pdf, or a folder that is there for both",
+        help="an .html or .pdf file, or an existing folder for both",
     )
-    offer.add_argument("--company", metavar="NAME", help="who makes the offer")
-    offer.add_argument("--contact", metavar="TEXT", help="address, telephone and the like")
+    offer.add_argument("--company", metavar="NAME", help="the company that makes the offer")
+    offer.add_argument("--contact", metavar="TEXT", help="its address, telephone and the like")
     offer.add_argument("--logo", type=read_path, metavar="IMAGE", help="the company's logo")
-    offer.add_argument("--project", default="", metavar="TEXT", help="for whom or what it is")
-    offer.add_argument("--date", metavar="DAY", help="2026-11-30; default: today")
+    offer.add_argument(
+        "--project", default="", metavar="TEXT", help="the customer or the building that it is for"
+    )
+    offer.add_argument("--date", metavar="DAY", help="as in 2026-11-30; default: today")
     _add_order(offer)
     add_weights(offer, settings)
 
 
 def add_order(subparsers: Subparsers, settings: Settings) -> None:
     """Add the command `order`."""
-    summary = "reckon kilograms and bags of each colour, and the binder"
+    summary = "calculate kilograms and bags of each colour, and the binder"
     order = add_command(subparsers, run_order, summary, _ORDER_EXAMPLES)
     add_request(order)
     _add_order(order)
     add_weights(order, settings)
     form = order.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="print CSV as Excel opens it")
+    form.add_argument("--csv", action="store_true", help="print CSV for Excel")
     add_json(form)
 
 
 def _add_order(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("the floor")
     for name, said in (
-        ("area", "its area"),
-        ("thickness", "of the layer of granules"),
+        ("area", "area of the floor"),
+        ("thickness", "thickness of the layer of granules"),
         ("tile", "side of a square tile"),
-        ("loss", "bought on top of what is laid"),
+        ("loss", "bought in addition to what is laid"),
         ("bag", "granules in a bag"),
-        ("binder", "polyurethane on the granules' weight"),
+        ("binder", "weight of polyurethane over that of the granules"),
         ("pack", "binder in a pack"),
     ):
         bounds = FIELDS[name]
@@ -87,8 +89,8 @@ def _add_order(command: argparse.ArgumentParser) -> None:
         unit = bounds.unit.replace("%", "%%")
         group.add_argument(f"--{name}", metavar=name.upper(), help=f"{said}, in {unit}{default}")
     for name, said in (
-        ("density", "kg/m³ of laid granules, or 9.5 kg/m2 at 10 mm"),
-        ("granule", "mean diameter in mm, 1 to 4"),
+        ("density", "density of laid granules in kg/m³, or as 9.5 kg/m2 at 10 mm"),
+        ("granule", "mean diameter of a granule in mm, 1 to 4"),
     ):
         group.add_argument(
             f"--{name}",

@@ -71,8 +71,8 @@ def add_weights(command: argparse.ArgumentParser, settings: Settings) -> None:
         "--weights",
         default=settings.package,
         metavar="PATH",
-        help="a LoRA and embeddings as setup() takes them: folder, .tar, .zip, .safetensors, or the"
-        " https address of one",
+        help="a LoRA and embeddings: a folder, a .tar, .zip or .safetensors file, or the https"
+        " address of such a file",
     )
 
 
@@ -89,7 +89,12 @@ def add_request(command: argparse.ArgumentParser) -> None:
         "request", nargs="?", metavar="PARAMS_JSON", help="the request; - reads standard input"
     )
     group = command.add_argument_group("the same without JSON")
-    group.add_argument("--color", action="append", metavar="NAME=SHARE", help="repeat for each")
+    group.add_argument(
+        "--color",
+        action="append",
+        metavar="NAME=SHARE",
+        help="a colour and its share; repeat for each colour",
+    )
     group.add_argument("--angle", metavar="DEGREES", help="laying angle, 0 to 180")
     group.add_argument("--quality", help="preview, standard, high, fast or turbo")
-    group.add_argument("--seed", help="0 to 4294967295; -1 draws one")
+    group.add_argument("--seed", help="0 to 4294967295; -1 picks one at random")

@@ -16,13 +16,14 @@ examples:
   python -m plitka train photographs --out ours --resume
   python -m plitka make --weights ours/trained_model.tar --out tile --color red=100
 
-Photographs lie in a folder, .zip or .tar. What one shows is in the text file beside it (tile.txt:
-"30% black, 70% white"), or else in its name (BLACKp30_WHITEp70.jpg); those in a folder named after
-a code (RED/1.jpg) show that colour alone. The base model is the one of PLITKA_BASE.
+The text file beside a photograph says what it shows (tile.txt: "30% black, 70% white"). If there is
+no such file, the photograph's name says it (BLACKp30_WHITEp70.jpg). Photographs in a folder named
+after a code (RED/1.jpg) show that colour alone. PLITKA_BASE names the base model.
 
-All faults of the photographs are told at once, before any model is loaded; --check ends there. The
-state is written every minute: Ctrl-C ends a training after its step, and --resume goes on with it.
-DIR then holds trained_model.tar, report.html, and samples. Exits with 130 when interrupted.
+All faults of the photographs are reported at once, before any model is loaded. --check ends there.
+The training writes its state every minute. Ctrl-C ends it after the current step, and --resume
+continues it. At the end DIR holds trained_model.tar, report.html and samples. Exits with 130 if
+interrupted.
 """
 
 
@@ -30,37 +31,52 @@ def add_train(subparsers: Subparsers) -> None:
     """Add the command `train`."""
     summary = "train a LoRA and embeddings on photographs of your own"
     train = add_command(subparsers, run_train, summary, _EXAMPLES)
-    train.add_argument("photographs", type=read_path, metavar="PHOTOS", help="folder, .zip or .tar")
     train.add_argument(
-        "--out", type=read_path, required=True, metavar="DIR", help="for the package and the states"
+        "photographs",
+        type=read_path,
+        metavar="PHOTOS",
+        help="a folder, .zip or .tar of photographs",
     )
-    train.add_argument("--check", action="store_true", help="inspect the photographs, and no more")
-    train.add_argument("--resume", action="store_true", help="go on with the training in DIR")
-    _add_number(train, "steps", (0, options.MOST_STEPS), 0, "0 takes as many as they call for")
-    _add_number(train, "rank", (1, options.MOST_RANK), 16, "of the LoRA")
-    _add_number(train, "batch", (1, options.MOST_BATCH), 4, "samples a step")
+    train.add_argument(
+        "--out",
+        type=read_path,
+        required=True,
+        metavar="DIR",
+        help="where to write the package and the states",
+    )
+    train.add_argument("--check", action="store_true", help="only inspect the photographs")
+    train.add_argument("--resume", action="store_true", help="continue the training in DIR")
+    _add_number(
+        train,
+        "steps",
+        (0, options.MOST_STEPS),
+        0,
+        "training steps, 0 for as many as the photographs need",
+    )
+    _add_number(train, "rank", (1, options.MOST_RANK), 16, "rank of the LoRA")
+    _add_number(train, "batch", (1, options.MOST_BATCH), 4, "samples in a step")
     train.add_argument(
         "--resolution",
         type=int,
         choices=options.RESOLUTIONS,
         default=0,
-        help="pixels a side; default: the largest that the photographs bear",
+        help="pixels a side; default: the largest that the photographs allow",
     )
-    _add_number(train, "seed", (0, MAX_SEED), 0, "of all that is random")
+    _add_number(train, "seed", (0, MAX_SEED), 0, "seed of everything random")
     vectors = (options.FEWEST_VECTORS, options.MOST_VECTORS)
-    _add_number(train, "vectors", vectors, 2, "of the embeddings")
+    _add_number(train, "vectors", vectors, 2, "vectors of an embedding")
     train.add_argument(
         "--augment",
         type=_make_reader(0, options.MOST_AUGMENTED),
         default=options.MOST_AUGMENTED,
         metavar="SHARE",
-        help="of samples that are matched to drawn recipes, 0 to 0.5; default: 0.5",
+        help="share of samples that are matched to drawn recipes, 0 to 0.5; default: 0.5",
     )
     train.add_argument(
         "--captions",
         choices=options.CAPTIONS,
         default="audit",
-        help="audit corrects those that lie, as-given leaves them; default: audit",
+        help="audit corrects wrong captions, as-given keeps them; default: audit",
     )
     train.add_argument(
         "--render-aware", action="store_true", help="start matched samples from their render"
@@ -69,7 +85,7 @@ def add_train(subparsers: Subparsers) -> None:
         "--minutes",
         type=_make_reader(1, 7 * 24 * 60),
         metavar="N",
-        help="after which training ends with what it has",
+        help="end the training after this time with what it has",
     )
     train.add_argument(
         "--json", action="store_true", help="print JSON, a line for each event, and a summary"

@@ -219,16 +219,25 @@ def main() -> int:
     settings = read_settings()
     parser = argparse.ArgumentParser(
         prog="python -m plitka.serving.gateway",
-        description="Serve Plitka: Cog's own server behind a gate that lets sound requests through",
+        description="Serve Plitka: Cog's own server behind a gate that passes on valid requests.",
     )
     parser.add_argument(
-        "--host", type=_read_own_host, default="127.0.0.1", help="default: 127.0.0.1"
+        "--host",
+        type=_read_own_host,
+        default="127.0.0.1",
+        help="address to listen on; default: 127.0.0.1",
     )
     parser.add_argument(
-        "--port", type=_read_port, default=settings.port, help="default: PORT, 5000"
+        "--port",
+        type=_read_port,
+        default=settings.port,
+        help="port to listen on, 0 for a free one; default: PORT, 5000",
     )
     parser.add_argument(
-        "--upload-url", type=_read_upload_url, metavar="URL", help="where pictures go, with PUT"
+        "--upload-url",
+        type=_read_upload_url,
+        metavar="URL",
+        help="address to which pictures are uploaded with PUT",
     )
     parser.add_argument(
         "--webhook-host",
@@ -236,31 +245,33 @@ def main() -> int:
         type=_read_host,
         default=[],
         metavar="HOST",
-        help="a host that requests may name as webhook; repeat for each",
+        help="a host to which requests may send webhooks; repeat for each host",
     )
     parser.add_argument(
         "--stalled-after",
         type=_read_seconds,
         default=STALL_SECONDS,
         metavar="SECONDS",
-        help=f"that a prediction may make no progress before /live says 503; default:"
+        help=f"how long a prediction may make no progress before /live answers 503; default:"
         f" {STALL_SECONDS:.0f}",
     )
     parser.add_argument(
         "--queue",
         type=_read_queue,
         metavar="N",
-        help=f"requests that may wait for their turn, before others are told to come again;"
+        help=f"how many requests may wait for their turn; further ones get 429;"
         f" default: PLITKA_QUEUE, {MOST_WAITING}; trainings do not wait",
     )
-    parser.add_argument("--train", action="store_true", help="serve trainings, and no predictions")
+    parser.add_argument(
+        "--train", action="store_true", help="serve trainings instead of predictions"
+    )
     parser.add_argument(
         "--images-host",
         action="append",
         type=_read_host,
         default=[],
         metavar="HOST",
-        help="a host from which trainings may let photographs be fetched; repeat for each",
+        help="a host from which trainings may fetch photographs; repeat for each host",
     )
     options = parser.parse_args()
     if options.images_host and not options.train:
