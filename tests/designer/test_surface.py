@@ -51,3 +51,18 @@ def test_a_zone_is_added_and_changed_and_undone_and_the_link_keeps_it(hand: Hand
     page.click("#add-zone")
     expect(page.locator('[data-point="1-0"]')).to_have_class(re.compile("aside"))
     expect(page.locator('[data-point="2-0"]')).not_to_have_class(re.compile("aside"))
+
+
+def test_a_surface_in_russian_has_room_for_its_words_and_names_its_mixes_as_the_page_does(
+    hand: Hand,
+) -> None:
+    page = hand.page
+    page.set_viewport_size({"width": 1440, "height": 900})
+    hand.open("#c=red:100&seed=7")
+    page.get_by_role("button", name="По-русски").click()
+    page.click("#surface-on")
+    wide = "all => all.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert page.locator("#surface-sizes .pair").evaluate_all(wide) == 0
+    page.click("#add-zone")
+    page.select_option("#zone-0-mix", label="Ночь")
+    expect(page.locator("#zones .mixing .note")).to_have_text(re.compile(r"^чёрный 85\s%, "))

@@ -40,7 +40,7 @@ const zonesInWords = (surface) =>
 
 function mixInWords(colors) {
   const whole = colors.reduce((sum, color) => sum + color.proportion, 0);
-  return colors.map((color) => `${percent(color.proportion / whole)} ${colorName(color.hex ?? color.name)}`).join(", ");
+  return colors.map((color) => say("part", { share: percent(color.proportion / whole), color: colorName(color.hex ?? color.name) })).join(", ");
 }
 
 class SurfaceEditor {
