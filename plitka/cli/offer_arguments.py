@@ -15,6 +15,10 @@ from plitka.offer.words import LANGUAGES
 from plitka.order.inputs import FIELDS
 from plitka.settings import Settings
 
+_DENSITY = (
+    "kilograms of granules (without binder) in a cubic metre of laid floor, or 9.5 kg/m2 at 10 mm"
+)
+
 _OFFER_EXAMPLES = """\
 examples:
   python -m plitka offer "50% red, 30% blue, 20% white, seed 7" --out offer.pdf
@@ -89,7 +93,7 @@ def _add_order(command: argparse.ArgumentParser) -> None:
         unit = bounds.unit.replace("%", "%%")
         group.add_argument(f"--{name}", metavar=name.upper(), help=f"{said}, in {unit}{default}")
     for name, said in (
-        ("density", "density of laid granules in kg/m³, or as 9.5 kg/m2 at 10 mm"),
+        ("density", _DENSITY),
         ("granule", "mean diameter of a granule in mm, 1 to 4"),
     ):
         group.add_argument(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from plitka import whole_file
 from plitka.cli.request_arguments import read_request
-from plitka.cli.terminal import print_bytes, print_json, print_line
+from plitka.cli.terminal import print_bytes, print_error, print_json, print_line
 from plitka.color.palette import Palette
 from plitka.color.words import look_up
 from plitka.errors import OfferError
@@ -20,6 +20,8 @@ from plitka.settings import Settings
 
 if TYPE_CHECKING:
     from plitka.offer.reading import OfferRequest
+    from plitka.offer.speech import Speech
+    from plitka.order.amounts import Order
 
 _KINDS = ("html", "pdf")
 
@@ -59,6 +61,8 @@ def run_offer(options: argparse.Namespace, settings: Settings) -> None:
     for kind, target in targets.items():
         whole_file.write(target, write_html(offer) if kind == "html" else write_pdf(offer))
         print_line(target)
+    if asked.order is not None:
+        _print_warnings(asked.order, offer.speech)
 
 
 def run_order(options: argparse.Namespace, settings: Settings) -> None:
@@ -80,13 +84,23 @@ def run_order(options: argparse.Namespace, settings: Settings) -> None:
     swatches = [describe_color(part, speech) for part in list_shares(recipe)]
     if options.csv:
         print_bytes(write_order_csv(swatches, order, speech))
+        _print_warnings(order, speech)
     elif options.json:
         print_json(order.as_json())
+        _print_warnings(order, speech)
     else:
         from plitka.cli import tables
         from plitka.cli.order_tables import tabulate_order
 
         tables.show(*tabulate_order(swatches, order, speech))
+
+
+def _print_warnings(order: "Order", speech: "Speech") -> None:
+    """Print beside a file what is to be checked in its figures."""
+    from plitka.offer.order_table import list_warnings
+
+    for warning in list_warnings(order, speech):
+        print_error(warning.replace("\u00a0", " "))
 
 
 def _read_offer(

@@ -11,6 +11,7 @@ from plitka.offer.order_table import (
     list_line_notes,
     list_notes,
     list_totals,
+    list_warnings,
     list_zone_rows,
 )
 from plitka.offer.speech import Speech
@@ -31,7 +32,8 @@ def tabulate_order(swatches: Sequence[Swatch], order: Order, speech: Speech) -> 
         head, *zones = list_zone_rows(swatches, order, speech)
         tables += ["", _make(head, [zones])]
         tables += map(_use_blanks, list_line_notes(order, speech))
-    return [*tables, "", *map(_use_blanks, list_notes(order, speech))]
+    said = [*list_notes(order, speech), *list_warnings(order, speech)]
+    return [*tables, "", *map(_use_blanks, said)]
 
 
 def _make(head: Sequence[str], parts: Sequence[Sequence[Sequence[str]]]) -> Table:

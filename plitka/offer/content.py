@@ -115,7 +115,7 @@ class Offer:
             *laid,
             (say("granule"), say("granule_mm", mm=number(self.inputs.granule))),
             (say("angle"), f"{number(self.recipe.angle)}°"),
-            (say("seed"), str(self.recipe.seed)),
+            (say("seed"), say("seed_number", seed=self.recipe.seed)),
         )
 
     @property

@@ -69,12 +69,20 @@ def list_totals(order: Order, speech: Speech) -> list[tuple[str, str, str, str]]
 def list_notes(order: Order, speech: Speech) -> list[str]:
     """List what has to be said of the table."""
     number, tile = speech.write_number, order.inputs.tile
-    note = speech.say("loss_note", loss=number(order.inputs.loss))
+    loss = number(order.inputs.loss)
+    note = speech.say("loss_note", loss=loss)
     if tile is not None:
         size = speech.say("sides", width=number(tile[0]), length=number(tile[1]))
         tiles = number(Decimal(order.tiles))
-        note = f"{note} {speech.say('tiles_note', tiles=tiles, tile=size)}"
+        note = f"{note} {speech.say('tiles_note', tiles=tiles, tile=size, loss=loss)}"
     return [note, speech.say("conversion_note")] if order.converts else [note]
+
+
+def list_warnings(order: Order, speech: Speech) -> list[str]:
+    """List what the maker should know of the figures, and no customer need read."""
+    if not order.guesses_density:
+        return []
+    return [speech.say("density_note", density=speech.write_number(order.inputs.density))]
 
 
 def list_zone_rows(

@@ -35,7 +35,8 @@ _ENGLISH = {
     "mm": "{length}\u00a0mm",
     "granule": "Granules",
     "granule_mm": "{mm} mm on average",
-    "seed": "Seed",
+    "seed": "Layout",
+    "seed_number": "No.\u00a0{seed}",
     "order": "What to order",
     "order_for": "{area} m² × {thickness} mm",
     "color": "Colour",
@@ -50,7 +51,10 @@ _ENGLISH = {
     "granules_in_all": "Granules in all",
     "binder": "Polyurethane binder, {binder}% of the granules’ weight",
     "packs_of": "{packs} × {pack}\u00a0kg",
-    "tiles_note": "{tiles} tiles of {tile}\u00a0mm.",
+    "tiles_note": "{tiles} tiles of {tile}\u00a0mm, {loss}% for loss included.",
+    "density_note": "A usual density was taken: {density}\u00a0kg/m³, kilograms of"
+    " granules (without binder) in a cubic metre of laid floor. Put in your supplier’s"
+    " figure: --density 950, or --density \"9.5 kg/m2 at 10 mm\".",
     "loss_note": "Kilograms include {loss}% for loss. Bags and packs are whole ones.",
     "conversion_note": "Shares of the visible area become shares of volume by the granules’ sizes,"
     " and shares of weight by their densities.",
@@ -101,7 +105,8 @@ _RUSSIAN = {
     "mm": "{length}\u00a0мм",
     "granule": "Гранулы",
     "granule_mm": "в среднем {mm} мм",
-    "seed": "Номер рисунка (сид)",
+    "seed": "Раскладка",
+    "seed_number": "№\u00a0{seed}",
     "order": "Что заказать",
     "order_for": "{area} м² × {thickness} мм",
     "color": "Цвет",
@@ -116,7 +121,10 @@ _RUSSIAN = {
     "granules_in_all": "Гранул всего",
     "binder": "Полиуретановое связующее, {binder} % от веса гранул",
     "packs_of": "{packs} × {pack}\u00a0кг",
-    "tiles_note": "Плиток {tile}\u00a0мм: {tiles}.",
+    "tiles_note": "Плиток {tile}\u00a0мм с запасом {loss}\u00a0%: {tiles}.",
+    "density_note": "Плотность взята обычная, {density}\u00a0кг/м³: столько килограммов"
+    " гранул (без связующего) в кубометре уложенного покрытия. Поставьте цифру"
+    " своего поставщика: --density 950 или --density \"9,5 кг/м2 при 10 мм\".",
     "loss_note": "Килограммы — с запасом {loss} %. Мешки и упаковки округлены вверх.",
     "conversion_note": "Доли видимой площади переведены в доли объёма по размеру гранул, а в доли"
     " веса — ещё и по их плотности.",

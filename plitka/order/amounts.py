@@ -82,6 +82,12 @@ class Order:
     tiles: int
 
     @property
+    def guesses_density(self) -> bool:
+        """Whether a usual density was taken for a colour, since nobody said that of theirs."""
+        given = self.inputs.densities
+        return "density" in self.inputs.usual and any(one.color not in given for one in self.colors)
+
+    @property
     def converts(self) -> bool:
         """Whether shares of weight differ from those of visible area."""
         return any(one.area_share != one.weight_share for one in self.colors)

@@ -1,6 +1,7 @@
-"""Figures as people write them: numbers with a decimal comma, densities by volume or by area."""
+"""Figures as people write them: decimal commas, units, densities by volume or by area."""
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 
 _BLANKS = re.compile(r"[ \t\u00a0\u2009\u202f]+")
@@ -15,6 +16,27 @@ _BY_AREA = re.compile(
     rf"{_FIGURE} ?(?:kg|кг) ?(?:/|per|на) ?(?:m|м)(?: ?\^? ?2|²)"
     rf" ?,? ?(?:at|@|per|при|на|/) ?(?:{_FIGURE} ?)?(?:mm|мм)(?: thick| толщины)?"
 )
+_WITH_UNIT = re.compile(r"([0-9., ]*[0-9.,]) ?([^0-9., ].*)")
+
+_UNITS: Mapping[str, Mapping[str, int]] = {
+    "mm": {
+        **dict.fromkeys(("mm", "мм", "millimeters", "millimetres", "миллиметров"), 1),
+        **dict.fromkeys(("cm", "см", "centimeters", "centimetres", "сантиметр"), 10),
+        **dict.fromkeys(("сантиметра", "сантиметров"), 10),
+        **dict.fromkeys(("m", "м", "metre", "meter", "метр"), 1000),
+    },
+    "m²": dict.fromkeys(
+        (
+            *("m2", "m²", "m^2", "sqm", "sq m", "sq. m", "sq.m", "square meters", "square metres"),
+            *("м2", "м²", "м^2", "кв м", "кв. м", "кв.м", "м кв", "квадратов"),
+            *("квадратный метр", "квадратных метра", "квадратных метров"),
+        ),
+        1,
+    ),
+    "kg": dict.fromkeys(("kg", "кг", "килограмм", "килограмма", "килограммов"), 1),
+    "%": dict.fromkeys(("%", "percent", "per cent", "процент", "процента", "процентов"), 1),
+}
+"""How many of a unit one of each of its names is."""
 
 
 class NoFigure(ValueError):
@@ -45,6 +67,20 @@ def read_number(value: object, language: str = "en") -> Decimal:
     if not _NUMBER.fullmatch(text):
         raise NoFigure("a number")
     return Decimal(text.replace(",", "."))
+
+
+def read_quantity(value: object, unit: str, language: str = "en") -> Decimal:
+    """Read a number, as `read_number` does, that may have its unit behind it: "45 м2", "1 cm".
+
+    unit: of _UNITS, in which the number is returned. Raises NoFigure.
+    """
+    if not isinstance(value, str):
+        return read_number(value, language)
+    text = _BLANKS.sub(" ", value[: _LONGEST + 1]).strip().lower()
+    split = _WITH_UNIT.fullmatch(text) if len(text) <= _LONGEST else None
+    if split is None or (factor := _UNITS[unit].get(split[2].rstrip("."))) is None:
+        return read_number(value, language)
+    return read_number(split[1], language) * factor
 
 
 def read_density(value: object, language: str = "en") -> Decimal:

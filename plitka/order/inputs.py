@@ -6,7 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from plitka.order.errors import OrderError
-from plitka.order.figures import NoFigure, read_density, read_number
+from plitka.order.figures import NoFigure, read_density, read_quantity
 
 _LONGEST_QUOTE = 40  # characters of a refused value that an error shows
 _GREATEST_QUOTED = 10**30
@@ -38,7 +38,8 @@ FIELDS: Mapping[str, Field] = MappingProxyType(
 """Figures by name. docs/offer.md says what each means, and where the defaults come from.
 
 tile: side of a square tile. thickness: of the layer of granules. granule: mean diameter. density:
-kilograms of granules in a cubic metre of laid floor. loss: what is bought on top of what is laid.
+kilograms of granules, without binder, in a cubic metre of laid floor. loss: what is bought on top
+of what is laid.
 bag, pack: contents of a bag of granules and of a pack of binder. binder: on the granules' weight.
 """
 
@@ -52,7 +53,8 @@ class Inputs:
 
     area: None where no kilograms are asked for. tile: width and length, None for a poured floor.
     densities, granules: of single colours, by the
-    names they have in the recipe, where they differ from what holds for all.
+    names they have in the recipe, where they differ from what holds for all. usual: names of
+    figures that nobody gave, so that those of FIELDS were taken.
     """
 
     area: Decimal | None
@@ -66,6 +68,7 @@ class Inputs:
     pack: Decimal
     densities: Mapping[str, Decimal] = field(default_factory=dict)
     granules: Mapping[str, Decimal] = field(default_factory=dict)
+    usual: frozenset[str] = frozenset()
 
     def find_density(self, color: str) -> Decimal:
         """Find a colour's density in kg/m³."""
@@ -116,6 +119,9 @@ def read_inputs(
         pack=read("pack"),
         densities=densities,
         granules=granules,
+        usual=frozenset(
+            name for name in FIELDS if not _is_given(given, name) and name not in defaults
+        ),
     )
 
 
@@ -165,9 +171,11 @@ def _read_figure(name: str, value: object, language: str, color: str = "") -> De
     bounds = FIELDS[name]
     whose = f"{name} of {color}" if color else name
     within = f"{bounds.low} to {bounds.high} {bounds.unit}"
-    read = read_density if name == "density" else read_number
     try:
-        figure = read(value, language)
+        if name == "density":
+            figure = read_density(value, language)
+        else:
+            figure = read_quantity(value, bounds.unit, language)
     except NoFigure as allowed:
         raise OrderError(
             f"{whose}: got {_quote(value)}; allowed: {allowed}, {within}",

@@ -1,10 +1,11 @@
+# ruff: noqa: RUF001 - Cyrillic is meant
 """Figures as people write them."""
 
 from decimal import Decimal
 
 import pytest
 
-from plitka.order.figures import NoFigure, read_density, read_number
+from plitka.order.figures import NoFigure, read_density, read_number, read_quantity
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,36 @@ from plitka.order.figures import NoFigure, read_density, read_number
 )
 def test_a_number_is_read_as_it_is_written(written: object, language: str, meant: str) -> None:
     assert read_number(written, language) == Decimal(meant)
+
+
+@pytest.mark.parametrize(
+    ("written", "unit", "meant"),
+    [
+        (45, "m²", "45"),
+        ("45", "m²", "45"),
+        ("45 м2", "m²", "45"),
+        ("45m2", "m²", "45"),
+        ("1 200,5 кв. м", "m²", "1200.5"),
+        ("45 sq m", "m²", "45"),
+        ("10 мм", "mm", "10"),
+        ("10mm", "mm", "10"),
+        ("1см", "mm", "10"),
+        ("1,5 см.", "mm", "15"),
+        ("0.5 m", "mm", "500"),
+        ("5 %", "%", "5"),
+        ("25кг", "kg", "25"),
+    ],
+)
+def test_a_figure_may_have_its_unit(written: object, unit: str, meant: str) -> None:
+    assert read_quantity(written, unit, "ru") == Decimal(meant)
+
+
+@pytest.mark.parametrize(
+    "written", ["45 l", "45 m3", "m2", "45 m2 5", "4 5 m2", "1,200 m2", "-1 m2"]
+)
+def test_a_figure_of_another_unit_is_refused(written: str) -> None:
+    with pytest.raises(NoFigure):
+        read_quantity(written, "m²")
 
 
 @pytest.mark.parametrize(

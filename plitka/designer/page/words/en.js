@@ -410,7 +410,7 @@ export default {
   density_forms: "Or as 9.5 kg/m2 at 10 mm.",
   own_figures: "Your figures",
   per_color: "Where a colour differs",
-  figures_note: "The defaults are a start: put in those of your supplier. Density is kilograms of granules in a cubic metre of laid floor, or 9.5 kg/m2 at 10 mm.",
+  figures_note: "The defaults are a start: put in those of your supplier. Density is kilograms of granules (without binder) in a cubic metre of laid floor, or 9.5 kg/m2 at 10 mm.",
   order_color: "Colour", order_kg: "kg", order_bags: "Bags of {bag} kg",
   order_all: "Granules in all",
   order_binder: "Polyurethane binder, {binder}%",
