@@ -196,7 +196,7 @@ export default {
 
   // Списки цветов
   list: "Список цветов",
-  list_palette: "Гранулы",
+  list_palette: "Гранулы EPDM",
   list_ral: "RAL Classic",
   list_own: "Наши цвета",
   import: "Загрузить CSV",
