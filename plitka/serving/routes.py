@@ -65,6 +65,7 @@ class Gateway:
     file_hosts: Collection[str] = ()
     most_waiting: int = MOST_WAITING
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)  # answers and calls under way
+    _asked: set[Prediction] = field(default_factory=set)  # that have answers under way
 
     def __post_init__(self) -> None:
         self.cog = Cog(self.address)
@@ -149,6 +150,7 @@ class Gateway:
             self.metrics.count_refusal(refusal.status)
             raise
         if is_known and not wish.is_stream:
+            prediction.stays = True  # who is answered at once comes back for it
             return web.json_response(self._describe(prediction), status=202)
         answer = self._begin(prediction, request, wish)
         if wish.is_async and wish.wait is None and not await self._is_refused(answer):
@@ -168,6 +170,8 @@ class Gateway:
             prediction.clients -= 1
             if not prediction.clients and not prediction.stays:
                 self._abandon(prediction)
+            elif not answer.status and not answer.is_stream:
+                answer.has_client = False  # it hung up before there was any of it
 
     async def _check_server(self, wish: Wish, identifier: str) -> None:
         """Raise Refusal if no prediction would succeed, as far as that is known before its turn.
@@ -217,6 +221,7 @@ class Gateway:
         answer = Answer(wish.is_stream, is_first=not prediction.holds)
         prediction.answers.add(answer)
         prediction.holds += 1
+        self._asked.add(prediction)
         answer.task = self._start(self.drawing.draw(prediction, answer, traces))
         answer.task.add_done_callback(lambda task: self._end_answer(prediction, answer, task))
         return answer
@@ -257,6 +262,7 @@ class Gateway:
         if prediction.call is not None:
             prediction.call.cancel()
         if not prediction.holds:
+            self._asked.discard(prediction)  # nobody looks before it is among the kept ones
             self.drawing.forget(prediction)
         if task.cancelled():
             if not prediction.holds and not prediction.has_answer:
@@ -318,7 +324,8 @@ class Gateway:
         """Show one that waits or runs, or one that ended without a client to take its answer."""
         place = self.kind.place
         identifier = check_identifier(request.match_info["id"], self.kind, place)
-        prediction = self.turns.find(identifier)
+        ending = (each for each in self._asked if each.identifier == identifier)
+        prediction = self.turns.find(identifier) or next(ending, None)
         if prediction is not None:
             return web.json_response(self._describe(prediction))
         content = self.finished.find(identifier, asyncio.get_running_loop().time())

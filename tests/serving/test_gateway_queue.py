@@ -204,6 +204,27 @@ def test_who_is_answered_at_once_can_look_where_it_waits_and_fetch_its_picture()
     run(test)
 
 
+def test_between_its_end_and_its_place_among_those_kept_a_prediction_is_never_unknown() -> None:
+    async def test(queue: Queue) -> None:
+        seen: set[tuple[int, str]] = set()
+
+        async def look(name: str) -> None:
+            answer = await queue.show(name)
+            while answer.is_success and answer.json()["status"] in ("starting", "processing"):
+                answer = await queue.show(name)
+            seen.add((answer.status_code, answer.json().get("status")))
+
+        for number in range(20):
+            names = [f"running-{number}", f"waiting-{number}"]
+            for name in names:
+                assert (await queue.ask(name, **ASYNC)).status_code == 202
+            looks = [look(name) for name in names for _ in range(8)]
+            await asyncio.gather(*map(queue.cancel, reversed(names)), *looks)
+        assert seen == {(200, "canceled")}
+
+    run(test)
+
+
 def test_the_first_that_is_answered_at_once_is_told_as_by_cog() -> None:
     async def test(queue: Queue) -> None:
         assert (await queue.ask("a", **ASYNC)).json() == {"id": "a", "status": "starting"}
@@ -328,6 +349,20 @@ def test_the_same_id_again_joins_the_one_that_waits_and_is_drawn_once() -> None:
                     assert [event async for event in each][-1][1]["status"] == "succeeded"
         await first
         assert queue.cog.asked == ["a", "b"]
+
+    run(test)
+
+
+def test_who_joins_and_is_answered_at_once_gets_the_picture_though_the_first_hangs_up() -> None:
+    async def test(queue: Queue) -> None:
+        (first,) = await queue.begin("a")
+        assert status_of(await queue.ask("a")) == (202, "processing")
+        first.cancel()
+        await asyncio.wait([first])
+        await until(lambda: not next(iter(queue.gate.turns.holder.answers)).has_client)
+        queue.cog.finish("a")
+        await until(lambda: queue.gate.turns.find("a") is None)
+        assert status_of(await queue.show("a")) == (200, "succeeded")
 
     run(test)
 
