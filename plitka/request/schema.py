@@ -33,7 +33,8 @@ from plitka.request.surface_parsing import (
 )
 
 VERSION = "1.1"
-"""Of the form. The second number grows when more is accepted, the first when less is."""
+"""Of the form; its `$id` ends with it. The second number grows when more is accepted, the first
+when less is."""
 
 IDENTIFIER = f"urn:plitka:params_json:{VERSION}"
 
@@ -66,7 +67,6 @@ def make_schema() -> Schema:
     return {
         "$schema": _DIALECT,
         "$id": IDENTIFIER,
-        "version": VERSION,
         "title": "params_json",
         "description": _ABOUT,
         **_close(

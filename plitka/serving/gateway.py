@@ -24,13 +24,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from plitka.runtime import logs
-from plitka.serving import cog_process
+from plitka.serving import cog_process, probes
 from plitka.serving.answers import Connection, answer_errors
 from plitka.serving.cog_process import StartError
 from plitka.serving.connections import Connections, measure_capacity
 from plitka.serving.proxies import Proxies, ProxyError, bypass_proxies, read_proxies
 from plitka.serving.queue import MOST_WAITING
 from plitka.serving.routes import STALL_SECONDS, Gateway
+from plitka.serving.turns import DEAD
 from plitka.serving.webhook_address import AddressError, parse_allowed_host
 from plitka.serving.webhook_relay import WebhookRelay
 from plitka.serving.work_kind import PREDICTIONS, TRAININGS
@@ -44,6 +45,7 @@ the same."""
 _QUEUE = 1024  # connections that wait to be taken
 _MOST_QUEUE = 1024  # requests, of half a MiB at the most
 _SPARE_CLIENTS = 32  # for probes, cancels and those who are told that the queue is full
+_LOOK_SECONDS = 0.2  # between two looks whether the engine is loaded
 _EXIT_SECONDS = 5.0  # that responses have to end after SIGTERM
 
 
@@ -87,11 +89,14 @@ async def serve(options: argparse.Namespace, settings: Settings) -> int:
         variables = {**ONE_HEAP, **bypass_proxies(settings.variables)}
         cog = await cog_process.start_cog(port, options.upload_url, variables, gateway.kind)
         gateway.checkup.pid = cog.pid
-        _say(f"The gate listens on http://{f'[{host}]' if ':' in host else host}:{bound}")
+        address = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+        _say(f"The gate listens on {address}")
+        telling = asyncio.create_task(_tell_ready(gateway, address))
         await asyncio.wait(
             [asyncio.create_task(cog.wait()), asyncio.create_task(stopped.wait())],
             return_when=asyncio.FIRST_COMPLETED,
         )
+        telling.cancel()
         if not stopped.is_set():
             with suppress(OSError):
                 print(cog_process.say_end(cog), file=sys.stderr, flush=True)
@@ -147,6 +152,16 @@ def _check_queue(most: int) -> None:
             f" {_SPARE_CLIENTS} beside those that wait; take a shorter queue, or raise the limit:"
             " `ulimit -n 4096`, or --ulimit nofile=4096 of docker run"
         )
+
+
+async def _tell_ready(gateway: Gateway, address: str) -> None:
+    """Write a line when the engine is loaded, or when it cannot be."""
+    while (status := await gateway.cog.fetch_status()) not in (*probes.READY, *DEAD):
+        await asyncio.sleep(_LOOK_SECONDS)
+    if status in probes.READY:
+        _say(f"Ready: {address} takes requests")
+    else:
+        _say(f"Not ready: {status}; {address}/health-check says why")
 
 
 def _say(text: str) -> None:

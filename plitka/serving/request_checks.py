@@ -120,7 +120,7 @@ def _parse_object(content: bytes, kind: WorkKind) -> Json:
         reason = "nested too deeply" if isinstance(fault, RecursionError) else str(fault)
         raise Refusal(400, ("body",), f"not JSON: {reason}") from None
     if not isinstance(body, dict):
-        raise Refusal(422, ("body",), f'allowed: an object like {{"input": {kind.example}}}')
+        raise Refusal(422, ("body",), f"allowed: an object like {kind.body}")
     return body
 
 
@@ -181,6 +181,12 @@ def check_texts(given: Json, kind: WorkKind) -> None:
     """
     for name in kind.texts:
         if not isinstance(given.get(name), str):
-            got = "null" if given.get(name) is None else type(given[name]).__name__
-            said = f"got {got}" if name in given else "is missing"
-            raise Refusal(422, ("body", "input", name), f"{said}; allowed: a text")
+            got = f"got {_name_type(given[name])}" if name in given else "is missing"
+            message = f"{got}; allowed: a text that holds the request as JSON, as in {kind.body}"
+            raise Refusal(422, ("body", "input", name), message)
+
+
+def _name_type(value: object) -> str:
+    """Name the type of a value of JSON as JSON does."""
+    names = {dict: "an object", list: "an array", bool: json.dumps(value), type(None): "null"}
+    return names.get(type(value), "a number")

@@ -144,6 +144,8 @@ class Gateway:
         wish = read_wish(request.headers)
         try:
             body = await self.reception.read_body(request)
+            if "webhook" in body:
+                await self.relay.check(body["webhook"])
             await self._check_server(wish, str(body["id"]))
             prediction, is_known = self._find_or_enter(request.method, body, wish)
         except Refusal as refusal:

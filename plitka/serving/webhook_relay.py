@@ -66,6 +66,13 @@ class WebhookRelay:
         target = base64.urlsafe_b64encode(webhook.encode()).decode()
         return f"{self.address}/{self._sign(target)}/{target}"
 
+    async def check(self, webhook: str) -> None:
+        """Raise Refusal for a webhook that would come back; its name may lead elsewhere later."""
+        url = URL(webhook, encoded=True)
+        if await self._leads_back(url):
+            message = f"{url.authority} leads back to this server, which calls none of its ports"
+            raise Refusal(422, ("body", "webhook"), message)
+
     async def is_quiet(self) -> bool:
         """Whether no call is on its way, nor was a moment ago."""
         now = asyncio.get_running_loop().time()
@@ -122,11 +129,14 @@ class WebhookRelay:
             self._calls -= 1
             self._last = asyncio.get_running_loop().time()
 
+    async def _leads_back(self, webhook: URL) -> bool:
+        return await own_ports.leads_back(webhook.host or "", webhook.port or 0, self.own_ports)
+
     async def _deliver(
         self, webhook: URL, content: bytes | aiohttp.StreamReader, headers: dict[str, str]
     ) -> web.Response:
         """Call a webhook once, unless it would come back."""
-        if await own_ports.leads_back(webhook.host or "", webhook.port or 0, self.own_ports):
+        if await self._leads_back(webhook):
             _log.warning("a webhook at %s leads back to this server", webhook.authority)
             return to_response(Refusal(403, ("webhook",), "leads back to this server"))
         proxy = self.proxies.find(webhook)

@@ -30,6 +30,11 @@ class WorkKind:
         return self.plural.removesuffix("s")
 
     @property
+    def body(self) -> str:
+        """A request's body, in short."""
+        return f'{{"input": {self.example}}}'
+
+    @property
     def place(self) -> tuple[str, str]:
         """The place of an id in an address, as refusals name it."""
         return "path", f"{self.name}_id"
@@ -41,7 +46,7 @@ PREDICTIONS = WorkKind(
     body_seconds=60.0,
     most_bodies=None,
     prefix="tile",
-    example='{"params_json": "…"}',
+    example=r'{"params_json": "{\"colors\": …}"}',
     texts=("params_json",),
     queues=True,
 )

@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from plitka.cli.main import main
 from plitka.request.recipe import RecipeError
-from plitka.request.schema import make_schema
+from plitka.request.schema import VERSION, make_schema
 from tests.support.recipes import FORM, parse
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,33 @@ def test_the_file_in_the_docs_is_what_the_command_prints(
 def test_it_is_a_schema_with_an_id_that_has_its_version() -> None:
     schema = make_schema()
     Draft202012Validator.check_schema(schema)
-    assert schema["$id"].endswith(f":{schema['version']}")
+    assert schema["$id"] == f"urn:plitka:params_json:{VERSION}"
+
+
+KEYWORDS = (
+    "$schema $id $ref $defs title description default type const enum properties required"
+    " additionalProperties items prefixItems minItems maxItems pattern minLength maxLength"
+    " minimum maximum exclusiveMinimum exclusiveMaximum multipleOf allOf anyOf oneOf if then else"
+)
+"""Of draft 2020-12. Strict readers, as Ajv is by default, refuse a schema with any other."""
+
+
+def list_keywords(schema: object) -> Iterator[str]:
+    """List the keywords of a schema and of all schemas in it."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from list_keywords(each)
+    elif isinstance(schema, dict):
+        for keyword, value in schema.items():
+            yield keyword
+            if keyword in ("properties", "$defs"):
+                yield from list_keywords(list(value.values()))
+            elif keyword not in ("default", "const", "enum", "required"):
+                yield from list_keywords(value)
+
+
+def test_it_has_the_keywords_of_its_draft_and_no_others() -> None:
+    assert set(list_keywords(make_schema())) <= set(KEYWORDS.split())
 
 
 SURFACE = {

@@ -59,6 +59,17 @@ def test_the_root_tells_where_all_is_and_every_place_is_there(gate: CogServer) -
             assert "Not Found" not in gate.client.get(place.replace("{prediction_id}", "a")).text
 
 
+def test_it_writes_a_line_when_it_is_ready(gate: CogServer) -> None:
+    address = str(gate.client.base_url).removesuffix("/")
+    CogServer.poll(lambda: f"Ready: {address} takes requests\n" in gate.log.read_text(), 60)
+
+
+def test_it_writes_a_line_when_it_will_not_be_ready(tmp_path: Path) -> None:
+    env = {"PLITKA_ENGINE": "", "PLITKA_BASE": "/absent"}
+    with cog_server(tmp_path, env, gate=True, arguments=("--port", "0")) as server:
+        CogServer.poll(lambda: "Not ready: SETUP_FAILED; http" in server.log.read_text(), 60)
+
+
 def test_the_form_of_a_request_is_told_as_a_json_schema(gate: CogServer) -> None:
     place = gate.client.get("/").json()["params_json_schema_url"]
     answer = gate.client.get(place)

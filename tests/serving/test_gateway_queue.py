@@ -357,9 +357,10 @@ def test_who_joins_and_is_answered_at_once_gets_the_picture_though_the_first_han
     async def test(queue: Queue) -> None:
         (first,) = await queue.begin("a")
         assert status_of(await queue.ask("a")) == (202, "processing")
+        prediction = queue.gate.turns.find("a")
+        assert prediction is not None
         first.cancel()
-        await asyncio.wait([first])
-        await until(lambda: not next(iter(queue.gate.turns.holder.answers)).has_client)
+        await until(lambda: not any(answer.has_client for answer in prediction.answers))
         queue.cog.finish("a")
         await until(lambda: queue.gate.turns.find("a") is None)
         assert status_of(await queue.show("a")) == (200, "succeeded")
@@ -543,6 +544,21 @@ def test_a_webhook_hears_that_one_waits_and_that_it_is_cancelled_where_it_asked_
     run(test, webhook_hosts=HOSTS)
 
 
+def test_a_webhook_that_leads_back_to_the_server_only_later_is_not_called() -> None:
+    async def test(queue: Queue) -> None:
+        async with listen() as (listener, hook):
+            (first,) = await queue.begin("a")
+            await ask_hooked(queue, "b", hook, "completed")
+            queue.gate.relay.own_ports = [int(hook.split(":")[2].partition("/")[0])]
+            await queue.cancel("b")
+            queue.cog.finish("a")
+            await first
+            await until(lambda: not queue.gate._tasks)
+            assert listener.told == {}
+
+    run(test, webhook_hosts=HOSTS)
+
+
 def test_a_webhook_hears_of_a_server_that_cannot_go_on_again_where_it_did_not_listen() -> None:
     async def test(queue: Queue) -> None:
         async with listen(503, 503) as (listener, hook):
@@ -570,12 +586,28 @@ def test_at_the_end_the_webhooks_of_those_who_wait_hear_of_it() -> None:
     run(test, webhook_hosts=HOSTS)
 
 
-@pytest.mark.parametrize("given", [{}, {"params_json": None}, {"params_json": 5}])
-def test_what_cog_would_refuse_after_a_wait_is_refused_at_once(given: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("body", "got"),
+    [
+        ({"colors": [{"name": "red", "proportion": 100}]}, "is missing"),
+        ({"input": {}}, "is missing"),
+        ({"input": {"params_json": None}}, "got null"),
+        ({"input": {"params_json": 5}}, "got a number"),
+        ({"input": {"params_json": True}}, "got true"),
+        ({"input": {"params_json": {"colors": []}}}, "got an object"),
+    ],
+)
+def test_what_cog_would_refuse_after_a_wait_is_refused_at_once_with_the_form(
+    body: dict[str, Any], got: str
+) -> None:
     async def test(queue: Queue) -> None:
         (first,) = await queue.begin("a")
-        answer = await queue.open.client.post("/predictions", json={"input": given}, headers=ASYNC)
+        answer = await queue.open.client.post("/predictions", json=body, headers=ASYNC)
         assert place_of(answer) == (422, ["body", "input", "params_json"])
+        assert answer.json()["detail"][0]["msg"] == (
+            f"{got}; allowed: a text that holds the request as JSON, as in "
+            r'{"input": {"params_json": "{\"colors\": …}"}}'
+        )
         queue.cog.finish("a")
         await first
 
