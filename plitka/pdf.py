@@ -35,7 +35,7 @@ def open_sheet(
         from fpdf import FPDF
     except ModuleNotFoundError as missing:
         raise EngineError(
-            f"{missing.name} is not installed, which a PDF needs. In the project's folder:"
+            f"{missing.name} is not installed, and a PDF needs it. In the project's folder run"
             f" script/setup {needs}"
         ) from None
     sheet = FPDF(format="A4")

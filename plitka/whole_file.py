@@ -43,7 +43,7 @@ def check_target(path: Path, *read: Path) -> None:
         if _is_same(path, source):
             raise Unwritable(
                 f"{make_printable(str(path))}: is the file that is read"
-                f" ({make_printable(str(source))}), which would be lost; name another to write"
+                f" ({make_printable(str(source))}), which would be lost; name another file to write"
             )
     _write(path, None)
 
@@ -106,8 +106,8 @@ def _write(path: Path, parts: Iterable[bytes] | None) -> None:
         raise
     except OSError as error:
         raise Unwritable(
-            f"{name}: cannot be written ({error.strerror or error}); see that its folder is there,"
-            " may be written to, and has room"
+            f"{name}: cannot be written ({error.strerror or error}); check that its folder exists,"
+            " is writable and has room"
         ) from None
 
 

@@ -90,8 +90,9 @@ class Cluster:
                     yield jobs[at], pickle.loads(result)
         except ray.data.exceptions.ExecutionTimeoutError:
             raise EngineError(
-                "--ray: no tile was drawn for half an hour, for want of room for an actor it seems;"
-                f" each needs 1 CPU and {self.gpus} GPUs (`ray status`); the same command goes on"
+                "--ray: no tile was drawn for half an hour; the cluster seems to have no room for"
+                f" an actor, which needs 1 CPU and {self.gpus} GPUs (see `ray status`); the same"
+                " command continues"
             ) from None
 
 
@@ -102,7 +103,7 @@ def import_ray() -> Any:
         import ray.data.exceptions
     except ModuleNotFoundError as missing:
         raise EngineError(
-            f"{missing.name} is not installed, which --ray needs. In the project's folder:"
+            f"{missing.name} is not installed, and --ray needs it. In the project's folder run"
             " script/setup requirements-cluster.txt"
         ) from None
     return ray

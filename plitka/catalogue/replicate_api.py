@@ -115,7 +115,7 @@ class Api:
             self._client.base_url.netloc,
         )
         if not own and (address.scheme != "https" or not _HOST.fullmatch(address.host)):
-            raise EngineError(f"an output at {address.host!r}, which is no host of Replicate's")
+            raise EngineError(f"an output at {address.host!r}, which is not a host of Replicate's")
         answer = self._retry(lambda: self._outside.get(address))
         if answer.status_code != httpx.codes.OK:
             raise EngineError(f"an output that is not there (HTTP {answer.status_code})")
@@ -221,5 +221,5 @@ def _read_prediction(answer: httpx.Response) -> dict[str, Any]:
         or not isinstance(prediction.get("status"), str)
         or not _ID.fullmatch(str(prediction.get("id", "")))
     ):
-        raise EngineError(f"Replicate answers what is no prediction (HTTP {answer.status_code})")
+        raise EngineError(f"Replicate's answer is not a prediction (HTTP {answer.status_code})")
     return prediction

@@ -246,6 +246,6 @@ def _read_parquet(content: bytes) -> RawTable:
 def say_missing(missing: ModuleNotFoundError) -> str:
     """Say how to install what a catalogue needs."""
     return (
-        f"{missing.name} is not installed, which a catalogue needs. In the project's folder:"
+        f"{missing.name} is not installed, and a catalogue needs it. In the project's folder run"
         " script/setup requirements-catalogue.txt"
     )

@@ -97,7 +97,7 @@ def run_plan(options: argparse.Namespace, settings: Settings) -> None:
 def _refuse_weights(options: argparse.Namespace, settings: Settings, why: str) -> None:
     """Raise EngineError for a --weights that would not be read; COG_WEIGHTS may stand unread."""
     if options.weights != settings.package:
-        raise EngineError(f"--weights: would not be read, since {why}; leave it out")
+        raise EngineError(f"--weights: would not be read, because {why}; leave it out")
 
 
 def run_measure(options: argparse.Namespace, settings: Settings) -> None:
@@ -326,8 +326,8 @@ def run_design(options: argparse.Namespace, settings: Settings) -> None:
         if (missing.name or "plitka").startswith("plitka"):
             raise
         raise EngineError(
-            f"{missing.name} is not installed, which the designer needs. In the project's folder:"
-            f" {sys.executable} -m pip install -r requirements-ui.txt"
+            f"{missing.name} is not installed, and the designer needs it. In the project's folder"
+            f" run {sys.executable} -m pip install -r requirements-ui.txt"
         ) from None
     if settings.photographer.backend != "sdxl":
         _refuse_weights(options, settings, "the photographs are made elsewhere")

@@ -32,7 +32,7 @@ def read_request(options: argparse.Namespace, palette: Palette) -> Recipe:
     if options.request is None:
         return parsing.parse(json.dumps(fields), palette)
     if fields:
-        raise RecipeError("params_json: given beside options that spell it; give one of the two")
+        raise RecipeError("params_json: given beside options such as --color; give one of the two")
     text = _read_standard_input() if options.request == "-" else options.request
     return parsing.parse(text, palette)
 

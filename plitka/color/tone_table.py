@@ -38,7 +38,7 @@ def parse_tone(cell: str) -> Tone:
     tone = tuple(_parse_colors(parts))
     for place in range(1, len(tone)):
         if tone[place][0] < tone[place - 1][0]:
-            raise ValueError(f"L* falls at its colour {place + 1}; from dark to light it rises")
+            raise ValueError(f"L* falls at its colour {place + 1}; it must rise from dark to light")
     return tone
 
 
@@ -61,7 +61,7 @@ def _parse_colors(parts: Sequence[str]) -> Iterable[Lab]:
             low <= value <= high for low, value, high in zip(_LOWEST, color, _HIGHEST, strict=True)
         ):
             raise ValueError(
-                f"its colour {place} is no L* of 0 to 100 and a*, b* of -128 to 127, like"
+                f"its colour {place} must be L* from 0 to 100 and a*, b* from -128 to 127, such as"
                 ' "48.6 49.0 33.6"'
             )
         yield color

@@ -86,7 +86,7 @@ def check_init(name: str) -> str:
     """Give the name of a painter of init images back. Raises EngineError where none has it."""
     if name not in WITHOUT_WEIGHTS:
         raise EngineError(
-            f"PLITKA_INIT: nothing paints init images by the name {name!r};"
+            f"PLITKA_INIT: no engine named {name!r} paints init images;"
             f" choose one of: {', '.join(WITHOUT_WEIGHTS)}"
         )
     return name

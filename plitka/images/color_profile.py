@@ -151,8 +151,8 @@ def _refuse_linear(transform: ImageCms.ImageCmsTransform, mode: str, bits: int) 
     shades = np.asarray(_apply(transform, ramp), np.int16)
     if np.diff(shades, axis=1).max() > _COARSE:
         raise Unreadable(
-            f"has {bits} bits a channel of nearly linear light, and 8 would lose its dark shades;"
-            " save it in sRGB"
+            f"has {bits} bits a channel of nearly linear light, and 8 bits would lose its dark"
+            " shades; save it in sRGB"
         )
 
 

@@ -137,7 +137,7 @@ def _read_numbers(value: object, count: int) -> list[float]:
     except (TypeError, ValueError, ArithmeticError):
         numbers = np.empty(0)
     if numbers.shape != (count,) or not np.isfinite(numbers).all():
-        raise Unreadable("is damaged: its primaries are none")
+        raise Unreadable("is damaged: its primaries are not colours")
     return list(map(float, numbers))
 
 
@@ -170,7 +170,7 @@ def _read_endpoints(header: bytes) -> bytes:
     xyz = np.array(struct.unpack("<9i", header[60:96]), float).reshape(3, 3)
     total = xyz.sum(axis=1, keepdims=True)
     if not (total > 0).all():
-        raise Unreadable("is damaged: its primaries are none")
+        raise Unreadable("is damaged: its primaries are not colours")
     red, green, blue = ((float(x), float(y)) for x, y in (xyz / total)[:, :2])
     return write_profile(_name_space(SRGB.white, red, green, blue, SRGB_CURVE))
 

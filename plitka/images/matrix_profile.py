@@ -93,7 +93,7 @@ def _adapt_white(white: Chromaticity) -> np.ndarray[tuple[int, int], np.dtype[np
     try:
         cones = _BRADFORD @ np.array(_lift(white))
     except ZeroDivisionError:
-        raise Unreadable("names a white that is none") from None
+        raise Unreadable("names a white that is no colour") from None
     with np.errstate(divide="ignore", invalid="ignore"):
         gains = np.diag((_BRADFORD @ _D50) / cones)
         return np.asarray(np.linalg.inv(_BRADFORD) @ gains @ _BRADFORD)

@@ -58,7 +58,7 @@ def take_apart(content: bytes) -> Parts:
     types = set()
     for kind, data in walk(content, _FOR_PIXELS | _FOR_COLORS):
         if kind == b"CgBI":
-            raise Unreadable("is a PNG of iPhone programs, which is none outside of them")
+            raise Unreadable("is a PNG in the form of iPhone apps, which nothing else can read")
         if header is None:
             header = _read_header(kind, data)
         elif kind == b"IHDR" or (kind[:1].isupper() and kind not in _FOR_PIXELS):

@@ -113,8 +113,8 @@ def check_size(image: Image) -> None:
         )
     if max(height, width) * SMALLEST_SIDE > min(height, width) * _SIDE:
         raise TooSmall(
-            f"{width}x{height} pixels are too narrow to measure; at most {_SIDE // SMALLEST_SIDE} "
-            "times as long as wide is read"
+            f"{width}x{height} pixels are too narrow to measure; a picture may be "
+            f"at most {_SIDE // SMALLEST_SIDE} times as long as wide"
         )
 
 

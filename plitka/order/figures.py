@@ -61,7 +61,7 @@ def read_number(value: object, language: str = "en") -> Decimal:
         text = text.replace(" ", "")
     if language == "en" and _THOUSANDS.fullmatch(text):
         plain, point = text.replace(",", ""), text.replace(",", ".")
-        raise NoFigure(f"a number whose comma cannot be mistaken: {plain} or {point}")
+        raise NoFigure(f"a number that can be read in one way only: {plain} or {point}")
     if isinstance(value, float) and re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", text):
         return Decimal(text)
     if not _NUMBER.fullmatch(text):

@@ -90,7 +90,7 @@ def do_jobs(
                     most -= 0 if workers else 1  # those that nobody has asked for are done without
                     patience -= 1
                     if patience == 0:
-                        raise ChildProcessError(f"no process comes to work: {result.reason}")
+                        raise ChildProcessError(f"no worker process starts: {result.reason}")
                     waiting.appendleft(busy.pop(pipe).end())
                     continue
                 if isinstance(result, Death) or not waiting or not worker.give(waiting[0]):

@@ -48,13 +48,11 @@ def check_area(area: FloorArea) -> None:
     for side in (area.width_m, area.length_m):
         if not SIDES_M[0] <= side <= SIDES_M[1]:
             low, high = SIDES_M
-            raise UnusableFloor(
-                "sides", f"a side of {side:g} m; from {low:g} to {high:g} m it can be"
-            )
+            raise UnusableFloor("sides", f"a side of {side:g} m; allowed: {low:g} to {high:g} m")
     _check_points("corners", area.corners)
     turns = [_measure_turn(area.corners, at) for at in range(4)]
     if not (all(turn > 0 for turn in turns) or all(turn < 0 for turn in turns)):
-        raise UnusableFloor("corners", "the corners make no quadrangle that bulges everywhere")
+        raise UnusableFloor("corners", "the corners do not make a convex quadrangle")
     if abs(_measure_polygon(area.corners)) < _LEAST_AREA:
         raise UnusableFloor("corners", "the corners lie on a line")
     if len(area.holes) > MAX_HOLES:
@@ -63,7 +61,7 @@ def check_area(area: FloorArea) -> None:
         _check_points("outline", outline)
         if not 3 <= len(outline) <= MAX_POINTS:
             raise UnusableFloor(
-                "outline", f"an outline of {len(outline)} points; from 3 to {MAX_POINTS}"
+                "outline", f"an outline of {len(outline)} points; allowed: 3 to {MAX_POINTS}"
             )
 
 

@@ -135,7 +135,7 @@ class Drawing:
             if status in DEAD:
                 raise refuse_status(status)
             if ready > ANSWER_SECONDS:
-                raise Refusal(503, ("server",), "Cog's server is READY, and takes nothing")
+                raise Refusal(503, ("server",), "Cog's server says READY and accepts no request")
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE)
         return None

@@ -148,9 +148,9 @@ def _check_queue(most: int) -> None:
     clients = measure_capacity().clients
     if most + _SPARE_CLIENTS > clients:
         raise StartError(
-            f"--queue {most}: this process may open files for {clients} clients, and needs"
-            f" {_SPARE_CLIENTS} beside those that wait; take a shorter queue, or raise the limit:"
-            " `ulimit -n 4096`, or --ulimit nofile=4096 of docker run"
+            f"--queue {most}: this process may open files for {clients} clients, and"
+            f" {_SPARE_CLIENTS} of them must not be in the queue; take a shorter queue, or raise"
+            " the limit: `ulimit -n 4096`, or --ulimit nofile=4096 of docker run"
         )
 
 

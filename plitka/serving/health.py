@@ -15,6 +15,6 @@ def check_health(engine: Engine, outbox: Outbox) -> None:
     if free < _MIN_MEMORY_BYTES:
         raise EngineError(
             f"memory: {free >> 20} MiB are free, and a picture needs {_MIN_MEMORY_BYTES >> 20}; end"
-            " what else uses it, or give the container more"
+            " other programs that use it, or give the container more"
         )
     engine.health_check()

@@ -70,8 +70,8 @@ def _parse(name: str, value: str) -> Proxy:
         is_sound = False
     if not is_sound:
         raise ProxyError(
-            f"{name}: is no http proxy by which webhooks could be called; allowed:"
-            " http://HOST:PORT, before HOST a user and a password, percent-encoded, with @"
+            f"{name}: is no http proxy that webhooks can use; allowed: http://HOST:PORT or"
+            " http://USER:PASSWORD@HOST:PORT, with USER and PASSWORD percent-encoded"
         )
     auth = BasicAuth(address.user, address.password or "") if address.user else None
     return Proxy(address.with_user(None), auth)

@@ -67,4 +67,4 @@ async def _read_content(request: web.Request, kind: WorkKind) -> bytes:
     except web.HTTPRequestEntityTooLarge:
         raise refuse_size(kind.max_body) from None
     except (aiohttp.http_exceptions.HttpProcessingError, web.RequestPayloadError):
-        raise Refusal(400, ("body",), "cut, or not coded as its headers say") from None
+        raise Refusal(400, ("body",), "cut off, or not encoded as its headers say") from None

@@ -76,8 +76,8 @@ def choose_step(evaluations: Sequence[Evaluation]) -> int:
     near = _list_near(evaluations)
     if not near:
         raise TrainingError(
-            "no state of the training gives pictures: the loss on the photographs that were held"
-            " out is not a number; train with another seed"
+            "no state of the training can draw: the loss on the held-out photographs is not a"
+            " number; train with another seed"
         )
     return min(near, key=_rank).step
 

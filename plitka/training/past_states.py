@@ -39,11 +39,11 @@ def refuse_folder(out: Path, resume: bool) -> None:
     has_states = any(folder.glob("step-*"))
     if has_states and not resume:
         raise TrainingError(
-            f"{folder}: holds the states of a training; go on with it by --resume, or name another"
+            f"{folder}: holds the states of a training; continue it with --resume, or name another"
             " folder for --out"
         )
     if resume and not has_states:
-        raise TrainingError(f"{folder}: holds no state to go on with; leave --resume out")
+        raise TrainingError(f"{folder}: holds no state to continue from; leave --resume out")
 
 
 def unpack_states(file: Path, out: Path) -> None:

@@ -147,8 +147,8 @@ class Log:
                 os.close(target)
         except OSError as error:
             raise TrainingError(
-                f"{self._path}: cannot be written ({error.strerror or error}); see that its folder"
-                " is there and has room, and go on with --resume"
+                f"{self._path}: cannot be written ({error.strerror or error}); check that its"
+                " folder exists and has room, and continue with --resume"
             ) from None
 
 

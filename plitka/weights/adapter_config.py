@@ -100,7 +100,7 @@ class AdapterConfig:
                     return own
             except PatternError:
                 raise self._make_error(
-                    f"has {show(pattern)}, no pattern, in {patterns_name}"
+                    f"has {show(pattern)} in {patterns_name}, which is no pattern"
                 ) from None
         return fields.get(name)
 

@@ -200,8 +200,8 @@ def unpack(path: Path, title: str, folder: Path, contents: Contents) -> tuple[st
         raise WeightsError(f"{title}: cannot be unpacked ({reason}); pack it again") from None
     except zipfile.LargeZipFile:
         raise WeightsError(
-            f"{title}: has so long a list of what is in it that it holds more than"
-            f" {contents.most_files:,} files or names that none needs; pack nothing but"
+            f"{title}: its list of contents is too long: it holds more than"
+            f" {contents.most_files:,} files, or names longer than any needs; pack nothing but"
             f" {contents.needed}"
         ) from None
     except RuntimeError:  # what zipfile raises for want of a password
@@ -227,8 +227,8 @@ def _refuse_compression(entry: zipfile.ZipInfo, title: str) -> None:
     """
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise WeightsError(
-            f"{title}: {entry.filename!r} in it is compressed in a way that is not taken (method"
-            f" {entry.compress_type} of zips); pack it again with deflate, as zip does by itself"
+            f"{title}: {entry.filename!r} in it has a compression that is not read (zip method"
+            f" {entry.compress_type}); pack it again with deflate, the default of zip"
         )
 
 

@@ -194,12 +194,12 @@ class _Fetch:
             status = response.status_code
             if status == 416:
                 self._part.unlink(missing_ok=True)
-                raise _Broken("what was there of it has changed")
+                raise _Broken("the file on the server has changed since a part of it was fetched")
             self._refuse_status(status)
             offset = have if status == 206 else 0
             if status == 206 and (part is None or _read_offset(response.headers) != have):
                 self._part.unlink(missing_ok=True)
-                raise _Broken("the server sent another part than the one asked for")
+                raise _Broken("the server sent another part of the file than was asked for")
             said = self._describe_answer(response, offset)
             write_state(self._folder / "part.json", said)
             self._receive(response, offset, said.size)
@@ -249,9 +249,9 @@ class _Fetch:
             raise _Broken(f"the server answered {status}")
         if status in (401, 403):
             raise WeightsError(
-                f"{self._where}: the server refuses it ({status}), as it does where a signed"
-                " address has expired or a login is asked for; take a fresh address, or download"
-                " the file and give its path"
+                f"{self._where}: the server refuses it ({status}); a signed address may have"
+                " expired, or the server wants a login; get a fresh address, or download the file"
+                " and give its path"
             )
         if status in _ABSENT:
             raise WeightsError(
@@ -259,7 +259,7 @@ class _Fetch:
                 " one where it was only kept for a time"
             )
         raise WeightsError(
-            f"{self._where}: the server answered {status} and not with a file; check the"
+            f"{self._where}: the server answered {status} instead of a file; check the"
             " address, or download the file and give its path"
         )
 
@@ -314,8 +314,8 @@ class _Fetch:
         page = content.describe_page(start)
         if page is not None:
             verdict = (
-                f"{page} came, and not weights; take the file's direct address, and a fresh one"
-                " where it was only kept for a time"
+                f"{page} came instead of weights; give the file's direct address, or a fresh one if"
+                " the old one has expired"
             )
         elif content.is_pickle(start):
             verdict = (
@@ -338,7 +338,7 @@ class _Fetch:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
         if set(hashes) != {base64.b64encode(digest.digest()).decode()}:
             self._part.unlink()
-            raise _Broken("what came is damaged, its MD5 is another than the server states")
+            raise _Broken("what came is damaged: its MD5 is not the one that the server states")
 
     def _keep(self, said: State) -> Path:
         """Check what came, and let it take the place of what was there before."""

@@ -150,8 +150,8 @@ def _find_name(header: Header, prefix: str, half: str) -> str:
         return names[0]
     if not names and f"{prefix}{half}_out" in header.shapes:
         raise WeightsError(
-            f"{header.title}: {prefix}{half}_out is trained for the output of a text encoder, which"
-            " nothing but OneTrainer can draw with; train it with its output embedding off"
+            f"{header.title}: {prefix}{half}_out is trained for the output of a text encoder; only"
+            " OneTrainer can draw with that, so train it with its output embedding off"
         )
     state = "both under its old and its new name" if names else "not there"
     raise WeightsError(

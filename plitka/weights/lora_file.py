@@ -85,20 +85,20 @@ def resolve_turbo(
     remedy = f"set {TURBO_LORA} to a plain LoRA such as SDXL-Lightning's or Hyper-SD's"
     if bundled:
         raise WeightsError(
-            f"{header.title}: holds embeddings too ({list_names(bundled)}), and a distilled LoRA is"
-            f" switched on without any; {remedy}"
+            f"{header.title}: holds embeddings too ({list_names(bundled)}), and a distilled LoRA"
+            f" must hold none; {remedy}"
         )
     for change in lora.changes:
         if change.component != "unet":
             raise WeightsError(
-                f"{header.title}: changes the {change.component} too, and a distilled LoRA is"
-                f" switched on for the UNet alone; {remedy}"
+                f"{header.title}: changes the {change.component} too, and a distilled LoRA must"
+                f" change the UNet alone; {remedy}"
             )
         extra = sorted(change.parts.keys() - {"down", "up", "mid", "alpha"})
         if extra:
             raise WeightsError(
-                f"{header.title}: {change.parts[extra[0]]} is more than up times down, and only"
-                f" that can be switched on; {remedy}"
+                f"{header.title}: {change.parts[extra[0]]} is more than up times down, and a"
+                f" distilled LoRA must be just that; {remedy}"
             )
     return lora
 

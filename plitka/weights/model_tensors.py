@@ -123,8 +123,8 @@ def _check_tensor(source: Source, expected: Shape, title: str, remedy: str) -> N
         )
     if source.dtype not in FLOATS:
         raise WeightsError(
-            f"{title}: {source.name} has numbers of type {source.dtype}, which are no weights as"
-            f" they are, as in a quantised file; take the file in half or single precision"
+            f"{title}: {source.name} has numbers of type {source.dtype}, as in a quantised"
+            f" file; take the file in half or single precision"
         )
 
 

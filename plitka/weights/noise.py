@@ -87,7 +87,7 @@ def _make_noise(
     """Raises WeightsError where the two cannot go together: noise alone tells nothing of itself."""
     if is_zero_terminal and prediction == "epsilon":
         raise WeightsError(
-            f"{title}: says zero-terminal SNR ({_ZERO_TERMINAL}, rescale_betas_zero_snr) and not"
-            f" v-prediction, without which nothing can be drawn from noise alone; {remedy}"
+            f"{title}: says zero-terminal SNR ({_ZERO_TERMINAL}, rescale_betas_zero_snr) without"
+            f" v-prediction, and only with both a model can draw from noise alone; {remedy}"
         )
     return Noise(prediction, is_zero_terminal, marks)

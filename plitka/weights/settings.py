@@ -89,9 +89,8 @@ def _read_source(env: Mapping[str, str], name: str, default: str) -> str:
     value = env.get(name) or default
     if is_address(value):
         raise WeightsError(
-            f"{name}: {describe_address(value)} is an address, and only weights that are given as a"
-            " package are fetched from one; download it and give its path, or name the repository"
-            " as owner/name"
+            f"{name}: {describe_address(value)} is an address, and only a package of weights can be"
+            " fetched from one; download it and give its path, or name the repository as owner/name"
         )
     return value
 

@@ -81,8 +81,8 @@ def choose_turbo_kind(header: Header, guidance: float | None) -> TurboKind:
     kind = _find_published(header.path) or _read_names(header)
     if kind.steps == 1:
         raise WeightsError(
-            f"{header.title}: was distilled to one step, {kind.origin}, and a tile takes the last"
-            f" half of several; set {TURBO_LORA} to one of 4, 8 or 12 steps"
+            f"{header.title}: was distilled to one step, {kind.origin}, but a tile needs the last"
+            f" half of several steps; set {TURBO_LORA} to one of 4, 8 or 12 steps"
         )
     if guidance is None:
         return kind

@@ -130,7 +130,7 @@ def test_it_is_refused_where_it_would_not_be_read(
 ) -> None:
     monkeypatch.setenv("PLITKA_PHOTOGRAPH", "http://127.0.0.1:9")
     assert main([*arguments, "--weights", "/absent.tar"]) == 1
-    assert capsys.readouterr().err.startswith("--weights: would not be read, since ")
+    assert capsys.readouterr().err.startswith("--weights: would not be read, because ")
 
 
 def test_plan_needs_no_weights_for_the_render_engine_and_no_hub(

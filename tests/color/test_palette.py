@@ -226,7 +226,7 @@ def test_every_measured_tone_is_that_of_its_color() -> None:
         (change("tone", ";".join([*TONE[1:], TONE[0]])), "L* falls at its colour 33"),
         (change("tone", ";".join(["0 60 -80"] * 33)), "tone and the medians"),
         *(
-            (change("tone", ";".join([*TONE[:4], bad, *TONE[5:]])), "tone: its colour 5 is no")
+            (change("tone", ";".join([*TONE[:4], bad, *TONE[5:]])), "tone: its colour 5 must be")
             for bad in ("", "50", "50 1", "50 1 2 3", "nan 1 2", "50 1e9 2", "x y z", "101 0 0")
         ),
     ],

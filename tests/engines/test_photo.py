@@ -72,7 +72,7 @@ def test_the_environment_names_the_bank_and_the_init_image(
     settings = read_settings()
     assert (settings.bank_folder, settings.init) == (folder, "photo")
     assert Settings({}).init == "render"
-    with pytest.raises(EngineError, match="PLITKA_INIT: nothing paints init images by the name"):
+    with pytest.raises(EngineError, match=r"PLITKA_INIT: no engine named .* paints init images"):
         registry.load_engine("sdxl", refuse, init="oil", bank=folder)
     with pytest.raises(EngineError, match="no photo bank"):
         registry.load_engine("sdxl", refuse, init="photo")

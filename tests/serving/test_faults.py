@@ -85,7 +85,7 @@ def test_a_disk_that_takes_no_more_fails_the_prediction_and_the_next_is_good(
     worker.rlimit(psutil.RLIMIT_FSIZE, (100_000, -1))  # no file may grow larger
     error = failed(server, TILE)
     assert "PictureError: " in error
-    assert "cannot be written (File too large); see that its folder" in error
+    assert "cannot be written (File too large); check that its folder" in error
     assert not list(tmp_path.rglob("*.part"))
     worker.rlimit(psutil.RLIMIT_FSIZE, (1, -1))
     assert "cannot be written to (File too large)" in unhealthy(server)

@@ -75,7 +75,7 @@ def test_states_whose_figures_are_no_numbers_are_never_chosen() -> None:
     broken = evaluated(100, math.nan, 0.1)
     assert choose_step([broken, evaluated(200, 0.1, 1.0)]) == 200
     assert choose_step([evaluated(200, 0.1, 1.0), broken]) == 200
-    with pytest.raises(TrainingError, match="no state of the training gives pictures"):
+    with pytest.raises(TrainingError, match="no state of the training can draw"):
         choose_step([broken])
     assert list_contenders([broken]) == set()
 

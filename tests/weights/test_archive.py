@@ -256,7 +256,7 @@ def test_a_zip_is_stored_or_deflated_or_told_to_be(method: int, tmp_path: Path) 
     path = tmp_path / "weights.zip"
     with zipfile.ZipFile(path, "w", method) as packed:
         packed.writestr("lora.safetensors", WHOLE_LORA)
-    assert f"(method {method} of zips); pack it again with deflate" in refusal(path)
+    assert f"(zip method {method}); pack it again with deflate" in refusal(path)
 
 
 @pytest.mark.parametrize(

@@ -408,10 +408,10 @@ def test_what_is_no_weights_is_named(body: bytes, verdict: str, tmp_path: Path) 
     ("status", "verdict"),
     [
         (401, "the server refuses it (401)"),
-        (403, "a signed address has expired"),
+        (403, "a signed address may have expired"),
         (404, "no such file there (404)"),
         (410, "no such file there (410)"),
-        (400, "answered 400 and not with a file"),
+        (400, "answered 400 instead of a file"),
     ],
 )
 def test_a_refusal_is_told_at_once(status: int, verdict: str, tmp_path: Path) -> None:

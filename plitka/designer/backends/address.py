@@ -72,8 +72,8 @@ def parse_server(text: str, variable: str, token: str, token_variable: str) -> S
         return Server(address, f"Bearer {token}" if token else None, (token,) if token else ())
     if token:
         raise SettingError(
-            f"{variable}: the address holds a user, and {token_variable} a token; a server gets one"
-            " of them, so take the other away"
+            f"{variable}: the address holds a user, and {token_variable} holds a token; a server"
+            " gets only one of them, so remove the other"
         )
     return Server(address, *_read_user(match["user"], variable))
 
@@ -82,7 +82,7 @@ def _check_token(token: str, variable: str) -> None:
     if not _is_visible(token):
         raise SettingError(
             f"{variable}: the token holds a space, a control character or a letter outside ASCII,"
-            " and no token does; see that it is whole and nothing else is beside it"
+            " which no token has; check that it is complete and that nothing else is with it"
         )
 
 
@@ -100,7 +100,7 @@ def _read_host(host: str, variable: str) -> str:
             labels = []
     if not labels or len(host) > _LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
         raise SettingError(
-            f"{variable}: the address has no host that can be one; allowed are a name, an IPv4"
+            f"{variable}: the address has no valid host; allowed are a name, an IPv4"
             " address, and an IPv6 address in brackets, [::1]"
         )
     return host.lower()
@@ -108,7 +108,7 @@ def _read_host(host: str, variable: str) -> str:
 
 def _read_port(port: str, variable: str) -> int:
     if _PORT.fullmatch(port) is None or int(port[1:]) > _MAX_PORT:
-        raise SettingError(f"{variable}: the port of the address is not one; allowed: 1 to 65535")
+        raise SettingError(f"{variable}: the address has no valid port; allowed: 1 to 65535")
     return int(port[1:])
 
 

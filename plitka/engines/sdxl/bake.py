@@ -48,7 +48,7 @@ def bake(
     if snapshot.find_snapshot(settings) is not None:
         raise WeightsError(
             f"{settings.base}: is a baked snapshot already; set PLITKA_BASE to the model it was"
-            " baked of"
+            " baked from"
         )
     stages = Stages(lambda: device.describe_memory(_CPU))
     packed = read_packed_palette(settings, source)
@@ -123,8 +123,8 @@ def _write_snapshot(
     except (OSError, SafetensorError) as error:  # the latter for want of room, too
         reason = error.strerror if isinstance(error, OSError) else None
         raise WeightsError(
-            f"{folder}: cannot be written ({reason or extract_first_line(error)}); see that it may"
-            " be written to and that its disk has room"
+            f"{folder}: cannot be written ({reason or extract_first_line(error)}); check that"
+            " it is writable and that its disk has room"
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)

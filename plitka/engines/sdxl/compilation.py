@@ -115,8 +115,8 @@ def _explain_failure(backend: str) -> Iterator[None]:
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise EngineError(
-                "PLITKA_COMPILE: out of memory while compiling; end what else uses the device, take"
-                " a larger one, or set PLITKA_COMPILE=0"
+                "PLITKA_COMPILE: out of memory while compiling; end other programs that use the"
+                " device, take a larger one, or set PLITKA_COMPILE=0"
             ) from error
         if not isinstance(error, torch._dynamo.exc.TorchDynamoException):
             raise

@@ -130,7 +130,8 @@ def choose_plan(device: Device, free: int, needed: Needs) -> MemoryPlan:
     least = format_gib(needed.of(plans[-1]))
     raise NoModelError(
         f"{device.title}: {format_gib(free)} of memory is free and SDXL needs {least} at the least;"
-        f" end what else uses it, raise {MEMORY_FRACTION} where it is set, or take a larger device"
+        f" end other programs that use it, raise {MEMORY_FRACTION} if it is set, or take a larger"
+        " device"
     )
 
 

@@ -212,5 +212,6 @@ class ModelMemory:
         if is_idle and free < least:
             raise EngineError(
                 f"{self._device.title}: {format_gib(free)} of memory is free, and a picture needs"
-                f" {format_gib(least)} at the least; end what else uses it"
+                f" {format_gib(least)} at the least; end other programs that use"
+                " it"
             )

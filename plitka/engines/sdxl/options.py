@@ -149,7 +149,7 @@ def _read_interval(env: Mapping[str, str]) -> Interval:
     if not 0 <= low < high:
         raise EngineError(
             f"{GUIDANCE_INTERVAL}: got {text!r}; allowed: two numbers, the lower one first, such as"
-            " 0.28,5.42, or off to leave nothing out"
+            " 0.28,5.42, or off to guide every step"
         )
     return Interval(low, high)
 
@@ -163,8 +163,8 @@ def _read_deep_interval(env: Mapping[str, str]) -> int | None:
     if text in ("2", "3"):
         return int(text)
     raise EngineError(
-        f"{DEEP_CACHE}: got {text!r}; allowed: 2 or 3, of so many steps one is computed in full, or"
-        " off for all of them"
+        f"{DEEP_CACHE}: got {text!r}; allowed: 2 or 3, to compute every second or third step in"
+        " full, or off, to compute every step in full"
     )
 
 

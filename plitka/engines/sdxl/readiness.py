@@ -33,7 +33,8 @@ def check_ready(settings: SdxlSettings, package: Path | str | None) -> None:
             raise EngineError(f"{path}: no such file or folder; set {variable} to what is there")
     if settings.device is None and not _has_gpu():
         raise EngineError(
-            f"no graphics card is here; {DEVICE}=cpu draws on the processor, in minutes a picture"
+            f"there is no graphics card here; {DEVICE}=cpu draws on the processor, which takes"
+            " minutes a picture"
         )
 
 

@@ -263,8 +263,8 @@ def make_picture(decoded: Tensor) -> NDArray[np.uint8]:
     if not np.isfinite(picture).all():  # before infinities become black and white
         raise EngineError(
             "the VAE returned NaN or inf, so the picture would be black: it overflowed in half"
-            " precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or use a LoRA and a scale"
-            " that the model bears"
+            " precision; set PLITKA_VAE to madebyollin/sdxl-vae-fp16-fix, or use another LoRA or"
+            " a smaller scale"
         )
     return np.asarray(np.rint(picture.clip(0, 1) * 255), np.uint8)
 

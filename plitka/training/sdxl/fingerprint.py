@@ -45,8 +45,8 @@ def refuse_another(before: Mapping[str, Any], now: Mapping[str, Any], folder: st
         for name in differing
     ]
     raise TrainingError(
-        f"{folder}: its training cannot go on with another {', another '.join(told)}; give the"
-        " same as then, or train anew in another folder"
+        f"{folder}: its training began with another {', another '.join(told)}; give the same as"
+        " then, or train anew in another folder"
     )
 
 

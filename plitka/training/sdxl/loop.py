@@ -208,7 +208,8 @@ class Loop:
         if smaller is None:
             raise EngineError(
                 f"{self.processes.device.title}: memory ran out with the plan {self.plan}, the"
-                " smallest; end what else uses it, or take a smaller --resolution or --rank"
+                " smallest; end other programs that use it, or take a smaller --resolution"
+                " or --rank"
             )
         self.warn(f"out of memory with the plan {self.plan}; this step once more with {smaller}")
         self.plan = smaller
@@ -276,14 +277,14 @@ class Loop:
         """Go back to a state, at half the rates. Raises Diverged the second time."""
         if self._factor < 1:
             raise Diverged(
-                f"step {self.step}: the losses are no numbers, and half the rate did not help; look"
+                f"step {self.step}: the losses are not numbers, even at half the rate; check"
                 " at the base model with python -m plitka check, or take a smaller --rank"
             )
         at = self.step
         self.restore(state)
         self._factor, self._bad = 0.5, 0
         self.warn(
-            f"step {at}: {_SKIPPED} losses in a row are no numbers; back to step {self.step}, and"
+            f"step {at}: {_SKIPPED} losses in a row are not numbers; back to step {self.step}, and"
             " on at half the rate"
         )
 

@@ -183,8 +183,8 @@ def choose_training_plan(
     fewer = "" if plans[-1] == "lean" else "batch, "
     raise TrainingError(
         f"{device.title}: {format_gib(free)} of memory is free and this training needs {least} at"
-        f" the least; end what else uses it, take a smaller {fewer}resolution or rank, or a larger"
-        " device"
+        f" the least; end other programs that use it, or take a smaller {fewer}resolution"
+        " or rank, or a larger device"
     )
 
 
