@@ -26,6 +26,7 @@ from tests.support.card_pictures import (
     GIB,
     LARGE,
     LONG_PROMPT,
+    SLACK,
     STAGES,
     Artist,
     Cancelled,
@@ -106,7 +107,7 @@ def _draw_everything(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
                     yield f"{what}: steps wait or copy: {sorted(set(picture.in_loop))}"
     for controlled, peak in peaks.items():
         if peak:
-            _print_line(artist, plan, peak, controlled)
+            yield from _tell_peak(artist, plan, peak, controlled)
 
 
 def _draw_upcast(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
@@ -114,18 +115,21 @@ def _draw_upcast(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
     artist.settle(plan)
     artist.fill(plan)
     picture = artist.draw(45, DRAWN_SIZES[-1])
-    _print_line(artist, plan, picture.peak, controlled=True, note=", VAE in float32")
+    yield from _tell_peak(artist, plan, picture.peak, controlled=True, note=", VAE in float32")
     if picture.drawn.metrics["memory_plan"] != plan:
         yield f"{plan}: not enough for a VAE in float32"
 
 
-def _print_line(
+def _tell_peak(
     artist: Artist, plan: MemoryPlan, peak: int, controlled: bool, note: str = ""
-) -> None:
+) -> Iterator[str]:
+    """Print a line of the table. Yields a fault where too little is left."""
     asked = artist.engine.memory.needs.of_picture(plan, controlled)
     network = "" if controlled else ", no ControlNet"
     figures = " | ".join(f"{value / GIB:.2f}" for value in (asked, peak, asked - peak))
     print(f"| {plan}{network}{note} | {figures} |", flush=True)
+    if asked - peak < SLACK:
+        yield f"{plan}{network}{note}: too little slack"
 
 
 def _fail_everywhere(artist: Artist, plan: MemoryPlan) -> Iterator[str]:

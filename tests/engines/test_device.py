@@ -68,7 +68,23 @@ def test_each_plan_needs_less_than_the_one_before() -> None:
     assert len(set(sizes)) == 4
 
 
-def test_a_vae_that_asks_for_single_precision_needs_as_much_as_in_it(
+@pytest.mark.parametrize(
+    ("free", "memory_plan"),
+    [
+        (14.6, "resident"),  # a T4
+        (15.5, "resident"),  # an RTX 4080
+        (13, "encoders_on_cpu"),
+        (9.3, "tiled_vae"),
+    ],
+)
+def test_with_sdxls_own_vae_no_smaller_plan_is_chosen_than_a_card_bears(
+    free: float, memory_plan: MemoryPlan
+) -> None:
+    needed = compute_needs(SDXL, "float16", upcasts=True)
+    assert choose_plan(CARD, int(free * GIB), needed) == memory_plan
+
+
+def test_a_vae_that_asks_for_single_precision_takes_more_to_decode_and_no_more_else(
     small_sdxl: SmallSdxl,
 ) -> None:
     base = models.check_base(small_sdxl.base, architecture, True)
@@ -79,8 +95,8 @@ def test_a_vae_that_asks_for_single_precision_needs_as_much_as_in_it(
         )
         for upcasts in (False, True)
     )
-    assert upcast.decode - half.decode == half.decode + half.vae
-    assert upcast.decode_tiled - half.decode_tiled == half.decode_tiled + half.vae
+    assert upcast.decode - half.decode == half.decode // 2 + half.vae
+    assert upcast.decode_tiled - half.decode_tiled == half.decode_tiled // 2 + half.vae
     assert (upcast.vae, upcast.denoise) == (half.vae, half.denoise)
 
 

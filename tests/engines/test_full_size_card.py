@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plitka.engines.sdxl import options
-from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan
+from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, compute_needs
 from plitka.errors import EngineError
 from plitka.request.recipe import QUALITIES, Quality
 from tests.support.settings import load_engine
@@ -25,6 +25,7 @@ from tests.support.card_pictures import (
     GIB,
     LARGE,
     LONG_PROMPT,
+    SLACK,
     STAGES,
     Artist,
     Cancelled,
@@ -33,9 +34,6 @@ from tests.support.card_pictures import (
     run_out,
 )
 from tests.support.fake_card import FakeCard
-
-SLACK = 0.5 * GIB
-"""Bytes that must be left for what is not here: the context's growth, workspaces, fragmentation."""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +78,28 @@ def test_a_plan_draws_at_its_edge_with_slack_and_no_step_waits_or_copies(
         assert picture.drawn.metrics["memory_plan"] == plan
         assert picture.peak + SLACK <= asked
         assert picture.in_loop == ()
+
+
+@pytest.mark.parametrize("plan", ["resident", "tiled_vae"])
+def test_a_vae_in_single_precision_draws_at_its_edge_with_slack(
+    plan: MemoryPlan, artist: Artist, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SDXL's own, which asks for more than any other."""
+    artist.settle(plan)
+    needed, vae = engine.memory.needs, engine.pipe.vae
+    halves = {part: getattr(needed, part) // 2 for part in ("unet", "vae", "controlnet", "turbo")}
+    encoders = {"text_encoder": needed.text_encoders // 2, "text_encoder_2": 0}
+    upcast = compute_needs({**halves, **encoders}, "float16", upcasts=True)
+    assert upcast.of(plan) >= needed.of(plan)
+    monkeypatch.setattr(engine.memory, "needs", upcast)
+    asked = artist.fill(plan)
+    vae.register_to_config(force_upcast=True)
+    try:
+        picture = artist.draw(45, 1024)
+    finally:
+        vae.register_to_config(force_upcast=False)
+    assert picture.drawn.metrics["memory_plan"] == plan
+    assert picture.peak + SLACK <= asked
 
 
 @pytest.mark.parametrize("quality", QUALITIES)

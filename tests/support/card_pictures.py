@@ -19,6 +19,9 @@ GIB = 2**30
 LARGE = 80 * GIB
 """Bytes of a card on which every memory plan has room."""
 
+SLACK = 0.5 * GIB
+"""Bytes that must be left for what is not here: the context's growth, workspaces, fragmentation."""
+
 STAGES = ("text_encoder_2", "vae.encoder", "controlnet", "unet", "vae.decoder")
 """Networks in the order in which a picture at 45 degrees needs them."""
 
