@@ -29,11 +29,23 @@ BUSY = (429, 503)  # the queue is full; the server is starting or being stopped
 CONNECT_SECONDS = 10.0
 SILENT_SECONDS = 600.0  # that a server may say nothing while it draws
 POLL_SECONDS = 1.0
+MOST_LOST = 3  # connections in a row, or answers 404 to who looks, before that counts as an end
 RETRY_SECONDS = 10.0  # where the server does not say when to come again
 
 
 class PlitkaError(Exception):
-    """A request that was refused, or that no picture came of; the message is the server's."""
+    """A request that was refused, or that no picture came of; the message tells all faults.
+
+    status: of HTTP, 200 for a prediction that failed or was cancelled, None where no answer came.
+    faults: what the server says, a text for each. pause: seconds to wait before one asks again.
+    """
+
+    def __init__(self, status: int | None, faults: list[str], pause: float = 1.0) -> None:
+        told = [f"HTTP {status}"] if status not in (None, 200) else []
+        super().__init__("\n".join([*told, *faults]))
+        self.status = status
+        self.faults = faults
+        self.pause = pause
 
 
 class Plitka:
@@ -57,8 +69,22 @@ class Plitka:
         self._pause = pause
 
     def make(self, request: Request) -> Json:
-        """Wait for all pictures; returns the prediction, with `output` and `metrics`."""
-        return check(json.loads(self._ask(new_id(), request).read()))
+        """Wait for all pictures; returns the prediction, with `output` and `metrics`.
+
+        Where the connection is lost, the request is repeated, and joins the prediction if that
+        still waits or runs.
+        """
+        identifier = new_id()
+        for _ in range(MOST_LOST):
+            answer = self._ask(identifier, request)
+            if answer.status_code == 200:
+                return check(answer.json())
+            try:
+                return self.wait(identifier)
+            except PlitkaError as fault:
+                if fault.status != 404:  # it went with the connection that was lost
+                    raise
+        raise PlitkaError(None, [f"{identifier}: the connection is lost again and again"])
 
     def stream(self, request: Request) -> Iterator[tuple[str, str]]:
         """Give each picture as soon as it is ready: what it shows, and the picture itself.
@@ -67,16 +93,19 @@ class Plitka:
         """
         with closing(self._ask(new_id(), request, {"Accept": "text/event-stream"})) as answer:
             names = iter(PICTURES)
-            for event, data in read_events(answer.iter_lines()):
-                if event == "output":
-                    yield next(names), data["chunk"]
-                elif event == "completed":
-                    check(data)
+            try:
+                for event, data in read_events(answer.iter_lines()):
+                    if event == "output":
+                        yield next(names), data["chunk"]
+                    elif event == "completed":
+                        check(data)
+            except httpx.TransportError as error:
+                raise PlitkaError(None, [f"the stream is cut: {error}"]) from None
 
     def start(self, request: Request) -> str:
         """Have pictures made without waiting for them; returns the prediction's id."""
         identifier = new_id()
-        self._ask(identifier, request, {"Prefer": "respond-async"}).read()
+        self._ask(identifier, request, {"Prefer": "respond-async"})
         return identifier
 
     def look(self, identifier: str) -> Json:
@@ -84,48 +113,66 @@ class Plitka:
 
         Of those that were started and have ended the server keeps the last 8, for 10 minutes.
         """
-        answer = self._client.get(f"/predictions/{identifier}")
-        if not answer.is_success:
-            raise PlitkaError(describe(answer))
-        told: Json = answer.json()
+        told: Json = self._send("GET", f"/predictions/{identifier}").json()
         return told
 
     def wait(self, identifier: str) -> Json:
         """Look every second until a prediction has ended; returns it, with its pictures."""
-        while (told := self.look(identifier))["status"] not in ENDS:
+        lost = 0
+        while True:
+            try:
+                told, lost = self.look(identifier), 0
+                if told["status"] in ENDS:
+                    return check(told)
+            except PlitkaError as fault:
+                lost += 1
+                if fault.status not in (404, None) or lost == MOST_LOST:
+                    raise
             self._pause(POLL_SECONDS)
-        return check(told)
 
     def cancel(self, identifier: str) -> bool:
         """Cancel a prediction that waits or runs; False where there is none."""
-        answer = self._client.post(f"/predictions/{identifier}/cancel")
-        if not answer.is_success and answer.status_code != 404:
-            raise PlitkaError(describe(answer))
-        return answer.is_success
+        try:
+            self._send("POST", f"/predictions/{identifier}/cancel")
+        except PlitkaError as fault:
+            if fault.status != 404:
+                raise
+            return False
+        return True
 
     def _ask(
         self, identifier: str, request: Request, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        """Ask for a prediction, and again while there is no room; the answer is not yet read.
+        """Ask for a prediction, and again where there is no room or the connection is lost.
 
         With an id of one's own, a request that is repeated is not drawn twice at a time.
         """
         written = request if isinstance(request, str) else json.dumps(request)
-        body = {"input": {"params_json": written}}
-        left = self._patience
+        given = {"json": {"input": {"params_json": written}}, "headers": headers or {}}
+        left, lost = self._patience, 0
         while True:
-            asked = self._client.build_request(
-                "PUT", f"/predictions/{identifier}", json=body, headers=headers
-            )
+            try:
+                return self._send("PUT", f"/predictions/{identifier}", **given)
+            except PlitkaError as fault:
+                lost += fault.status is None
+                if fault.status not in (None, *BUSY) or lost == MOST_LOST or fault.pause > left:
+                    raise
+                left -= fault.pause
+                self._pause(fault.pause)
+
+    def _send(self, method: str, place: str, **given: Any) -> httpx.Response:
+        """Send a request once. Raises PlitkaError. A stream is not read."""
+        asked = self._client.build_request(method, place, **given)
+        try:
             answer = self._client.send(asked, stream=True)
-            if answer.is_success:
-                return answer
-            answer.read()
-            seconds = float(answer.headers.get("Retry-After", RETRY_SECONDS))
-            if answer.status_code not in BUSY or seconds > left:
-                raise PlitkaError(describe(answer))
-            self._pause(seconds)
-            left -= seconds
+            if answer.is_error or "event-stream" not in answer.headers.get("Content-Type", ""):
+                answer.read()
+        except httpx.TransportError as error:
+            raise PlitkaError(None, [f"{asked.url}: {error or 'no answer'}"]) from None
+        if answer.is_error:
+            pause = float(answer.headers.get("Retry-After", RETRY_SECONDS))
+            raise PlitkaError(answer.status_code, list_faults(answer), pause)
+        return answer
 
 
 def new_id() -> str:
@@ -147,18 +194,17 @@ def check(prediction: Json) -> Json:
     """Give a prediction back that succeeded; else raise PlitkaError with the faults alone."""
     if prediction["status"] != "succeeded":
         error = str(prediction.get("error", prediction["status"]))
-        raise PlitkaError(error.partition("ValueError: ")[2] or error)
+        told = error.partition("ValueError: ")[2] or error
+        raise PlitkaError(200, told.splitlines())
     return prediction
 
 
-def describe(answer: httpx.Response) -> str:
-    """Write the server's errors, a line for each: where, and what is allowed."""
+def list_faults(answer: httpx.Response) -> list[str]:
+    """List the server's faults: where, and what is allowed."""
     try:
-        faults = answer.json()["detail"]
-        told = [f"{'.'.join(fault['loc'])}: {fault['msg']}" for fault in faults]
+        return [f"{'.'.join(one['loc'])}: {one['msg']}" for one in answer.json()["detail"]]
     except (ValueError, KeyError, TypeError):  # of a proxy in between
-        told = [answer.text[:200]]
-    return "\n".join([f"HTTP {answer.status_code}", *told])
+        return [answer.text[:200]]
 
 
 def save(picture: str, path: Path) -> None:
