@@ -147,7 +147,7 @@ def _make(order: "Order", shelf: "Shelf", crew: "Crew", options: argparse.Namesp
         drawn = f"{len(outcome.done)} tiles drawn in {seconds / 60:.1f} minutes"
         print_line(f"{drawn}, {there} were there already")
         if gone:
-            print_line(f"{len(gone)} tiles are of rows that are gone; they are left as they are")
+            print_line(f"{len(gone)} tiles belong to rows that are gone; they stay as they are")
         for name in files:
             print_line(f"{options.out}/{name}")
     if outcome.failed:

@@ -26,7 +26,7 @@ MAX_BYTES = 512 * 2**20
 
 _OPAQUE = 255
 _NOT_READ = {
-    "F": "has floating-point pixels, whose white is not said",
+    "F": "has floating-point pixels, and does not say which number is white",
     "I": SIGNED,
     "HSV": "has pixels in HSV",
 }

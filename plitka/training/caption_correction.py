@@ -68,7 +68,7 @@ def _read(
         reason = str(fault)
     folder = listed.file.parent
     if listed.text is None and folder != notes.folder and CODE.fullmatch(folder.name):
-        reason = f"it is not in the one colour that its folder {folder.name} may be named after"
+        reason = f"it does not show the one colour that its folder {folder.name} may be named after"
     if captions == "as-given":
         notes.fault(listed.file, f'{reason}; write what it shows, "60% red, 40% blue"')
         return None, ""

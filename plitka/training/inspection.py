@@ -95,8 +95,8 @@ def inspect(
     elif len(scaled) < _FEW:
         notes.warn(
             folder,
-            f"{len(scaled)} photographs are few; with {_FEW} and more the LoRA learns the material,"
-            " and not these tiles by heart",
+            f"{len(scaled)} photographs are few; with {_FEW} or more, the LoRA learns the"
+            " material instead of these tiles",
         )
     held_out = _hold_out(scaled, options.seed, notes)
     return Inspection(
@@ -131,7 +131,7 @@ def _list(folder: Path, notes: Notes) -> list[ListedPhotograph]:
             continue
         first = kept.setdefault(hashlib.sha256(content).hexdigest(), one)
         if first is not one:
-            notes.warn(one.file, f"is {notes.name(first.file)} once more, and is left out")
+            notes.warn(one.file, f"is the same as {notes.name(first.file)}, and is left out")
     listed = [ListedPhotograph(one.file, one.caption, digest) for digest, one in kept.items()]
     return sorted(listed, key=lambda one: one.file)
 
@@ -154,29 +154,31 @@ def _scale(
         if not granules.sure:
             notes.warn(
                 one.listed.file,
-                f"how large its granules are cannot be told; it is scaled by {factor:.2g}, as"
-                f" {'the others' if sure else 'it is'}",
+                "the size of its granules cannot be measured; "
+                + (
+                    f"it is scaled by {factor:.2g}, like the others" if sure else "it is not scaled"
+                ),
             )
         width, height = one.look.size
         across = f"{DIAMETER * FINAL / factor:.0f} pixels across"
         if factor > _MOST_SCALED:
             notes.fault(
                 one.listed.file,
-                f"its granules are only {across}, and the training would learn how they blur;"
+                f"its granules are only {across}, and the training would learn their blur;"
                 f" photograph them from nearer, {DIAMETER * FINAL:.0f} pixels across",
             )
         elif not bears(one.look.size, factor, RESOLUTIONS[0]):
             notes.fault(
                 one.listed.file,
-                f"{width}x{height} pixels, and {round(min(width, height) * factor)} on the shorter"
-                f" side where its granules are as large as in pictures of 1024;"
-                f" {RESOLUTIONS[0]} are needed, so photograph more of the tile",
+                f"{width}x{height} pixels; scaled to the granules of pictures of 1024, its shorter"
+                f" side has {round(min(width, height) * factor)}, and {RESOLUTIONS[0]} are needed;"
+                " photograph more of the tile",
             )
         elif min(width, height) < resolution and not bears(one.look.size, factor, resolution):
             notes.fault(
                 one.listed.file,
-                f"{width}x{height} pixels are too few for a resolution of {resolution}; ask for a"
-                " smaller one, or photograph in more pixels",
+                f"{width}x{height} pixels are too few for a resolution of {resolution}; take a"
+                " smaller one, or photograph with more pixels",
             )
         else:
             scaled.append((one, _describe(one, factor, notes)))
@@ -260,7 +262,7 @@ def _hold_out(
         if lost := [color.phrase for color in photographs[index].colors if color not in trained]:
             notes.warn(
                 photographs[index].file,
-                f"is the only one with {', '.join(lost)}, and is needed to measure what the"
-                " training is worth; add another photograph of this colour",
+                f"is the only one with {', '.join(lost)}, and is needed to measure how good the"
+                " training is; add another photograph of this colour",
             )
     return tuple(held_out)

@@ -124,8 +124,8 @@ def _halve(values: Floats, module: str) -> NDArray[np.float16]:
 
 def _explain_overflow(what: str) -> TrainingError:
     return TrainingError(
-        f"the trained LoRA: {what} numbers that are too large or none at all, as a training"
-        " leaves behind that ran away; nothing was packed, train again with another seed"
+        f"the trained LoRA: {what} numbers that are too large or not finite, so the training"
+        " diverged; nothing was packed, train again with another seed"
     )
 
 

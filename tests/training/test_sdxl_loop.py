@@ -213,7 +213,7 @@ def test_three_in_a_row_go_back_at_half_the_rate_once_and_then_fail(
     assert (loop.step, loop.is_diverging) == (0, False)
     assert "half the rate" in warnings[-1]
     run(loop, 3)
-    with pytest.raises(Diverged, match="no numbers"):
+    with pytest.raises(Diverged, match="not numbers"):
         loop.halve_rates(state)
 
 

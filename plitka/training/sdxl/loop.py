@@ -211,7 +211,7 @@ class Loop:
                 " smallest; end other programs that use it, or take a smaller --resolution"
                 " or --rank"
             )
-        self.warn(f"out of memory with the plan {self.plan}; this step once more with {smaller}")
+        self.warn(f"out of memory with the plan {self.plan}; repeating this step with {smaller}")
         self.plan = smaller
         self._use_plan()
 
@@ -278,14 +278,14 @@ class Loop:
         if self._factor < 1:
             raise Diverged(
                 f"step {self.step}: the losses are not numbers, even at half the rate; check"
-                " at the base model with python -m plitka check, or take a smaller --rank"
+                " the base model with python -m plitka check, or take a smaller --rank"
             )
         at = self.step
         self.restore(state)
         self._factor, self._bad = 0.5, 0
         self.warn(
-            f"step {at}: {_SKIPPED} losses in a row are not numbers; back to step {self.step}, and"
-            " on at half the rate"
+            f"step {at}: {_SKIPPED} losses in a row are not numbers; going back to step"
+            f" {self.step}, at half the rate"
         )
 
 

@@ -217,8 +217,8 @@ class _Training:
                 )
         if loop.step < loop.steps:
             self._ended = (
-                f"ended after step {loop.step} of {loop.steps}, when the minutes were over; the"
-                " rate had not fallen to its end yet"
+                f"ended after step {loop.step} of {loop.steps}, when --minutes were over; the"
+                " learning rate had not fallen to its end yet"
             )
             if loop.step % self.options.evaluate_every:
                 self._evaluate()
@@ -288,7 +288,7 @@ class _Training:
                 raise
         devices.release_memory(device)
         self.networks.pipe.vae.enable_tiling()
-        loop.warn(f"step {loop.step}: out of memory at the evaluation; once more, in tiles")
+        loop.warn(f"step {loop.step}: out of memory at the evaluation; repeating it in tiles")
         return evaluate_now()
 
     def _save(self) -> None:
