@@ -1,7 +1,9 @@
 """Errors that several rooms raise and the faces show: each message says what to do.
 
-Imports: nothing.
+Imports: messages.
 """
+
+from plitka.messages.message import SpokenError
 
 
 class EngineError(RuntimeError):
@@ -20,7 +22,7 @@ class CatalogueError(ValueError):
     """A catalogue that cannot be made as asked; a line for each fault, with its place."""
 
 
-class OfferError(ValueError):
+class OfferError(SpokenError):
     """A request that no offer can be made from; the message says what is allowed."""
 
 

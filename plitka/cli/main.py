@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from plitka.cli.arguments import build_parser
+from plitka.cli.request_arguments import choose_language
 from plitka.cli.terminal import OutputError, discard, prepare_streams, print_error
 from plitka.color.palette import PaletteError, UnknownColor
 from plitka.errors import CatalogueError, EngineError, LogoError, OfferError, TrainingError
@@ -47,17 +48,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         logs.configure(settings.log, "INFO" if options.verbose else "WARNING")
         options.run(options, settings)
-    except RecipeError as error:
-        print_error(str(error))
+    except (RecipeError, UnknownColor, OrderError, OfferError) as error:
+        print_error(error.say(choose_language(options)))
         return BAD_REQUEST
     except (CatalogueError, TextureError) as error:
         print_error(str(error))
-        return BAD_REQUEST
-    except (OrderError, OfferError) as error:
-        print_error(make_printable(str(error)))
-        return BAD_REQUEST
-    except UnknownColor as error:
-        print_error(make_printable(str(error)))
         return BAD_REQUEST
     except (EngineError, TrainingError) as error:
         print_error(str(error))

@@ -11,7 +11,7 @@ from plitka.cli.parser_parts import (
     add_weights,
     read_path,
 )
-from plitka.offer.words import LANGUAGES
+from plitka.messages.message import LANGUAGES
 from plitka.order.inputs import FIELDS
 from plitka.settings import Settings
 

@@ -2,7 +2,6 @@
 
 import argparse
 import base64
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from plitka.cli.terminal import print_bytes, print_error, print_json, print_line
 from plitka.color.palette import Palette
 from plitka.color.words import look_up
 from plitka.errors import OfferError
+from plitka.messages.message import Message, Row, Words
 from plitka.order.errors import OrderError
 from plitka.order.inputs import FIELDS, PER_COLOR
 from plitka.request.recipe import Recipe
@@ -40,7 +40,8 @@ def run_offer(options: argparse.Namespace, settings: Settings) -> None:
     else:
         kind = options.out.suffix.lower().lstrip(".")
         if kind not in _KINDS:
-            raise OfferError("--out: allowed: a name that ends with .html or .pdf, or a folder")
+            allowed = "--out: allowed: a name that ends with .html or .pdf, or a folder"
+            raise OfferError(Message.of(allowed))
         targets = {kind: options.out}
     for target in targets.values():
         whole_file.check_target(target)
@@ -79,7 +80,7 @@ def run_order(options: argparse.Namespace, settings: Settings) -> None:
     _, order = read_order(recipe, figures, options.language, settings.order)
     if order is None:
         bounds = FIELDS["area"]
-        raise OrderError("--area: is missing", "area", "", bounds.low, bounds.high)
+        raise OrderError(Message.of("--area: is missing"), "area", "", bounds.low, bounds.high)
     speech = Speech(options.language)
     swatches = [describe_color(part, speech) for part in list_shares(recipe)]
     if options.csv:
@@ -153,14 +154,15 @@ def _read_figures(
 
 def _find_color(word: str, recipe: Recipe, palette: Palette, name: str) -> str:
     """Find a colour of the recipe by any of its names. Raises OrderError."""
+    from plitka.offer.content import name_color
     from plitka.offer.zones import list_shares
 
     said = look_up(word, palette)
-    parts: Sequence[tuple[str, str]] = [
-        (part.name, part.color.code) for part in list_shares(recipe)
-    ]
-    for own, code in parts:
-        if said is not None and said.color.code == code:
-            return own
-    known = ", ".join(own for own, _ in parts)
-    raise OrderError(f"--{name}: the recipe has no colour {word!r}; it has {known}", name)
+    shares = list_shares(recipe)
+    for part in shares:
+        if said is not None and said.color.code == part.color.code:
+            return part.name
+    known = Row(tuple(Words(part.name, name_color(part.color, "ru")) for part in shares))
+    unknown = "--{figure}: the recipe has no colour {color}; it has {known}"
+    asked = Words(repr(word), f"«{word}»")
+    raise OrderError(Message.of(unknown, figure=name, color=asked, known=known), name)

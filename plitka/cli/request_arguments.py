@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from plitka.color.mix import MAX_COLORS, find_whole
 from plitka.color.palette import Palette, UnknownColor
 from plitka.color.words import Understood, understand
+from plitka.messages.message import Language, Message, Words
 from plitka.request import parsing
 from plitka.request.quantities import is_percent, split_quantity
 from plitka.request.recipe import Recipe, RecipeError
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_RUSSIAN = re.compile(r"(?<!\w)[а-яё]{2,}(?!\w)", re.IGNORECASE)  # noqa: RUF001 - Cyrillic
 _MOST = 1000  # of a share, in percent; far above any that is one
 
 
@@ -32,29 +34,44 @@ def read_request(options: argparse.Namespace, palette: Palette) -> Recipe:
     if options.request is None:
         return parsing.parse(json.dumps(fields), palette)
     if fields:
-        raise RecipeError("params_json: given beside options such as --color; give one of the two")
-    text = _read_standard_input() if options.request == "-" else options.request
-    return parsing.parse(text, palette)
+        beside = "params_json: given beside options such as --color; give one of the two"
+        raise RecipeError(Message.of(beside))
+    if options.request == "-":
+        options.request = _read_standard_input()  # which `choose_language` looks at as well
+    return parsing.parse(options.request, palette)
+
+
+def choose_language(options: argparse.Namespace) -> Language:
+    """Choose the language of errors: Russian if it is asked for, or a recipe is in Russian words.
+
+    One letter that only looks like a Latin one makes no Russian word.
+    """
+    texts = [getattr(options, "request", None), *(getattr(options, "color", None) or ())]
+    is_asked = getattr(options, "language", None) == "ru"
+    return "ru" if is_asked or any(map(_RUSSIAN.search, filter(None, texts))) else "en"
 
 
 def _read_standard_input() -> str:
     """Read a request. Raises RecipeError if it is longer than MAX_BYTES, or not UTF-8."""
     if sys.stdin is None:
-        raise RecipeError("params_json: standard input is closed")
+        raise RecipeError(Message.of("params_json: standard input is closed"))
     content = sys.stdin.buffer.read(parsing.MAX_BYTES + 1)
     if len(content) > parsing.MAX_BYTES:
-        raise RecipeError(f"params_json: got more than the {parsing.MAX_BYTES} bytes allowed")
+        long = "params_json: got more than the {most} bytes allowed"
+        raise RecipeError(Message.of(long, most=parsing.MAX_BYTES))
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as fault:
-        raise RecipeError(f"params_json: not UTF-8 text (byte {fault.start})") from None
+        strange = "params_json: not UTF-8 text (byte {place})"
+        raise RecipeError(Message.of(strange, place=fault.start)) from None
 
 
 def _read_color(text: str) -> dict[str, object]:
     """Read NAME=SHARE as an entry of a request's `colors`. Raises RecipeError."""
     name, equals, share = text.rpartition("=")
     if not equals:
-        raise RecipeError(f"--color: got {text!r}; allowed: NAME=SHARE, such as red=60")
+        allowed = "--color: got {text}; allowed: NAME=SHARE, such as red=60"
+        raise RecipeError(Message.of(allowed, text=Words(repr(text), f"«{text}»")))
     key = "hex" if name.startswith("#") else "name"
     return {key: name, "proportion": _read_number(share)}
 
@@ -84,7 +101,7 @@ def read_colors(text: str, palette: Palette) -> tuple[dict[str, Understood], lis
         try:
             said = understand(name, palette)
         except UnknownColor as fault:
-            raise UnknownColor(f"--colors: {fault}") from None
+            raise UnknownColor(Message.of("--colors: {said}", said=fault)) from None
         if any(said.color.srgb == other.color.srgb for other in colors.values()):
             raise UnknownColor(f'--colors: "{name}" is there already, under this or another name')
         colors[name] = said

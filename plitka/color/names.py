@@ -3,6 +3,9 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from plitka.messages.message import Language
 
 MOST_LIKENED = 64  # characters that are searched for a likeness; the longest phrase has 14
 _LONGEST_QUOTE = 60  # characters of a refused value that an error shows
@@ -84,3 +87,23 @@ def quote(value: object) -> str:
         return shown
     written = json.dumps(shown, ensure_ascii=False)
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in written)
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """A JSON value, for a message to quote as the language does."""
+
+    value: object
+
+    def say(self, language: Language) -> str:
+        """Quote it."""
+        written = quote(self.value)
+        if language == "en":
+            return written
+        if isinstance(self.value, str):
+            return "«" + written[1:-1].replace('\\"', '"') + "»"
+        if isinstance(self.value, dict):
+            return "объект"
+        if isinstance(self.value, list):
+            return f"список из {len(self.value)}" if self.value else "пустой список"
+        return written

@@ -16,10 +16,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from plitka.color.ciede2000 import compute_color_difference
-from plitka.color.names import compose, find_foreign_character, normalize_name, quote
+from plitka.color.names import (
+    Quoted,
+    compose,
+    find_foreign_character,
+    normalize_name,
+    quote,
+)
 from plitka.color.russian import list_forms
 from plitka.color.srgb import RGB, Lab, format_hex, parse_hex, srgb_to_lab
 from plitka.color.tone_table import RANKS, Tone, parse_tone
+from plitka.messages.message import Message, SpokenError
 
 PALETTE_FILE = Path(__file__).parents[2] / "refs" / "palette.csv"
 """The built-in palette."""
@@ -59,7 +66,7 @@ class PaletteError(ValueError):
     """A palette file, or a folder to make one from, is not valid; the message names it."""
 
 
-class UnknownColor(ValueError):
+class UnknownColor(SpokenError):
     """No colour has this name; the message suggests a near one and lists those that are known."""
 
 
@@ -125,7 +132,9 @@ class Palette:
         """
         match = _HEX.fullmatch(hex_code.strip())
         if not match:
-            raise UnknownColor(f'got {quote(hex_code)}; allowed: a hex colour, "#rrggbb" or "#rgb"')
+            allowed = Message.of('a hex colour, "#rrggbb" or "#rgb"')
+            refusal = "got {value}; allowed: {allowed}"
+            raise UnknownColor(Message.of(refusal, value=Quoted(hex_code), allowed=allowed))
         digits = match[1].lower()
         if len(digits) == 3:
             digits = "".join(digit * 2 for digit in digits)

@@ -11,6 +11,7 @@ from plitka.color.color_survey import find_known_color
 from plitka.color.css_names import CSS_NAMES
 from plitka.color.names import (
     MOST_LIKENED,
+    Quoted,
     compose,
     find_foreign_character,
     is_russian,
@@ -21,6 +22,7 @@ from plitka.color.names import (
 from plitka.color.ral_classic import RAL_CLASSIC
 from plitka.color.russian import list_forms
 from plitka.color.srgb import Lab, parse_hex, srgb_to_lab
+from plitka.messages.message import Message, Row, Said, Words
 
 PLAIN_NAMES = (
     *("black", "white", "red", "green", "blue", "gray"),
@@ -34,6 +36,11 @@ _LIKE = 55  # of 100; by less a word finds strangers
 _RAL = re.compile(r"(?:ral|рал)\b.*", re.IGNORECASE | re.DOTALL)
 _BARE_HEX = re.compile(r"[0-9a-f]{6}|(?=[a-f]*[0-9])[0-9a-f]{3}", re.IGNORECASE | re.ASCII)
 _ANY_HEX = "#1e90ff"
+
+_ALPHABETS = (("LATIN ", "латинская"), ("CYRILLIC ", "русская"))
+
+_UNKNOWN = "unknown colour {name}{character}."
+_MEANT = "unknown colour {name}{character}; did you mean {meant}?"
 
 
 class Named(Protocol):
@@ -49,7 +56,7 @@ class Named(Protocol):
     def russian(self) -> tuple[str, ...]: ...
 
 
-def describe(name: str, colors: Sequence[Named]) -> str:
+def describe(name: str, colors: Sequence[Named]) -> Said:
     """Say that no colour has this name, which ones are near, how else to say it, and which exist.
 
     colors: of the palette. By letters three are told; by colour three more, where the word has
@@ -57,46 +64,62 @@ def describe(name: str, colors: Sequence[Named]) -> str:
     """
     composed = compose(name)
     foreign = find_foreign_character(composed)
-    what = f"unknown colour {quote(name)}{_name_character(composed, foreign)}"
-    known = (f"Known: {_list_known(colors)}",)
+    what = {"name": Quoted(name), "character": _name_character(composed, foreign)}
     if _BARE_HEX.fullmatch(name):
-        return " ".join([f'{what}; did you mean "#{name.lower()}"?', *known])
+        meant = Quoted(f"#{name.lower()}")
+        return Row((Message.of(_MEANT, **what, meant=meant), _list_known(colors)), " ")
+    said: list[Said] = []
     if _RAL.match(name.strip()):
-        return " ".join([f"{what}. {_tell_ral(name)} {_tell_hex(_ANY_HEX)}.", *known])
+        said = [Message.of(_UNKNOWN, **what), _tell_ral(name), _tell_hex(_ANY_HEX, None)]
+        return Row((*said, _list_known(colors)), " ")
     hex_code = find_known_color(composed) if foreign is None else None
     by_color = _rank_by_color(hex_code, colors) if hex_code else []
     by_letters = _rank_by_letters(composed, colors)
-    meant = by_letters[0] if by_letters else None
+    meant_name = by_letters[0] if by_letters else None
     # A word that has a colour of its own is no slip of the pen for the name of quite another.
     near = [one.lab for one in by_color]
-    is_slip = meant and meant.likeness >= _LIKE and (not near or meant.color.lab in near)
-    parts = [f"{what}; did you mean {meant}?" if is_slip else f"{what}."]
+    if meant_name and meant_name.likeness >= _LIKE and (not near or meant_name.color.lab in near):
+        said.append(Message.of(_MEANT, **what, meant=meant_name.told))
+    else:
+        said.append(Message.of(_UNKNOWN, **what))
     if by_color:
-        parts.append(f"Nearest by colour: {', '.join(quote(one.phrase) for one in by_color)}.")
+        names = Row(tuple(_name_color(one) for one in by_color))
+        said.append(Message.of("Nearest by colour: {names}.", names=names))
     if by_letters:
-        parts.append(f"Nearest by letters: {', '.join(map(str, by_letters))}.")
+        names = Row(tuple(one.told for one in by_letters))
+        said.append(Message.of("Nearest by letters: {names}.", names=names))
     css = None if foreign is not None else _find_css_name(name)
-    as_css = f', or by its name in CSS, "{css}"' if css else ""
-    parts.append(f"{_tell_hex(hex_code or _ANY_HEX)}{as_css}.")
-    return " ".join([*parts, *known])
+    said.append(_tell_hex(hex_code or _ANY_HEX, css))
+    return Row((*said, _list_known(colors)), " ")
 
 
 @dataclass(frozen=True)
 class _Likeness:
     """A name as it is told, how much like the word it is, 0 to 100, and whose it is."""
 
-    told: str
+    told: Words
     likeness: float
     color: Named
 
-    def __str__(self) -> str:
-        return self.told
 
-
-def _list_known(colors: Sequence[Named]) -> str:
-    phrases = tuple(dict.fromkeys((*PLAIN_NAMES, *(color.phrase for color in colors))))
+def _list_known(colors: Sequence[Named]) -> Said:
+    russian = {color.phrase: _name_in_russian(color) for color in colors}
+    phrases = tuple(dict.fromkeys((*PLAIN_NAMES, *russian)))
+    names = Row(tuple(Words(one, russian.get(one, one)) for one in phrases[:_MOST_LISTED]))
     more = len(phrases) - _MOST_LISTED
-    return ", ".join(phrases[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    if more > 0:
+        return Message.of("Known: {names} and {more} more", names=names, more=more)
+    return Message.of("Known: {names}", names=names)
+
+
+def _name_color(color: Named) -> Words:
+    """Name a colour of the palette in quotation marks."""
+    return Words(quote(color.phrase), f"«{_name_in_russian(color)}»")
+
+
+def _name_in_russian(color: Named) -> str:
+    """Name a colour of the palette in Russian, where it has such a name."""
+    return color.russian[0] if color.russian else color.phrase
 
 
 def list_nearest(hex_code: str, colors: Iterable[Named]) -> list[str]:
@@ -112,16 +135,21 @@ def _rank_by_color(hex_code: str, colors: Iterable[Named]) -> list[Named]:
     return ranked[:_NEAREST]
 
 
-def _tell_hex(hex_code: str) -> str:
-    return f'Any other colour goes by its hex, such as "{hex_code}"'
+def _tell_hex(hex_code: str, css: str | None) -> Said:
+    """Tell how a colour is given that the palette does not have; css: its name in CSS."""
+    if css is None:
+        return Message.of('Any other colour goes by its hex, such as "{hex}".', hex=hex_code)
+    other = 'Any other colour goes by its hex, such as "{hex}", or by its name in CSS, "{css}".'
+    return Message.of(other, hex=hex_code, css=css)
 
 
-def _tell_ral(name: str) -> str:
+def _tell_ral(name: str) -> Said:
     """Tell how a number of RAL Classic is written, and which are like this one."""
     digits = re.sub(r"[^0-9]", "", name[:MOST_LIKENED])
     near = sorted(RAL_CLASSIC, key=lambda number: abs(int(number) - int(digits or 0)))[:_NEAREST]
-    which = ", ".join(f'"RAL {number}"' for number in near) if len(digits) == 4 else '"RAL 3020"'
-    return f"A number of RAL Classic has four digits, such as {which}."
+    which = [f"RAL {number}" for number in near] if len(digits) == 4 else ["RAL 3020"]
+    names = Row(tuple(map(Quoted, which)))
+    return Message.of("A number of RAL Classic has four digits, such as {names}.", names=names)
 
 
 def _find_css_name(name: str) -> str | None:
@@ -150,19 +178,30 @@ def _rank_by_letters(name: str, colors: Sequence[Named]) -> list[_Likeness]:
     ranked: dict[Lab, _Likeness] = {}
     for key, score in rank_names(normalize_name(likeness), list(owners), None):
         spelling, color = owners[key]
-        told = quote(spelling if name.isupper() or is_russian(spelling) else color.phrase)
-        if is_russian(spelling) and spelling != color.phrase:
-            told += f" ({color.phrase})"
         if score > 0:
+            told = _tell_likeness(spelling, color, name.isupper())
             ranked.setdefault(color.lab, _Likeness(told, score, color))
         if len(ranked) == _NEAREST:
             break
     return list(ranked.values())
 
 
-def _name_character(name: str, place: int | None) -> str:
+def _tell_likeness(spelling: str, color: Named, as_code: bool) -> Words:
+    """Tell a name that is spelt like a word, and in brackets what it is in the other language."""
+    russian = _name_in_russian(color)
+    if is_russian(spelling):
+        meaning = f" ({color.phrase})" if spelling != color.phrase else ""
+        return Words(f"{quote(spelling)}{meaning}", f"«{spelling}»")
+    told = spelling if as_code else color.phrase
+    meaning = f" ({russian})" if russian != told else ""
+    return Words(quote(told), f"«{told}»{meaning}")
+
+
+def _name_character(name: str, place: int | None) -> Said:
     """Name the character at a place as " (its character ...)"; "" for none."""
     if place is None:
         return ""
     title = unicodedata.name(name[place], f"U+{ord(name[place]):04X}")
-    return f" (its character {place + 1} is {title})"
+    alphabet = next((russian for latin, russian in _ALPHABETS if title.startswith(latin)), "")
+    said = Words(title, f"{alphabet} «{name[place]}»" if alphabet else title)
+    return Message.of(" (its character {number} is {title})", number=place + 1, title=said)

@@ -9,8 +9,8 @@ from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.palette import Color
 from plitka.color.ral_classic import RAL_CLASSIC
 from plitka.color.srgb import parse_hex, srgb_to_lab
+from plitka.messages.message import Language
 from plitka.offer.speech import Speech
-from plitka.offer.words import Language
 from plitka.offer.zones import list_shares
 from plitka.order.amounts import Order
 from plitka.order.inputs import Inputs

@@ -9,10 +9,10 @@ from datetime import date
 
 from plitka.color.palette import Palette
 from plitka.errors import OfferError
+from plitka.messages.message import LANGUAGES, Language
 from plitka.offer.content import Company
 from plitka.offer.logo import read_logo
 from plitka.offer.speech import Speech
-from plitka.offer.words import LANGUAGES, Language
 from plitka.offer.zones import adapt_inputs, list_shares, list_zones
 from plitka.order.amounts import Order, compute_order
 from plitka.order.inputs import Inputs, read_inputs

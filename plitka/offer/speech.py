@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
-from plitka.offer.words import MONTHS, WORDS, Language
+from plitka.messages.message import Language
+from plitka.offer.words import MONTHS, WORDS
 
 _NARROW_BLANK = "\u202f"  # between thousands, in Russian
 _BLANK = "\u00a0"  # between a figure and its sign

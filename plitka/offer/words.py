@@ -2,10 +2,8 @@
 """What offers say, in English and in Russian."""
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias, get_args
 
-Language: TypeAlias = Literal["en", "ru"]
-LANGUAGES: tuple[Language, ...] = get_args(Language)
+from plitka.messages.message import Language
 
 _ENGLISH = {
     "kind": "Rubber-crumb flooring",

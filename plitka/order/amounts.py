@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal, localcontext
 
+from plitka.messages.message import Message
 from plitka.order.errors import OrderError
 from plitka.order.inputs import Inputs
 
@@ -133,7 +134,7 @@ class Order:
 def compute_order(zones: Sequence[Zone], inputs: Inputs) -> Order:
     """Compute what a floor of these zones needs. Raises OrderError for zones without any area."""
     if not zones or any(zone.area <= 0 for zone in zones):
-        raise OrderError("area: allowed: above 0 m² for each zone", "area")
+        raise OrderError(Message.of("area: allowed: above 0 m² for each zone"), "area")
     with localcontext() as context:
         context.prec = _DIGITS
         context.rounding = ROUND_HALF_UP
@@ -196,7 +197,7 @@ def _clean_shares(zone: Zone) -> dict[str, Decimal]:
     shares = {color: Decimal(repr(float(share))).quantize(_SHARE) for color, share in zone.shares}
     total = _sum(shares.values())
     if total <= 0:
-        raise OrderError("color: allowed: shares above 0", "color")
+        raise OrderError(Message.of("color: allowed: shares above 0"), "color")
     return {color: share / total for color, share in shares.items()}
 
 

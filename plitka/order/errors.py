@@ -1,7 +1,9 @@
 """What is wrong with an order's figures, in a form that a page can say in the user's language."""
 
+from plitka.messages.message import Said, SpokenError
 
-class OrderError(ValueError):
+
+class OrderError(SpokenError):
     """A figure of an order that is none, or out of its bounds; the message says what is allowed.
 
     field: its name, as in `inputs.FIELDS`, "areas" or "color". color: whose, or "". low, high: the
@@ -9,7 +11,7 @@ class OrderError(ValueError):
     """
 
     def __init__(
-        self, message: str, field: str, color: str = "", low: str = "", high: str = ""
+        self, message: Said, field: str, color: str = "", low: str = "", high: str = ""
     ) -> None:
         super().__init__(message)
         self.field = field

@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from plitka.messages.message import Message, SpokenError
+
 _BLANKS = re.compile(r"[ \t\u00a0\u2009\u202f]+")
 _LONGEST = 60  # characters
 _GREATEST = 10**12  # far above all bounds
 _NUMBER = re.compile(r"[0-9]{1,9}(?:[.,][0-9]{0,9})?|[.,][0-9]{1,9}")
 _THOUSANDS = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
 _GROUPED = re.compile(r"[0-9]{1,3}(?: [0-9]{3}){1,2}(?:[.,][0-9]+)?")
+_NUMBER_ALLOWED = Message.of("a number")
 _FIGURE = r"([0-9., ]+?)"
 _BY_VOLUME = re.compile(rf"{_FIGURE} ?(?:(?:kg|кг) ?(?:/|per|на|в) ?(?:m|м)(?: ?\^? ?3|³))?")
 _BY_AREA = re.compile(
@@ -39,7 +42,7 @@ _UNITS: Mapping[str, Mapping[str, int]] = {
 """How many of a unit one of each of its names is."""
 
 
-class NoFigure(ValueError):
+class NoFigure(SpokenError):
     """A text that is no figure; the message says what is allowed, without the field's name."""
 
 
@@ -50,22 +53,23 @@ def read_number(value: object, language: str = "en") -> Decimal:
     "1,200", English refuses to guess. Raises NoFigure.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise NoFigure("a number")
+        raise NoFigure(_NUMBER_ALLOWED)
     if isinstance(value, int) and abs(value) > _GREATEST:
-        raise NoFigure("a number")
+        raise NoFigure(_NUMBER_ALLOWED)
     text = repr(value) if isinstance(value, float) else str(value)
     if len(text) > _LONGEST:
-        raise NoFigure("a number")
+        raise NoFigure(_NUMBER_ALLOWED)
     text = _BLANKS.sub(" ", text).strip()
     if _GROUPED.fullmatch(text):
         text = text.replace(" ", "")
     if language == "en" and _THOUSANDS.fullmatch(text):
         plain, point = text.replace(",", ""), text.replace(",", ".")
-        raise NoFigure(f"a number that can be read in one way only: {plain} or {point}")
+        one_way = "a number that can be read in one way only: {plain} or {point}"
+        raise NoFigure(Message.of(one_way, plain=plain, point=point))
     if isinstance(value, float) and re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", text):
         return Decimal(text)
     if not _NUMBER.fullmatch(text):
-        raise NoFigure("a number")
+        raise NoFigure(_NUMBER_ALLOWED)
     return Decimal(text.replace(",", "."))
 
 
@@ -97,4 +101,6 @@ def read_density(value: object, language: str = "en") -> Decimal:
         thickness = read_number(area[2], language) if area[2] else Decimal(1)
         if thickness > 0:
             return read_number(area[1], language) * 1000 / thickness
-    raise NoFigure("kg/m³, such as 950, or kg/m² at a thickness, such as 9.5 kg/m2 at 10 mm")
+    raise NoFigure(
+        Message.of("kg/m³, such as 950, or kg/m² at a thickness, such as 9.5 kg/m2 at 10 mm")
+    )

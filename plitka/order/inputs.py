@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
+from plitka.messages.message import Message, Said
 from plitka.order.errors import OrderError
 from plitka.order.figures import NoFigure, read_density, read_quantity
 
@@ -169,24 +170,30 @@ def _read_by_color(
 def _read_figure(name: str, value: object, language: str, color: str = "") -> Decimal:
     """Read a figure and check its bounds. Raises OrderError."""
     bounds = FIELDS[name]
-    whose = f"{name} of {color}" if color else name
-    within = f"{bounds.low} to {bounds.high} {bounds.unit}"
+    whose = Message.of(name)
+    if color:
+        whose = Message.of("{figure} of {color}", figure=whose, color=color)
+    low, high = Decimal(bounds.low), Decimal(bounds.high)
+    unit = Message.of(bounds.unit)
+    within = Message.of("{low} to {high} {unit}", low=low, high=high, unit=unit)
+    got: Mapping[str, Said] = {"whose": whose, "value": _quote(value), "within": within}
     try:
         if name == "density":
             figure = read_density(value, language)
         else:
             figure = read_quantity(value, bounds.unit, language)
     except NoFigure as allowed:
+        (form,) = allowed.messages
         raise OrderError(
-            f"{whose}: got {_quote(value)}; allowed: {allowed}, {within}",
+            Message.of("{whose}: got {value}; allowed: {form}, {within}", **got, form=form),
             name,
             color,
             bounds.low,
             bounds.high,
         ) from None
-    if not Decimal(bounds.low) <= figure <= Decimal(bounds.high):
+    if not low <= figure <= high:
         raise OrderError(
-            f"{whose}: got {_quote(value)}; allowed: {within}",
+            Message.of("{whose}: got {value}; allowed: {within}", **got),
             name,
             color,
             bounds.low,

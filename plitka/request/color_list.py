@@ -9,6 +9,8 @@ from plitka.color.names import normalize_name
 from plitka.color.palette import Palette
 from plitka.color.srgb import RGB
 from plitka.color.words import Understood, understand, understand_hex
+from plitka.messages.message import Message, Words
+from plitka.request.faults import Fault
 from plitka.request.json_text import Object
 from plitka.request.quantities import is_percent, split_quantity
 from plitka.request.reading import QUANTITY, Node, Reader, Refused, is_number
@@ -22,13 +24,20 @@ _MAX_PROPORTION = 1e9
 # What is allowed, as errors say it
 
 _COLOR = '{"name": "red", "proportion": 60}'
-_COLOR_LIST = f"a list of 1 to {MAX_COLORS} colours like [{_COLOR}, …]"
-_COLOR_NAME = 'a colour name like "red", "dark green" or "DKGREEN"'
-_HEX = '"#rrggbb" or "#rgb"'
+_COLOR_LIST = Message.of(
+    "a list of 1 to {most} colours like [{color}, …]", most=MAX_COLORS, color=_COLOR
+)
+_COLOR_OBJECT = Message.of("an object like {example}", example=_COLOR)
+_COLOR_NAME = Message.of('a colour name like "red", "dark green" or "DKGREEN"')
+_HEX = Message.of('"#rrggbb" or "#rgb"')
+_NAME_OR_HEX = Message.of('{name}, or a "hex", {hex}', name=_COLOR_NAME, hex=_HEX)
 _HEX_SHAPE = r"^\s*#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})\s*$"
-_PROPORTION = "a percentage, 0 to 100, or a fraction, 0 to 1"
-_PERCENT_SUM = "percentages that add up to 100 (99 to 101)"
-_SUM = "percentages that add up to 100 (99 to 101) or fractions that add up to 1 (0.99 to 1.01)"
+_PROPORTION = Message.of("a percentage, 0 to 100, or a fraction, 0 to 1")
+_PERCENT_SUM = Message.of("percentages that add up to 100 (99 to 101)")
+_SUM = Message.of(
+    "percentages that add up to 100 (99 to 101) or fractions that add up to 1 (0.99 to 1.01)"
+)
+_PERCENT = Words("%", " %")
 
 
 def _read_color_list(value: object) -> list[object]:
@@ -105,11 +114,11 @@ def read_shares(request: Node, palette: Palette) -> tuple[ColorShare, ...]:
     for place, entry in enumerate(entries):
         path = f"{request.path}.colors[{place}]".removeprefix(".")
         if not isinstance(entry, Object):
-            request.faults.append(f"{path}: {Refused(entry, f'an object like {_COLOR}')}")
+            request.faults.append(Fault(path, *Refused(entry, _COLOR_OBJECT).messages))
             continue
         node = Node(entry, path, request.faults)
         node.expect_keys((*color_readers, *PROPORTION_READERS))
-        color = node.read_one_of(color_readers, f'{_COLOR_NAME}, or a "hex", {_HEX}')
+        color = node.read_one_of(color_readers, _NAME_OR_HEX)
         proportion = node.read_one_of(PROPORTION_READERS, _PROPORTION)
         colors += [color] if color is not None else []
         proportions += [proportion] if proportion is not None else []
@@ -129,8 +138,9 @@ def _scale(request: Node, proportions: Sequence[_Proportion]) -> list[float]:
     whole = find_whole(values) if not are_percent else 100.0 if adds_up_to(total, 100) else None
     if whole is None:
         sums = _PERCENT_SUM if are_percent else _SUM
-        unit = "%" if are_percent else ""
-        request.add_fault("colors", f"proportions add up to {total:.10g}{unit}; allowed: {sums}")
+        unit = _PERCENT if are_percent else ""
+        wrong = "proportions add up to {total}{unit}; allowed: {sums}"
+        request.add_fault("colors", Message.of(wrong, total=total, unit=unit, sums=sums))
         return []
     divisor = whole if abs(total - whole) <= whole * _SUM_TOLERANCE else total
     return [value / divisor for value in values]

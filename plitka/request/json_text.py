@@ -3,15 +3,17 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from plitka.color.names import quote
+from plitka.color.names import Quoted
 from plitka.color.palette import Palette
+from plitka.messages.message import Message, Said
 from plitka.request import sentence
+from plitka.request.faults import Fault
 from plitka.request.recipe import RecipeError
 
 MAX_BYTES = 64 * 1024  # of a request, as UTF-8
 EXAMPLE = '{"colors": [{"name": "red", "proportion": 60}, {"name": "blue", "proportion": 40}]}'
 
-_REQUEST = f"an object like {EXAMPLE}"
+_REQUEST = Message.of("an object like {example}", example=EXAMPLE)
 # Layers around a request: JSON text, {"params_json": …}, a JSON string in that, and so on.
 _MAX_LAYERS = 8
 # A request of 64 KB can hold thousands of faults; nobody reads on after so many.
@@ -38,13 +40,19 @@ def unwrap(text: str, palette: Palette) -> Object:
             value = _decode(value, palette)
         elif isinstance(value, Object) and "params_json" in value:
             if len(value) > 1 or value.repeated:
-                raise RecipeError("params_json: wraps a request, so it must be the only key")
+                raise _refuse("wraps a request, so it must be the only key")
             value = value["params_json"]
         elif isinstance(value, Object):
             return value
         else:
-            raise RecipeError(f"params_json: got {quote(value)}; allowed: {_REQUEST}")
-    raise RecipeError(f"params_json: wrapped too often; allowed: {_REQUEST}")
+            refusal = "got {value}; allowed: {allowed}"
+            raise _refuse(refusal, value=Quoted(value), allowed=_REQUEST)
+    raise _refuse("wrapped too often; allowed: {allowed}", allowed=_REQUEST)
+
+
+def _refuse(english: str, **values: Said) -> RecipeError:
+    """Make the error of a request that is none at all."""
+    return RecipeError(Fault("params_json", Message.of(english, **values)))
 
 
 def _decode(text: str, palette: Palette) -> object:
@@ -54,21 +62,23 @@ def _decode(text: str, palette: Palette) -> object:
     """
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        raise RecipeError(f"params_json: got {size} bytes; allowed: up to {MAX_BYTES}")
+        raise _refuse("got {size} bytes; allowed: up to {most}", size=size, most=MAX_BYTES)
     text = text.removeprefix("\ufeff")
     try:
         return json.loads(text, object_pairs_hook=Object, parse_int=_parse_integer)
     except json.JSONDecodeError as fault:
         if not sentence.looks_like_json(text):
             return _read_sentence(text, palette)
-        reason = fault.msg.removesuffix(" at").rstrip(": ")
-        near = quote(text[max(fault.pos - 20, 0) : fault.pos + 20])
-        raise RecipeError(
-            f"params_json: not JSON ({reason} at line {fault.lineno}, column {fault.colno},"
-            f" near {near}); allowed: {_REQUEST}"
+        raise _refuse(
+            "not JSON ({reason} at line {line}, column {column}, near {near}); allowed: {allowed}",
+            reason=fault.msg.removesuffix(" at").rstrip(": "),
+            line=fault.lineno,
+            column=fault.colno,
+            near=Quoted(text[max(fault.pos - 20, 0) : fault.pos + 20]),
+            allowed=_REQUEST,
         ) from None
     except RecursionError:
-        raise RecipeError(f"params_json: nested too deeply; allowed: {_REQUEST}") from None
+        raise _refuse("nested too deeply; allowed: {allowed}", allowed=_REQUEST) from None
 
 
 def _read_sentence(text: str, palette: Palette) -> Object:
@@ -87,8 +97,8 @@ def _parse_integer(digits: str) -> float:
     return int(digits) if len(digits) <= 4000 else float(digits)
 
 
-def make_error(faults: Sequence[str]) -> RecipeError:
+def make_error(faults: Sequence[Fault]) -> RecipeError:
     """Make the error of a request's faults, the first of them where there are very many."""
     omitted = len(faults) - _MAX_FAULTS
-    more = [f"params_json: and {omitted} more faults"] if omitted > 0 else []
-    return RecipeError("\n".join([*faults[:_MAX_FAULTS], *more]))
+    more = Fault("params_json", Message.of("and {omitted} more faults", omitted=omitted))
+    return RecipeError(*faults[:_MAX_FAULTS], *([more] if omitted > 0 else []))

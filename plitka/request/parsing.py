@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from plitka.color.palette import Palette
+from plitka.messages.message import Message
 from plitka.request import json_text
 from plitka.request.color_list import read_shares
+from plitka.request.faults import Fault
 from plitka.request.json_text import Object
 from plitka.request.quantities import is_degrees
 from plitka.request.reading import (
@@ -44,7 +46,7 @@ def parse(text: str, palette: Palette) -> Recipe:
     Also takes the request wrapped in {"params_json": …}, as an object or a string, and a JSON
     string that holds it. Raises RecipeError with all faults of the request, one on each line.
     """
-    faults: list[str] = []
+    faults: list[Fault] = []
     request = Node(json_text.unwrap(text, palette), "", faults)
     request.expect_keys(("colors", *FIELDS, "overrides", "surface"))
     shares = read_shares(request, palette)
@@ -75,9 +77,9 @@ def _read_object(value: object) -> Object:
     raise Refused(value, 'an object like {"guidance_scale": 7}')
 
 
-_read_angle = make_number_reader(0, 180, " degrees", is_degrees)
+_read_angle = make_number_reader(0, 180, Message.of(" degrees"), is_degrees)
 _read_quality = make_choice_reader(QUALITIES)
-_read_seed = make_integer_reader(DRAW_SEED, MAX_SEED, " (-1 draws one)")
+_read_seed = make_integer_reader(DRAW_SEED, MAX_SEED, Message.of(" (-1 draws one)"))
 
 FIELDS: Mapping[str, Reader[Any]] = {
     "angle": _read_angle,

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias, get_args
 
 from plitka.color.words import Understood
+from plitka.messages.message import SpokenError
 from plitka.request.shares import ColorShare
 from plitka.request.surface import Surface
 
@@ -18,7 +19,7 @@ DRAW_SEED = -1  # the seed that asks for one to be drawn
 MAX_SEED = 2**32 - 1
 
 
-class RecipeError(ValueError):
+class RecipeError(SpokenError):
     """An invalid request. One line for each fault: path of the field, value, what is allowed."""
 
 

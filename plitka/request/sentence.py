@@ -10,18 +10,26 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from plitka.color.names import compose, quote
+from plitka.color.names import Quoted, compose
 from plitka.color.palette import Palette
 from plitka.color.words import look_up
+from plitka.messages.message import Message, Said, Words
 from plitka.request import sentence_signs as signs
 from plitka.request import sentence_words as words
+from plitka.request.faults import Fault
 from plitka.request.quantities import split_quantity
 from plitka.request.sentence_signs import Sign, scan
 
-EXAMPLE = "60% black, 40% white, 45 degrees, seed 7"
 MAX_LENGTH = 4000  # characters; a sentence of eight colours has 300
 
-_ALLOWED = f'allowed: shares of colours, an angle, a seed, a quality, such as "{EXAMPLE}", or JSON'
+_NO_PART = (
+    "{said} is not understood; allowed: shares of colours, an angle, a seed, a quality, such as"
+    ' "60% black, 40% white, 45 degrees, seed 7", or JSON'
+)
+_NO_COLOR = (
+    "{said} names no colour; allowed: shares of colours, an angle, a seed, a quality, such as"
+    ' "60% black, 40% white, 45 degrees, seed 7", or JSON'
+)
 
 # In rows of signs, by their kinds.
 _ANGLE = re.compile("a+-?nd?a*|nda*")
@@ -38,8 +46,8 @@ _ONE_SHARE = re.compile("n[pt]?-?[cw]+|[cw]+-?n[pt]?")
 class NotUnderstood(ValueError):
     """A sentence that is not understood, or could mean two things: a line for each such part."""
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(map(str, faults)))
         self.faults = faults
 
 
@@ -78,8 +86,9 @@ def read(text: str, palette: Palette) -> Fields:
     Raises NotUnderstood, with a line for each part that is not understood.
     """
     if len(text) > MAX_LENGTH:
-        size = f"not JSON, and {len(text)} characters are no sentence"
-        raise NotUnderstood([f"params_json: {size}; allowed: up to {MAX_LENGTH}"])
+        long = "not JSON, and {length} characters are no sentence; allowed: up to {most}"
+        said = Message.of(long, length=len(text), most=MAX_LENGTH)
+        raise NotUnderstood([Fault("params_json", said)])
     reader = _Reader(_strip_prompt(compose(text)), palette)
     return reader.read()
 
@@ -95,7 +104,7 @@ class _Reader:
     def __init__(self, text: str, palette: Palette) -> None:
         self._text = text
         self._palette = palette
-        self._faults: list[str] = []
+        self._faults: list[Fault] = []
         self._settings: dict[str, object] = {}
         self._is_equal = False
         self._ratios: list[Sign] = []
@@ -129,8 +138,9 @@ class _Reader:
 
     def _set(self, name: str, value: str) -> None:
         if name in self._settings:
-            first = self._settings[name]
-            self._faults.append(f"{name}: given twice, {first} and {value}; give it once")
+            twice = "given twice, {first} and {second}; give it once"
+            said = Message.of(twice, first=str(self._settings[name]), second=value)
+            self._faults.append(Fault(name, said))
         self._settings[name] = value
 
     def _read_shares(self, part: list[Sign]) -> Iterator[_Share]:
@@ -156,11 +166,12 @@ class _Reader:
         colors = [sign for sign in named if sign.kind == signs.COLOR]
         name = self._quote(named)
         if len(colors) > 1:
-            several = f"names {len(colors)} colours at once; part them, and give each its share"
-            self._fault(f"{quote(name)} {several}")
+            several = "{name} names {count} colours at once; part them, and give each its share"
+            self._fault(several, name=Quoted(name), count=len(colors))
             return
         if any(sign.value in words.NOT for sign in named):
-            self._fault(f"{quote(name)} is not understood; name the colours that the tile has")
+            not_this = "{name} is not understood; name the colours that the tile has"
+            self._fault(not_this, name=Quoted(name))
             return
         number = next((sign.value for sign in said if sign.kind == signs.NUMBER), None)
         unit = next((s.kind for s in said if s.kind in (signs.PERCENT, signs.PART)), "")
@@ -173,15 +184,24 @@ class _Reader:
         said = self._quote(part)
         kinds = _write_kinds(part)
         if kinds == signs.NUMBER and said == part[0].value:  # digits, and not "half"
-            ways = f'"{said}% red", "{said} degrees" or "seed {said}"'
-            self._fault(f"{quote(said)} alone could be a share, an angle or a seed; write {ways}")
+            self._fault(
+                "{said} alone could be a share, an angle or a seed; write"
+                ' "{number}% red", "{number} degrees" or "seed {number}"',
+                said=Quoted(said),
+                number=said,
+            )
         elif signs.NUMBER in kinds or signs.OTHER in kinds or signs.RATIO in kinds:
             odd = next((sign for sign in part if sign.kind == signs.OTHER), None)
-            what = f"{quote(odd.value)} in {quote(said)}" if odd and len(part) > 1 else quote(said)
-            beside = 'write each share beside its colour, such as "60% black, 40% white"'
-            self._fault(f"{what} is not understood; {beside}")
+            what: Said = Quoted(said)
+            if odd and len(part) > 1:
+                what = Message.of("{sign} in {said}", sign=Quoted(odd.value), said=what)
+            self._fault(
+                "{what} is not understood; write each share beside its colour, such as"
+                ' "60% black, 40% white"',
+                what=what,
+            )
         else:
-            self._fault(f"{quote(said)} is not understood; {_ALLOWED}")
+            self._fault(_NO_PART, said=Quoted(said))
 
     def _settle(self, shares: list[_Share]) -> list[dict[str, object]]:
         """Settle the proportions of all colours, as entries of a request."""
@@ -198,25 +218,32 @@ class _Reader:
             return self._take_only(bare[0])
         if bare:
             each = ", ".join(f"{100 // len(bare)}% {one.name}" for one in bare[:8])
-            ways = f'{quote(each)}, or "equal parts" and the colours'
-            self._fault(f"{quote(self._text.strip())} says no shares; write them, such as {ways}")
+            self._fault(
+                '{said} says no shares; write them, such as {each}, or "equal parts" and the'
+                " colours",
+                said=Quoted(self._text.strip()),
+                each=Quoted(each),
+            )
         elif not self._faults:
-            self._fault(f"{quote(self._text.strip())} names no colour; {_ALLOWED}")
+            self._fault(_NO_COLOR, said=Quoted(self._text.strip()))
         return []
 
     def _take_only(self, one: _Share) -> list[dict[str, object]]:
         """Take the only colour that is named for all of the tile."""
         if one.is_known or one.name == " ".join(self._text.split()):
             return [{"name": one.name, "proportion": 1}]
-        self._fault(f"{quote(one.name)} is not understood; {_ALLOWED}")
+        self._fault(_NO_PART, said=Quoted(one.name))
         return []
 
     def _refuse_bare(self, one: _Share) -> None:
         if one.is_known:
-            ways = f'"40% {one.name}", or "the rest {one.name}"'
-            self._fault(f"{quote(one.name)} has no share, and others have; write {ways}")
+            self._fault(
+                '{said} has no share, and others have; write "40% {name}", or "the rest {name}"',
+                said=Quoted(one.name),
+                name=one.name,
+            )
         else:
-            self._fault(f"{quote(one.name)} is not understood; {_ALLOWED}")
+            self._fault(_NO_PART, said=Quoted(one.name))
 
     def _share_by_ratio(self, shares: list[_Share]) -> list[dict[str, object]]:
         """Share by the numbers of a ratio, in the order in which the colours are named."""
@@ -224,15 +251,19 @@ class _Reader:
         numbers = [int(number) for number in self._ratios[0].value.split(":")]
         names = [one.name for one in shares if one.number is None and not one.is_rest]
         if len(self._ratios) > 1 or self._is_equal or len(names) < len(shares):
-            self._fault(f"{quote(said)} stands beside other shares; say one or the other")
+            beside = "{said} stands beside other shares; say one or the other"
+            self._fault(beside, said=Quoted(said))
         elif len(names) != len(numbers):
             self._fault(
-                f"{quote(said)} is of {len(numbers)} colours, and {len(names)} are named; write"
-                ' each share beside its colour, such as "60% black, 40% white"'
+                "{said} is of {count} colours, and {named} are named; write"
+                ' each share beside its colour, such as "60% black, 40% white"',
+                said=Quoted(said),
+                count=len(numbers),
+                named=len(names),
             )
         for one in shares:
             if not one.is_known:
-                self._fault(f"{quote(one.name)} is not understood; {_ALLOWED}")
+                self._fault(_NO_PART, said=Quoted(one.name))
         total = sum(numbers)
         return [
             {"name": name, "proportion": number / total}
@@ -242,17 +273,17 @@ class _Reader:
     def _share_equally(self, shares: list[_Share]) -> list[dict[str, object]]:
         for one in shares:
             if one.number is not None or one.is_rest:
-                self._fault(
-                    f"{quote(one.said)} has a share beside equal ones; say one or the other"
-                )
+                beside = "{said} has a share beside equal ones; say one or the other"
+                self._fault(beside, said=Quoted(one.said))
             elif not one.is_known:
                 self._refuse_bare(one)
         said = {one.name: look_up(one.name, self._palette) for one in shares}
         codes = [known.color.code for one in shares if (known := said[one.name])]
         if len(set(codes)) < len(codes):
-            self._fault(f"{quote(self._text.strip())} names a colour twice for equal shares")
+            twice = "{said} names a colour twice for equal shares"
+            self._fault(twice, said=Quoted(self._text.strip()))
         if not shares:
-            self._fault(f"{quote(self._text.strip())} names no colour; {_ALLOWED}")
+            self._fault(_NO_COLOR, said=Quoted(self._text.strip()))
         return [{"name": one.name, "proportion": 1 / len(shares)} for one in shares]
 
     def _settle_numbers(self, shares: list[_Share]) -> list[dict[str, object]]:
@@ -264,13 +295,15 @@ class _Reader:
         if any(in_parts) and not (all(in_parts) and not rest and min(values) >= 0 < sum(values)):
             self._fault("parts, such as 3 parts red and 1 part white, go with parts alone")
         if len(rest) > 1:
-            names = " and ".join(one.name for one in rest)
-            self._fault(f"{quote(names)} share one rest; give all but one of them a share")
+            names = [one.name for one in rest]
+            said = Words(Quoted(" and ".join(names)).say("en"), Quoted(" и ".join(names)).say("ru"))
+            self._fault("{names} share one rest; give all but one of them a share", names=said)
         total = math.fsum(values)
         is_percent = any(_is_percent(one) for one in given) or total > 1
         left = round((100 if is_percent else 1) - total, 9)
         if rest and left <= 0:
-            self._fault(f"{quote(rest[0].said)} is nothing: the other shares add up to {total:g}")
+            nothing = "{said} is nothing: the other shares add up to {total}"
+            self._fault(nothing, said=Quoted(rest[0].said), total=float(f"{total:g}"))
         return [
             {
                 "name": one.name,
@@ -283,8 +316,8 @@ class _Reader:
         """The words of a part as they are written, on one line."""
         return " ".join(self._text[part[0].start : part[-1].end].split())
 
-    def _fault(self, sentence: str) -> None:
-        self._faults.append(f"params_json: {sentence}")
+    def _fault(self, english: str, **values: Said) -> None:
+        self._faults.append(Fault("params_json", Message.of(english, **values)))
 
 
 def _split_parts(found: Iterator[Sign]) -> Iterator[list[Sign]]:

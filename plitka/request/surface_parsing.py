@@ -6,8 +6,10 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from plitka.color.palette import Palette
+from plitka.messages.message import Message
 from plitka.request.color_list import read_shares
 from plitka.request.crossings import MOST_CROSSINGS, cross_too_often
+from plitka.request.faults import Fault
 from plitka.request.json_text import Object
 from plitka.request.lettering import find_unknown_letters
 from plitka.request.quantities import is_degrees, is_millimeters
@@ -77,7 +79,7 @@ def read_surface(request: Node, palette: Palette) -> Surface | None:
 
 
 def _make_length_reader(low: float, high: float) -> Reader[float]:
-    return make_number_reader(low, high, " mm", is_millimeters)
+    return make_number_reader(low, high, Message.of(" mm"), is_millimeters)
 
 
 _read_coordinate = _make_length_reader(-SIDES_MM[1], SIDES_MM[1])
@@ -244,7 +246,8 @@ LINE_READERS: Mapping[str, Reader[Any]] = {
 def _read_zone(entry: object, place: int, surface: Node, palette: Palette) -> Zone | None:
     path = f"surface.zones[{place}]"
     if not isinstance(entry, Object):
-        surface.faults.append(f"{path}: {Refused(entry, f'an object like {_ZONE}')}")
+        example = Message.of("an object like {example}", example=_ZONE)
+        surface.faults.append(Fault(path, *Refused(entry, example).messages))
         return None
     node = Node(entry, path, surface.faults)
     shape = node.read_one_of({"shape": ZONE_READERS["shape"]}, ", ".join(SHAPES))
