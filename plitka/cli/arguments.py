@@ -150,7 +150,7 @@ def _add_measure(subparsers: Subparsers) -> None:
     measure.add_argument(
         "--colors",
         required=True,
-        help="colours to look for, separated by commas, all with their shares (red=60) or all without",
+        help="colours to look for, separated by commas; all with shares (red=60) or all without",
     )
     add_json(measure)
 
