@@ -8,7 +8,7 @@ as image-to-image does, and one of other granules in other colours, all of which
 
 Prints processor seconds of each stage, of all threads, with nothing beside it, the medians of all
 runs, and beside what the stage runs in a prediction: the network draws the other picture then, or
-the other thread works. What runs beside nothing is what nobody hides.
+the other thread works. What runs beside nothing is not hidden.
 """
 
 import argparse
@@ -139,7 +139,7 @@ def _print(clocks: Mapping[str, Mapping[str, float]]) -> None:
     alone = [stage for stage in stages if stage not in _BESIDE]
     after = [stage for stage in alone if stage not in _BEFORE]
     rows = {stage: [stage] for stage in stages}
-    rows |= {"all": stages, "nobody hides": alone, "after the last network": after}
+    rows |= {"all": stages, "not hidden": alone, "after the last network": after}
     table = [
         [name, *(f"{sum(clock[stage] for stage in of):.3f}" for clock in clocks.values())]
         for name, of in rows.items()
