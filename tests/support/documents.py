@@ -41,7 +41,7 @@ PAGES = sorted(
     for path in ROOT.glob(pattern)
 )
 COMMANDS = ("bash", "console", "python")
-KINDS = ("Docker", "Replicate", "GPU", "weights", "network", "cluster", "minutes", "itself")
+KINDS = ("Docker", "Replicate", "GPU", "weights", "network", "cluster", "minutes", "itself", "Node")
 _MARK = re.compile(r"<!--\s*(not run|exits|serves|prints|is|file|in any order)\b:?\s*(.*?)\s*-->")
 
 
