@@ -88,4 +88,4 @@ def _parse_request(request: dict[str, object], palette: Palette, fault: str) -> 
     except RecursionError:
         raise Fault(f"{fault}_broken") from None
     except RecipeError as error:
-        raise Fault(f"{fault}_refused", str(error), status=422) from None
+        raise Fault(f"{fault}_refused", error, status=422) from None

@@ -53,6 +53,7 @@ from plitka.offer.reading import OfferRequest
 from plitka.request import parsing
 from plitka.request.plan import PICTURE_SIZES, PictureKind
 from plitka.request.recipe import MAX_SEED, QUALITIES, Recipe, RecipeError, draw_seed
+from plitka.request.sentence import looks_like_recipe
 from plitka.runtime.background import Cancelled
 from plitka.scene.scenes import SCENES, Scene
 
@@ -83,6 +84,7 @@ def make_app(backend: Backend, palette: Palette, defaults: Defaults) -> ASGIApp:
             Route("/gallery/{code}.jpg", handlers.draw_sample),
             Route("/recipe", handlers.read_recipe, methods=["POST"]),
             Route("/typed", handlers.read_typed, methods=["POST"]),
+            Route("/typing", handlers.foresee_typed, methods=["POST"]),
             Route("/colors/ral", handlers.list_ral),
             Route("/colors/{digits}", handlers.describe_color),
             Route("/colors", handlers.read_colors, methods=["POST"]),
@@ -206,8 +208,24 @@ class _Handlers:
         try:
             recipe = draw_seed(parsing.parse(text, self._palette))
         except RecipeError as error:
-            raise Fault("typed", str(error), status=422) from None
+            is_recipe = looks_like_recipe(text, self._palette)
+            raise Fault("typed_recipe" if is_recipe else "typed", error, status=422) from None
         return JSONResponse({**self._describe(recipe), "understood": recipe.understood()})
+
+    async def foresee_typed(self, request: Request) -> Response:
+        """What `read_typed` would read, while it is being typed: {kind, and what is known of it}.
+
+        kind: "color", "recipe", "begun" for a recipe that is not complete, or "nothing".
+        """
+        text = await _read_text(request)
+        if said := words.look_up(text, self._palette):
+            return JSONResponse({"kind": "color", "hex": said.color.hex})
+        try:
+            colors = parsing.parse(text, self._palette).list_understood()
+        except RecipeError:
+            is_recipe = looks_like_recipe(text, self._palette)
+            return JSONResponse({"kind": "begun" if is_recipe else "nothing"})
+        return JSONResponse({"kind": "recipe", "count": len({one.color.srgb for one in colors})})
 
     async def list_ral(self, _: Request) -> Response:
         """RAL Classic, each colour with the palette's nearest."""

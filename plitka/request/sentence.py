@@ -80,6 +80,14 @@ def looks_like_json(text: str) -> bool:
     return not text.strip() or text.lstrip()[0] == '"' or re.search(r"[{}\[\]]", text) is not None
 
 
+def looks_like_recipe(text: str, palette: Palette) -> bool:
+    """Whether a text that is no request was meant to be one: JSON, or a colour or number in it."""
+    if looks_like_json(text) or len(text) > MAX_LENGTH:
+        return bool(text.strip())
+    kinds = {sign.kind for sign in scan(compose(text), palette)}
+    return bool(kinds & {signs.COLOR, signs.NUMBER, signs.PERCENT, signs.RATIO})
+
+
 def read(text: str, palette: Palette) -> Fields:
     """Read a sentence as the fields of a request, for the parser of requests to check.
 

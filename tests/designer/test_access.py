@@ -64,7 +64,7 @@ def test_all_can_be_done_with_the_keyboard_alone(hand: Hand) -> None:
     press("Tab")
     expect(page.get_by_role("link", name="Skip to the mix")).to_be_focused()
     press("Enter")
-    reach("Name or hex: #1e90ff", "searchbox")
+    reach("Colour, hex or recipe", "searchbox")
     page.keyboard.type("terr")
     press("Enter")
     assert hand.shares() == {"red": 50, "terracotta": 50}

@@ -105,7 +105,7 @@ def test_the_scale_bar_is_as_long_as_it_says_at_every_zoom(hand: "Hand") -> None
     page.locator("#zoom").click()
     assert measure() == pytest.approx(said(), rel=0.01)
     page.get_by_text("Your figures").click()
-    page.locator("#figures [data-figure=granule]").fill("1")
+    page.locator("#figures [data-figure=granule]").fill("1 mm")
     granule = 1
     assert measure() == pytest.approx(said(), rel=0.01)
     page.locator("#views label", has_text="Scene").click()

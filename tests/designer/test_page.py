@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - Cyrillic is meant
 """The designer's page, driven in a real browser."""
 
 import io
@@ -381,9 +382,52 @@ def test_colors_and_recipes_are_read_as_a_request_reads_them(hand: Hand) -> None
     assert "angle=45&seed=7" in hand.page.url
     search.fill("60% light blue")
     search.press("Enter")
-    expect(hand.told()).to_contain_text("no colour and no recipe")
+    expect(hand.told()).to_contain_text("Something in this recipe is wrong.")
     expect(hand.told()).to_contain_text('Nearest by colour: "sky blue"')
     assert hand.shares() == {"black": 60, "sand": 40}
+
+
+def test_what_enter_would_read_is_said_while_it_is_typed(hand: Hand) -> None:
+    hand.open("#c=red:100&seed=7")
+    hand.page.get_by_role("button", name="По-русски").click()
+    search, found = hand.page.get_by_role("searchbox"), hand.page.locator("#found")
+    search.fill("60% чёрный, 25% серый, 15% кра")
+    expect(found).to_have_text("Допишите рецепт и нажмите Enter: 60% чёрный, 40% белый.")
+    search.fill("60% чёрный, 25% серый, 15% красный")
+    expect(found).to_have_text("Нажмите Enter: рецепт из 3 цветов.")
+    search.fill("100% чёрный")
+    expect(found).to_have_text("Нажмите Enter: рецепт из одного цвета.")
+    search.fill("navy")
+    expect(found).to_have_text("Нажмите Enter: navy — это #000080.")
+    search.fill("чёрн")
+    expect(found).to_have_text("Найдено: 1")
+
+
+def test_a_recipe_that_is_wrong_is_told_in_russian_until_somebody_goes_on(hand: Hand) -> None:
+    hand.open("#c=red:100&seed=7")
+    hand.page.get_by_role("button", name="По-русски").click()
+    search, told = hand.page.get_by_role("searchbox"), hand.told()
+    wrong = "60% чёрный, 60% белый"
+
+    def ask() -> None:
+        search.fill(wrong)
+        search.press("Enter")
+        expect(told).to_contain_text("В рецепте ошибка.")
+        expect(told).to_contain_text("Доли дают в сумме 120 %")
+
+    ask()
+    search.fill(f"{wrong}, 5% красный")
+    expect(told).to_be_empty()
+    ask()
+    hand.page.get_by_role("textbox", name="Площадь").first.fill("45 м2")
+    expect(told).to_be_empty()
+    ask()
+    hand.page.locator("#open-share").click()
+    expect(told).to_be_empty()
+    hand.page.keyboard.press("Escape")
+    ask()
+    hand.page.get_by_role("button", name="In English").click()
+    expect(told).to_be_empty()
 
 
 def test_a_recipe_is_pasted_on_the_page_and_into_the_search(hand: Hand) -> None:

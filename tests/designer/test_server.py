@@ -58,6 +58,9 @@ def test_the_browser_is_told_to_ask_nobody_else(designing: Designer) -> None:
         ("own-photo/laid", b"{}", 422, "own_broken"),
         ("typed", b"blurple", 422, "typed"),
         ("typed", b"\xff\xfe", 422, "typed"),
+        ("typed", b"60% black, 60% white", 422, "typed_recipe"),
+        ("typed", b"60% blurple, 40% white", 422, "typed_recipe"),
+        ("typed", b"{", 422, "typed_recipe"),
         ("typed", b" " * 200_000, 413, "picture_large"),
         ("photograph", b"{}", 422, "recipe"),
         ("dropped", b"JPEG", 400, "picture_no_png"),
@@ -107,6 +110,31 @@ def test_a_typed_recipe_is_read_in_any_form(designing: Designer) -> None:
     told = [httpx.post(designing.url + "typed", content=text.encode()).json() for text in texts]
     assert len({json.dumps(one["recipe"]) for one in told}) == 1
     assert [said["word"] for said in told[1]["understood"]] == ["красного", "песочное"]
+
+
+def test_a_recipe_that_is_wrong_is_told_in_each_language(designing: Designer) -> None:
+    answer = httpx.post(designing.url + "typed", content=b"60% black, 60% white").json()
+    assert answer["detail"] == answer["details"]["en"]
+    assert answer["detail"].startswith("colors: proportions add up to 120%")
+    assert answer["details"]["ru"].startswith("Доли дают в сумме 120 %")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("60% чёрный, 25% серый, 15% красный", {"kind": "recipe", "count": 3}),
+        ("navy", {"kind": "color", "hex": "#000080"}),
+        ("60% чёрный, 25", {"kind": "begun"}),
+        ("60", {"kind": "begun"}),
+        ("blurple", {"kind": "nothing"}),
+        ("", {"kind": "nothing"}),
+    ],
+)
+def test_what_is_being_typed_is_foreseen(
+    text: str, told: dict[str, object], designing: Designer
+) -> None:
+    answer = httpx.post(designing.url + "typing", content=text.encode())
+    assert (answer.status_code, answer.json()) == (200, told)
 
 
 def test_nothing_but_the_page_is_served(designing: Designer) -> None:

@@ -45,3 +45,6 @@ export function number(text) {
   const plain = text.trim().replace(/\s/g, "").replace(/[%°]$/, "").replace(",", ".");
   return /^-?\d*\.?\d+$|^-?\d+\.$/.test(plain) ? Number(plain) : NaN;
 }
+
+/** Parse a length in millimetres, with its unit or without; NaN for anything else. */
+export const millimetres = (text) => number(text.replace(/\s*(mm|мм)$/i, ""));

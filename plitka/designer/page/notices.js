@@ -4,12 +4,15 @@
 import { at, make } from "./dom.js";
 import { icon } from "./icons.js";
 import { Fault } from "./server.js";
-import { knows, say } from "./words.js";
+import { current, knows, say } from "./words.js";
 
 const PASSING = 6000; // ms
-const FINAL = new Set(["recipe", "typed", "link", "link_broken", "picture_one"]); // fail each time
+const ANSWERS = new Set(["typed", "typed_recipe"]); // to what was typed: they go when somebody goes on
+const FINAL = new Set([...ANSWERS, "recipe", "link", "link_broken", "picture_one"]); // fail each time
 
-let notice = null; // {text(), detail, again, kind}: the one that is shown
+const USED = "input, select, textarea, button, label, summary, a";
+
+let notice = null; // {text(), detail(), again, kind, asker}: the one that is shown
 let leaving = 0;
 
 /** Show an error in the chosen language. again: called by its button "try again", where that may help. */
@@ -17,8 +20,17 @@ export function fault(error, again) {
   const told = error instanceof Fault ? error : new Fault("page_broken", String(error));
   if (told !== error) console.error(error);
   const helps = again && !FINAL.has(told.code);
-  show({ text: () => faultInWords(told), detail: told.detail, again: helps ? again : null, kind: "fault" });
+  const asker = ANSWERS.has(told.code) ? document.activeElement : null;
+  show({ text: () => faultInWords(told), detail: () => told.details?.[current()] ?? told.detail, speaks: told.details !== null, again: helps ? again : null, kind: "fault", asker });
 }
+
+/** Remove an answer to what was typed once somebody goes on: types something else, or uses another field. */
+function goOn({ type, target }) {
+  if (!notice?.asker || at("faults").contains(target)) return;
+  if (type !== "click" || (target !== notice.asker && target.closest?.(USED))) clear();
+}
+
+for (const type of ["input", "change", "click"]) addEventListener(type, goOn, true);
 
 /** Say a Fault in the chosen language. */
 export function faultInWords({ code, values }) {
@@ -28,7 +40,7 @@ export function faultInWords({ code, values }) {
 
 /** Show a note for PASSING ms. text: or a function that returns it, since the language may change. */
 export function note(text) {
-  show({ text: typeof text === "function" ? text : () => text, detail: "", again: null, kind: "passing" });
+  show({ text: typeof text === "function" ? text : () => text, detail: () => "", again: null, kind: "passing" });
   leaving = setTimeout(clear, PASSING);
 }
 
@@ -51,6 +63,7 @@ export function retell() {
 
 /** Move notices to where they can be reached: into the dialog that is open, if there is one. */
 export function settle() {
+  if (notice?.asker) clear();
   const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
   const home = dialog ?? document.body;
   for (const id of ["faults", "said"]) if (at(id).parentElement !== home) home.append(at(id));
@@ -63,10 +76,10 @@ function show(next) {
 }
 
 function write() {
-  const { text, detail, again, kind } = notice;
+  const { text, detail, speaks, again, kind } = notice;
   at("faults").replaceChildren(make("div", { class: `notice ${kind}` },
     make("p", {}, text()),
     again ? make("button", { type: "button", onclick: () => (clear(), again()) }, say("try_again")) : null,
     make("button", { type: "button", class: "quiet icon", "aria-label": say("dismiss"), title: say("dismiss"), onclick: clear }, icon("close")),
-    detail ? make("pre", { lang: "en", tabindex: 0, role: "group", "aria-label": say("fault_detail") }, detail) : null));
+    detail() ? make("pre", { lang: speaks ? current() : "en", tabindex: 0, role: "group", "aria-label": say("fault_detail") }, detail()) : null));
 }

@@ -48,7 +48,7 @@ export class Opening {
       this.#designer.tell(() => say("link_opened"));
       return true;
     } catch (error) {
-      const told = error.code === "recipe" ? new server.Fault("link", error.detail) : error;
+      const told = error.code === "recipe" ? new server.Fault("link", error.detail, {}, error.details) : error;
       // What somebody has mixed since is not thrown away for a link of before.
       this.#designer.fault(told, () => (this.#designer.tile === before || !before ? this.#open(text) : this.#designer.retry()));
       return false;

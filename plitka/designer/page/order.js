@@ -184,7 +184,7 @@ class Kilograms {
 
 function shownFigure(name) {
   const text = figureOf(name) || boundsOf(name).default;
-  const value = Number(text.replace(",", "."));
+  const value = Number.parseFloat(text.replace(/\s/g, "").replace(",", ".")); // it may have its unit
   return Number.isFinite(value) ? figure(value, 3) : text;
 }
 

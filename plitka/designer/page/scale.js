@@ -1,6 +1,6 @@
 // The scale bar on the picture: how long some millimetres are on it, whatever its size and zoom.
 
-import { at, make, number } from "./dom.js";
+import { at, make, millimetres } from "./dom.js";
 import { boundsOf, figureOf, onFigures } from "./figures.js";
 import { figure, say } from "./words.js";
 
@@ -67,7 +67,7 @@ class Scale {
 /** The mean diameter of granules in mm; null while what is typed is none. */
 function granuleNow() {
   const { low, high, default: usual } = boundsOf("granule");
-  const granule = number(figureOf("granule") || usual);
+  const granule = millimetres(figureOf("granule") || usual);
   return granule >= low && granule <= high ? granule : null;
 }
 

@@ -1,16 +1,20 @@
 // Requests to the designer's server. All errors are a Fault, except AbortError.
 
 export class Fault extends Error {
-  /** code: key of the sentence in the dictionary. values: for its {places}. detail: more, in English. */
-  constructor(code, detail = "", values = {}) {
+  /**
+   * code: key of the sentence in the dictionary. values: for its {places}. detail: more, in English.
+   * details: the same by language, where it can be said in each.
+   */
+  constructor(code, detail = "", values = {}, details = null) {
     super(`${code} ${detail}`);
     this.code = code;
     this.detail = detail;
+    this.details = details;
     this.values = values;
   }
 }
 
-const faultIn = (body) => new Fault(body.fault ?? "server_strange", body.detail, body.values);
+const faultIn = (body) => new Fault(body.fault ?? "server_strange", body.detail, body.values, body.details);
 
 async function answered(path, options) {
   let response;
@@ -45,6 +49,9 @@ export const read = async (text) => (await posted("recipe", text)).json();
 
 /** Read what was typed or pasted: {color} or {recipe}, and {understood}, what each word was read as. */
 export const typed = async (text) => (await posted("typed", text, undefined, "text/plain")).json();
+
+/** Say what a text that is being typed would be read as: {kind}, "color" with hex, "recipe" with count, "begun", "nothing". */
+export const typing = async (text, signal) => (await posted("typing", text, signal, "text/plain")).json();
 
 /** RAL Classic: [{name, hex, code, nearest, distance}]. */
 export const ral = async () => (await answered("colors/ral")).json();

@@ -2,9 +2,11 @@
 
 import { at, make } from "./dom.js";
 import { describe, dropOwn, knownOf, learnOf, listed, loadRal, readOwn } from "./lists.js";
+import * as server from "./server.js";
 import { codeOf, colorName, namesEverywhere, plain, say } from "./words.js";
 
 const LISTS = ["palette", "ral", "own"];
+const REST = 150; // ms without a key before the server is asked what a text would be read as
 const HEX = /^#?([0-9a-f]{6}|[0-9a-f]{3})$/i;
 
 /**
@@ -22,6 +24,7 @@ class Swatches {
   #chips = ""; // what the chips are made of
   #list = "palette";
   #faults = []; // of the company's list that was read last
+  #rest = 0;
 
   constructor(designer, mixer, read) {
     this.#designer = designer;
@@ -107,7 +110,18 @@ class Swatches {
   #search() {
     this.#fill();
     const count = this.#wanted().length;
-    at("found").textContent = !at("search").value.trim() ? "" : count === 0 ? say("found_none") : say("found", { count });
+    const text = at("search").value.trim();
+    clearTimeout(this.#rest);
+    if (text && count === 0) this.#rest = setTimeout(() => this.#foresee(text), REST);
+    else at("found").textContent = text && say("found", { count });
+  }
+
+  /** Say what Enter would read a text as that is no swatch's name; nothing where the server is away. */
+  async #foresee(text) {
+    const { kind, count, hex } = await server.typing(text).catch(() => ({ kind: "nothing" }));
+    if (at("search").value.trim() !== text || at("swatches").querySelector(".chip")) return;
+    const word = { color: "enter_color", recipe: count === 1 ? "enter_recipe_one" : "enter_recipe", begun: "recipe_begun", nothing: "found_none" }[kind];
+    at("found").textContent = say(word, { count, hex, word: text });
   }
 
   /** Chips stay where and what they are, unless others are wanted: none loses the focus or the pointer. */

@@ -1,7 +1,7 @@
 // Seamless textures for renderers: a dialog that asks how large, makes them, and saves one zip file.
 
 import { openDialog } from "./dialogs.js";
-import { at, fillField, make, number, radios } from "./dom.js";
+import { at, fillField, make, millimetres, number, radios } from "./dom.js";
 import { figureOf, onFigures, setFigure } from "./figures.js";
 import { icon } from "./icons.js";
 import * as server from "./server.js";
@@ -70,7 +70,7 @@ class Texture {
   /** The mean diameter of granules in mm: the floor's, which kilograms and the scale bar have as well. */
   get #granule() {
     const { low, high, default: usual } = this.#bounds.granule_mm;
-    const granule = number(figureOf("granule"));
+    const granule = millimetres(figureOf("granule"));
     return granule >= low && granule <= high ? granule : usual;
   }
 
