@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from plitka.engines.sdxl import architecture as sdxl
+from plitka.request.prompt import DEFAULT_TRIGGER
 from plitka.weights import models, settings
 from plitka.weights.lora_targets import Modules, list_modules
 from plitka.weights.sdxl_architecture import CROSS_ATTENTION, WIDTHS
@@ -277,7 +278,7 @@ def write_lora(path: Path, modules: Modules) -> None:
             tensors[f"lora_unet_{module}.lora_down.weight"] = down
             tensors[f"lora_unet_{module}.lora_up.weight"] = up
             tensors[f"lora_unet_{module}.alpha"] = torch.tensor(_LORA_RANK / 2)
-    save_file(tensors, path)
+    save_file(tensors, path, {"modelspec.trigger_phrase": DEFAULT_TRIGGER})
 
 
 # Tokenizers

@@ -14,6 +14,7 @@ from plitka.engines.sdxl import architecture, device
 from plitka.engines.sdxl.device_choice import choose_device
 from plitka.engines.sdxl.memory_plan import choose_plan, compute_model_needs, describe_plan
 from plitka.errors import EngineError
+from plitka.request.prompt import DEFAULT_TRIGGER
 from plitka.runtime.memory import format_gib
 from plitka.settings import Settings
 from plitka.weights import archive, preflight, snapshot
@@ -128,7 +129,9 @@ def _inspect_weights(
 ) -> Generator[Finding, None, Preflight]:
     """Inspect all files. Returns what was found of them."""
     with archive.open_package(package, settings.cache) as unpacked:
-        weights = preflight.inspect(settings, unpacked, architecture, controlnets=True)
+        weights = preflight.inspect(
+            settings, unpacked, architecture, DEFAULT_TRIGGER, controlnets=True
+        )
         yield from weights.findings
     if weights.snapshot is not None:
         yield _verify_snapshot(weights.snapshot)

@@ -297,7 +297,8 @@ def run_check(options: argparse.Namespace, settings: Settings) -> None:
     if engine in registry.WITHOUT_WEIGHTS:
         _refuse_weights(options, settings, f"the {engine} engine reads none")
     for finding in check.inspect_installation(engine, settings, options.weights):
-        print_line(f"{'FAULT' if finding.fault else 'ok':5}  {finding.part}: {finding.verdict}")
+        state = "FAULT" if finding.fault else "warn" if finding.warning else "ok"
+        print_line(f"{state:5}  {finding.part}: {finding.verdict}")
         faults += finding.fault
     if faults:
         raise EngineError(f"A prediction would fail: {faults} to be put right, see above.")

@@ -4,18 +4,24 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from plitka.color.mix import MAX_COLORS, find_whole
 from plitka.color.palette import Palette, UnknownColor
 from plitka.color.words import Understood, understand
-from plitka.messages.message import Language, Message, Words
+from plitka.messages.message import Language, Message, Row, Said, Words
 from plitka.request import parsing
 from plitka.request.quantities import is_percent, split_quantity
 from plitka.request.recipe import Recipe, RecipeError
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _RUSSIAN = re.compile(r"(?<!\w)[а-яё]{2,}(?!\w)", re.IGNORECASE)  # noqa: RUF001 - Cyrillic
+_COLORS = Words("60% black, 40% white", "60% чёрный, 40% белый")
+_IN_WORDS: Mapping[str, Said] = {
+    "angle": Words("45 degrees", "45 градусов"),
+    "quality": "turbo",
+    "seed": Words("seed 7", "сид 7"),
+}
 _MOST = 1000  # of a share, in percent; far above any that is one
 
 
@@ -34,8 +40,7 @@ def read_request(options: argparse.Namespace, palette: Palette) -> Recipe:
     if options.request is None:
         return parsing.parse(json.dumps(fields), palette)
     if fields:
-        beside = "params_json: given beside options such as --color; give one of the two"
-        raise RecipeError(Message.of(beside))
+        raise RecipeError(_refuse_both(fields))
     if options.request == "-":
         options.request = _read_standard_input()  # which `choose_language` looks at as well
     return parsing.parse(options.request, palette)
@@ -49,6 +54,16 @@ def choose_language(options: argparse.Namespace) -> Language:
     texts = [getattr(options, "request", None), *(getattr(options, "color", None) or ())]
     is_asked = getattr(options, "language", None) == "ru"
     return "ru" if is_asked or any(map(_RUSSIAN.search, filter(None, texts))) else "en"
+
+
+def _refuse_both(given: Collection[str]) -> Message:
+    """The message for a request with options beside it: which they are, and what to write."""
+    return Message.of(
+        'params_json: given beside {options}; say all in it, such as "{example}", or leave it out'
+        " and give the colours with --color NAME=SHARE",
+        options=", ".join("--color" if key == "colors" else f"--{key}" for key in given),
+        example=Row((_COLORS, *(words for key, words in _IN_WORDS.items() if key in given))),
+    )
 
 
 def _read_standard_input() -> str:

@@ -20,10 +20,10 @@ The text file beside a photograph says what it shows (tile.txt: "30% black, 70% 
 no such file, the photograph's name says it (BLACKp30_WHITEp70.jpg). Photographs in a folder named
 after a code (RED/1.jpg) show that colour alone. PLITKA_BASE names the base model.
 
-All faults of the photographs are reported at once, before any model is loaded. --check ends there.
-The training writes its state every minute. Ctrl-C ends it after the current step, and --resume
-continues it. At the end DIR holds trained_model.tar, report.html and samples. Exits with 130 if
-interrupted.
+All faults are reported at once, before any model is loaded: those of the photographs and of the
+base model, and too little memory or disk. --check ends there. The training writes its state every
+minute. Ctrl-C ends it after the current step, and --resume continues it. At the end DIR holds
+trained_model.tar, report.html and samples. Exits with 130 if interrupted.
 """
 
 
@@ -44,7 +44,7 @@ def add_train(subparsers: Subparsers) -> None:
         metavar="DIR",
         help="where to write the package and the states",
     )
-    train.add_argument("--check", action="store_true", help="only inspect the photographs")
+    train.add_argument("--check", action="store_true", help="only report all faults")
     train.add_argument("--resume", action="store_true", help="continue the training in DIR")
     _add_number(
         train,

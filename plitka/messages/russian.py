@@ -93,6 +93,11 @@ RUSSIAN: Mapping[str, str] = {
     "{name} is not understood; name the colours that the tile has": (
         "{name} — непонятно; назовите цвета, которые в плитке есть"
     ),
+    '{said} is one of the overrides; only JSON sets them, such as {{"colors": [{{"name": "black",'
+    ' "proportion": 100}}], "overrides": {{"strength": 0.7}}}}': (
+        '{said} — это из «overrides», их задают только в JSON, например {{"colors": [{{"name":'
+        ' "black", "proportion": 100}}], "overrides": {{"strength": 0.7}}}}'
+    ),
     "{said} alone could be a share, an angle or a seed; write"
     ' "{number}% red", "{number} degrees" or "seed {number}"': (
         "{said} — это доля, угол или сид? Напишите «{number}% красный», «{number} градусов» или"
@@ -140,8 +145,10 @@ RUSSIAN: Mapping[str, str] = {
     ),
     "nested too deeply; allowed: {allowed}": "слишком глубоко вложено; нужно: {allowed}",
     # Requests on the command line
-    "params_json: given beside options such as --color; give one of the two": (
-        "рецепт задан и словами, и параметрами (--color и другими); оставьте одно из двух"
+    'params_json: given beside {options}; say all in it, such as "{example}", or leave it out'
+    " and give the colours with --color NAME=SHARE": (
+        "рецепт задан и словами, и параметром: {options}; скажите всё словами, например"
+        " «{example}», или уберите слова и задайте цвета параметром --color ЦВЕТ=ДОЛЯ"
     ),
     "params_json: standard input is closed": "рецепта нет: стандартный ввод закрыт",
     "params_json: got more than the {most} bytes allowed": (

@@ -31,6 +31,11 @@ _NO_COLOR = (
     ' "60% black, 40% white, 45 degrees, seed 7", or JSON'
 )
 
+_OVERRIDE = (
+    '{said} is one of the overrides; only JSON sets them, such as {{"colors": [{{"name": "black",'
+    ' "proportion": 100}}], "overrides": {{"strength": 0.7}}}}'
+)
+
 # In rows of signs, by their kinds.
 _ANGLE = re.compile("a+-?nd?a*|nda*")
 _SEED = re.compile("s-?n|^ns$")
@@ -161,7 +166,9 @@ class _Reader:
         match = _SHARES.fullmatch(kinds)
         if not part:
             return
-        if match is None:
+        if signs.WORD in kinds and words.OVERRIDE.search(self._quote(part)):
+            self._fault(_OVERRIDE, said=Quoted(self._quote(part)))
+        elif match is None:
             self._refuse(part)
         elif match["first"] or match["last"]:
             for one in _ONE_SHARE.finditer(kinds):

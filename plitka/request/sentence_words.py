@@ -121,5 +121,12 @@ FILLERS = frozenset(
 """Words that say nothing of the tile that is not said anyway."""
 
 TRIGGER = re.compile(r"\s*ohwx_rubber_tile(?:\s*<s[0-9]>)*\s*,?")
+OVERRIDE = re.compile(
+    r"\b(?:strength|steps|guidance|negative[ _]prompt|control ?net|(?:lora|controlnet)[ _]scale"
+    r"|colou?r[ _]control)\b|_steps\b",
+    re.IGNORECASE,
+)
+"""Words of what only JSON says; no colour is called so."""
+
 DECORATION = re.compile(r",?\s*photorealistic rubber tile, high quality, detailed texture\s*\.?\s*")
 """What prompts of the old system began and ended with; "high quality" was no choice there."""

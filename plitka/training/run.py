@@ -17,6 +17,10 @@ from plitka.training.past_states import refuse_folder
 from plitka.training.photographs import open_photographs
 from plitka.training.progress import Inspected, Observer
 
+_ONLY_THE_MACHINE = (
+    "The photographs have no faults; only what is said above stands in the way of training."
+)
+
 
 @dataclass(frozen=True)
 class TrainingRequest:
@@ -54,6 +58,8 @@ def train(
         faults = list_faults(inspection, request.options, request.out, settings)
         if not inspection.faults:
             observe(Inspected(inspection))
+        if faults and not inspection.faults and request.check:
+            faults.append(_ONLY_THE_MACHINE)
         if faults or inspection.faults:
             raise TrainingError("\n".join([*inspection.faults, *faults]))
         if request.check:

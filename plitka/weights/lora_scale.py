@@ -12,6 +12,9 @@ NOTE = "plitka_lora_scale"
 
 DEFAULT_SCALE = 0.75
 
+SET = f"as {LORA_SCALE} says"
+"""The reason of a scale that is set."""
+
 
 @dataclass(frozen=True)
 class LoraScale:
@@ -36,7 +39,7 @@ def choose_lora_scale(setting: float | None, header: Header) -> LoraScale:
     is no scale, where it would be used.
     """
     if setting is not None:
-        return LoraScale(setting, f"as {LORA_SCALE} says")
+        return LoraScale(setting, SET)
     noted = header.metadata.get(NOTE)
     if noted is None:
         return LoraScale(DEFAULT_SCALE, "the default")

@@ -31,13 +31,16 @@ from plitka.weights.prompt_parts import find_adapters_trigger
 from plitka.weights.sdxl_architecture import Architecture
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
+    DEFAULT_LORA,
     EMBEDDINGS,
     LORA,
     SDXL,
+    TRIGGER,
     TURBO_LORA,
     WeightsSettings,
 )
 from plitka.weights.snapshot import Snapshot
+from plitka.weights.trigger import hint_at_trigger
 from plitka.weights.turbo_kind import choose_turbo_kind
 
 T = TypeVar("T")
@@ -45,11 +48,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of `check`: a part, and what was found of it or is wrong with it."""
+    """One line of `check`: a part, and what was found of it or is wrong with it.
+
+    fault: no picture can be drawn. warning: pictures are drawn, and may not be what is wanted.
+    """
 
     part: str
     verdict: str
     fault: bool = False
+    warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,9 +101,14 @@ def inspect(
     settings: WeightsSettings,
     package: Package,
     architecture: Architecture,
+    default_trigger: str,
     controlnets: bool = False,
 ) -> Preflight:
-    """Find and check every part. controlnets: these too, which setup() leaves for later."""
+    """Find and check every part.
+
+    default_trigger: the prompt's word where nothing says one. controlnets: these too, which setup()
+    leaves for later.
+    """
     baked, settings, conflicts = _inspect_snapshot(settings, package)
     base, base_finding = _inspect_base(settings, architecture)
     base, configs, configs_finding = _inspect_configs(settings, architecture, base)
@@ -108,7 +120,7 @@ def inspect(
     )
     turbo_files, turbo, turbo_finding = _inspect_turbo(settings, modules)
     adapters = Adapters(lora_files, embeddings_files, turbo_files)
-    trigger, trigger_finding = _inspect_trigger(settings, baked, adapters)
+    trigger, trigger_finding = _inspect_trigger(settings, package, baked, adapters, default_trigger)
     kinds = CONTROLNET_SETTINGS if controlnets else ()
     findings = (
         *conflicts,
@@ -117,6 +129,7 @@ def inspect(
         vae_finding,
         lora_finding,
         embeddings_finding,
+        _warn_of_other_training(settings, package, lora_files, embeddings_files),
         trigger_finding,
         find_two_embeddings(base, embeddings),
         turbo_finding,
@@ -171,6 +184,8 @@ def _inspect_snapshot(
     is_packed = package.lora is not None or package.embeddings is not None
     faults = snapshot.list_conflicts(settings, baked, is_packed)
     conflicts = [Finding("snapshot", fault, fault=True) for fault in faults]
+    if warning := snapshot.warn_of_vae(settings, baked):
+        conflicts.append(Finding("snapshot", warning, warning=True))
     return baked, snapshot.apply_snapshot(settings, baked), conflicts
 
 
@@ -260,10 +275,12 @@ def _inspect_lora(
     settings: WeightsSettings, package: Package, baked: Snapshot | None, modules: Modules | None
 ) -> _InspectedAdapter[Lora]:
     if baked is not None:
-        why = f", {baked.lora_scale_reason}" if baked.lora_scale_reason else ""
-        fused = f"{baked.lora}, fused into the snapshot at scale {baked.lora_scale:g}{why}"
-        verdict = fused if baked.lora else "none, the snapshot was baked without"
-        return None, None, Finding("LoRA", verdict)
+        scale = baked.scale
+        if scale is None:
+            return None, None, Finding("LoRA", "none, the snapshot was baked without")
+        why = f", {scale.reason}" if baked.lora_scale_reason else ""
+        fused = f"{baked.lora}, fused into the snapshot at scale {scale.value:g}{why}"
+        return None, None, Finding("LoRA", fused)
     if package.embeddings and not package.lora and LORA not in settings.named:
         pickles = f" but {list_names(package.pickles)}, never loaded" if package.pickles else ""
         verdict = (
@@ -351,17 +368,68 @@ def _check_adapter(
     return files, value, Finding(part, verdict)
 
 
+def _warn_of_other_training(
+    settings: WeightsSettings,
+    package: Package,
+    lora: AdapterFiles | None,
+    embeddings: AdapterFiles | None,
+) -> Finding | None:
+    """A warning where the default embeddings are beside a LoRA that they were not trained with."""
+    if embeddings is None or EMBEDDINGS in settings.named or embeddings.bundled:
+        return None
+    if package.embeddings is not None or lora is None or _is_default_lora(lora):
+        return None
+    verdict = (
+        f"{embeddings.title} belongs to {DEFAULT_LORA.name}, and {lora.title} is used; set"
+        f" {EMBEDDINGS} to the file that was trained with that, or to none"
+    )
+    return Finding("embeddings", verdict, warning=True)
+
+
+def _is_default_lora(files: AdapterFiles) -> bool:
+    return files.headers[0].path.name == DEFAULT_LORA.name
+
+
 def _inspect_trigger(
-    settings: WeightsSettings, baked: Snapshot | None, adapters: Adapters
-) -> _Inspected[str]:
-    """The trigger word, and who says so; the default, which nobody says, is not told."""
+    settings: WeightsSettings,
+    package: Package,
+    baked: Snapshot | None,
+    adapters: Adapters,
+    default: str,
+) -> tuple[str | None, Finding]:
+    """The trigger word, and who says so; a warning where a LoRA of one's own says none."""
     if baked is not None:
-        word = settings.trigger or baked.trigger
-        return word, None if word is None else Finding("trigger", word)
-    found = find_adapters_trigger(settings, (adapters.lora, adapters.embeddings))
-    if found is None:
-        return None, None
-    return found.word, Finding("trigger", found.verdict)
+        return _inspect_baked_trigger(settings, baked, default)
+    lora = adapters.lora
+    found = find_adapters_trigger(settings, (lora, adapters.embeddings))
+    if found is not None and found.word is not None:
+        return found.word, Finding("trigger", found.verdict)
+    if found is not None:
+        return None, Finding("trigger", found.verdict, warning=True)
+    if lora is None and (package.lora is not None or settings.lora is not None):
+        return None, Finding("trigger", "not known before the LoRA is whole")
+    used = f"{default}, the default"
+    if lora is None:
+        return None, Finding("trigger", used)
+    if _is_default_lora(lora):
+        verdict = f"{used}; nothing in or beside the LoRA names another"
+        return None, Finding("trigger", verdict)
+    hint = hint_at_trigger(lora.headers[0])
+    verdict = (
+        f"{used}, for nothing in or beside {lora.title} says with which word it was trained"
+        f"{f' ({hint})' if hint else ''}; set {TRIGGER} to that word"
+    )
+    return None, Finding("trigger", verdict, warning=True)
+
+
+def _inspect_baked_trigger(
+    settings: WeightsSettings, baked: Snapshot, default: str
+) -> tuple[str | None, Finding]:
+    if settings.trigger is not None:
+        return settings.trigger, Finding("trigger", f"{settings.trigger}, as {TRIGGER} says")
+    if baked.trigger is None:
+        return None, Finding("trigger", f"{default}, the default; the snapshot says none")
+    return baked.trigger, Finding("trigger", f"{baked.trigger}, as the snapshot says")
 
 
 def _inspect_turbo(settings: WeightsSettings, modules: Modules | None) -> _InspectedAdapter[Lora]:

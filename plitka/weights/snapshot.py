@@ -16,10 +16,14 @@ from plitka.errors import WeightsError
 from plitka.weights.embeddings import MOST_VECTORS
 from plitka.weights.home import expand_home
 from plitka.weights.json_text import parse_json
-from plitka.weights.lora_scale import LoraScale
+from plitka.weights.lora_scale import SET, LoraScale
 from plitka.weights.settings import (
     CONTROLNET_SETTINGS,
+    EMBEDDINGS,
+    LORA,
+    LORA_SCALE,
     TURBO_LORA,
+    VAE,
     WeightsSettings,
     is_trigger,
 )
@@ -61,7 +65,10 @@ class Snapshot:
         """At which scale the LoRA is fused, None where there is none."""
         if self.lora is None:
             return None
-        return LoraScale(self.lora_scale, self.lora_scale_reason or "fused into the snapshot")
+        reason = self.lora_scale_reason
+        if reason == SET:  # that it is set now would be a fault
+            reason = "as it was set when the snapshot was baked"
+        return LoraScale(self.lora_scale, reason or "fused into the snapshot")
 
 
 def name_controlnet_folder(kind: str) -> str:
@@ -179,22 +186,22 @@ def list_conflicts(settings: WeightsSettings, baked: Snapshot, is_packed: bool) 
     is_packed: whether setup() was given a LoRA or embeddings.
     """
     faults = []
+    remedy = f"unset {' '.join(_list_named(settings))}, or bake another snapshot"
     for name, value, file, verb in (
-        ("PLITKA_LORA", settings.lora, baked.lora, "is fused into"),
-        ("PLITKA_EMBEDDINGS", settings.embeddings, baked.embeddings, "are in"),
+        (LORA, settings.lora, baked.lora, "is fused into"),
+        (EMBEDDINGS, settings.embeddings, baked.embeddings, "are in"),
     ):
         if name not in settings.named or (value is None and file is None):
             continue
         state = f"{file} {verb} it" if file else "it was baked without"
         faults.append(
-            f"{name}: is set, but {baked.folder} is a baked snapshot, and {state}; leave the"
-            " setting out, or bake another snapshot"
+            f"{name}: is set, but {baked.folder} is a baked snapshot, and {state}; {remedy}"
         )
     scale = settings.lora_scale
-    if "PLITKA_LORA_SCALE" in settings.named and baked.lora and scale != baked.lora_scale:
+    if LORA_SCALE in settings.named and baked.lora and scale != baked.lora_scale:
         faults.append(
-            f"PLITKA_LORA_SCALE: got {scale:g}, but the LoRA is fused into {baked.folder} at"
-            f" {baked.lora_scale:g}; leave the setting out, or bake another snapshot"
+            f"{LORA_SCALE}: got {scale:g}, but the LoRA is fused into {baked.folder} at"
+            f" {baked.lora_scale:g}; {remedy}"
         )
     if is_packed:
         faults.append(
@@ -202,6 +209,21 @@ def list_conflicts(settings: WeightsSettings, baked: Snapshot, is_packed: bool) 
             " meant to have none; name the model that it was baked of with PLITKA_BASE"
         )
     return faults
+
+
+def _list_named(settings: WeightsSettings) -> list[str]:
+    """List the variables that are set and that a snapshot needs none of."""
+    return [name for name in (LORA, LORA_SCALE, EMBEDDINGS, VAE) if name in settings.named]
+
+
+def warn_of_vae(settings: WeightsSettings, baked: Snapshot) -> str | None:
+    """The sentence for a VAE that is used in place of the snapshot's."""
+    if VAE not in settings.named or settings.vae == "base":
+        return None
+    return (
+        f"{VAE}: is set to {settings.vae}, which is used in place of the VAE in {baked.folder};"
+        f" unset {VAE} to use that"
+    )
 
 
 def apply_snapshot(settings: WeightsSettings, baked: Snapshot) -> WeightsSettings:
@@ -217,7 +239,7 @@ def apply_snapshot(settings: WeightsSettings, baked: Snapshot) -> WeightsSetting
         turbo = baked.folder / TURBO
     return replace(
         settings,
-        vae=settings.vae if "PLITKA_VAE" in settings.named else "base",
+        vae=settings.vae if VAE in settings.named else "base",
         lora=None,
         embeddings=None,
         controlnets=controlnets,

@@ -86,7 +86,12 @@ def test_plan_reads_standard_input(
         (["plan", "--color", "red=x"], 'colors[0].proportion: got "x"'),
         (["plan", "--color", "red=100", "--seed", "-2"], "seed: got -2;"),
         (["plan", "--color", "red=100", "--angle", "steep"], 'angle: got "steep"'),
-        (["plan", request({"red": 100}), "--seed", "1"], "params_json: given beside"),
+        (
+            ["plan", "60% red, 40% blue", "--quality", "turbo", "--seed", "1"],
+            "params_json: given beside --quality, --seed; say all in it, such as"
+            ' "60% black, 40% white, turbo, seed 7", or leave it out and give the colours with',
+        ),
+        (["plan", "red", "--color", "red=1"], "params_json: given beside --color; say all in it"),
         (["make", request({"red": 50}), "--out", "{folder}/x"], "colors: proportions add up to 50"),
         (
             ["measure", "{folder}", "--colors", "rde"],

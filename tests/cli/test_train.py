@@ -186,6 +186,9 @@ def test_check_tells_of_the_photographs_also_where_the_base_is_missing(
     out, err = capsys.readouterr()
     assert "35% red, 65% black" in out
     assert "stabilityai/stable-diffusion-xl-base-1.0: no folder here" in err
+    assert err.endswith(
+        "\nThe photographs have no faults; only what is said above stands in the way of training.\n"
+    )
 
 
 def test_all_faults_are_told_at_once_before_a_model_is_loaded(
@@ -201,6 +204,7 @@ def test_all_faults_are_told_at_once_before_a_model_is_loaded(
     for name in ("REDp60_WHITEp40.jpg: ", "WHITEp75_BLACKp25.jpg: ", "tile.jpg: ", "stabilityai/"):
         assert any(fault.startswith(name) for fault in faults), (name, err)
     assert out == ""
+    assert "no faults" not in err
     assert not (tmp_path / "ours").exists()
 
 

@@ -236,6 +236,45 @@ def test_what_cannot_be_had_of_a_snapshot_stops_setup(
         load_engine("sdxl")
 
 
+def test_every_variable_that_a_snapshot_needs_not_is_named_at_once(
+    baked: Path, only: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only(BASE=baked, LORA="other.safetensors", LORA_SCALE="0.75", EMBEDDINGS="none", VAE="base")
+    assert main.main(["check"]) == 1
+    said = capsys.readouterr().out
+    remedy = "unset PLITKA_LORA PLITKA_LORA_SCALE PLITKA_EMBEDDINGS PLITKA_VAE, or bake another"
+    assert said.count(remedy) == 2  # for the LoRA and the embeddings
+
+
+def test_another_vae_than_the_snapshots_is_warned_of(
+    baked: Path, small_sdxl: SmallSdxl, only: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only(BASE=baked, VAE=small_sdxl.vae)
+    assert main.main(["check"]) == 0
+    assert (
+        f"warn   snapshot: PLITKA_VAE: is set to {small_sdxl.vae}, which is used in place of the"
+        f" VAE in {baked}; unset PLITKA_VAE to use that\n"
+    ) in capsys.readouterr().out
+
+
+def test_a_scale_that_was_set_when_a_snapshot_was_baked_is_not_said_to_be_set_now(
+    unbaked: dict[str, str],
+    only: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _set(monkeypatch, {**unbaked, "PLITKA_LORA_SCALE": "0.5"})
+    assert main.main(["bake", str(tmp_path / "snapshot")]) == 0
+    why = "scale 0.5, as it was set when the snapshot was baked"
+    assert f"fused at {why}\n" in capsys.readouterr().out
+    only(BASE=tmp_path / "snapshot")
+    main.main(["check"])
+    said = capsys.readouterr().out
+    assert f"fused into the snapshot at {why}\n" in said
+    assert "ok     trigger: ohwx_rubber_tile, as the snapshot says\n" in said
+
+
 def test_packed_weights_on_top_of_a_snapshot_stop_setup(
     baked: Path, unbaked: dict[str, str], only: Any, tmp_path: Path
 ) -> None:

@@ -53,6 +53,7 @@ def _check_verdicts(header: Header) -> None:
     for setting in (LORA, EMBEDDINGS, VAE, BASE):
         _check_refusal(explain_wrong_file(header, "a file", setting))
     trigger.read_notes(header)
+    trigger.hint_at_trigger(header)
     with suppress(WeightsError):
         embeddings.check_embeddings([header])
     with suppress(WeightsError):

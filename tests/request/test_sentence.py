@@ -146,6 +146,11 @@ def test_what_looks_like_json_is_told_where_it_is_broken(text: str) -> None:
         ("one red, 2% blue", ['"one red" is not understood']),
         ("60% no black, 40% white", ['"no black" is not understood']),
         ("at least 60% black, 40% white", ['"least 60% black" is not understood']),
+        (
+            "60% black, 40% white, strength 0.7, guidance scale 7, 30 Steps",
+            ['"strength 0.7" is one of the overrides; only JSON', '"guidance sc', '"30 Steps" is'],
+        ),
+        ("60% black, 40% white, controlnet", ['"controlnet" is one of the overrides; only JSON']),
         ("60% black, 40% white, glossy", ['"glossy" is not understood']),
         ("60% black, the rest white, the rest red", ["share one rest"]),
         ("100% black, the rest white", ['"rest white" is nothing']),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from plitka.cli.main import main
+from plitka.engines.sdxl import architecture
 from plitka.errors import EngineError
 from plitka.request.plan import make_plan
+from plitka.weights.adapter_files import Package
+from plitka.weights.preflight import inspect
+from plitka.weights.settings import read_weights_settings
 from tests.conftest import LoadSdxl
 from tests.support.https_server import (
     CERTIFICATE,
@@ -627,6 +632,19 @@ TRIGGERS: list[tuple[str, dict[str, str], Files, str]] = [
     ),
     ("ai-toolkit", {"ss_tag_frequency": '{"1_gum": {"gum": 1}}'}, {}, "gum"),
     ("kohya's", {"ss_tag_frequency": '{"4_gum": {"red": 9, "gum": 2}}'}, {}, "ohwx_rubber_tile"),
+    ("a folder without captions", {"ss_tag_frequency": '{"10_gum": {"gum": 20}}'}, {}, "gum"),
+    (
+        "one tag in all folders",
+        {"ss_tag_frequency": '{"10_red": {"gum": 9}, "5_new": {"gum": 4}}'},
+        {},
+        "gum",
+    ),
+    (
+        "folders of their own words",
+        {"ss_tag_frequency": '{"10_red": {"red": 9}, "5_blue": {"blue": 4}}'},
+        {},
+        "ohwx_rubber_tile",
+    ),
     ("no word at all", {"modelspec.trigger_phrase": "x" * 101}, {}, "ohwx_rubber_tile"),
 ]
 
@@ -680,8 +698,75 @@ def test_check_and_the_engine_tell_the_trigger(
     assert "trigger: gum, as PLITKA_TRIGGER says\n" in check(path, TRIGGER="gum")
     notes = {"trigger_word": "x" * 101}
     long = as_folder(tmp_path / "long", {"l.safetensors": save(lora(), notes)})
-    assert "is not used; PLITKA_TRIGGER names another\n" in check(LORA=long, TRIGGER="")
+    said = check(LORA=long, TRIGGER="")
+    assert f"warn   trigger: that of trigger_word of {long}/l.safetensors is not" in said
+    assert "is not used; PLITKA_TRIGGER names another\n" in said
     assert load_sdxl(LORA=long, TRIGGER="").subject.trigger == "ohwx_rubber_tile"
+
+
+KOHYA_TAGS = {
+    "ss_tag_frequency": json.dumps(
+        {
+            "10_gum tile": {"60% red": 3, "gum": 18, "40% blue": 2, "30% red": 1, "1e5": "x"},
+            "2_gum": {"gum": 2, "60% red": 10**4000},
+            "empty": {},
+            "odd": [],
+        }
+    )
+}
+
+
+def test_check_and_the_log_warn_of_a_lora_that_names_no_trigger_and_tell_what_it_notes(
+    load_sdxl: LoadSdxl,
+    check: Callable[..., str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    noted = save(lora(), KOHYA_TAGS)
+    path = as_folder(tmp_path, {"own.safetensors": noted}) / "own.safetensors"
+    said = check(LORA=path, EMBEDDINGS="none", TRIGGER="")
+    warning = (
+        f"trigger: ohwx_rubber_tile, the default, for nothing in or beside {path} says with which"
+        " word it was trained (its training's most frequent tags are gum (20), 60% red (3), 40%"
+        " blue (2); its folders are 10_gum tile, 2_gum); set PLITKA_TRIGGER to that word"
+    )
+    assert f"warn   {warning}\n" in said
+    load_sdxl(LORA=path, EMBEDDINGS="none", TRIGGER="")
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [warning]
+    with caplog.at_level("INFO", "plitka"):
+        load_sdxl(LORA=path, EMBEDDINGS="none", TRIGGER="gum")
+    assert "trigger: gum, as PLITKA_TRIGGER says" in caplog.messages
+
+
+def test_check_tells_the_default_trigger_of_the_default_lora_and_of_none(
+    check: Callable[..., str], tmp_path: Path
+) -> None:
+    assert "ok     trigger: ohwx_rubber_tile, the default\n" in check()
+    files = {"rubber-tile-lora-v4_sdxl_lora.safetensors": save(lora())}
+    said = check(LORA=as_folder(tmp_path, files), TRIGGER="")
+    verdict = "ohwx_rubber_tile, the default; nothing in or beside the LoRA names another"
+    assert f"ok     trigger: {verdict}\n" in said
+    assert "trigger: not known before the LoRA is whole\n" in check(LORA=tmp_path / "absent.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"), [("own", True), ("rubber-tile-lora-v4_sdxl_lora", False)]
+)
+def test_the_default_embeddings_beside_another_lora_are_warned_of(
+    name: str, warned: bool, small_sdxl: SmallSdxl, tmp_path: Path
+) -> None:
+    path = as_folder(tmp_path, {f"{name}.safetensors": save(lora())}) / f"{name}.safetensors"
+    named = read_weights_settings(small_sdxl.settings(LORA=path))
+    unnamed = replace(named, named=named.named - {"PLITKA_EMBEDDINGS"})
+    for settings, expected in ((named, False), (unnamed, warned)):
+        found = inspect(settings, Package("", None, None), architecture, "gum").findings
+        said = [f.verdict for f in found if f.part == "embeddings" and f.warning]
+        assert bool(said) == expected
+        if said:
+            assert said[0].endswith(
+                f"belongs to rubber-tile-lora-v4_sdxl_lora.safetensors, and {path} is used; set"
+                " PLITKA_EMBEDDINGS to the file that was trained with that, or to none"
+            )
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "x" * 101, "tile <s0>", "\x1b[1m"])

@@ -41,6 +41,7 @@ from plitka.weights.hub import MODEL, Remote, fetch_remote, find_source
 from plitka.weights.lora_scale import LoraScale
 from plitka.weights.models import Model
 from plitka.weights.noise import Noise
+from plitka.weights.preflight import Preflight
 from plitka.weights.resolved import Resolved, fetch_weights
 from plitka.weights.sdxl_architecture import NOISE_SCHEDULE, Config
 from plitka.weights.settings import CONTROLNET_SETTINGS, WeightsSettings
@@ -122,10 +123,20 @@ def load(settings: SdxlSettings, source: Path | str | None, stages: Stages | Non
 def resolve_weights(settings: WeightsSettings, package: Package, stages: Stages) -> Resolved:
     """Find, check and fetch every part of the model. Raises WeightsError with all faults."""
     with stages("check weights"):
-        found = preflight.inspect(settings, package, architecture)
+        found = preflight.inspect(settings, package, architecture, DEFAULT_TRIGGER)
         preflight.refuse_faults(found)
+    _log_prompt(found)
     with stages("fetch weights"):
         return fetch_weights(found, architecture)
+
+
+def _log_prompt(found: Preflight) -> None:
+    """Log the trigger word, and what may make pictures other than is wanted."""
+    for finding in found.findings:
+        if finding.warning:
+            log.warning("%s: %s", finding.part, finding.verdict)
+        elif finding.part == "trigger":
+            log.info("trigger: %s", finding.verdict)
 
 
 def assemble(

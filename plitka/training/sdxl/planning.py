@@ -12,6 +12,7 @@ from plitka.engines.sdxl import architecture
 from plitka.engines.sdxl.device import measure_free_memory
 from plitka.engines.sdxl.options import SdxlSettings
 from plitka.errors import TrainingError
+from plitka.request.prompt import DEFAULT_TRIGGER
 from plitka.runtime.memory import format_gib
 from plitka.training.draws import Draws, Kind, draw_all
 from plitka.training.inspection import Inspection
@@ -82,7 +83,7 @@ def list_faults(
 ) -> list[str]:
     """List what of this machine stands in the way, a sentence for each: base, memory, disk."""
     found = preflight.inspect(
-        strip_adapters(settings.weights), Package("", None, None), architecture
+        strip_adapters(settings.weights), Package("", None, None), architecture, DEFAULT_TRIGGER
     )
     faults = [finding.verdict for finding in found.findings if finding.fault]
     faults += list_trained(found.snapshot, found.base, found.settings)
