@@ -41,7 +41,7 @@ def inspect_installation(
         yield from _inspect_palette(settings, None, engine)
         yield from _find_setting_faults(settings)
         return
-    yield Finding("engine", "sdxl")
+    yield Finding("engine", f"sdxl; it needs weights. {registry.WITHOUT_MODEL}")
     yield from _inspect_init(settings)
     yield from map(_find_package, _PACKAGES)
     weights = None

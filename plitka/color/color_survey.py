@@ -10,6 +10,7 @@ from pathlib import Path
 
 from plitka.color.css_names import CSS_NAMES
 from plitka.color.names import normalize_name
+from plitka.color.ral_classic import RAL_CLASSIC
 from plitka.color.russian import list_forms
 
 SURVEY_FILE = Path(__file__).parents[2] / "refs" / "color_survey.csv"
@@ -21,13 +22,17 @@ _RUSSIAN = {
     "аквамариновый": "aquamarine",
     "алый": "scarlet",
     "аметистовый": "amethyst",
+    "антрацит": "anthracite",
+    "антрацитовый": "anthracite",
     "баклажановый": "eggplant",
+    "бордо": "burgundy",
     "бордовый": "burgundy",
     "бронзовый": "bronze",
     "васильковый": "cornflower blue",
     "винный": "wine",
     "вишнёвый": "cherry",
     "горчичный": "mustard",
+    "графит": "charcoal",
     "графитовый": "charcoal",
     "золотой": "gold",
     "индиго": "indigo",
@@ -71,10 +76,14 @@ _RUSSIAN = {
     "ультрамариновый": "ultramarine",
     "фисташковый": "pistachio",
     "фуксия": "fuchsia",
+    "шоколад": "chocolate",
     "шоколадный": "chocolate",
     "шафрановый": "saffron",
     "янтарный": "amber",
 }
+
+_TRADE = {"anthracite": "7016"}
+"""Words of those who sell colours, which the survey does not have: numbers of RAL by its names."""
 
 
 def find_known_color(name: str) -> str | None:
@@ -85,12 +94,13 @@ def find_known_color(name: str) -> str | None:
 
 @cache
 def _list_colors() -> dict[str, str]:
-    """Hex by name, normalised: those of the survey first, then CSS's, with spaces or without."""
+    """Hex by name, normalised: the survey's first, the trade's, CSS's, with spaces or without."""
     with SURVEY_FILE.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(line for line in file if not line.startswith("#"))
         survey = {normalize_name(row["name"]): row["srgb"] for row in rows}
     closed = {name.replace(" ", ""): srgb for name, srgb in survey.items()}
-    return closed | CSS_NAMES | survey
+    trade = {name: RAL_CLASSIC[number] for name, number in _TRADE.items()}
+    return closed | CSS_NAMES | trade | survey
 
 
 @cache

@@ -8,6 +8,9 @@ metallic ones have no flat colour, and are as near as the table comes. RAL is a 
 RAL gGmbH. Numbers and values are facts, under no licence; nothing else of RAL's is copied here.
 """
 
+from plitka.color.ciede2000 import compute_color_difference
+from plitka.color.srgb import Lab, parse_hex, srgb_to_lab
+
 _TABLE = """
 1000 cdba88, 1001 d0b084, 1002 d2aa6d, 1003 f9a800, 1004 e49e00, 1005 cb8e00,
 1006 e29000, 1007 e88c00, 1011 af804f, 1012 ddaf27, 1013 e3d9c6, 1014 ddc49a,
@@ -51,3 +54,12 @@ RAL_CLASSIC: dict[str, str] = {
     number: f"#{digits}" for number, digits in (pair.split() for pair in _TABLE.split(","))
 }
 """Hex by number, "3020"."""
+
+
+def find_nearest_ral(lab: Lab) -> tuple[str, float]:
+    """Find the number nearest to a colour by CIEDE2000, and how far apart they are."""
+    apart, number = min(
+        (compute_color_difference(lab, srgb_to_lab(parse_hex(hex_code[1:]))), number)
+        for number, hex_code in RAL_CLASSIC.items()
+    )
+    return number, apart

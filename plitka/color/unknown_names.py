@@ -19,7 +19,7 @@ from plitka.color.names import (
     quote,
     rank_names,
 )
-from plitka.color.ral_classic import RAL_CLASSIC
+from plitka.color.ral_classic import RAL_CLASSIC, find_nearest_ral
 from plitka.color.russian import list_forms
 from plitka.color.srgb import Lab, parse_hex, srgb_to_lab
 from plitka.messages.message import Message, Row, Said, Words
@@ -36,6 +36,7 @@ _LIKE = 55  # of 100; by less a word finds strangers
 _RAL = re.compile(r"(?:ral|рал)\b.*", re.IGNORECASE | re.DOTALL)
 _BARE_HEX = re.compile(r"[0-9a-f]{6}|(?=[a-f]*[0-9])[0-9a-f]{3}", re.IGNORECASE | re.ASCII)
 _ANY_HEX = "#1e90ff"
+_ANY_RAL = "3020"
 
 _ALPHABETS = (("LATIN ", "латинская"), ("CYRILLIC ", "русская"))
 
@@ -137,10 +138,14 @@ def _rank_by_color(hex_code: str, colors: Iterable[Named]) -> list[Named]:
 
 def _tell_hex(hex_code: str, css: str | None) -> Said:
     """Tell how a colour is given that the palette does not have; css: its name in CSS."""
+    number = _ANY_RAL
+    if hex_code != _ANY_HEX:
+        number, _ = find_nearest_ral(srgb_to_lab(parse_hex(hex_code.removeprefix("#"))))
+    codes = Words(hex_code, f"«RAL {number}» или «{hex_code}»")
     if css is None:
-        return Message.of('Any other colour goes by its hex, such as "{hex}".', hex=hex_code)
+        return Message.of('Any other colour goes by its hex, such as "{hex}".', hex=codes)
     other = 'Any other colour goes by its hex, such as "{hex}", or by its name in CSS, "{css}".'
-    return Message.of(other, hex=hex_code, css=css)
+    return Message.of(other, hex=codes, css=css)
 
 
 def _tell_ral(name: str) -> Said:

@@ -27,10 +27,11 @@ WITHOUT_WEIGHTS = ("render", "photo")
 
 DEFAULT_INIT = "render"
 
-_ANOTHER_ENGINE = (
-    "To draw tiles without a diffusion model: PLITKA_ENGINE=render, or --engine render on the"
-    " command line"
+WITHOUT_MODEL = (
+    "To draw tiles without a diffusion model: --engine render on the command line, or"
+    " PLITKA_ENGINE=render"
 )
+"""What whoever lacks the model, and may never have wanted it, is told first."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class EngineChoice:
         try:
             return load_engine(self.name, read_sdxl, self.package, self.init, self.bank, prepared)
         except NoModelError as fault:  # whoever has chosen an engine can choose another
-            raise EngineError(f"{fault}\n{_ANOTHER_ENGINE}") from None
+            raise EngineError(f"{WITHOUT_MODEL}. What sdxl lacks:\n{fault}") from None
 
 
 def check_name(name: str) -> str:

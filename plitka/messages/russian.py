@@ -64,10 +64,10 @@ RUSSIAN: Mapping[str, str] = {
     "Nearest by colour: {names}.": "Ближе всего по цвету: {names}.",
     "Nearest by letters: {names}.": "Ближе всего по буквам: {names}.",
     'Any other colour goes by its hex, such as "{hex}".': (
-        "Другой цвет задают номером RAL («RAL 3020») или кодом («{hex}»)."
+        "Другой цвет задают номером RAL или кодом, например {hex}."
     ),
     'Any other colour goes by its hex, such as "{hex}", or by its name in CSS, "{css}".': (
-        "Другой цвет задают номером RAL («RAL 3020»), кодом («{hex}») или именем в CSS («{css}»)."
+        "Другой цвет задают номером RAL или кодом, например {hex}, или именем в CSS, «{css}»."
     ),
     "A number of RAL Classic has four digits, such as {names}.": (
         "В номере RAL Classic четыре цифры, например {names}."

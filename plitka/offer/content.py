@@ -5,9 +5,8 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property, lru_cache
 
-from plitka.color.ciede2000 import compute_color_difference
 from plitka.color.palette import Color
-from plitka.color.ral_classic import RAL_CLASSIC
+from plitka.color.ral_classic import RAL_CLASSIC, find_nearest_ral
 from plitka.color.srgb import parse_hex, srgb_to_lab
 from plitka.messages.message import Language
 from plitka.offer.speech import Speech
@@ -162,11 +161,7 @@ def _find_ral(hex_of_color: str) -> tuple[str, bool]:
     for number, hex_code in RAL_CLASSIC.items():
         if hex_code == hex_of_color:
             return number, True
-    lab = srgb_to_lab(parse_hex(hex_of_color[1:]))
-    apart, number = min(
-        (compute_color_difference(lab, srgb_to_lab(parse_hex(hex_code[1:]))), number)
-        for number, hex_code in RAL_CLASSIC.items()
-    )
+    number, apart = find_nearest_ral(srgb_to_lab(parse_hex(hex_of_color[1:])))
     return (number, False) if apart <= _NEAR else ("", False)
 
 

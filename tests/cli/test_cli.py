@@ -538,7 +538,10 @@ def test_the_default_engine_without_weights_fails_and_says_what_to_do(
     assert status == 1
     assert f"{tmp_path / 'absent'}: no such file or folder" in err
     assert "Traceback" not in err
-    assert "--engine render" in err
+    assert err.startswith("To draw tiles without a diffusion model: --engine render")
+    status, out, _ = run(capsys, "check")
+    assert status == 1
+    assert "--engine render" in out.split("\n")[1]
     assert not (tmp_path / "tile").exists()
 
 
