@@ -4,6 +4,7 @@ What comes is held here until the client takes it: one that reads slowly keeps n
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from plitka.serving.predictions import (
     read_outcome,
     was_never_sent,
 )
+from plitka.serving.request_checks import Json
 from plitka.serving.turns import DEAD
 from plitka.serving.work_kind import WorkKind
 
@@ -58,15 +60,17 @@ class Drawing:
         accept = {"Accept": EVENTS} if answer.is_stream else {}
         received = await self._ask(prediction, answer, {**headers, **accept})
         if received is None:
-            _fill_canceled(prediction, answer)
-            self._end(prediction, Outcome("canceled", {}))
+            canceled = prediction.describe("canceled")
+            _fill_canceled(answer, canceled)
+            self._end(prediction, Outcome("canceled", {}, json.dumps(canceled).encode()))
             return
         is_stream = received.content_type == EVENTS
         async with received:
             kept = await self._pass_on(received, prediction, answer, is_stream)
         if received.status == 200:
-            outcome = await asyncio.to_thread(lambda: read_outcome(b"".join(kept), is_stream))
-            self._end(prediction, outcome or Outcome("failed", {}))
+            content = b"".join(kept)
+            outcome = await asyncio.to_thread(read_outcome, content, is_stream)
+            self._end(prediction, outcome or Outcome("failed", {}, content))
 
     async def _pass_on(
         self,
@@ -155,9 +159,8 @@ class Drawing:
             del self._removals[identifier]
 
 
-def _fill_canceled(prediction: Prediction, answer: Answer) -> None:
+def _fill_canceled(answer: Answer, body: Json) -> None:
     """Answer as Cog does for one that was cancelled."""
-    body = prediction.describe("canceled")
     if answer.is_stream:
         answer.begin(200, STREAM_HEADERS)
         answer.add(write_event("completed", body))

@@ -28,8 +28,9 @@ class Prediction:
     """One that was asked for, until its last answer has ended.
 
     content: the request's body for Cog. given: its input, None if it is not told again. asked_at:
-    by the event loop's clock. stays: whether it is drawn although no client waits for it. clients:
-    who wait for it, or take their answers. holds: answers of Cog's that are under way or will be.
+    by the event loop's clock. stays: whether it is drawn although no client waits for it.
+    is_promised: whether somebody was answered with 202, and comes back for it. clients: who wait
+    for it, or take their answers. holds: answers of Cog's that are under way or will be.
     is_cogs: whether Cog has taken it, and calls its webhook. has_answer: whether one of its answers
     has ended, so that it would run anew for who asks again. is_canceled: before Cog had it.
     refusal: why it is not drawn. turn: set when Cog's slot is its own, or when it will not be
@@ -42,6 +43,7 @@ class Prediction:
     webhook: Webhook | None
     asked_at: float
     stays: bool = False
+    is_promised: bool = False
     clients: int = 0
     holds: int = 0
     is_cogs: bool = False
@@ -105,10 +107,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a prediction ended, as Cog tells it. metrics: as the worker recorded them."""
+    """How a prediction ended, as Cog tells it.
+
+    metrics: as the worker recorded them. content: all of it, in JSON.
+    """
 
     status: str
     metrics: dict[str, Any]
+    content: bytes
 
 
 _COMPLETED = b"event: completed\ndata: "
@@ -130,7 +136,7 @@ def read_outcome(content: bytes, is_stream: bool) -> Outcome | None:
         start = content.rfind(_COMPLETED)
         if start < 0:
             return None
-        content = content[start + len(_COMPLETED) :]
+        content = content[start + len(_COMPLETED) :].rstrip()
     try:
         body = json.loads(content)
     except ValueError:  # cut, or not Cog's
@@ -138,4 +144,4 @@ def read_outcome(content: bytes, is_stream: bool) -> Outcome | None:
     if not isinstance(body, dict) or not isinstance(body.get("status"), str):
         return None
     metrics = body.get("metrics")
-    return Outcome(body["status"], metrics if isinstance(metrics, dict) else {})
+    return Outcome(body["status"], metrics if isinstance(metrics, dict) else {}, content)

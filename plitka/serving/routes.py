@@ -152,11 +152,11 @@ class Gateway:
             self.metrics.count_refusal(refusal.status)
             raise
         if is_known and not wish.is_stream:
-            prediction.stays = True  # who is answered at once comes back for it
+            prediction.stays = prediction.is_promised = True
             return web.json_response(self._describe(prediction), status=202)
         answer = self._begin(prediction, request, wish)
         if wish.is_async and wish.wait is None and not await self._is_refused(answer):
-            answer.has_client = False
+            prediction.is_promised, answer.has_client = True, False
             place = self.turns.line.find_place(prediction)
             body = {"id": prediction.identifier, "status": "starting"}
             return web.json_response(self._describe(prediction) if place else body, status=202)
@@ -164,16 +164,15 @@ class Gateway:
         try:
             if wish.wait is not None:
                 await asyncio.wait([answer.task], timeout=wish.wait)
-                if not answer.task.done():
-                    prediction.stays, answer.has_client = True, False
+                if not answer.task.done() and not prediction.has_answer:
+                    prediction.stays = prediction.is_promised = True
+                    answer.has_client = False
                     return web.json_response(self._describe(prediction), status=202)
             return await hand_over(request, prediction, answer, self.turns.line, self._readers)
         finally:
             prediction.clients -= 1
             if not prediction.clients and not prediction.stays:
                 self._abandon(prediction)
-            elif not answer.status and not answer.is_stream:
-                answer.has_client = False  # it hung up before there was any of it
 
     async def _check_server(self, wish: Wish, identifier: str) -> None:
         """Raise Refusal if no prediction would succeed, as far as that is known before its turn.
@@ -279,8 +278,6 @@ class Gateway:
                 _log.error("%s: no answer", prediction.identifier, exc_info=fault)
         elif answer.status >= 400:
             self.metrics.count_refusal(answer.status)
-        elif not answer.has_client:
-            self._keep(prediction, b"".join(answer.pieces))
         self._tell_end(prediction, answer, fault)
 
     def _tell_end(
@@ -288,11 +285,12 @@ class Gateway:
     ) -> None:
         """Call the webhook of a prediction of whose end Cog tells nobody."""
         if fault is not None or answer.status >= 400:
-            if answer.has_client:
-                return  # who is told
             error = str(fault or b"".join(answer.pieces).decode(errors="replace"))
             ended = prediction.describe("failed", error=error)
-            self._keep(prediction, json.dumps(ended).encode())
+            if prediction.is_promised:
+                self._keep(prediction, json.dumps(ended).encode())
+            if answer.has_client:
+                return  # who is told
         elif prediction.is_canceled and not prediction.is_cogs:
             ended = prediction.describe("canceled")
         else:
@@ -302,7 +300,7 @@ class Gateway:
             self._start(self.relay.tell(webhook.address, ended))
 
     def _keep(self, prediction: Prediction, content: bytes) -> None:
-        """Keep an answer that no client is there to take."""
+        """Keep an answer for who comes back for it."""
         self.finished.keep(prediction.identifier, content, asyncio.get_running_loop().time())
 
     def _note_turn(self, prediction: Prediction) -> None:
@@ -313,6 +311,8 @@ class Gateway:
 
     def _note_end(self, prediction: Prediction, outcome: Outcome) -> None:
         self.metrics.note_outcome(outcome)
+        if prediction.is_promised:
+            self._keep(prediction, outcome.content)
 
     def _describe(self, prediction: Prediction) -> Json:
         """Describe one that waits or runs, as far as it is."""

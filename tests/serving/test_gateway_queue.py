@@ -353,14 +353,18 @@ def test_the_same_id_again_joins_the_one_that_waits_and_is_drawn_once() -> None:
     run(test)
 
 
-def test_who_joins_and_is_answered_at_once_gets_the_picture_though_the_first_hangs_up() -> None:
+@pytest.mark.parametrize("hangs_up", [True, False])
+def test_who_joins_and_is_answered_at_once_gets_the_picture_whatever_the_first_does(
+    hangs_up: bool,
+) -> None:
     async def test(queue: Queue) -> None:
         (first,) = await queue.begin("a")
         assert status_of(await queue.ask("a")) == (202, "processing")
         prediction = queue.gate.turns.find("a")
         assert prediction is not None
-        first.cancel()
-        await until(lambda: not any(answer.has_client for answer in prediction.answers))
+        if hangs_up:
+            first.cancel()
+            await until(lambda: not prediction.clients)
         queue.cog.finish("a")
         await until(lambda: queue.gate.turns.find("a") is None)
         assert status_of(await queue.show("a")) == (200, "succeeded")

@@ -124,7 +124,7 @@ def test_a_request_whose_connection_is_lost_is_repeated_and_joins_the_one_that_r
                         return  # the gate does not know yet that the first connection is gone
                     proxy.hang_up()
                     (running,) = gate._asked
-                    await until(lambda: not any(each.has_client for each in running.answers))
+                    await until(lambda: not running.clients)
                     cog.finish(running.identifier)
 
                 def pause(seconds: float) -> None:

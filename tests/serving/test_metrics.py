@@ -166,7 +166,7 @@ def test_labels_are_few_whatever_a_worker_says() -> None:
     counted = Metrics("5.0.0", "predictions")
     for number in range(100):
         told = {"seconds": {f"stage {number}": 1.0}, "total_variation": {f"p{number}": 0.1}}
-        counted.note_outcome(Outcome(f"status {number}", told))
+        counted.note_outcome(Outcome(f"status {number}", told, b""))
     found = read_samples(counted.write(VITALS).decode())
     assert {labels[0] for name, labels in found if name == "plitka_stage_seconds_count"} == {
         "other"
@@ -179,9 +179,8 @@ def test_labels_are_few_whatever_a_worker_says() -> None:
 @pytest.mark.parametrize("told", [None, 5, {"final": None}, {"final": "x"}, []])
 def test_what_is_no_number_is_left_out(told: object) -> None:
     counted = Metrics("5.0.0", "predictions")
-    counted.note_outcome(
-        Outcome("failed", {"seconds": told, "total_variation": told, "predict_time": told})
-    )
+    measured = {"seconds": told, "total_variation": told, "predict_time": told}
+    counted.note_outcome(Outcome("failed", measured, b""))
     found = read_samples(counted.write(VITALS).decode())
     assert found["plitka_requests_total", ("failed",)] == 1
     assert ("plitka_stage_seconds_count", ("final",)) not in found
@@ -195,15 +194,18 @@ def test_two_gates_in_one_process_count_each_their_own() -> None:
         assert found["plitka_requests_total", ("full",)] == times
 
 
+SEEDED = b'{"status": "failed", "metrics": {"seed": 7}}'
+
+
 @pytest.mark.parametrize(
     ("content", "is_stream", "outcome"),
     [
-        (b'{"status": "canceled"}', False, Outcome("canceled", {})),
-        (b'{"status": "failed", "metrics": {"seed": 7}}', False, Outcome("failed", {"seed": 7})),
+        (b'{"status": "canceled"}', False, Outcome("canceled", {}, b'{"status": "canceled"}')),
+        (SEEDED, False, Outcome("failed", {"seed": 7}, SEEDED)),
         (
             b'event: log\ndata: {}\n\nevent: completed\ndata: {"status": "succeeded"}\n\n',
             True,
-            Outcome("succeeded", {}),
+            Outcome("succeeded", {}, b'{"status": "succeeded"}'),
         ),
         (b'{"status": ', False, None),
         (b"[]", False, None),
