@@ -69,18 +69,21 @@ def compare(
     runs: int,
     fused: bool = False,
     source: Path | str | None = None,
+    tell: Callable[[str], None] = log.info,
 ) -> Json:
     """Measure `runs` pairs, old procedure and Plitka's in turn, and count the work of both.
 
     model: by whose size work is counted; that of OWN weights as SDXL's own. settings: what both
     sides are loaded by. fused: the old procedure's LoRA is fused into its weights, not beside them.
-    source: as setup() is given weights.
+    source: as setup() is given weights. tell: is told what begins, for it takes minutes.
     """
     size = "full" if model == OWN else model
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        tell("loading both procedures")
         old, new = _load_both(settings, fused, source)
         plan, old_plan = _make_plans(recipe, new.subject, new.presets)
+        tell("warming up")
         _warm_up(old, new, plan, old_plan, folder)
         weights_mb = {
             "old": _measure_weights_mb(old.pipe),
@@ -88,16 +91,19 @@ def compare(
         }
 
         def run_old() -> Run:
+            tell("the old procedure draws")
             return _measure(new.device, lambda: old.make(old_plan, folder), weights_mb["new"])
 
         def run_new() -> Run:
+            tell("Plitka draws")
             make = partial(_make, recipe, new, folder, new.options.overlap)
             return _measure(new.device, make, weights_mb["old"])
 
         pairs: list[tuple[Run, Run]] = []
         for number in range(runs):
-            log.info("pair %d of %d", number + 1, runs)
+            tell(f"pair {number + 1} of {runs}")
             pairs.append(_run_pair(run_old, run_new, old_first=number % 2 == 0))
+        tell("timing steps, and the work around the networks")
         drawn, speed = _time_steps(size, plan, new)
         replay = _Replay(drawn, new, new.subject, new.presets)
         around = _measure_around_networks(recipe, replay, folder)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from plitka import __version__, whole_file
 from plitka.cli.request_arguments import read_colors, read_request
 from plitka.cli.terminal import (
+    print_error,
     print_json,
     print_json_line,
     print_line,
@@ -267,7 +268,7 @@ def run_bench(options: argparse.Namespace, settings: Settings) -> None:
                 variables = {**settings.variables, **files.environment()}
                 sdxl = replace(sdxl, weights=read_weights_settings(variables))
             report = compare.compare(
-                options.model, sdxl, recipe, options.runs, options.fused, source
+                options.model, sdxl, recipe, options.runs, options.fused, source, print_error
             )
     if options.json:
         print_json(report)

@@ -159,7 +159,9 @@ def told(files: random_models.Files) -> Json:
     """Two short pairs at 45 degrees, with the LoRA as a package."""
     settings = SdxlSettings(read_weights_settings(files.environment()))
     short = asked(45, num_inference_steps_preview=3, num_inference_steps_final=3, strength=1)
-    return compare.compare("small", settings, short, 2, source=files.lora)
+    begun: list[str] = []
+    found = compare.compare("small", settings, short, 2, source=files.lora, tell=begun.append)
+    return {**found, "begun": begun}
 
 
 @pytest.mark.long
@@ -168,6 +170,15 @@ def test_ratios_are_medians_of_pairs(told: Json) -> None:
     assert len(pairs) == 2
     ratio = statistics.median(new / old for old, new in pairs)
     assert told["seconds"]["ratio"] == pytest.approx(ratio, rel=0.02)  # of rounded seconds
+
+
+@pytest.mark.long
+def test_what_begins_is_told_for_it_takes_minutes(told: Json) -> None:
+    old, new = "the old procedure draws", "Plitka draws"
+    pairs = ["pair 1 of 2", old, new, "pair 2 of 2", new, old]
+    assert told["begun"][:2] == ["loading both procedures", "warming up"]
+    assert told["begun"][2:8] == pairs
+    assert told["begun"][8:] == ["timing steps, and the work around the networks"]
 
 
 @pytest.mark.long
