@@ -421,7 +421,7 @@ export default {
   order_binder: "Polyurethane binder, {binder}%",
   packs_of: "{packs} × {pack} kg",
   order_loss: "With {loss}% for loss.",
-  order_tiles: "Tiles: {tiles}.",
+  order_tiles: "Tiles, loss included: {tiles}.",
   order_zone: "{zone}: {area} m², {kg} kg",
   conversion: "{area} area → {volume} volume → {weight} weight",
   conversion_note: "Shares of visible area become volume by the granules’ size, and weight by their density.",

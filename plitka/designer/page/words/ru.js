@@ -421,7 +421,7 @@ export default {
   order_binder: "Полиуретановое связующее, {binder} %",
   packs_of: "{packs} × {pack} кг",
   order_loss: "С запасом {loss} %.",
-  order_tiles: "Плиток: {tiles}.",
+  order_tiles: "Плиток с запасом: {tiles}.",
   order_zone: "{zone}: {area} м², {kg} кг",
   conversion: "площадь {area} → объём {volume} → вес {weight}",
   conversion_note: "Доли площади переведены в объём по размеру гранул, а в вес — по плотности.",
