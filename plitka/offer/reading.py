@@ -9,8 +9,8 @@ from datetime import date
 
 from plitka.color.palette import Palette
 from plitka.errors import OfferError
-from plitka.messages.message import LANGUAGES, Language
-from plitka.offer.content import Company
+from plitka.messages.message import LANGUAGES, Language, Said, Words
+from plitka.offer.content import Company, name_color
 from plitka.offer.logo import read_logo
 from plitka.offer.speech import Speech
 from plitka.offer.zones import adapt_inputs, list_shares, list_zones
@@ -73,7 +73,9 @@ def read_order(
 
     given: an object of figures; None for the defaults and no order. Raises OrderError.
     """
-    names = [part.name for part in list_shares(recipe)]
+    names: dict[str, Said] = {
+        part.name: Words(part.name, name_color(part.color, "ru")) for part in list_shares(recipe)
+    }
     read = read_inputs({} if given is None else given, names, defaults, language)
     inputs = adapt_inputs(recipe, read)
     zones = list_zones(recipe, inputs, Speech(language)) if given is not None else []

@@ -1,6 +1,6 @@
 """What an order is reckoned from: figures with their bounds, read from JSON or from options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -82,15 +82,15 @@ class Inputs:
 
 def read_inputs(
     given: object,
-    colors: Sequence[str],
+    colors: Mapping[str, Said],
     defaults: Mapping[str, str] = MappingProxyType({}),
     language: str = "en",
 ) -> Inputs:
     """Read an order's figures, an object with names of FIELDS and PER_COLOR.
 
-    colors: names of the recipe's colours; figures of others are passed over, since a mix changes
-    while its figures stay. defaults: in the place of those of FIELDS. language: see `read_number`.
-    Raises OrderError.
+    colors: by their names in the recipe, what messages call them; figures of others are passed
+    over, since a mix changes while its figures stay. defaults: in the place of those of FIELDS.
+    language: see `read_number`. Raises OrderError.
     """
     if not isinstance(given, Mapping):
         raise OrderError("order: allowed: an object with figures by name", "order")
@@ -143,7 +143,7 @@ def read_defaults(text: str) -> Mapping[str, str]:
                 "order",
             )
         defaults[name] = value
-    read_inputs({}, (), defaults)
+    read_inputs({}, {}, defaults)
     return MappingProxyType(defaults)
 
 
@@ -153,7 +153,7 @@ def _is_given(given: Mapping[str, object], name: str) -> bool:
 
 
 def _read_by_color(
-    given: object, name: str, colors: Sequence[str], language: str
+    given: object, name: str, colors: Mapping[str, Said], language: str
 ) -> Mapping[str, Decimal]:
     """Read the figures of single colours. Raises OrderError."""
     if given is None:
@@ -161,18 +161,20 @@ def _read_by_color(
     if not isinstance(given, Mapping):
         raise OrderError(f"order: {name} of colours: allowed: an object by colour", name)
     return {
-        color: _read_figure(name, given[color], language, color)
-        for color in colors
+        color: _read_figure(name, given[color], language, color, called)
+        for color, called in colors.items()
         if _is_given(given, color)
     }
 
 
-def _read_figure(name: str, value: object, language: str, color: str = "") -> Decimal:
+def _read_figure(
+    name: str, value: object, language: str, color: str = "", called: Said = ""
+) -> Decimal:
     """Read a figure and check its bounds. Raises OrderError."""
     bounds = FIELDS[name]
     whose = Message.of(name)
     if color:
-        whose = Message.of("{figure} of {color}", figure=whose, color=color)
+        whose = Message.of("{figure} of {color}", figure=whose, color=called)
     low, high = Decimal(bounds.low), Decimal(bounds.high)
     unit = Message.of(bounds.unit)
     within = Message.of("{low} to {high} {unit}", low=low, high=high, unit=unit)

@@ -107,7 +107,7 @@ def test_a_fault_of_a_recipe_is_said_in_russian(text: str, said: str) -> None:
 )
 def test_a_fault_of_a_figure_is_said_in_russian(figures: dict[str, object], said: str) -> None:
     with pytest.raises(OrderError) as refused:
-        read_inputs(figures, ["red"], language="ru")
+        read_inputs(figures, {"red": "red"}, language="ru")
     assert refused.value.say("ru").startswith(said)
 
 

@@ -17,7 +17,7 @@ MIX = {"red": 0.5, "blue": 0.3, "white": 0.2}
 
 
 def order(figures: Mapping[str, Any], mix: Mapping[str, float] = MIX) -> Order:
-    inputs = read_inputs(figures, list(mix))
+    inputs = read_inputs(figures, {name: name for name in mix})
     assert inputs.area is not None
     return compute_order([Zone("", tuple(mix.items()), inputs.area)], inputs)
 
@@ -62,7 +62,7 @@ def test_float_dust_makes_no_bag_more_and_a_gram_does() -> None:
 
 
 def test_each_zone_has_its_own_kilograms_and_bags_are_bought_for_all_together() -> None:
-    inputs = read_inputs({"area": 1, "loss": 0, "thickness": 10}, ["red", "blue"])
+    inputs = read_inputs({"area": 1, "loss": 0, "thickness": 10}, {"red": "red", "blue": "blue"})
     border = Zone("border", (("red", 1.0),), Decimal("1.2"))
     field = Zone("field", (("red", 0.5), ("blue", 0.5)), Decimal("2.4"))
     made = compute_order([border, field], inputs)
@@ -128,11 +128,11 @@ def test_any_order_is_what_a_calculation_in_fractions_says(
 )
 def test_nonsense_is_refused_with_what_is_allowed(figures: Any, said: str) -> None:
     with pytest.raises(OrderError) as refused:
-        read_inputs(figures, ["red"])
+        read_inputs(figures, {"red": "red"})
     assert str(refused.value).startswith(said)
 
 
 def test_what_is_left_empty_has_its_default_and_the_makers_own_come_first() -> None:
-    inputs = read_inputs({"area": "", "bag": " ", "loss": None}, [], {"bag": "20"})
+    inputs = read_inputs({"area": "", "bag": " ", "loss": None}, {}, {"bag": "20"})
     assert inputs.area is None
     assert (inputs.bag, inputs.loss) == (Decimal(20), Decimal(FIELDS["loss"].default))
