@@ -20,6 +20,7 @@ from plitka.request.plan import Plan, make_plan
 from plitka.request.recipe import Recipe
 from plitka.weights.prompt_parts import read_turbo_kind
 from plitka.weights.settings import read_weights_settings
+from tests.support.marks import long
 from tests.support.recipes import parse, request
 
 Json = dict[str, Any]
@@ -39,7 +40,7 @@ def planned(angle: float = 0, **overrides: object) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "of_unet", "of_decoder"), [(512, 1.59, 2.5), (1024, 6.76, 10.5)]
+    ("pixels", "of_unet", "of_decoder"), [long(512, 1.59, 2.5), (1024, 6.76, 10.5)]
 )
 def test_one_forward_of_the_published_configuration_is_the_published_work(
     pixels: int, of_unet: float, of_decoder: float
@@ -105,6 +106,7 @@ def test_from_text_with_every_step_guided_the_work_is_the_old_procedures() -> No
     assert new.vae == pytest.approx(old.vae)
 
 
+@pytest.mark.long
 def test_the_steps_that_are_counted_are_those_that_the_options_leave() -> None:
     guided = Options(guidance=EVERYWHERE)
     fewer = flops.count_prediction("small", planned(45), Options())

@@ -20,6 +20,7 @@ from tests.support.command_line import (
     run_program,
     start_program,
 )
+from tests.support.marks import long
 from tests.support.odd_files import FAULTS, bind_socket
 
 ORIENTATION = 274  # tag of EXIF
@@ -206,7 +207,7 @@ def oddly_named(folder: Path, red_and_blue: Path) -> Path:
 
 @pytest.mark.parametrize(
     "env",
-    [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "cp1251"}],
+    [{"LC_ALL": "C"}, long({"PYTHONIOENCODING": "cp1251"})],
     ids=str,
 )
 def test_json_is_utf_8_and_its_names_are_those_of_the_files(
@@ -220,7 +221,7 @@ def test_json_is_utf_8_and_its_names_are_those_of_the_files(
     assert sorted(map(os.fsencode, summary["lying"])) == sorted(NAMES[::2])
 
 
-@pytest.mark.parametrize("env", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}], ids=str)
+@pytest.mark.parametrize("env", [long({"LC_ALL": "C"}), {"PYTHONIOENCODING": "ascii"}], ids=str)
 def test_names_stand_in_the_table_as_they_are_and_garble_nothing(
     oddly_named: Path, env: dict[str, str]
 ) -> None:

@@ -118,7 +118,7 @@ def test_a_picture_that_is_too_small_is_not_measured(
     assert main([command, str(file), *colors, *out]) == 1
     err = capsys.readouterr().err
     assert err.startswith(f"{file}: {width}x{height} pixels are too ")
-    assert "to measure; at " in err
+    assert " to measure; a" in err
     assert not (tmp_path / "out.png").exists()
 
 

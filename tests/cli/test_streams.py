@@ -10,6 +10,7 @@ from plitka.images import photograph, png
 from plitka.tile import render
 from plitka.tile.layout import lay
 from tests.support.command_line import ROOT
+from tests.support.marks import long
 from tests.support.recipes import asked
 
 SILENT = ["palette", "palette --json", "--help", "--version", "plan --color red=100", "make --help"]
@@ -47,14 +48,16 @@ def test_an_answer_that_could_not_be_written_is_told_as_such(arguments: str) -> 
     assert done.stderr == "standard output: cannot be written (No space left on device)\n"
 
 
-@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("streams", [long(">&-"), long(">&- 2>&-"), "<&- >&- 2>&-"])
 def test_a_picture_is_written_whatever_is_closed(streams: str, sand: Path, tmp_path: Path) -> None:
     done = run(f"match {sand} --color sand=100 --out {tmp_path / 'x.png'}", streams)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert photograph.load(tmp_path / "x.png").pixels.shape[2] == 3
 
 
-@pytest.mark.parametrize("command", ["audit", "calibrate --out x.csv", "measure --colors sand"])
+@pytest.mark.parametrize(
+    "command", ["audit", long("calibrate --out x.csv"), long("measure --colors sand")]
+)
 def test_commands_that_tell_as_they_go_say_once_where_they_could_not(
     command: str, sand: Path, tmp_path: Path
 ) -> None:

@@ -27,6 +27,7 @@ from plitka.tile.layout import Layout, lay
 from tests.conftest import LoadSdxl
 from tests.support import small_sdxl as small
 from tests.support.drawing import draw
+from tests.support.marks import long
 from tests.support.recipes import asked, parse, request
 from tests.support.settings import load_engine
 from tests.support.small_sdxl import SmallSdxl
@@ -396,6 +397,7 @@ def test_out_of_memory_first_evicts_then_steps_down_and_draws_the_same_picture(
     assert list(engine.controlnets.loaded) == ["softedge"]
 
 
+@pytest.mark.long
 def test_out_of_memory_under_every_plan_is_a_clear_error_and_the_next_prediction_works(
     load_sdxl: LoadSdxl,
 ) -> None:
@@ -436,7 +438,7 @@ def test_what_cublas_says_of_memory_counts_and_other_errors_pass(load_sdxl: Load
         drawn(engine)
 
 
-@pytest.mark.parametrize("memory_plan", ["encoders_on_cpu", "tiled_vae", "offload"])
+@pytest.mark.parametrize("memory_plan", [long("encoders_on_cpu"), "tiled_vae", "offload"])
 def test_every_memory_plan_draws_the_same_picture(
     memory_plan: Any, engine: Any, load_sdxl: LoadSdxl
 ) -> None:
@@ -478,7 +480,8 @@ class Cancelled(BaseException):
 
 
 @pytest.mark.parametrize(
-    "where", ["unet.conv_in", "vae.decoder", "vae.encoder", "text_encoder_2", "step 2"]
+    "where",
+    ["vae.decoder", "step 2", *map(long, ("unet.conv_in", "vae.encoder", "text_encoder_2"))],
 )
 @pytest.mark.parametrize("memory_plan", ["resident", "offload"])
 def test_cancelled_anywhere_the_engine_draws_the_next_picture_as_ever(

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from plitka.errors import EngineError
 from tests.conftest import LoadSdxl
+from tests.support.marks import long
 from tests.support.small_sdxl import SmallSdxl, load_base
 from tests.support.trained_loras import Trained, assert_fused, peft_form, peft_notes
 
@@ -112,7 +113,11 @@ CONFIGS = {
 }
 
 
-@pytest.mark.parametrize("kind", CONFIGS)
+_LESS_COMMON = ("rank-stabilised", "LoHa, effective", "LoKr, effective")
+_LESS_COMMON += ("OFT in a series", "OFT, constrained", "OFT, shared")
+
+
+@pytest.mark.parametrize("kind", [long(kind) if kind in _LESS_COMMON else kind for kind in CONFIGS])
 def test_what_peft_trains_and_saves_is_fused_as_peft_merges_it(
     kind: str, base: Any, small_sdxl: SmallSdxl, load_sdxl: LoadSdxl, tmp_path: Path
 ) -> None:

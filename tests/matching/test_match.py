@@ -17,6 +17,7 @@ from plitka.matching.match import match
 from plitka.measure.shares import measure, total_variation
 from plitka.tile import render
 from plitka.tile.layout import NONE, Layout, lay
+from tests.support.marks import long
 from tests.support.recipes import asked
 
 SIZE = 512
@@ -167,7 +168,7 @@ MIXED: dict[str, float] = {"red": 70, "blue": 30}
 
 @pytest.mark.parametrize(
     ("drawn", "size", "angle"),
-    [(GRAY, 512, 0), (MIXED, 512, 45), (GRAY, 1024, 45), (MIXED, 1024, 0), (MIXED, 2048, 0)],
+    [(GRAY, 512, 0), (MIXED, 512, 45), (GRAY, 1024, 45), (MIXED, 1024, 0), long(MIXED, 2048, 0)],
 )
 def test_colors_mix_over_no_more_than_granules(
     drawn: dict[str, float], size: int, angle: float
@@ -328,8 +329,8 @@ def thinness(image: Image) -> Floats:
     ("drawn", "wanted"),
     [
         ({"red": 60, "blue": 40}, {"violet": 50, "turquoise": 50}),
-        ({"pearl": 50, "sand": 50}, {"yellow": 60, "beige": 40}),
-        ({"red": 50, "orange": 50}, {"gray": 60, "lilac": 40}),
+        long({"pearl": 50, "sand": 50}, {"yellow": 60, "beige": 40}),
+        long({"red": 50, "orange": 50}, {"gray": 60, "lilac": 40}),
         ({"gray": 100}, {"red": 50, "lilac": 50}),
     ],
     ids=lambda recipe: "+".join(recipe),

@@ -26,6 +26,7 @@ from plitka.training.sdxl.states import State, load_state, save_state
 from plitka.training.sdxl.timesteps import find_visited
 from plitka.training.sdxl.token_rows import HALVES
 from tests.support import small_training
+from tests.support.marks import long
 from tests.support.small_sdxl import SmallSdxl
 from tests.support.small_training import (
     encode_renders,
@@ -101,7 +102,7 @@ def test_six_steps_are_equal_to_the_bit_to_three_a_state_and_three(
     assert [name for name in expected if not np.array_equal(expected[name], values[name])] == []
 
 
-@pytest.mark.parametrize("plan", ["checkpointed", "lean"])
+@pytest.mark.parametrize("plan", [long("checkpointed"), "lean"])
 def test_smaller_plans_take_the_same_step(small_sdxl: SmallSdxl, plan: str) -> None:
     latents = random_latents(4)
     one = run(make_loop(load_small(small_sdxl), latents, 4), 2)

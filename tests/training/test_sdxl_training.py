@@ -116,6 +116,7 @@ def test_the_package_draws_as_what_was_trained(
         assert np.abs(change - facts.scale * product).max() < 1e-5, module
 
 
+@pytest.mark.long
 def test_stopped_and_resumed_it_gives_the_same_to_the_bit(
     small_sdxl: SmallSdxl,
     inspection: Inspection,
@@ -271,6 +272,7 @@ loop.processes.close()
 """
 
 
+@pytest.mark.long
 def test_two_processes_train_as_one_does(small_sdxl: SmallSdxl, tmp_path: Path) -> None:
     script, out = tmp_path / "train_in_processes.py", tmp_path / "values.npz"
     script.write_text(PROCESSES)
