@@ -14,6 +14,7 @@ from plitka.designer.errors import Fault
 # and whatever else can be read as one of these names.
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::([0-9]{1,5}))?", re.IGNORECASE)
 _MAX_PORT = 65535
+_VERSIONS = {"1.0", "1.1"}  # of HTTP; the parser takes any digits
 _BODY_SECONDS = 120.0  # of 32 MB by a slow tunnel, too
 
 _HEADERS = {
@@ -61,6 +62,8 @@ class OwnPagesOnly:
 
         own = _is_own(Headers(scope=scope), scope["scheme"], scope["method"])
         respond = self._app if own else _REFUSAL
+        if scope["http_version"] not in _VERSIONS:
+            respond = _NO_SUCH_VERSION
         read = [pair for pair in scope["headers"] if pair[0].lower() not in _UNREAD]
         try:
             await respond({**scope, "headers": read}, receive, send_with_headers)
@@ -70,6 +73,7 @@ class OwnPagesOnly:
 
 
 _ENDING = Response(status_code=503)
+_NO_SUCH_VERSION = Response(status_code=505)
 _REFUSAL = JSONResponse(Fault("stranger").as_json(), status_code=403)
 
 
