@@ -3,10 +3,11 @@
     python -m benchmarks.fake_card [--plan PLAN] [--failures]
 
 Draws with each memory plan on the smallest card that it is chosen for, both sizes, at 0, 45 and 90
-degrees, with every preset and a prompt of several chunks; with --failures also cancels pictures,
-and lets memory run out, in each stage. Nothing is calculated (tests/support/fake_card.py says what
-is simulated and what is not). All of it takes some four minutes of one core. Ends with status 1
-where something is not as it should be.
+degrees, with every preset, turbo guided and not, and a prompt of several chunks; captures CUDA
+graphs where a plan has them, and draws with these; with --failures also cancels pictures, and lets
+memory run out, in each stage. Nothing is calculated (tests/support/fake_card.py says what is
+simulated and what is not). All of it takes some five minutes of one core. Ends with status 1 where
+something is not as it should be.
 """
 
 import argparse
@@ -15,13 +16,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
-from plitka.engines.sdxl import options
+from plitka.engines.sdxl import capture, options
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan
 from plitka.errors import EngineError
 from plitka.request.plan import DRAWN_SIZES
-from plitka.request.recipe import QUALITIES
+from plitka.request.recipe import QUALITIES, Quality
+from plitka.runtime.timing import Stages
 from tests.support.card_pictures import (
     GIB,
     LARGE,
@@ -30,6 +33,7 @@ from tests.support.card_pictures import (
     STAGES,
     Artist,
     Cancelled,
+    Watched,
     before,
     cancel,
     run_out,
@@ -41,6 +45,12 @@ from tests.support.torch_internals import find_obstacle
 
 _ANGLES = (0, 45, 90)  # no ControlNet, soft edges, canny
 
+_KINDS: tuple[tuple[Quality, dict[str, object]], ...] = (
+    *((quality, {}) for quality in QUALITIES),
+    ("turbo", {"guidance_scale": 1}),  # as with a LoRA that does not preserve guidance
+)
+"""Qualities, and what is overridden."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -51,8 +61,9 @@ def main() -> None:
     if obstacle is not None:
         sys.exit(f"no card can be simulated: {obstacle}")
     plans: tuple[MemoryPlan, ...] = tuple(PLANS) if options.plan is None else (options.plan,)
+    failures = [_fail_everywhere] if options.failures else []
     faults = [
-        *_try(plans, _draw_everything, *([_fail_everywhere] if options.failures else [])),
+        *_try(plans, _draw_everything, _draw_with_graphs, *failures),
         *_try(plans, _draw_upcast, upcasts=True),
     ]
     print(f"{len(faults)} faults")
@@ -90,24 +101,61 @@ def _draw_everything(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
     """Draw with all that differs on a card, at the plan's edge. Yields faults; prints its lines."""
     _settle(artist, plan)
     peaks: dict[bool, int] = {True: 0, False: 0}  # by whether the ControlNet counts
-    for angle in _ANGLES:
+    for angle, (quality, over), size in product(_ANGLES, _KINDS, DRAWN_SIZES):
         # A network that only visits takes no room from pictures that do without it.
         controlled = angle != 0 or plan != "offload"
-        for quality in QUALITIES:
-            for size in DRAWN_SIZES:
-                over = {"negative_prompt": f"{plan}, {LONG_PROMPT}"} if quality == "high" else {}
-                what = f"{plan}, {quality}, {angle} degrees, {size} pixels"
-                asked = artist.fill(plan, controlled)
-                picture = artist.draw(angle, size, quality, **over)
-                peaks[controlled] = max(peaks[controlled], picture.peak)
-                if picture.drawn.metrics["memory_plan"] != plan:
-                    yield f"{what}: {asked / GIB:.2f} GiB were not enough"
-                    _settle(artist, plan)
-                elif picture.in_loop:
-                    yield f"{what}: steps wait or copy: {sorted(set(picture.in_loop))}"
+        if quality == "high":
+            over = {"negative_prompt": f"{plan}, {LONG_PROMPT}"}
+        asked = artist.fill(plan, controlled)
+        picture = artist.draw(angle, size, quality, **over)
+        peaks[controlled] = max(peaks[controlled], picture.peak)
+        for fault in _find_faults(picture, plan, asked):
+            yield f"{plan}, {quality} {over}, {angle} degrees, {size} pixels: {fault}"
+        if picture.drawn.metrics["memory_plan"] != plan:
+            _settle(artist, plan)
     for controlled, peak in peaks.items():
         if peak:
             yield from _tell_peak(artist, plan, peak, controlled)
+
+
+def _find_faults(picture: Watched, plan: MemoryPlan, asked: int) -> Iterator[str]:
+    """Yield what is wrong with a picture that was drawn with `asked` bytes."""
+    if picture.drawn.metrics["memory_plan"] != plan:
+        yield f"{asked / GIB:.2f} GiB were not enough"
+    elif picture.in_loop:
+        yield f"steps wait or copy: {sorted(set(picture.in_loop))}"
+
+
+def _draw_with_graphs(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
+    """Capture CUDA graphs at the plan's edge, and draw with them. Yields faults; prints its line.
+
+    All preset's steps are captured, in one pool; what they take for good is what a card has less.
+    """
+    if plan not in capture.PLANS:
+        return
+    held, engine, card = _settle(artist, plan), artist.engine, artist.card
+    promised = engine.memory.needs.graphs
+    asked = artist.fill(plan) + promised
+    card.total = asked
+    card.forget()
+    captured = card.graphs.captured
+    engine.capture_graphs(Stages())
+    captured = card.graphs.captured - captured
+    gc.collect()
+    taken = card.allocated - held
+    print(f"| {captured} graphs, {plan} | {_tell_slack(promised, taken)} |", flush=True)
+    if not captured or promised - taken < SLACK:
+        yield f"{plan}: {captured} graphs take {taken / GIB:.2f} GiB"
+    for angle, (quality, over), size in product((0, 45), _KINDS, DRAWN_SIZES):
+        card.total = asked
+        picture = artist.draw(angle, size, quality, negative_prompt="flat", **over)
+        what = f"{plan}, graphs, {quality} {over}, {angle} degrees, {size} pixels"
+        for fault in _find_faults(picture, plan, asked):
+            yield f"{what}: {fault}"
+        told = picture.drawn.metrics
+        if told["graph_replays"] != picture.drawn.steps + told["controlnet_steps"]:
+            yield f"{what}: {told['graph_replays']} replays"
+    engine.faster.graphs = None
 
 
 def _draw_upcast(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
@@ -126,10 +174,13 @@ def _tell_peak(
     """Print a line of the table. Yields a fault where too little is left."""
     asked = artist.engine.memory.needs.of_picture(plan, controlled)
     network = "" if controlled else ", no ControlNet"
-    figures = " | ".join(f"{value / GIB:.2f}" for value in (asked, peak, asked - peak))
-    print(f"| {plan}{network}{note} | {figures} |", flush=True)
+    print(f"| {plan}{network}{note} | {_tell_slack(asked, peak)} |", flush=True)
     if asked - peak < SLACK:
         yield f"{plan}{network}{note}: too little slack"
+
+
+def _tell_slack(asked: int, taken: int) -> str:
+    return " | ".join(f"{value / GIB:.2f}" for value in (asked, taken, asked - taken))
 
 
 def _fail_everywhere(artist: Artist, plan: MemoryPlan) -> Iterator[str]:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from plitka.engines.sdxl import options
+from plitka.engines.sdxl import capture, options
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, compute_needs
 from plitka.errors import EngineError
 from plitka.request.recipe import QUALITIES, Quality
+from plitka.runtime.timing import Stages
 from tests.support.settings import load_engine
 from tests.support.sparse_sdxl import write_sparse_sdxl
 from tests.support.torch_internals import find_obstacle
@@ -107,6 +108,36 @@ def test_no_step_of_any_quality_waits_or_copies(quality: Quality, artist: Artist
     artist.settle("resident")
     for angle, size in ((0, 512), (45, 512), (45, 1024)):
         assert artist.draw(angle, size, quality).in_loop == ()
+
+
+def test_guided_turbo_draws_at_its_edge_with_slack_and_no_step_waits_or_copies(
+    artist: Artist,
+) -> None:
+    """With weights of its own, as the other qualities have theirs."""
+    artist.settle("resident")
+    asked = artist.fill("resident")
+    for over, guided in (({}, 2), ({"guidance_scale": 1}, 0)):
+        picture = artist.draw(45, 1024, "turbo", **over)
+        assert picture.drawn.steps == 2
+        assert picture.drawn.metrics["guided_steps"] == guided
+        assert picture.peak + SLACK <= asked
+        assert picture.in_loop == ()
+
+
+def test_graphs_take_what_the_plan_has_for_them_with_slack(
+    artist: Artist, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The larger of the two sizes, whose memory the smaller one shares."""
+    monkeypatch.setattr(capture, "DRAWN_SIZES", (1024,))
+    held = artist.settle("resident")
+    engine.capture_graphs(Stages())
+    gc.collect()
+    assert artist.card.allocated - held + SLACK <= engine.memory.needs.graphs
+    for quality in ("fast", "turbo"):
+        picture = artist.draw(45, 1024, quality, negative_prompt="flat")
+        assert picture.drawn.metrics["graph_replays"] == 2 * picture.drawn.steps
+        assert picture.in_loop == ()
+    engine.faster.graphs = None
 
 
 @pytest.mark.parametrize("stage", STAGES)

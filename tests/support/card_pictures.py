@@ -12,6 +12,7 @@ from plitka.engines.base import Drawn, DrawRequest, Guides
 from plitka.engines.sdxl.memory_plan import MemoryPlan
 from plitka.engines.sdxl.recovery import Recovery
 from plitka.request.plan import Plan, make_plan
+from plitka.request.recipe import Recipe
 from tests.support.fake_card import FakeCard
 from tests.support.recipes import parse
 
@@ -91,7 +92,7 @@ class Artist:
         self, angle: float, size: int = 512, quality: str = "preview", **overrides: object
     ) -> Watched:
         """Draw one picture in few steps, and watch the card meanwhile."""
-        plan = _plan(angle, quality, overrides)
+        plan = make_plan(_ask(angle, quality, overrides), presets=self.engine.presets)
         request = self._request(plan, size)
         self.card.forget()
         begun: list[tuple[int, int]] = []
@@ -138,7 +139,18 @@ class Artist:
         Nothing here refers to the networks while a picture is drawn, for some may have to go.
         """
         networks = (self.engine.pipe.unet, *self.engine.controlnets.loaded.values())
-        return [network.conv_in.register_forward_pre_hook(begin).remove for network in networks]
+        stops = [network.conv_in.register_forward_pre_hook(begin).remove for network in networks]
+        graphs = self.engine.faster.graphs
+        if graphs is not None:  # whose replays call no module
+            run = graphs.run
+
+            def begin_and_run(*call: Any, **more: Any) -> Any:
+                begin()
+                return run(*call, **more)
+
+            graphs.run = begin_and_run
+            stops.append(lambda: delattr(graphs, "run"))
+        return stops
 
     def _request(self, plan: Plan, size: int) -> DrawRequest:
         layout = self.engine.lay(plan.recipe)
@@ -148,7 +160,7 @@ class Artist:
         return DrawRequest(plan, layout, size, _STEPS, self._guides[key])
 
 
-def _plan(angle: float, quality: str, overrides: dict[str, object]) -> Plan:
+def _ask(angle: float, quality: str, overrides: dict[str, object]) -> Recipe:
     body = {
         "colors": [{"name": "red", "proportion": 100}],
         "angle": angle,
@@ -156,4 +168,4 @@ def _plan(angle: float, quality: str, overrides: dict[str, object]) -> Plan:
         "quality": quality,
         "overrides": overrides,
     }
-    return make_plan(parse(json.dumps(body)))
+    return parse(json.dumps(body))

@@ -50,6 +50,7 @@ _MODE: Any = TorchDispatchMode
 _CUDA, _META = 1, 14
 _ROUND = 512  # bytes to which the caching allocator rounds
 _ANSWER = 4.0  # to all who wait: true, finite, and the sum of four ones
+_FEW = 2**10  # elements of a schedule
 _SMALL = 2**5  # elements below which a file's tensors are read
 _DTYPES = {"F16": torch.float16, "F32": torch.float32, "BF16": torch.bfloat16, "I64": torch.int64}
 
@@ -166,6 +167,12 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is _DEVICE:
             return args[0].device
+        out = self._dispatch(func, args, kwargs)
+        if func is _aten._to_copy.default:
+            _carry_numbers(args[0], out)
+        return out
+
+    def _dispatch(self, func: Any, args: Any, kwargs: Any) -> Any:
         kwargs = kwargs or {}
         if self.graphs.pool is not None:  # each operand of a capture is written down
             return self._run(func, args, kwargs)
@@ -301,6 +308,20 @@ class FakeCard(TorchDispatchMode):  # type: ignore[no-untyped-call]  # partly ty
             yield
         finally:
             _MODE.__exit__(self, None, None, None)
+
+
+def _carry_numbers(source: Any, out: Any) -> None:
+    """Let a few numbers that go to the card come back as they went, as a schedule's do.
+
+    They are known of the copy alone, and not of what is made of it.
+    """
+    numbers = source.numbers if hasattr(source, "numbers") else source
+    if isinstance(numbers, FakeTensor) or numbers.numel() > _FEW:
+        return
+    if isinstance(out, FakeTensor):
+        out.numbers = numbers.clone()  # type: ignore[attr-defined]  # another of ours
+    elif hasattr(source, "numbers"):
+        out.copy_(numbers)
 
 
 @functools.cache

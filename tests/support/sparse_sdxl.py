@@ -23,7 +23,7 @@ _RANK = 32
 
 @dataclass(frozen=True)
 class SparseSdxl:
-    """A model's files, and a distilled LoRA for the quality `turbo`."""
+    """A model's files, and a distilled LoRA for the quality `turbo`, which preserves guidance."""
 
     files: random_models.Files
     turbo: Path
@@ -61,7 +61,7 @@ def write_sparse_sdxl(folder: Path, upcasts: bool = False) -> SparseSdxl:
     shapes = {name: shape for name, (shape, _) in modules.items()}
     on = random_models._ON_LORA
     write_sparse_lora(files.lora, {name: shapes[name] for name in shapes if name.endswith(on)})
-    turbo = folder / "turbo.safetensors"
+    turbo = folder / "Hyper-SDXL-8steps-CFG-lora.safetensors"  # known by its name
     write_sparse_lora(turbo, {name: shapes[name] for name in shapes if "attn" in name})
     return SparseSdxl(files, turbo)
 
