@@ -1,12 +1,16 @@
 """Plitka from Python, as docs/api.md shows it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from plitka import api
 from plitka.images import photograph
+
+if TYPE_CHECKING:
+    from tests.support.small_sdxl import SmallSdxl
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,6 +27,21 @@ def test_equal_recipes_give_equal_bytes_however_they_are_spelt() -> None:
     assert first.final.image.shape == (1024, 1024, 3)
     assert first.preview.shares.keys() == {"red", "#1e90ff"}
     assert first.metrics["engine"] == "render"
+
+
+def test_prepared_an_engine_has_all_that_many_tiles_need(
+    small_sdxl: "SmallSdxl", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in small_sdxl.settings().items():
+        monkeypatch.setenv(name, value)
+    for cached in (api._read_settings, api._load_engine):
+        cached.cache_clear()
+    api.prepare(engine="render")
+    api.prepare(engine="sdxl")
+    engine: Any = api._find_engine("sdxl", None).engine
+    assert set(engine.controlnets.loaded) == {"canny", "softedge"}
+    for cached in (api._read_settings, api._load_engine):
+        cached.cache_clear()
 
 
 def test_a_bad_recipe_names_its_field() -> None:

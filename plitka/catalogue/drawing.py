@@ -63,12 +63,16 @@ class Failed:
 
 @dataclass
 class Drawer:
-    """Draws tiles, in a process of its own: loads the engine once, and puts tiles on a shelf."""
+    """Draws tiles, in a process of its own: loads the engine once, and puts tiles on a shelf.
+
+    prepared: as EngineChoice.load takes it.
+    """
 
     choice: EngineChoice
     shelf: Shelf
     pictures: tuple[PictureKind, ...]
     overlap: bool
+    prepared: bool = False
     _engine: Engine | None = field(default=None, init=False)
     _fault: str = field(default="", init=False)
     _working: ExitStack = field(default_factory=ExitStack, init=False)
@@ -83,7 +87,7 @@ class Drawer:
         self._working = ExitStack()
         self._working.enter_context(self.shelf.work())
         try:
-            self._engine = self.choice.load()
+            self._engine = self.choice.load(self.prepared)
         except (EngineError, OSError) as fault:
             self._fault = str(fault)
 

@@ -16,6 +16,7 @@ from plitka.runtime.processes import Death, Work, do_jobs
 from plitka.runtime.timing import log
 
 _MOST_DEATHS = 3  # of workers at one tile, which then is given up
+_MANY = 20  # tiles, from which on it pays to prepare the engine (an estimate)
 _MEMORY = 2**29  # bytes; a worker with the render engine took 300 MB
 
 
@@ -105,7 +106,8 @@ def draw_missing(
     """Draw tiles; gives each as it is ready. Raises EngineError where none can be drawn."""
     if not jobs:
         return
-    drawer = Drawer(order.choice, shelf, order.pictures, order.overlap)
+    prepared = len(jobs) >= _MANY
+    drawer = Drawer(order.choice, shelf, order.pictures, order.overlap, prepared)
     with closing(crew.draw(drawer, jobs)) as results:
         for job, result in results:
             if isinstance(result, Failed) and result.is_final:

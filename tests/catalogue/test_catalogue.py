@@ -9,19 +9,64 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import pyarrow.parquet as parquet
 import pytest
 
+from plitka.catalogue.drawing import Done, Drawer, Failed, Job
+from plitka.catalogue.rows import Row, Sheet
+from plitka.catalogue.run import Order, draw_missing
 from plitka.catalogue.shelf import LocalShelf
 from plitka.cli.main import main
 from plitka.images import png
+from plitka.request.recipe import draw_seed
+from plitka.settings import read_settings
 from tests.support.command_line import ROOT, list_workers, run_program
+from tests.support.recipes import parse, request
+
+if TYPE_CHECKING:
+    from tests.support.small_sdxl import SmallSdxl
 
 TABLE = "name,red,white,angle\nA1,60,40,\nA2,50,50,30\nA3,0,100,\nA4,70,30,45\nA5,25,75,\n"
 COUNT = 5
+
+
+@pytest.mark.parametrize(("tiles", "loaded"), [(19, set()), (20, {"canny", "softedge"})])
+def test_for_many_tiles_the_engine_is_prepared_and_for_few_it_is_not(
+    tiles: int,
+    loaded: set[str],
+    small_sdxl: "SmallSdxl",
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a CPU that is no more than to load the ControlNets."""
+    for name, value in small_sdxl.settings().items():
+        monkeypatch.setenv(name, value)
+    recipe = draw_seed(parse(request({"red": 100})))
+    jobs = [Job(Row(n, f"A{n}", f"A{n}", recipe), "") for n in range(tiles)]
+    sheet = Sheet(tuple(job.row for job in jobs), (), (), "line")
+    order = Order(sheet, read_settings().choose_engine(None, "sdxl"), ("final",), overlap=False)
+    threads = cv2.getNumThreads()
+    seen: list[set[str]] = []
+
+    class Crew:
+        def draw(
+            self, drawer: Drawer, jobs: Sequence[Job]
+        ) -> Generator[tuple[Job, Done | Failed], None, None]:
+            drawer.load()
+            engine: Any = drawer._engine
+            seen.append(set(engine.controlnets.loaded))
+            yield from ()
+
+    shelf = LocalShelf(tmp_path, zipped=False)
+    with shelf.hold():
+        assert list(draw_missing(order, shelf, jobs, Crew())) == []
+    cv2.setNumThreads(threads)  # a worker has one
+    assert seen == [loaded]
 
 
 @pytest.fixture
