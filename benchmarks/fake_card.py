@@ -129,14 +129,14 @@ def _find_faults(picture: Watched, plan: MemoryPlan, asked: int) -> Iterator[str
 def _draw_with_graphs(artist: Artist, plan: MemoryPlan) -> Iterator[str]:
     """Capture CUDA graphs at the plan's edge, and draw with them. Yields faults; prints its line.
 
-    All preset's steps are captured, in one pool; what they take for good is what a card has less.
+    What the steps of all presets take for good is counted: their places, and their common pool.
     """
     if plan not in capture.PLANS:
         return
     held, engine, card = _settle(artist, plan), artist.engine, artist.card
-    promised = engine.memory.needs.graphs
-    asked = artist.fill(plan) + promised
-    card.total = asked
+    needed = engine.memory.needs
+    promised = needed.graphs
+    card.total = asked = held + needed.of_work(plan) + promised  # or none would be captured
     card.forget()
     captured = card.graphs.captured
     engine.capture_graphs(Stages())
