@@ -193,10 +193,11 @@ def test_nothing_is_compiled_unless_that_is_asked_for(plain: SdxlEngine) -> None
     assert graphs() == before
 
 
-def test_without_memory_to_keep_pictures_whole_compiled_code_is_given_up(
+@pytest.mark.usefixtures("strict")
+def test_without_memory_to_keep_pictures_whole_compiled_code_rests_until_there_is_some_again(
     compiled: SdxlEngine, plain: SdxlEngine
 ) -> None:
-    """The last test of `compiled`, which is not compiled any more afterwards."""
+    """The last test of `compiled`, whose turbo has no weights of its own any more afterwards."""
     whole = drawn(plain, 64).image.astype(int)
     before = graphs()
     while compiled.controlnets.evict(None):  # else they leave first
@@ -210,6 +211,14 @@ def test_without_memory_to_keep_pictures_whole_compiled_code_is_given_up(
         assert again.metrics["memory_plan"] == memory_plan
         assert again.metrics["compiled"] is still
         assert np.abs(again.image - whole).max() <= 1
+    pictures = [drawn(compiled, 64) for _ in range(9)]  # memory ran out twice
+    assert [picture.metrics["compiled"] for picture in pictures] == [False] * 8 + [True]
+    assert pictures[-1].metrics["memory_plan"] == "resident"
+    assert np.array_equal(pictures[-1].image, whole)
+    compiled.memory.plan = "offload"  # weights go to other places
+    assert not drawn(compiled, 64).metrics["compiled"]
+    compiled.memory.plan = "resident"
+    assert drawn(compiled, 64).metrics["compiled"]
     assert graphs() == before
 
 

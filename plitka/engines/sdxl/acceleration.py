@@ -37,6 +37,17 @@ class Acceleration:
         self._is_turbo_guided = loaded.presets["turbo"].guidance_scale > 1
         self._snapshot = loaded.snapshot
         self._compiled: CompiledBlocks | None = None
+        self._rests = False  # whether there is compiled code that the memory plan has no use for
+
+    def adapt(self, plan: MemoryPlan) -> None:
+        """Adapt to a memory plan: where it moves networks, graphs go, and compiled code rests.
+
+        Graphs would read weights where they were before. Code takes weights wherever they are, so
+        it is used again under a plan that lets them stay.
+        """
+        if plan not in capture.PLANS:
+            self.graphs = None
+        self._rests = plan not in compilation.PLANS
 
     # Compiled code
 
@@ -64,19 +75,17 @@ class Acceleration:
 
     def fits_code(self, embeddings: PromptEmbeddings, turbo: TurboLora | None) -> bool:
         """Whether compiled code can draw a picture. turbo: switched on for it, None for none."""
-        if self._compiled is None or (turbo is not None and not turbo.is_fused):
+        if self._compiled is None or self._rests:
+            return False
+        if turbo is not None and not turbo.is_fused:
             return False  # it was compiled without the LoRA's products
         return self._compiled.fits(embeddings)
 
     def use_code(self, fits: bool = True) -> AbstractContextManager[Any]:
         """Run compiled code in the block, if there is some and it fits; compile no more."""
-        return nullcontext() if self._compiled is None else compilation.use_compiled_code(fits)
-
-    def drop_code(self) -> None:
-        """Let everything run as it is again."""
-        if self._compiled is not None:
-            self._compiled.drop()
-            self._compiled = None
+        if self._compiled is None:
+            return nullcontext()
+        return compilation.use_compiled_code(fits and not self._rests)
 
     # Graphs
 

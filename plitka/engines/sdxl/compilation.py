@@ -51,7 +51,6 @@ class CompiledBlocks:
         self, pipe: Any, device: Device, options: Options, kept: CompiledCode | None = None
     ) -> None:
         assert options.compile is not None
-        self._pipe = pipe
         self._settings: dict[str, Any] = {"backend": options.compile, "dynamic": False}
         self._networks: WeakSet[Module] = WeakSet()
         with torch.inference_mode(), _explain_failure(options.compile):
@@ -79,14 +78,6 @@ class CompiledBlocks:
     def fits(self, embeddings: PromptEmbeddings) -> bool:
         """Whether code was compiled for a prompt of this length."""
         return embeddings.prompt.shape[1] == CHUNK
-
-    def drop(self) -> None:
-        """Let everything run as it is again."""
-        for network in self._networks:
-            for block in _list_blocks(network):
-                del block.forward  # the instance's; the class has its own
-        self._networks.clear()
-        del self._pipe.vae.decoder.forward
 
 
 def use_compiled_code(fits: bool = True) -> AbstractContextManager[Any]:

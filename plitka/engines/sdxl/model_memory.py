@@ -10,7 +10,7 @@ import torch
 from diffusers import ControlNetModel
 from torch.nn import Module
 
-from plitka.engines.sdxl import capture, compilation, device, loading
+from plitka.engines.sdxl import device, loading
 from plitka.engines.sdxl.acceleration import Acceleration
 from plitka.engines.sdxl.controlnets import ControlNets
 from plitka.engines.sdxl.memory_plan import PLANS, MemoryPlan, step_down
@@ -57,8 +57,7 @@ class ModelMemory:
         """Put every network where the plan wants it, wherever a cancelled run left it."""
         if self._placed == self.plan:
             return
-        if self.plan not in capture.PLANS:
-            self._faster.graphs = None  # which would read weights where they were before
+        self._faster.adapt(self.plan)
         vae, unet = self._pipe.vae, self._pipe.unet
         adapters = []
         if self._turbo is not None:
@@ -140,7 +139,9 @@ class ModelMemory:
 
         Evicts the ControlNets that the picture does not need, which takes no speed from it; then
         gives up the graphs, then turbo's own weights, which graphs may read; then goes on with a
-        smaller memory plan, the fastest that fits into what is left by now.
+        smaller memory plan, the fastest that fits into what is left by now. Graphs and turbo's
+        weights come back with a restart alone: a prediction that is cancelled in the middle of a
+        capture would leave torch's allocator and stream in it, for all pictures after.
         """
         evicted = False
         if self.plan != "offload":
@@ -166,8 +167,6 @@ class ModelMemory:
             return False
         self.recovery.give_up(before)
         self.plan = smaller
-        if smaller not in compilation.PLANS:
-            self._faster.drop_code()
         log.warning(
             "out of memory with the memory plan %s; once more with %s: %s",
             before,
