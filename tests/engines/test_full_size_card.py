@@ -116,7 +116,7 @@ def test_guided_turbo_draws_at_its_edge_with_slack_and_no_step_waits_or_copies(
     """With weights of its own, as the other qualities have theirs."""
     artist.settle("resident")
     asked = artist.fill("resident")
-    for over, guided in (({}, 2), ({"guidance_scale": 1}, 0)):
+    for over, guided in (({}, 2), ({"guidance_scale": 1}, 0), ({}, 2)):
         picture = artist.draw(45, 1024, "turbo", **over)
         assert picture.drawn.steps == 2
         assert picture.drawn.metrics["guided_steps"] == guided
