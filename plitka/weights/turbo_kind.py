@@ -5,7 +5,11 @@ known by its content, whatever it is called by now; any other by its name, or by
 trainer noted in it. What the model cards say of each:
 https://huggingface.co/ByteDance/SDXL-Lightning (Euler, trailing steps, no guidance) and
 https://huggingface.co/ByteDance/Hyper-SD (DDIM, trailing steps; "CFG-preserved" ones "support 5~8
-guidance scales"). Sizes and SHA-256 are those of the pointers in these repositories.
+guidance scales"). Sizes and SHA-256 are those of the pointers in these repositories. By their names
+alone are known those of https://huggingface.co/latent-consistency/lcm-lora-sdxl (LCMScheduler, "2
+to 8 steps", guidance off or "between 1.0 and 2.0"), https://huggingface.co/h1t/TCD-SDXL-LoRA
+(TCDScheduler, eta 0.3, guidance 0) and https://huggingface.co/tianweiy/DMD2 (LCMScheduler with the
+timesteps 999, 749, 499 and 249, guidance 0).
 """
 
 import functools
@@ -20,12 +24,13 @@ from plitka.errors import WeightsError
 from plitka.weights.header import Header
 from plitka.weights.settings import TURBO_GUIDANCE, TURBO_LORA
 
-Family: TypeAlias = Literal["SDXL-Lightning", "Hyper-SD"]
+Family: TypeAlias = Literal["SDXL-Lightning", "Hyper-SD", "LCM", "TCD", "DMD2"]
 
 _LIGHTNING: Family = "SDXL-Lightning"
 _HYPER: Family = "Hyper-SD"
 _PRESERVED = 6.5  # of the 5 to 8 that the card names, what other qualities use
 _DEFAULT_STEPS = 8
+_DMD2_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,13 @@ _PUBLISHED: Mapping[int, Mapping[str, tuple[Family, int, bool]]] = {
 """Bytes of a file -> its SHA-256 -> family, steps, whether guidance was preserved."""
 
 _TITLES = ("modelspec.title", "ss_output_name")
-_FAMILY = re.compile(r"lightning|hyper", re.IGNORECASE)
+_FAMILIES: Mapping[Family, re.Pattern[str]] = {  # the first that is found counts
+    _LIGHTNING: re.compile(r"lightning", re.IGNORECASE),
+    _HYPER: re.compile(r"hyper", re.IGNORECASE),
+    "LCM": re.compile(r"(?<![a-z])lcm(?![a-z])", re.IGNORECASE),
+    "TCD": re.compile(r"(?<![a-z])tcd(?![a-z])", re.IGNORECASE),
+    "DMD2": re.compile(r"(?<![a-z])dmd2?(?![a-z\d])", re.IGNORECASE),
+}
 _STEPS = re.compile(r"(?<!\d)([1-9]\d?)[ _-]?steps?(?![a-z])", re.IGNORECASE)
 _GUIDED = re.compile(r"(?<!no)(?<!no[ _-])(?<![a-z])cfg(?![a-z\d])", re.IGNORECASE)
 _LIBRARY_STEMS = ("pytorch_lora_weights", "adapter_model")
@@ -90,8 +101,14 @@ def choose_turbo_kind(header: Header, guidance: float | None) -> TurboKind:
 
 
 def name_turbo(path: Path) -> str:
-    """The name that tells what a file is: its own, or its folder's where a library named it."""
-    return path.parent.name if path.stem in _LIBRARY_STEMS else path.stem
+    """The name that tells what a file is: its own, or its folder's where a library named it.
+
+    In the hub's cache that is the folder of the repository, below which each version has one.
+    """
+    if path.stem not in _LIBRARY_STEMS:
+        return path.stem
+    folder = path.parent
+    return folder.parent.parent.name if folder.parent.name == "snapshots" else folder.name
 
 
 def _find_published(path: Path) -> TurboKind | None:
@@ -116,15 +133,17 @@ def _read_names(header: Header) -> TurboKind:
     """Read what the names of a file say; one of which they say nothing counts as Lightning's."""
     names = [name_turbo(header.path), *(header.metadata.get(key, "") for key in _TITLES)]
     for name in names:
-        found = _FAMILY.search(name)
+        family = next((one for one, words in _FAMILIES.items() if words.search(name)), None)
         guided = _GUIDED.search(name) is not None
-        if found is None and not guided:
+        if family is None and not guided:
             continue
-        is_lightning = found is not None and found[0].lower() == "lightning"
+        if family is None or guided:  # only Hyper-SD's preserve guidance
+            family = _HYPER
         steps = _STEPS.search(name)
+        default = _DMD2_STEPS if family == "DMD2" else _DEFAULT_STEPS
         return TurboKind(
-            _LIGHTNING if is_lightning and not guided else _HYPER,
-            int(steps[1]) if steps else _DEFAULT_STEPS,
+            family,
+            int(steps[1]) if steps else default,
             _PRESERVED if guided else 1.0,
             f"as its name {name!r} says",
         )

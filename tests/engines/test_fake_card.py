@@ -234,6 +234,25 @@ def test_turbos_own_weights_lie_on_the_card_until_memory_runs_out(
         assert len(set(seen[-4:])) == 1  # no step waits or copies
 
 
+def test_noise_that_steps_put_on_is_on_the_card_before_the_first(
+    card: FakeCard, small_sdxl: SmallSdxl, load_sdxl: LoadSdxl, tmp_path: Path
+) -> None:
+    modules = read_modules(small_sdxl.base)["unet"]
+    shapes = {name: shape for name, (shape, _) in modules.items() if name.endswith("to_q")}
+    lora = write_sparse_lora(tmp_path / "lcm-lora-sdxl.safetensors", shapes)
+    engine: Any = load_sdxl(dtype=None, CUDA_GRAPHS="0", TURBO_LORA=lora)
+    plan = make_plan(parse(json.dumps({"colors": COLORS, "quality": "turbo", "seed": 7})))
+    seen: list[tuple[int, int]] = []
+
+    def note(*_: object) -> None:
+        seen.append((len(card.waits), len(card.copies)))
+
+    engine.pipe.unet.conv_in.register_forward_pre_hook(note)
+    picture = draw(engine, plan, 64, plan.steps_final, lay(plan.recipe), note)
+    assert len(seen) == 2 * picture.steps
+    assert len(set(seen)) == 1
+
+
 # Memory
 
 

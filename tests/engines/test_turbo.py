@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, LCMScheduler, TCDScheduler
 from safetensors.torch import save_file
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -257,6 +257,68 @@ def test_the_steps_of_hyper_sd_are_those_of_ddim_as_its_card_has_it(count: int) 
     last = ddim.alphas_cumprod[0].sqrt()
     assert last > 0.9995
     assert torch.allclose(ours * last, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [Noise(), Noise("v_prediction")])
+@pytest.mark.parametrize("count", [4, 2])
+@pytest.mark.parametrize(
+    ("family", "theirs", "times"),
+    [
+        ("LCM", LCMScheduler, [999, 759, 499, 259]),
+        ("TCD", TCDScheduler, [999, 759, 499, 259]),
+        ("DMD2", LCMScheduler, [999, 749, 499, 249]),
+    ],
+)
+def test_the_steps_of_lcm_tcd_and_dmd2_are_those_of_the_schedulers_on_their_cards(
+    family: Any, theirs: Any, times: list[int], count: int, noise: Noise
+) -> None:
+    base = loading.make_scheduler(noise)
+    ours = loading.make_turbo_scheduler(base, TurboKind(family, 4, 1, ""))
+    schedule = sampling.make_schedule(ours, 4, count, "cpu")
+    theirs = theirs.from_config(base.config, set_alpha_to_one=False)
+    theirs.set_timesteps(timesteps=times)
+    theirs.set_begin_index(4 - count)
+    assert schedule.timesteps.tolist() == times[-count:]
+    generator = torch.Generator().manual_seed(3)
+    clean, added = (torch.randn(1, 4, 8, 8, generator=generator) for _ in range(2))
+    latents = ours.add_noise(clean, added, schedule.timesteps[:1])
+    reference = theirs.add_noise(clean, added, theirs.timesteps[-count:][:1])
+    sampling.draw_step_noise(schedule, latents, torch.Generator().manual_seed(5))
+    generator.manual_seed(5)
+
+    def predict(sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(sample.flip(-1) + timestep / 1000)
+
+    for ours_at, theirs_at in zip(schedule.timesteps, theirs.timesteps[-count:], strict=True):
+        scaled = ours.scale_model_input(latents, ours_at)
+        assert torch.allclose(scaled, reference, atol=1e-4)
+        latents = ours.step(predict(scaled, ours_at), ours_at, latents)[0]
+        output = predict(reference, theirs_at)
+        reference = theirs.step(output, theirs_at, reference, generator=generator)[0]
+    assert torch.allclose(latents, reference, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("length", [2, 3, 5, 6, 8])
+def test_lcm_takes_the_timesteps_that_its_own_scheduler_takes(length: int) -> None:
+    base = loading.make_scheduler(Noise())
+    ours = loading.make_turbo_scheduler(base, TurboKind("LCM", length, 1, ""))
+    theirs: Any = LCMScheduler.from_config(base.config)
+    theirs.set_timesteps(length)
+    schedule = sampling.make_schedule(ours, length, length, "cpu")
+    assert schedule.timesteps.tolist() == theirs.timesteps.tolist()
+
+
+def test_noise_that_steps_put_on_comes_from_the_seed(
+    load_sdxl: LoadSdxl, distilled: Path, tmp_path: Path
+) -> None:
+    renamed = tmp_path / "lcm-lora-sdxl.safetensors"
+    renamed.symlink_to(distilled)
+    engine = load_sdxl(TURBO_LORA=renamed)
+    plan = plan_for_engine(asked("turbo", 45), engine)
+    assert (plan.guidance_scale, plan.steps_final) == (1, 8)
+    one, again = (draw(engine, plan, 128, plan.steps_final) for _ in range(2))
+    assert one.steps == 4
+    assert np.array_equal(one.image, again.image)
 
 
 def test_a_turbo_tile_is_matched_and_measured_as_any_other(

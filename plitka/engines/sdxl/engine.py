@@ -255,10 +255,13 @@ class SdxlEngine:
         """
         generator = torch.Generator("cpu").manual_seed(request.plan.recipe.seed)
         if request.guides.init is None:
-            return sampling.draw_noise(schedule, request.size, generator, like)
-        with self.memory.on_device(self.pipe.vae):
-            latents = sampling.encode_image(self.pipe.vae, request.guides.init, generator, like)
-        return sampling.add_noise(schedule, latents, generator)
+            latents = sampling.draw_noise(schedule, request.size, generator, like)
+        else:
+            with self.memory.on_device(self.pipe.vae):
+                latents = sampling.encode_image(self.pipe.vae, request.guides.init, generator, like)
+            latents = sampling.add_noise(schedule, latents, generator)
+        sampling.draw_step_noise(schedule, latents, generator)
+        return latents
 
     def _decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Decode latents to a picture, (size, size, 3) RGB, 0 to 255."""

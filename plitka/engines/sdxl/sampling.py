@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from plitka.engines.sdxl import passes
+from plitka.engines.sdxl.consistency import ConsistencySampler
 from plitka.engines.sdxl.guidance import Step
 from plitka.engines.sdxl.text_encoding import PromptEmbeddings
 from plitka.engines.sdxl.text_keys import make_text_keys
@@ -137,6 +138,12 @@ def add_noise(schedule: Schedule, latents: Tensor, generator: torch.Generator) -
     )
     noisy: Tensor = schedule.scheduler.add_noise(latents, noise, schedule.timesteps[:1])
     return noisy
+
+
+def draw_step_noise(schedule: Schedule, latents: Tensor, generator: torch.Generator) -> None:
+    """Draw the noise that steps put on, where the scheduler's do."""
+    if isinstance(schedule.scheduler, ConsistencySampler):
+        schedule.scheduler.draw_noise(len(schedule.timesteps), generator, latents)
 
 
 @dataclass(frozen=True)
