@@ -326,7 +326,7 @@ VARIABLES = (
         weights.TURBO_LORA,
         "file, folder or repository, or `none`",
         "none",
-        "A distilled LoRA (SDXL-Lightning, Hyper-SD) for the quality `turbo`.",
+        "A distilled LoRA (SDXL-Lightning, Hyper-SD, LCM, TCD, DMD2) for the quality `turbo`.",
     ),
     Variable(
         weights.TURBO_GUIDANCE,
