@@ -1,3 +1,3 @@
 """Plitka: photorealistic rubber-crumb tiles with exactly the colours that were asked for."""
 
-__version__ = "5.0.0"
+__version__ = "5.1.0"
