@@ -113,7 +113,7 @@ CONFIGS = {
 }
 
 
-_LESS_COMMON = ("rank-stabilised", "LoHa, effective", "LoKr, effective")
+_LESS_COMMON: tuple[str, ...] = ("rank-stabilised", "LoHa, effective", "LoKr, effective")
 _LESS_COMMON += ("OFT in a series", "OFT, constrained", "OFT, shared")
 
 
