@@ -18,6 +18,10 @@ class NoModelError(WeightsError):
     """The base model is not there, or does not fit into memory: nothing of it can be drawn."""
 
 
+class UnwantedEngineError(SpokenError, EngineError):
+    """The engine cannot be had, and may never have been wanted: says which ones need no model."""
+
+
 class CatalogueError(ValueError):
     """A catalogue that cannot be made as asked; a line for each fault, with its place."""
 

@@ -7,7 +7,14 @@ from plitka.cli.arguments import build_parser
 from plitka.cli.request_arguments import choose_language
 from plitka.cli.terminal import OutputError, discard, prepare_streams, print_error
 from plitka.color.palette import PaletteError, UnknownColor
-from plitka.errors import CatalogueError, EngineError, LogoError, OfferError, TrainingError
+from plitka.errors import (
+    CatalogueError,
+    EngineError,
+    LogoError,
+    OfferError,
+    TrainingError,
+    UnwantedEngineError,
+)
 from plitka.order.errors import OrderError
 from plitka.printable import make_printable
 from plitka.request.recipe import RecipeError
@@ -54,6 +61,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (CatalogueError, TextureError) as error:
         print_error(str(error))
         return BAD_REQUEST
+    except UnwantedEngineError as error:
+        print_error(error.say(choose_language(options)))
+        return FAILED
     except (EngineError, TrainingError) as error:
         print_error(str(error))
         return FAILED

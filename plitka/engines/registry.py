@@ -5,7 +5,8 @@ from __future__ import annotations  # the types below are heavy to import, and o
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from plitka.errors import EngineError, NoModelError
+from plitka.errors import EngineError, NoModelError, UnwantedEngineError
+from plitka.messages.message import Message
 from plitka.runtime.memory import measure_free_main_memory
 from plitka.runtime.reading_ahead import ReadAhead
 from plitka.runtime.timing import Stages, describe_reading, log
@@ -72,7 +73,9 @@ class EngineChoice:
         try:
             return load_engine(self.name, read_sdxl, self.package, self.init, self.bank, prepared)
         except NoModelError as fault:  # whoever has chosen an engine can choose another
-            raise EngineError(f"{WITHOUT_MODEL}. What sdxl lacks:\n{fault}") from None
+            lacks = "{remedy}. What sdxl lacks:\n{faults}"
+            remedy = Message.of(WITHOUT_MODEL)
+            raise UnwantedEngineError(Message.of(lacks, remedy=remedy, faults=str(fault))) from None
 
 
 def check_name(name: str) -> str:

@@ -161,6 +161,15 @@ RUSSIAN: Mapping[str, str] = {
         "--color: {text} не подходит; нужно ЦВЕТ=ДОЛЯ, например красный=60"
     ),
     "--colors: {said}": "--colors: {said}",
+    # Engines
+    "To draw tiles without a diffusion model: --engine render on the command line, or"
+    " PLITKA_ENGINE=render": (
+        "Чтобы рисовать плитку без нейросети, добавьте к команде --engine render или задайте"
+        " PLITKA_ENGINE=render"
+    ),
+    "{remedy}. What sdxl lacks:\n{faults}": (
+        "{remedy}. Для нейросети, движка sdxl, не хватает:\n{faults}"
+    ),
     # Figures of an order
     "{whose}: got {value}; allowed: {within}": "{whose}: «{value}» не подходит; нужно {within}",
     "{whose}: got {value}; allowed: {form}, {within}": (

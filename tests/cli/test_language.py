@@ -2,6 +2,7 @@
 """The language of errors on the command line."""
 
 import io
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,17 @@ def test_whoever_writes_russian_is_answered_in_russian(
 ) -> None:
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_whoever_forgot_the_engine_is_told_in_russian_which_one_needs_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PLITKA_ENGINE", raising=False)
+    monkeypatch.setenv("PLITKA_BASE", str(tmp_path / "absent"))
+    assert main(["make", "100% красный", "--out", str(tmp_path / "tile")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("Чтобы рисовать плитку без нейросети, добавьте к команде --engine")
+    assert f"{tmp_path / 'absent'}: no such file or folder" in said
 
 
 def test_a_recipe_of_standard_input_has_a_language_too(
