@@ -481,7 +481,7 @@ VARIABLES = (
         QUEUE,
         "number, 0 to 1024",
         _DEFAULT_QUEUE,
-        "How many requests may wait at the gate. The gate refuses more with 429. Trainings do not "
+        "How many requests may wait at the gate. It answers 429 to any more. Trainings do not "
         "queue.",
     ),
 )
@@ -510,8 +510,8 @@ unset. `python -m plitka.settings` writes this page.
 
 _FOOT = """\
 Secrets of 6 characters or more never reach the log. A secret is the value of a variable whose name
-ends in TOKEN, SECRET, PASSWORD, PASSPHRASE or CREDENTIALS, or in KEY after API, ACCESS, SECRET or
-PRIVATE. A password in an address counts as a secret too.
+ends in TOKEN, SECRET, PASSWORD, PASSPHRASE, CREDENTIALS or SIGNATURE, or in API_KEY, ACCESS_KEY,
+SECRET_KEY or PRIVATE_KEY. A password in an address counts as a secret too.
 
 The hub's own client reads `HF_HOME`, `HF_TOKEN` and `HF_HUB_OFFLINE`. Python reads `TMPDIR`, the
 folder for temporary files: the pictures of predictions lie there until they have been read."""
