@@ -24,7 +24,7 @@ RUSSIAN: Mapping[str, str] = {
     " mm": " мм",
     " (-1 draws one)": " (−1 — любой)",
     "true or false": "true или false",
-    "{said}, or leave it out": "{said}, или не пишите этого",
+    "{said}, or leave it out": "{said}, или ничего не указывайте",
     # Fields of a request
     'given beside "{other}"; give one of {names}': (
         "указано вместе с «{other}»; оставьте одно: {names}"
@@ -62,7 +62,7 @@ RUSSIAN: Mapping[str, str] = {
     ),
     " (its character {number} is {title})": " (знак {number} в нём — {title})",
     "Nearest by colour: {names}.": "Ближе всего по цвету: {names}.",
-    "Nearest by letters: {names}.": "Ближе всего по буквам: {names}.",
+    "Nearest by letters: {names}.": "Похожи по написанию: {names}.",
     'Any other colour goes by its hex, such as "{hex}".': (
         "Другой цвет задают номером RAL или кодом, например {hex}."
     ),
@@ -72,8 +72,8 @@ RUSSIAN: Mapping[str, str] = {
     "A number of RAL Classic has four digits, such as {names}.": (
         "В номере RAL Classic четыре цифры, например {names}."
     ),
-    "Known: {names}": "Есть: {names}",
-    "Known: {names} and {more} more": "Есть: {names} и ещё {more}",
+    "Known: {names}": "В палитре: {names}",
+    "Known: {names} and {more} more": "В палитре: {names} и ещё {more}",
     # Sentences
     "{said} is not understood; allowed: shares of colours, an angle, a seed, a quality, such as"
     ' "60% black, 40% white, 45 degrees, seed 7", or JSON': f"{{said}} — непонятно; {_PARTS}",
@@ -88,7 +88,7 @@ RUSSIAN: Mapping[str, str] = {
         "указано дважды, {first} и {second}; оставьте одно"
     ),
     "{name} names {count} colours at once; part them, and give each its share": (
-        "{name} — цветов сразу {count}; разделите их запятой и укажите долю каждого"
+        "{name} — здесь цветов: {count}; разделите их запятой и укажите долю каждого"
     ),
     "{name} is not understood; name the colours that the tile has": (
         "{name} — непонятно; назовите цвета, которые в плитке есть"
@@ -113,17 +113,17 @@ RUSSIAN: Mapping[str, str] = {
         "у цвета {said} нет доли, а у других есть; напишите «40% {name}» или «остальное {name}»"
     ),
     "{said} stands beside other shares; say one or the other": (
-        "{said} — и ещё доли рядом; оставьте что-то одно"
+        "{said}, а рядом другие доли; оставьте что-то одно"
     ),
     "{said} is of {count} colours, and {named} are named; write"
     ' each share beside its colour, such as "60% black, 40% white"': (
-        f"{{said}} — чисел {{count}}, а цветов названо {{named}}; {_BESIDE}"
+        f"в {{said}} чисел: {{count}}, а цветов названо: {{named}}; {_BESIDE}"
     ),
     "{said} has a share beside equal ones; say one or the other": (
-        "{said} — своя доля, а остальные поровну; оставьте что-то одно"
+        "{said} — здесь своя доля, а остальные поровну; оставьте что-то одно"
     ),
     "{said} names a colour twice for equal shares": (
-        "{said} — один цвет назван дважды, а доли поровну"
+        "{said} — доли поровну, а один цвет назван дважды"
     ),
     "parts, such as 3 parts red and 1 part white, go with parts alone": (
         "части («3 части красного и 1 часть белого») не сочетаются с другими долями"
@@ -132,13 +132,15 @@ RUSSIAN: Mapping[str, str] = {
         "{names} — «остальное» может быть только у одного цвета; у других укажите долю"
     ),
     "{said} is nothing: the other shares add up to {total}": (
-        "{said} — это ничего: другие доли дают в сумме {total}"
+        "для {said} ничего не осталось: другие доли дают в сумме {total}"
     ),
     # Requests that are none
     "wraps a request, so it must be the only key": (
         "в «params_json» вложен запрос, поэтому других полей рядом быть не может"
     ),
-    "wrapped too often; allowed: {allowed}": "слишком много вложений; нужно: {allowed}",
+    "wrapped too often; allowed: {allowed}": (
+        "запрос слишком много раз вложен сам в себя; нужно: {allowed}"
+    ),
     "got {size} bytes; allowed: up to {most}": "в запросе {size} байт; можно до {most}",
     "not JSON ({reason} at line {line}, column {column}, near {near}); allowed: {allowed}": (
         "это не JSON ({reason}: строка {line}, знак {column}, рядом с {near}); нужно: {allowed}"
