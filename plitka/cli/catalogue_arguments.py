@@ -31,9 +31,9 @@ name, angle, quality and seed, and for the colours one of these: params_json; co
 (black=60;white=40); color1, share1, color2, share2, …; or one column for each colour.
 
 Bad rows are reported with their lines before anything is drawn. You can stop the command at any
-moment. Run it again, and it continues: it draws a tile again only if its row has changed. Exits
-with 2 if there are bad rows and no --keep-going; with 1 if a tile could not be drawn; with 130 if
-interrupted.
+moment. Run it again, and it continues: it draws a tile again only if its row, the palette, the
+engine or the version has changed. Exits with 2 if there are bad rows and no --keep-going; with 1 if
+a tile could not be drawn; with 130 if interrupted.
 """
 
 
